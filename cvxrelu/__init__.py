@@ -1,0 +1,1 @@
+"""Globally optimal one-hidden-layer (leaky) ReLU networks by convex optimisation."""
