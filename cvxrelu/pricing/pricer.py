@@ -1,0 +1,241 @@
+"""One entry point to pricing, and the table of methods.
+
+gamma(v) = max over unit neurons of abs( sum_i v_i sigma(w . x_i + b) ), sigma the leaky ReLU with negative
+slope a. Unit neurons: norm(w) <= 1 with any b (free; then v must sum to zero), norm([w, b]) <= 1 (joint), or
+norm(w) <= 1 with b = 0 (none). v is dual feasible for the penalised and constrained programs exactly when
+gamma(v) is small enough, so an upper bound on gamma is what turns v into a proof of optimality, and the
+maximising neurons are the columns that column generation adds.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from numpy.typing import ArrayLike
+
+from cvxrelu.errors import InputError
+from cvxrelu.pricing.cells import cell_search
+from cvxrelu.pricing.line import price_line
+from cvxrelu.pricing.plane import price_plane
+from cvxrelu.pricing.points import Points, Weights
+from cvxrelu.pricing.result import Priced
+
+__all__ = ["METHODS", "Pricer", "Search", "make_pricer", "price", "price_cells"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """When a search may end.
+
+    Attributes
+    ----------
+    tol : float
+        Relative distance of the bound from the value.
+    threshold : float or None
+        The search may end once the bound is at most this.
+    stop : callable
+        Called now and then with the number of nodes done; True ends the search early.
+    """
+
+    tol: float
+    threshold: float | None
+    stop: Callable[[int], bool]
+
+
+class Method(Protocol):
+    """A way to price: which data it is for, and the search itself."""
+
+    def applies(self, points: Points) -> bool:
+        """Tell whether the method can price these points."""
+        ...
+
+    def search(self, points: Points, weights: Weights, search: Search) -> Priced:
+        """Price one dual vector."""
+        ...
+
+
+class Line:
+    """`cvxrelu.pricing.line`."""
+
+    def applies(self, points: Points) -> bool:
+        """One feature."""
+        return points.X.shape[1] == 1
+
+    def search(self, points: Points, weights: Weights, search: Search) -> Priced:
+        """Price exactly, whatever the limits: it takes O(N log N)."""
+        return price_line(points, weights)
+
+
+class Plane:
+    """`cvxrelu.pricing.plane`."""
+
+    def applies(self, points: Points) -> bool:
+        """Two features, free bias or none."""
+        return points.X.shape[1] == 2 and points.bias != "joint"
+
+    def search(self, points: Points, weights: Weights, search: Search) -> Priced:
+        """Price exactly unless stopped."""
+        return price_plane(points, weights, search.stop)
+
+
+METHODS: dict[str, Method] = {"line": Line(), "plane": Plane()}
+"""Methods by name, the one to prefer first."""
+
+
+@dataclass(frozen=True)
+class Pricer:
+    """Prices dual vectors of one data set; made by `make_pricer`.
+
+    Examples
+    --------
+    >>> pricer = make_pricer([[-1.0], [0.0], [1.0]], bias="free")
+    >>> round(pricer([1.0, -2.0, 1.0]).value, 12)
+    1.0
+    """
+
+    points: Points
+    method: str
+
+    def __call__(
+        self,
+        v: ArrayLike,
+        *,
+        tol: float = 1e-9,
+        threshold: float | None = None,
+        time_limit: float | None = None,
+        node_limit: int | None = None,
+    ) -> Priced:
+        """Compute gamma(v), or bound it from above.
+
+        Parameters
+        ----------
+        v : array_like of shape (n_samples,)
+            Dual vector; it must sum to zero in free mode.
+        tol : float, default=1e-9
+            The search ends once ``upper <= value * (1 + tol)``, up to rounding.
+        threshold : float, optional
+            The search may also end as soon as ``upper <= threshold``.
+        time_limit : float, optional
+            Seconds; on expiry the bound proved so far is returned.
+        node_limit : int, optional
+            Likewise for the number of nodes.
+
+        Returns
+        -------
+        Priced
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If v is unusable.
+        """
+        weights = self.points.weigh(v)
+        start = time.monotonic()
+
+        def stop(nodes: int) -> bool:
+            late = time_limit is not None and time.monotonic() - start >= time_limit
+            return late or (node_limit is not None and nodes >= node_limit)
+
+        return METHODS[self.method].search(self.points, weights, Search(tol, threshold, stop))
+
+
+def make_pricer(
+    X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto"
+) -> Pricer:
+    """Prepare the pricing of many dual vectors of one data set.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+    bias : {"free", "joint", "none"}, default="free"
+        What a neuron's bias costs.
+    negative_slope : float, default=0.0
+        Slope of the activation for negative arguments; any number but 1.
+    method : str, default="auto"
+        A name in `METHODS`, or "auto" for the first that applies.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If an argument is unusable, or the method does not apply to the data.
+
+    Examples
+    --------
+    >>> make_pricer([[0.0, 1.0], [1.0, 0.0]]).method
+    'plane'
+    """
+    points = Points.prepare(X, bias, negative_slope)
+    if method == "auto":
+        method = next((name for name, known in METHODS.items() if known.applies(points)), "")
+    if method not in METHODS:
+        raise InputError(f"method must be 'auto' or one of {sorted(METHODS)}, not {method!r}.")
+    if not METHODS[method].applies(points):
+        raise InputError(
+            f"method {method!r} does not price {points.X.shape[1]} features with bias {bias!r}; use 'auto'."
+        )
+    return Pricer(points, method)
+
+
+def price(
+    X: ArrayLike,
+    v: ArrayLike,
+    *,
+    bias: str = "free",
+    negative_slope: float = 0.0,
+    method: str = "auto",
+    tol: float = 1e-9,
+    threshold: float | None = None,
+    time_limit: float | None = None,
+    node_limit: int | None = None,
+) -> Priced:
+    """Compute gamma(v), or bound it from above, once; the parameters are those of `make_pricer` and `Pricer`.
+
+    Examples
+    --------
+    >>> round(price([[3.0, 4.0]], [2.0], bias="none").value, 12)
+    10.0
+    """
+    pricer = make_pricer(X, bias, negative_slope, method)
+    return pricer(v, tol=tol, threshold=threshold, time_limit=time_limit, node_limit=node_limit)
+
+
+def price_cells(
+    X: ArrayLike,
+    v: ArrayLike,
+    patterns: ArrayLike,
+    *,
+    bias: str = "free",
+    negative_slope: float = 0.0,
+    facets: ArrayLike | None = None,
+    tol: float = 1e-9,
+    threshold: float | None = None,
+) -> Priced:
+    """Bound the scores of the unit neurons whose sign pattern on X is among `patterns`.
+
+    With all patterns of X the bound is one on gamma(v); with fewer it speaks of those only.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+    v : array_like of shape (n_samples,)
+    patterns : array_like of bool, shape (n_patterns, n_samples)
+        True where the pre-activation is not negative.
+    facets : array_like of bool, shape (n_patterns, n_samples), optional
+        The rows that bound each cell, to save time.
+    bias, negative_slope, tol, threshold
+        As in `price`.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If an argument is unusable.
+
+    Examples
+    --------
+    >>> patterns = [[True, True], [True, False], [False, True], [False, False]]
+    >>> round(price_cells([[0.0], [1.0]], [-1.0, 1.0], patterns).value, 12)
+    1.0
+    """
+    points = Points.prepare(X, bias, negative_slope)
+    return cell_search(points, points.weigh(v), patterns, facets=facets, tol=tol, threshold=threshold)
