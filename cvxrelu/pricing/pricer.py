@@ -140,9 +140,7 @@ class Pricer:
         return METHODS[self.method].search(self.points, weights, Search(tol, threshold, stop))
 
 
-def make_pricer(
-    X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto"
-) -> Pricer:
+def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto") -> Pricer:
     """Prepare the pricing of many dual vectors of one data set.
 
     Parameters

@@ -75,9 +75,7 @@ def check_priced(priced, X, v, bias, slope, gamma=None, tol=1e-8):
     assert (np.diff(np.abs(priced.scores)) <= 0).all()
     assert priced.value == (abs(priced.scores[0]) if len(priced.scores) else 0.0)
     if len(priced.scores):
-        np.testing.assert_allclose(
-            scores(X, v, priced.W, priced.b, slope), priced.scores, rtol=0, atol=1e-12 * scale
-        )
+        np.testing.assert_allclose(scores(X, v, priced.W, priced.b, slope), priced.scores, rtol=0, atol=1e-12 * scale)
     assert priced.value <= priced.upper
     if gamma is not None:
         assert priced.upper >= gamma - 1e-12 * scale

@@ -31,9 +31,7 @@ def test_cells_and_sweeps_agree_with_brute_force(d, bias, slope):
     X = rng.standard_normal((7, d))
     v = balanced(rng.standard_normal(7), bias)
     gamma = gamma_by_patterns(X, v, bias, slope)
-    check_priced(
-        price_cells(X, v, all_patterns(7), bias=bias, negative_slope=slope), X, v, bias, slope, gamma
-    )
+    check_priced(price_cells(X, v, all_patterns(7), bias=bias, negative_slope=slope), X, v, bias, slope, gamma)
     if d == 1 or (d == 2 and bias != "joint"):
         priced = price(X, v, bias=bias, negative_slope=slope)
         assert priced.complete
