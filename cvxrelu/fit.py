@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
-from cvxrelu.arrangement import count_patterns, enumerate_patterns, parallel_classes, sample_patterns
+from cvxrelu.arrangement import count_patterns, enumerate_patterns, sample_patterns
 from cvxrelu.backend import Solution, check_solver, run_solver
 from cvxrelu.certificate import Certificate, certify_dual
 from cvxrelu.decode import decode
@@ -256,9 +256,7 @@ def _every_cell(run: _Run) -> _Choice:
     problem = run.problem
     arrangement = enumerate_patterns(problem.X, problem.norm.has_bias, n_jobs=run.n_jobs)
     cells = Cells(arrangement.to_bool(), arrangement.facets())
-    first = parallel_classes(problem.X, problem.norm.has_bias).first
-    covering = covering_cells(problem, cells, representative=first == np.arange(problem.n_samples))
-    return _Choice(covering, len(cells), None)
+    return _Choice(covering_cells(problem, cells, arrangement.classes.leaders), len(cells), None)
 
 
 def _sampled_cells(run: _Run) -> _Choice:

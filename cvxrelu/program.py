@@ -101,7 +101,7 @@ def flat_cells(problem: Problem, patterns: BoolArray) -> BoolArray:
     return (patterns == patterns[:, :1]).all(axis=1) & problem.norm.has_free_constant
 
 
-def covering_cells(problem: Problem, cells: Cells, representative: BoolArray) -> Cells:
+def covering_cells(problem: Problem, cells: Cells, places: NDArray[np.intp]) -> Cells:
     """Return cells that suffice for an optimum, given *all* the cells of a problem.
 
     Parameters
@@ -110,8 +110,8 @@ def covering_cells(problem: Problem, cells: Cells, representative: BoolArray) ->
         The problem.
     cells : Cells
         All cells of its arrangement.
-    representative : (N,) bool array
-        One sample of each place, so that samples at one place count once.
+    places : array of int
+        The first sample at each place, so that samples that share a place count once.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def covering_cells(problem: Problem, cells: Cells, representative: BoolArray) ->
     negative = ~cells.patterns
     keep = np.ones(len(cells), dtype=bool)
     if problem.norm.has_free_constant:
-        keep = (negative[:, representative].sum(axis=1) % 2 == 1) | flat_cells(problem, cells.patterns)
+        keep = (negative[:, places].sum(axis=1) % 2 == 1) | flat_cells(problem, cells.patterns)
     if problem.negative_slope == 0:
         keep &= cells.patterns.any(axis=1)
     kept = cells[keep]

@@ -269,9 +269,7 @@ class Arrangement:
 
     @cached_property
     def _reference_half(self) -> NDArray[np.uint8]:
-        return pack_masks(self._reference_cells, self.n_samples) | pack_patterns(
-            self.classes.zero[np.newaxis]
-        )
+        return pack_masks(self._reference_cells, self.n_samples) | pack_patterns(self.classes.zero[np.newaxis])
 
     def _refuse(self, what: str, bytes_each: int) -> None:
         halves = 2 if self.classes.n_classes else 1

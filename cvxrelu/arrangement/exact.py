@@ -115,9 +115,7 @@ def _cells_in_the_plane(planes: Sequence[_Hyperplane]) -> dict[int, IntegerRow]:
     for numerator, denominator, flips in crossings:
         # The mediant of two fractions lies strictly between them.
         top, bottom = (
-            (numerator - denominator, denominator)
-            if below is None
-            else (below[0] + numerator, below[1] + denominator)
+            (numerator - denominator, denominator) if below is None else (below[0] + numerator, below[1] + denominator)
         )
         cells[mask] = primitive((bottom * a1 - top * a2, bottom * a2 + top * a1))
         mask ^= flips
@@ -179,9 +177,7 @@ def _insert(
             continue
         wall = _extend(on_it, new.normal)
         # factor * wall dominates the step +-normal at every old hyperplane, so neither step leaves the cell.
-        factor = 1 + max(
-            abs(_dot(plane.normal, new.normal)) // abs(_dot(plane.normal, wall)) for plane in old
-        )
+        factor = 1 + max(abs(_dot(plane.normal, new.normal)) // abs(_dot(plane.normal, wall)) for plane in old)
         for sign, bits in ((1, new.plus), (-1, new.minus)):
             result[mask | bits] = (
                 inside

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from numpy.typing import ArrayLike
 
+from cvxrelu.arrangement import enumerate_patterns
 from cvxrelu.errors import InputError
 from cvxrelu.pricing.cells import cell_search
 from cvxrelu.pricing.line import price_line
@@ -79,7 +80,28 @@ class Plane:
         return price_plane(points, weights, search.stop)
 
 
-METHODS: dict[str, Method] = {"line": Line(), "plane": Plane()}
+class Cells:
+    """`cvxrelu.pricing.cells`, over every cell of the arrangement."""
+
+    def applies(self, points: Points) -> bool:
+        """Any data whose cells fit in memory."""
+        return True
+
+    def search(self, points: Points, weights: Weights, search: Search) -> Priced:
+        """Price exactly unless stopped."""
+        arrangement = enumerate_patterns(points.X, points.bias != "none")
+        return cell_search(
+            points,
+            weights,
+            arrangement.to_bool(),
+            facets=arrangement.facets(),
+            tol=search.tol,
+            threshold=search.threshold,
+            stop=search.stop,
+        )
+
+
+METHODS: dict[str, Method] = {"line": Line(), "plane": Plane(), "cells": Cells()}
 """Methods by name, the one to prefer first."""
 
 
