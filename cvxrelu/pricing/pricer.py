@@ -12,10 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from cvxrelu.errors import InputError
+from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts, random_starts
 from cvxrelu.pricing.cells import cell_search
+from cvxrelu.pricing.cones import cone_search
 from cvxrelu.pricing.line import price_line
 from cvxrelu.pricing.plane import price_plane
 from cvxrelu.pricing.points import Points, Weights
@@ -79,7 +82,19 @@ class Plane:
         return price_plane(points, weights, search.stop)
 
 
-METHODS: dict[str, Method] = {"line": Line(), "plane": Plane()}
+class Cones:
+    """`cvxrelu.pricing.cones`."""
+
+    def applies(self, points: Points) -> bool:
+        """Any data."""
+        return True
+
+    def search(self, points: Points, weights: Weights, search: Search) -> Priced:
+        """Branch and bound."""
+        return cone_search(points, weights, tol=search.tol, threshold=search.threshold, stop=search.stop)
+
+
+METHODS: dict[str, Method] = {"line": Line(), "plane": Plane(), "cones": Cones()}
 """Methods by name, the one to prefer first."""
 
 
@@ -139,6 +154,49 @@ class Pricer:
 
         return METHODS[self.method].search(self.points, weights, Search(tol, threshold, stop))
 
+    def ascend(
+        self,
+        v: ArrayLike,
+        *,
+        n_starts: int = DEFAULT_STARTS,
+        starts: ArrayLike | None = None,
+        random_state: int | np.random.Generator | None = None,
+    ) -> Priced:
+        """Find good neurons by local ascent; this proves nothing, so `upper` is infinite.
+
+        Parameters
+        ----------
+        v : array_like of shape (n_samples,)
+            Dual vector; it must sum to zero in free mode.
+        n_starts : int, default=16
+            Number of random starts.
+        starts : array_like of shape (k, n_features + 1), optional
+            Further starts, rows (w, b).
+        random_state : int or Generator, optional
+            Source of the random starts.
+
+        Returns
+        -------
+        Priced
+            The distinct local maxima reached, of either sign.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If v or starts are unusable.
+
+        Examples
+        --------
+        >>> pricer = make_pricer([[3.0, 4.0], [0.0, 0.0]])
+        >>> round(pricer.ascend([1.0, -1.0], random_state=0).value, 9)
+        5.0
+        """
+        weights = self.points.weigh(v)
+        rows = random_starts(self.points, n_starts, random_state)
+        if starts is not None:
+            rows = np.concatenate([given_starts(self.points, starts), rows])
+        return ascend(self.points, weights, rows)
+
 
 def make_pricer(
     X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto"
@@ -167,7 +225,7 @@ def make_pricer(
     """
     points = Points.prepare(X, bias, negative_slope)
     if method == "auto":
-        method = next((name for name, known in METHODS.items() if known.applies(points)), "")
+        method = next(name for name, known in METHODS.items() if known.applies(points))
     if method not in METHODS:
         raise InputError(f"method must be 'auto' or one of {sorted(METHODS)}, not {method!r}.")
     if not METHODS[method].applies(points):
