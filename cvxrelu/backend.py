@@ -153,7 +153,7 @@ def _infeasibility(program: Program) -> str:
 
 
 def _has_values(program: Program) -> bool:
-    values = (program.plus.value, program.minus.value, program.link.dual_value)
+    values: list[Any] = [program.plus.value, program.minus.value, program.link.dual_value]
     return all(value is not None and np.isfinite(value).all() for value in values)
 
 

@@ -4,6 +4,7 @@ matplotlib is imported when a picture is drawn, so that the rest of the package 
 (``pip install "cvxrelu[plot]"``).
 """
 
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from cvxrelu.network import Network
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_network", "plot_network_1d", "plot_network_2d"]
+__all__ = ["hinges_1d", "plot_network", "plot_network_1d", "plot_network_2d", "save_picture"]
 
 Array = NDArray[np.float64]
 
@@ -110,6 +111,13 @@ def plot_network_2d(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | No
         _draw_hinge(axes, w, b, (left, right, bottom, top))
     axes.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(left, right), ylim=(bottom, top))
     return axes
+
+
+def save_picture(axes: "Axes", file: str | PathLike[str]) -> None:
+    """Write the figure of the axes to a file whose ending names the format."""
+    figure = axes.get_figure()
+    assert figure is not None, "axes that were drawn on have a figure"
+    figure.savefig(file, dpi=130)
 
 
 def hinges_1d(network: Network) -> Array:
