@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cvxrelu", description=cvxrelu.__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="cvxrelu", description="Fit certified globally optimal ReLU networks.")
     parser.add_argument("--version", action="version", version=f"cvxrelu {cvxrelu.__version__}")
     parser.add_argument("--verbose", action="store_true", help="say what is being done and why")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -4,7 +4,6 @@ What the solvers of cvxpy call their outcomes is translated in one table. Primal
 proposal; the certificate judges them.
 """
 
-import time
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -24,26 +23,27 @@ Array = NDArray[np.float64]
 # Accuracy asked of interior-point solvers in scaled coordinates: two digits beyond the tightest gap that is promised
 # (1e-6), and within what they reach in double precision.
 INTERIOR_POINT_TOL = 1e-9
+FALLBACK_TOL = 1e-7
 # A first-order solver needs about tenfold the iterations for each further digit.
 FIRST_ORDER_TOL = 1e-7
 
-SOLVER_OPTIONS: dict[str, dict[str, float | int]] = {
-    "CLARABEL": {
-        "tol_gap_abs": INTERIOR_POINT_TOL,
-        "tol_gap_rel": INTERIOR_POINT_TOL,
-        "tol_feas": INTERIOR_POINT_TOL,
-    },
-    "ECOS": {
-        "abstol": INTERIOR_POINT_TOL,
-        "reltol": INTERIOR_POINT_TOL,
-        "feastol": INTERIOR_POINT_TOL,
-        "max_iters": 500,
-    },
-    "SCS": {"eps_abs": FIRST_ORDER_TOL, "eps_rel": FIRST_ORDER_TOL, "max_iters": 200_000},
+# What each solver is asked for, attempt after attempt: where the first accuracy is out of reach, a looser one often is
+# not, and the certificate tells what it is worth.
+SOLVER_OPTIONS: dict[str, tuple[dict[str, float | int], ...]] = {
+    "CLARABEL": tuple(
+        {"tol_gap_abs": tol, "tol_gap_rel": tol, "tol_feas": tol} for tol in (INTERIOR_POINT_TOL, FALLBACK_TOL)
+    ),
+    "ECOS": tuple(
+        {"abstol": tol, "reltol": tol, "feastol": tol, "max_iters": 500} for tol in (INTERIOR_POINT_TOL, FALLBACK_TOL)
+    ),
+    "SCS": ({"eps_abs": FIRST_ORDER_TOL, "eps_rel": FIRST_ORDER_TOL, "max_iters": 200_000},),
 }
 
 # The name of each solver's time limit, in seconds; a solver that is not listed has none.
 TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}
+
+# A solver that is given no time at all fails instead of stopping.
+SHORTEST_TIME = 0.01
 
 USABLE = {cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.USER_LIMIT}
 
@@ -120,28 +120,38 @@ def run_solver(program: Program, solver: str = "CLARABEL", time_limit: float | N
         If the program is infeasible, or the solver ends without a point.
     """
     name = check_solver(solver)
-    options = dict(SOLVER_OPTIONS.get(name, {}))
+    limit = {}
     if time_limit is not None and name in TIME_LIMIT_OPTION:
-        options[TIME_LIMIT_OPTION[name]] = max(time_limit, 0.01)
-    started = time.perf_counter()
-    with warnings.catch_warnings():
-        # Inaccuracy is not hidden: it is measured by the certificate, and reported from there.
-        warnings.simplefilter("ignore")
-        try:
-            program.model.solve(solver=name, **options)
-        except (cp.SolverError, ValueError, ArithmeticError) as error:
-            raise SolverError(
-                f"{name} failed on this program ({error}); try another solver, for example solver='CLARABEL'."
-            ) from error
+        limit[TIME_LIMIT_OPTION[name]] = max(time_limit, SHORTEST_TIME)
+    failure: Exception | None = None
+    for options in SOLVER_OPTIONS.get(name, ({},)):
+        failure = _run(program, name, {**options, **limit})
+        if failure is None:
+            break
+    if failure is not None:
+        raise SolverError(
+            f"{name} failed on this program ({failure}); try another solver, or look for near-duplicate rows in X."
+        ) from failure
     status = program.model.status
     if status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
         raise SolverError(_infeasibility(program))
     if status not in USABLE or not _has_values(program):
         raise SolverError(
-            f"{name} ended without a solution (status {status!r} after {time.perf_counter() - started:.1f} s); "
-            "try another solver, or look for near-duplicate rows and extreme units in X."
+            f"{name} ended without a solution (status {status!r}); try another solver, or a longer time_limit."
         )
     return _read(program, accurate=status == cp.OPTIMAL)
+
+
+def _run(program: Program, solver: str, options: dict[str, float | int]) -> Exception | None:
+    """Run a solver on the program, and return its failure, if it is one."""
+    with warnings.catch_warnings():
+        # Inaccuracy is not hidden: it is measured by the certificate, and reported from there.
+        warnings.simplefilter("ignore")
+        try:
+            program.model.solve(solver=solver, **options)
+        except (cp.SolverError, ValueError, ArithmeticError) as error:
+            return error
+    return None
 
 
 def _infeasibility(program: Program) -> str:

@@ -18,6 +18,7 @@ than the solution; a threshold that is too bold cannot do harm.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -45,6 +46,8 @@ TRIM_LEVELS = (1e-4, 1e-6, 1e-8)
 NEGLIGIBLE_COST = 1e-9
 # Growth of the scaled objective up to which a trimmed program counts as equally good; the solver's is 1e-9.
 VALUE_RTOL = 2e-8
+# Excess over the solution's objective up to which a smaller network counts as equally good: the promise of `solve`.
+NETWORK_RTOL = 1e-7
 # Shares of a row's length below which a hinge is taken to pass through the data point, from bold to timid; 0 leaves
 # the hinges where they are.
 SNAP_LEVELS = (1e-5, 1e-7, 0.0)
@@ -85,7 +88,7 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve) -> Network:
         At most N neurons of unit cost each; at most N - 1 and an intercept if the output constant is free.
     """
     trimmed = _trim(solution, resolve)
-    target = trimmed.value * trimmed.scaling.objective_scale * (1 + VALUE_RTOL)
+    target = max(0.0, trimmed.value * trimmed.scaling.objective_scale * (1 + NETWORK_RTOL))
     networks: list[Network] = []
     for network in _proposals(problem, trimmed):
         networks.append(network)
@@ -96,6 +99,8 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve) -> Network:
 
 def _proposals(problem: Problem, solution: Solution) -> Iterator[Network]:
     """Yield networks for a solution, the smallest and most exact that can be hoped for first."""
+    nothing = _occupied(solution, 1.0)
+    yield _to_network(problem, solution.scaling, replace(nothing, constant=0.0))
     for level in TRIM_LEVELS:
         groups = _reduce(problem, solution.scaling, _occupied(solution, level))
         for snap in SNAP_LEVELS:
@@ -178,7 +183,8 @@ def _polish(problem: Problem, scaling: Scaling, groups: _Groups, snap: float) ->
     if has_constant:
         matrix = np.column_stack([matrix, np.repeat([0.0, 1.0], [len(group), len(lifted)])])
     target = np.concatenate([-preactivations[group, sample], misfit])
-    change = np.asarray(scipy.linalg.lstsq(matrix, target, lapack_driver="gelsy")[0])
+    solution: Any = scipy.linalg.lstsq(matrix, target, lapack_driver="gelsy")
+    change = solution[0]
     return _Groups(
         groups.signs,
         groups.patterns,

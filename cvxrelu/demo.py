@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def demo_cases() -> Iterator[Case]:
 
     from sklearn.datasets import load_diabetes
 
-    data = load_diabetes(scaled=False)
+    data: Any = load_diabetes(scaled=False)
     columns = [data.feature_names.index(name) for name in DIABETES_FEATURES]
     X, y = data.data[:DIABETES_ROWS, columns], data.target[:DIABETES_ROWS]
     X = (X - X.mean(axis=0)) / X.std(axis=0)
@@ -51,22 +51,21 @@ def demo_cases() -> Iterator[Case]:
     yield Case("diabetes, squared loss", "diabetes", names, Problem(X, y, loss="squared", alpha=5.0))
 
 
-def run_demo(output: Path, out: TextIO | None = None) -> int:
+def run_demo(output: Path, out: TextIO = sys.stdout) -> int:
     """Solve the cases, print a table, and save one picture each.
 
     Parameters
     ----------
     output : Path
         Folder for the pictures; made if it is missing.
-    out : file, optional
-        Where the table goes; standard output by default.
+    out : file, default sys.stdout
+        Where the table goes.
 
     Returns
     -------
     int
         0, the exit code.
     """
-    out = out or sys.stdout
     output.mkdir(parents=True, exist_ok=True)
     header = f"{'problem':<24}{'objective':>14}{'lower bound':>14}{'rel. gap':>10}"
     header += f"{'patterns':>10}{'neurons':>9}{'seconds':>9}"

@@ -5,7 +5,7 @@ matplotlib is imported when a picture is drawn, so that the rest of the package 
 """
 
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#777777"
 # Share of the data's extent that is drawn beyond it, and the points of a grid along one axis.
 MARGIN, GRID = 0.15, 401
+DPI = 130
 
 
 class PlotError(CvxReluError, ImportError):
@@ -115,9 +116,8 @@ def plot_network_2d(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | No
 
 def save_picture(axes: "Axes", file: str | PathLike[str]) -> None:
     """Write the figure of the axes to a file whose ending names the format."""
-    figure = axes.get_figure()
-    assert figure is not None, "axes that were drawn on have a figure"
-    figure.savefig(file, dpi=130)
+    figure: Any = axes.get_figure(root=True)
+    figure.savefig(file, dpi=DPI)
 
 
 def hinges_1d(network: Network) -> Array:
