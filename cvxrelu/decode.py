@@ -90,23 +90,38 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve) -> Network:
     trimmed = _trim(solution, resolve)
     target = max(0.0, trimmed.value * trimmed.scaling.objective_scale * (1 + NETWORK_RTOL))
     networks: list[Network] = []
-    for network in _proposals(problem, trimmed):
+    for network in _proposals(problem, trimmed, resolve):
         networks.append(network)
         if problem.loss.residual(network(problem.X), problem.y) <= EXACT_FIT and problem.objective(network) <= target:
             return network
     return _best(problem, networks)
 
 
-def _proposals(problem: Problem, solution: Solution) -> Iterator[Network]:
+def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve) -> Iterator[Network]:
     """Yield networks for a solution, the smallest and most exact that can be hoped for first."""
-    nothing = _occupied(solution, 1.0)
-    yield _to_network(problem, solution.scaling, replace(nothing, constant=0.0))
+    yield _to_network(problem, trimmed.scaling, replace(_occupied(trimmed, 1.0), constant=0.0))
+    yield from _reduced_networks(problem, trimmed)
+    narrowed = _narrow(problem, trimmed, resolve)
+    if narrowed is not None:
+        yield from _reduced_networks(problem, narrowed)
+    yield _to_network(problem, trimmed.scaling, _occupied(trimmed, TRIM_LEVELS[-1]))
+
+
+def _reduced_networks(problem: Problem, solution: Solution) -> Iterator[Network]:
+    """Yield networks of few neurons for a solution."""
     for level in TRIM_LEVELS:
-        groups = _reduce(problem, solution.scaling, _occupied(solution, level))
+        groups = _reduce(problem, solution.scaling, _occupied(solution, level), level)
         for snap in SNAP_LEVELS:
             yield _to_network(problem, solution.scaling, _polish(problem, solution.scaling, groups, snap))
         yield _to_network(problem, solution.scaling, groups)
-    yield _to_network(problem, solution.scaling, _occupied(solution, TRIM_LEVELS[-1]))
+
+
+def _narrow(problem: Problem, solution: Solution, resolve: Resolve) -> Solution | None:
+    """Return the solution on the cells that a reduced network uses: fewer cells are solved more accurately."""
+    groups = _reduce(problem, solution.scaling, _occupied(solution, TRIM_LEVELS[0]), TRIM_LEVELS[-1])
+    used = {pattern.tobytes() for pattern in groups.patterns}
+    keep = np.array([pattern.tobytes() in used for pattern in solution.cells.patterns])
+    return _attempt(resolve, solution.cells[keep]) if keep.any() else None
 
 
 def _best(problem: Problem, networks: list[Network]) -> Network:
@@ -133,8 +148,11 @@ def _trim(solution: Solution, resolve: Resolve) -> Solution:
     return solution
 
 
-def _reduce(problem: Problem, scaling: Scaling, groups: _Groups) -> _Groups:
-    """Return at most N groups (N - 1 next to a free constant) with the same predictions at the same cost."""
+def _reduce(problem: Problem, scaling: Scaling, groups: _Groups, level: float) -> _Groups:
+    """Return at most N groups (N - 1 next to a free constant) with the same predictions at the same cost.
+
+    Groups below `level` times the dearest are dropped, so the predictions are the same up to that.
+    """
     outputs = groups.outputs(scaling, problem.negative_slope)
     target = _aim(problem, scaling, groups)
     # A free constant takes up the means, so only what is left has to be matched.
@@ -145,12 +163,13 @@ def _reduce(problem: Problem, scaling: Scaling, groups: _Groups) -> _Groups:
     factors = np.zeros(len(lengths))
     if used.any():
         factors[used] = scipy.optimize.nnls(centered[:, used] / lengths[used], target - center)[0] / lengths[used]
-    support = factors > 0
+    costs = factors * _costs(scaling, groups.vectors)
+    support = costs > level * costs.max(initial=0.0)
     return _Groups(
         groups.signs[support],
         groups.patterns[support],
         groups.vectors[support] * factors[support, None],
-        float(np.mean(target - outputs @ factors)) if free else 0.0,
+        float(np.mean(target - outputs[:, support] @ factors[support])) if free else 0.0,
     )
 
 

@@ -1,11 +1,10 @@
 """The demonstration: four small problems, each with its certificate and its picture."""
 
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -51,15 +50,13 @@ def demo_cases() -> Iterator[Case]:
     yield Case("diabetes, squared loss", "diabetes", names, Problem(X, y, loss="squared", alpha=5.0))
 
 
-def run_demo(output: Path, out: TextIO = sys.stdout) -> int:
-    """Solve the cases, print a table, and save one picture each.
+def run_demo(output: Path) -> int:
+    """Solve the cases, print a table on standard output, and save one picture each.
 
     Parameters
     ----------
     output : Path
         Folder for the pictures; made if it is missing.
-    out : file, default sys.stdout
-        Where the table goes.
 
     Returns
     -------
@@ -69,20 +66,20 @@ def run_demo(output: Path, out: TextIO = sys.stdout) -> int:
     output.mkdir(parents=True, exist_ok=True)
     header = f"{'problem':<24}{'objective':>14}{'lower bound':>14}{'rel. gap':>10}"
     header += f"{'patterns':>10}{'neurons':>9}{'seconds':>9}"
-    print(header, file=out)
+    print(header)
     for case in demo_cases():
         started = time.perf_counter()
         fit = solve(case.problem, "enumerate")
-        _print_row(case, fit, time.perf_counter() - started, out)
+        _print_row(case, fit, time.perf_counter() - started)
         _draw(case, fit, output / f"{case.file}.png")
-    print(f"\nThe lower bounds hold for networks of every width. Pictures are in {output}/.", file=out)
+    print(f"\nThe lower bounds hold for networks of every width. Pictures are in {output}/.")
     return 0
 
 
-def _print_row(case: Case, fit: Fit, seconds: float, out: TextIO) -> None:
+def _print_row(case: Case, fit: Fit, seconds: float) -> None:
     row = f"{case.title:<24}{fit.objective:>14.8g}{fit.certificate.lower:>14.8g}{fit.certificate.relative_gap:>10.1e}"
     row += f"{fit.history[-1].patterns:>10}{fit.network.n_neurons:>9}{seconds:>9.2f}"
-    print(row, file=out, flush=True)
+    print(row, flush=True)
 
 
 def _draw(case: Case, fit: Fit, file: Path) -> None:

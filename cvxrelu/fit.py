@@ -270,7 +270,17 @@ def _sampled_cells(run: _Run) -> _Choice:
     problem = run.problem
     count = int(np.clip(SAMPLED_ROWS // problem.n_samples, *SAMPLED_PATTERNS))
     patterns = sample_patterns(problem.X, count, bias=problem.norm.has_bias, random_state=run.random_state)
+    if problem.norm.has_bias and not problem.loss.regularised:
+        patterns = np.unique(np.vstack([patterns, _staircase(problem, run.random_state)]), axis=0)
     return _Choice(Cells(patterns, np.ones_like(patterns)), len(patterns), patterns)
+
+
+def _staircase(problem: Problem, random_state: int | np.random.Generator | None) -> BoolArray:
+    """Return the half-spaces along one random direction: neurons with these patterns fit any consistent targets."""
+    direction = np.random.default_rng(random_state).standard_normal(problem.n_features)
+    heights = (problem.X - problem.X.mean(axis=0)) @ direction
+    above = heights >= np.unique(heights)[:, None]
+    return np.vstack([above, ~above])
 
 
 METHODS: dict[str, Callable[[_Run], _Choice]] = {"enumerate": _every_cell, "sample": _sampled_cells}

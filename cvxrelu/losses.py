@@ -199,6 +199,10 @@ class Margin(_Classification):
         """Return how far the smallest y_i z_i falls short of 1."""
         return max(0.0, 1.0 - float(np.min(y * z)))
 
+    def aim(self, z: Vector, y: Vector) -> Vector:
+        """Return z, with the predictions that fall short of margin one moved to it."""
+        return y * np.maximum(y * z, 1.0)
+
     def feasible_factor(self, z: Vector, y: Vector) -> float:
         """Return the factor that makes the smallest y_i z_i one."""
         margin = float(np.min(y * z))
