@@ -17,6 +17,7 @@ from cvxrelu.errors import (
     SizeError,
     SolverError,
 )
+from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
 from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
@@ -32,6 +33,9 @@ __all__ = [
     "InputTypeError",
     "Network",
     "Problem",
+    "ReLUClassifier",
+    "ReLUInterpolator",
+    "ReLURegressor",
     "SizeError",
     "SolverError",
     "Status",

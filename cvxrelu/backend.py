@@ -7,6 +7,7 @@ proposal; the certificate judges them.
 import time
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import cvxpy as cp
 import numpy as np
@@ -152,24 +153,28 @@ def _infeasibility(program: Program) -> str:
 
 
 def _has_values(program: Program) -> bool:
-    values = (program.plus.value, program.minus.value, program.link.dual_value)
+    values: list[Any] = [program.plus.value, program.minus.value, program.link.dual_value]
     return all(value is not None and np.isfinite(value).all() for value in values)
+
+
+def _value(leaf: Any) -> Array:
+    """Return the value of a variable or of a multiplier, which `_has_values` has checked."""
+    return np.asarray(leaf, dtype=float)
 
 
 def _read(program: Program, accurate: bool) -> Solution:
     problem, scaling, cells = program.problem, program.scaling, program.cells
     shape = (len(cells), scaling.lifted.shape[1])
     # The multiplier of `predictions == output` is minus the gradient of the mean loss at the predictions.
-    dual = np.asarray(program.link.dual_value, dtype=float)
+    dual = _value(program.link.dual_value)
     if problem.loss.regularised:
         dual = dual * (problem.n_samples * scaling.gradient_scale * program.unit)
-    value = program.model.value
     return Solution(
-        plus=np.reshape(program.plus.value, shape),
-        minus=np.reshape(program.minus.value, shape),
-        constant=0.0 if program.constant is None else float(program.constant.value),
+        plus=_value(program.plus.value).reshape(shape),
+        minus=_value(program.minus.value).reshape(shape),
+        constant=0.0 if program.constant is None else float(_value(program.constant.value)),
         dual=dual,
-        value=float(value) * program.unit,  # pyright: ignore[reportArgumentType]
+        value=float(_value(program.model.value)) * program.unit,
         accurate=accurate,
         cells=cells,
         scaling=scaling,

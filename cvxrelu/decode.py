@@ -12,13 +12,15 @@ solution *is* a network, but that of an interior-point solver has a little of ev
 3. Polish. Hinges within rounding of a data point are put exactly on it, with the predictions kept (for an interpolant:
    put right), by the smallest change of the groups: a linear least-squares problem.
 
-Whatever these steps propose is judged by `Problem.objective` of the network itself; the best one is returned.
+Thresholds from bold to timid are tried until the network itself, as `Problem.objective` sees it, is exact and no dearer
+than the solution; a threshold that is too bold cannot do harm.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
@@ -83,30 +85,30 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve) -> Network:
         At most N neurons of unit cost each; at most N - 1 and an intercept if the output constant is free.
     """
     trimmed = _trim(solution, resolve)
-    starts = [_occupied(trimmed, TRIM_LEVELS[-1])]
-    starts += [_reduce(problem, trimmed.scaling, _occupied(trimmed, level)) for level in TRIM_LEVELS]
-    networks = [
-        _to_network(problem, trimmed.scaling, proposal)
-        for start in starts
-        for proposal in (start, *(_polish(problem, trimmed.scaling, start, snap) for snap in SNAP_LEVELS))
-    ]
-    if problem.loss.labels and not problem.loss.regularised:
-        networks += [_with_unit_margin(problem, network) for network in networks]
+    target = trimmed.value * trimmed.scaling.objective_scale * (1 + VALUE_RTOL)
+    networks: list[Network] = []
+    for network in _proposals(problem, trimmed):
+        networks.append(network)
+        if problem.loss.residual(network(problem.X), problem.y) <= EXACT_FIT and problem.objective(network) <= target:
+            return network
     return _best(problem, networks)
 
 
+def _proposals(problem: Problem, solution: Solution) -> Iterator[Network]:
+    """Yield networks for a solution, the smallest and most exact that can be hoped for first."""
+    for level in TRIM_LEVELS:
+        groups = _reduce(problem, solution.scaling, _occupied(solution, level))
+        for snap in SNAP_LEVELS:
+            yield _to_network(problem, solution.scaling, _polish(problem, solution.scaling, groups, snap))
+        yield _to_network(problem, solution.scaling, groups)
+    yield _to_network(problem, solution.scaling, _occupied(solution, TRIM_LEVELS[-1]))
+
+
 def _best(problem: Problem, networks: list[Network]) -> Network:
-    """Return the network of fewest neurons among those that fit best and cost least, rounding aside."""
+    """Return the cheapest network among those that fit best, rounding aside."""
     misfits = np.array([problem.loss.residual(network(problem.X), problem.y) for network in networks])
-    fits = misfits <= max(EXACT_FIT, misfits.min())
     objectives = np.array([problem.objective(network) for network in networks])
-    least = np.min(objectives[fits])
-    ranked = [
-        (network.n_neurons, objective, k)
-        for k, (network, objective) in enumerate(zip(networks, objectives, strict=True))
-        if fits[k] and objective <= least + VALUE_RTOL * abs(least)
-    ]
-    return networks[min(ranked)[2]] if ranked else networks[int(np.argmin(misfits))]
+    return networks[int(np.argmin(np.where(misfits <= max(EXACT_FIT, misfits.min()), objectives, np.inf)))]
 
 
 def _trim(solution: Solution, resolve: Resolve) -> Solution:
@@ -176,7 +178,7 @@ def _polish(problem: Problem, scaling: Scaling, groups: _Groups, snap: float) ->
     if has_constant:
         matrix = np.column_stack([matrix, np.repeat([0.0, 1.0], [len(group), len(lifted)])])
     target = np.concatenate([-preactivations[group, sample], misfit])
-    change = np.linalg.lstsq(matrix, target, rcond=None)[0]
+    change = np.asarray(scipy.linalg.lstsq(matrix, target, lapack_driver="gelsy")[0])
     return _Groups(
         groups.signs,
         groups.patterns,
@@ -200,21 +202,15 @@ def _to_network(problem: Problem, scaling: Scaling, groups: _Groups) -> Network:
         b[j] = shifted
     costs = norm.neuron_costs(W, b)
     used = costs > 0
-    return Network(
+    network = Network(
         W[used] / costs[used, None],
         b[used] / costs[used],
         scaling.y_scale * (groups.signs * costs)[used],
         intercept,
         problem.negative_slope,
     )
-
-
-def _with_unit_margin(problem: Problem, network: Network) -> Network:
-    """Return the network scaled so that its smallest margin is exactly one, if it separates the classes."""
-    margin = float(np.min(problem.y * network(problem.X)))
-    if margin <= 0:
-        return network
-    return Network(network.W, network.b, network.v / margin, network.intercept / margin, network.negative_slope)
+    factor = problem.loss.feasible_factor(network(problem.X), problem.y)
+    return replace(network, v=network.v * factor, intercept=network.intercept * factor)
 
 
 def _split(vectors: Array, norm: Norm) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
@@ -69,17 +69,22 @@ class _Estimator(BaseEstimator):
         )
 
 
+def _validated(estimator: BaseEstimator, *data: Any, **options: Any) -> Any:
+    """Call scikit-learn's `validate_data`, whose annotations do not cover what it returns."""
+    return validate_data(estimator, *data, **options)
+
+
 class _Regressor(RegressorMixin, _Estimator):
     """A network for real targets."""
 
-    def _fit(self, X: ArrayLike, y: ArrayLike, **problem: Any) -> Self:
-        inputs, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+    def _fit(self, X: Any, y: Any, **problem: Any) -> Self:
+        inputs, targets = _validated(self, X, y, dtype=np.float64, y_numeric=True)
         self.fit_ = self._solve(inputs, targets, self.n_jobs, **problem)
         self.network_ = self.fit_.network
         self.certificate_ = self.fit_.certificate
         return self
 
-    def predict(self, X: ArrayLike) -> Array:
+    def predict(self, X: Any) -> Array:
         """Return the network's predictions, an (n,) array.
 
         Parameters
@@ -88,7 +93,7 @@ class _Regressor(RegressorMixin, _Estimator):
             Inputs.
         """
         check_is_fitted(self)
-        return self.network_(validate_data(self, X, dtype=np.float64, reset=False))
+        return self.network_(_validated(self, X, dtype=np.float64, reset=False))
 
 
 class ReLUInterpolator(_Regressor):
@@ -140,7 +145,7 @@ class ReLUInterpolator(_Regressor):
     (2.0, 'global')
     """
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: Any) -> Self:
         """Fit the network.
 
         Parameters
@@ -215,7 +220,7 @@ class ReLURegressor(_Regressor):
         )
         self.alpha = alpha
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: Any) -> Self:
         """Fit the network.
 
         Parameters
@@ -308,7 +313,7 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
         self.loss = loss
         self.alpha = alpha
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: Any) -> Self:
         """Fit the network, or one for each class if there are more than two.
 
         Parameters
@@ -325,7 +330,7 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
         SolverError
             If the solver fails, or no network without bias separates the classes.
         """
-        inputs, labels = validate_data(self, X, y, dtype=np.float64)
+        inputs, labels = _validated(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         if self.loss not in ("logistic", "hinge", "margin"):
             raise InputError(f"loss={self.loss!r} is unknown; choose 'logistic', 'hinge' or 'margin'.")
@@ -336,17 +341,18 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
                 f"Classifier can't train when only one class is present; y holds only {self.classes_[0]!r}."
             )
         alpha = None if self.loss == "margin" else self.alpha
-        self.fits_ = list(
+        fits: list[Any] = list(
             Parallel(n_jobs=self.n_jobs)(
                 delayed(self._solve)(inputs, signs.astype(float), loss=self.loss, alpha=alpha)
                 for signs in binarizer.transform(labels).T
             )
         )
-        self.networks_ = [fit.network for fit in self.fits_]
-        self.certificates_ = [fit.certificate for fit in self.fits_]
+        self.fits_ = fits
+        self.networks_ = [fit.network for fit in fits]
+        self.certificates_ = [fit.certificate for fit in fits]
         return self
 
-    def decision_function(self, X: ArrayLike) -> Array:
+    def decision_function(self, X: Any) -> Array:
         """Return f(x), positive for the second class; (n, K) with one column a class if there are more than two.
 
         Parameters
@@ -355,11 +361,11 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
             Inputs.
         """
         check_is_fitted(self)
-        inputs = validate_data(self, X, dtype=np.float64, reset=False)
+        inputs = _validated(self, X, dtype=np.float64, reset=False)
         scores = np.column_stack([network(inputs) for network in self.networks_])
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
+    def predict(self, X: Any) -> NDArray[Any]:
         """Return the class of each row of X.
 
         Parameters
@@ -371,7 +377,7 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
         return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
 
     @available_if(_has_probabilities)
-    def predict_proba(self, X: ArrayLike) -> Array:
+    def predict_proba(self, X: Any) -> Array:
         """Return the (n, K) class probabilities 1 / (1 + exp(-f(x))), normalised if there are more than two classes.
 
         Parameters

@@ -32,9 +32,9 @@ BoolArray = NDArray[np.bool_]
 
 logger = logging.getLogger(__name__)
 
-# `method="auto"` enumerates up to this many patterns, which is about a minute and a half of solving.
-AUTO_PATTERNS = 10_000
-# Patterns times samples (the sign rows of the program) that "sample" draws; some ten seconds of solving.
+# `method="auto"` enumerates up to this many patterns times dimensions: a second or two of solving.
+AUTO_SIZE = 10_000
+# Patterns times samples (the sign rows of the program) that "sample" draws; a second or two of solving.
 SAMPLED_ROWS = 20_000
 SAMPLED_PATTERNS = (50, 1000)
 
@@ -135,7 +135,7 @@ def solve(
         What to minimise.
     method : {"auto", "enumerate", "sample"}, default "auto"
         "enumerate" uses every sign pattern and is exact; "sample" uses random ones, and its certificate speaks of those
-        only; "auto" enumerates where there are at most some ten thousand patterns and samples elsewhere.
+        only; "auto" enumerates where that takes a few seconds and samples elsewhere.
     tol : float, default 1e-6
         Relative gap to reach.
     time_limit : float, optional
@@ -232,8 +232,9 @@ class _Outcome(NamedTuple):
 def _choose(problem: Problem) -> str:
     """Return the method that "auto" stands for, and log why."""
     count = count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias)
-    method = "enumerate" if count <= AUTO_PATTERNS else "sample"
-    logger.info("method %r: at most %d patterns, and up to %d are enumerated", method, count, AUTO_PATTERNS)
+    size = count * problem.lifted.shape[1]
+    method = "enumerate" if size <= AUTO_SIZE else "sample"
+    logger.info("method %r: up to %d patterns, %d unknowns; %d are enumerated", method, count, size, AUTO_SIZE)
     return method
 
 

@@ -103,6 +103,10 @@ class Loss(ABC):
         """Return the predictions that a solution means if it predicts z up to a solver's accuracy."""
         return z
 
+    def feasible_factor(self, z: Vector, y: Vector) -> float:
+        """Return what to multiply predictions z with so that they satisfy the constraint exactly, 1 if nothing does."""
+        return 1.0
+
 
 class Interpolation(Loss):
     """Fit the targets exactly: z = y."""
@@ -194,6 +198,11 @@ class Margin(_Classification):
     def residual(self, z: Vector, y: Vector) -> float:
         """Return how far the smallest y_i z_i falls short of 1."""
         return max(0.0, 1.0 - float(np.min(y * z)))
+
+    def feasible_factor(self, z: Vector, y: Vector) -> float:
+        """Return the factor that makes the smallest y_i z_i one."""
+        margin = float(np.min(y * z))
+        return 1.0 / margin if margin > 0 else 1.0
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
         """Return the constraints y_i z_i >= 1."""

@@ -145,9 +145,17 @@ class Network:
         unit = cost_of.neuron_costs(np.zeros((1, self.n_features)), np.ones(1))
         return total + abs(self.intercept) * float(unit[0])
 
-    def save(self, file: str | PathLike[str]) -> None:
-        """Write the network to a NumPy .npz file."""
-        np.savez(file, **self._parts())  # pyright: ignore[reportArgumentType]
+    def save(self, file: str | PathLike[str], **notes: ArrayLike) -> None:
+        """Write the network to a NumPy .npz file.
+
+        Parameters
+        ----------
+        file : path
+            Where to; the ending .npz is added if it is missing.
+        **notes : array_like
+            Further arrays to keep beside the network, such as the names of the features; `load` does not read them.
+        """
+        np.savez(file, **notes, **self._parts())  # pyright: ignore[reportArgumentType]
 
     @classmethod
     def load(cls, file: str | PathLike[str]) -> "Network":

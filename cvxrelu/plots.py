@@ -4,6 +4,7 @@ matplotlib is imported when a picture is drawn, so that the rest of the package 
 (``pip install "cvxrelu[plot]"``).
 """
 
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from cvxrelu.network import Network
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_network", "plot_network_1d", "plot_network_2d"]
+__all__ = ["plot_network", "plot_network_1d", "plot_network_2d", "save_picture", "visible_knots"]
 
 Array = NDArray[np.float64]
 
@@ -146,6 +147,13 @@ def _draw_surface(axes: "Axes", surface: tuple[Array, Array, Array], points: Arr
         *points.T, c=targets, cmap="viridis", vmin=low, vmax=high, edgecolors="white", s=50, zorder=4, label="data"
     )
     axes.figure.colorbar(bands, ax=axes, label="$f(x)$")
+
+
+def save_picture(axes: "Axes", file: str | PathLike[str]) -> None:
+    """Write the figure of the axes to a file whose ending names the format."""
+    figure = axes.get_figure()
+    assert figure is not None, "axes that were drawn on have a figure"
+    figure.savefig(file, dpi=130)
 
 
 def visible_knots(network: Network, extent: float) -> Array:

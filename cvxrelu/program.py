@@ -19,6 +19,7 @@ moves the free constant, which the decoder makes up for.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cvxpy as cp
 import numpy as np
@@ -159,7 +160,7 @@ def build_program(problem: Problem, cells: Cells) -> Program:
 
     flat = flat_cells(problem, cells.patterns)
     bounding = cells.rows & ~flat[:, None]
-    constraints: list[cp.Constraint] = [link]
+    constraints: list[Any] = [link]
     if bounding.any():
         cone = _cone_matrix(cells.patterns, bounding, lifted)
         constraints += [cone @ plus >= 0, cone @ minus >= 0]
@@ -176,7 +177,7 @@ def build_program(problem: Problem, cells: Cells) -> Program:
     return Program(model, plus, minus, constant, link, unit, cells, problem, scaling)
 
 
-def _group_norms(matrix: Array, groups: cp.Variable, n_cells: int) -> cp.Expression:
+def _group_norms(matrix: Array, groups: cp.Variable, n_cells: int) -> Any:
     """Return the sum over the groups u of norm(M u)."""
     images = cp.reshape(
         sp.kron(sp.eye_array(n_cells), matrix, format="csr") @ groups, (n_cells, len(matrix)), order="C"

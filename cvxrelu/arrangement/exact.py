@@ -13,13 +13,19 @@ all arithmetic is in Python's integers: duplicates, lattices and points an ulp a
 This is the reference method: short and slow (thousands of cells a second).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import mul
 
 from cvxrelu.arrangement.integers import IntegerRow, leading_sign, primitive
+from cvxrelu.arrangement.linear_algebra import dot
+from cvxrelu.errors import SolverError
 
-__all__ = ["exact_half_cells"]
+__all__ = ["NOT_GENERIC", "cells_inside", "exact_half_cells"]
+
+NOT_GENERIC = (
+    "a random functional met a special position of the data, which has a probability below 1e-12; "
+    "move the points a little, or permute their order, and run again"
+)
 
 
 @dataclass(slots=True)
@@ -55,8 +61,46 @@ def exact_half_cells(rows: Sequence[IntegerRow]) -> dict[int, IntegerRow]:
     return _cells([_Hyperplane(row, 1 << i, 0) for i, row in enumerate(rows)], len(rows[0]))
 
 
-def _merge(hyperplanes: Sequence[_Hyperplane]) -> list[_Hyperplane]:
-    """Drop zero normals and merge equal hyperplanes, keeping order and orientation of the first."""
+def cells_inside(height: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, IntegerRow]:
+    """Enumerate the open cells on which a generic functional is positive throughout.
+
+    Adding the functional's own hyperplane to the arrangement cuts every cell but those on which it has one sign:
+    of these, the half on which it is positive is wanted.
+
+    Parameters
+    ----------
+    height : tuple of int
+        The functional; generic, which is verified: it vanishes on no ray of the arrangement.
+    rows : sequence of tuple of int
+        Normals that span the space.
+
+    Returns
+    -------
+    dict of int to tuple of int
+        Pattern, bit i the sign of row i, to a point inside the cell.
+
+    Raises
+    ------
+    SolverError
+        If the functional is not generic.
+
+    Examples
+    --------
+    >>> cells_inside((2, 3), [(1, 0), (0, 1), (1, 1)])
+    {7: (2, 3)}
+    """
+    planes = [_Hyperplane(height, 1, 0), *(_Hyperplane(row, 2 << i, 0) for i, row in enumerate(rows))]
+    half = _cells(planes, len(height), generic=1)
+    everything = (2 << len(rows)) - 2
+    return {mask >> 1: point for mask, point in half.items() if mask ^ everything not in half}
+
+
+def _merge(hyperplanes: Sequence[_Hyperplane], generic: int) -> list[_Hyperplane]:
+    """Drop zero normals and merge equal hyperplanes, keeping order and orientation of the first.
+
+    The first hyperplane has to stay alone if `generic` is the bit of its pattern. Restriction visits every ray of the
+    arrangement, and a first hyperplane that contains one is found there to vanish or to be another's double.
+    """
     merged: dict[IntegerRow, tuple[int, _Hyperplane]] = {}
     for plane in hyperplanes:
         normal = primitive(plane.normal)
@@ -71,12 +115,15 @@ def _merge(hyperplanes: Sequence[_Hyperplane]) -> list[_Hyperplane]:
         same = sign == first_sign
         first.plus |= plane.plus if same else plane.minus
         first.minus |= plane.minus if same else plane.plus
-    return [plane for _, plane in merged.values()]
+    result = [plane for _, plane in merged.values()]
+    if generic and (result[0].plus | result[0].minus) != generic:
+        raise SolverError(NOT_GENERIC)
+    return result
 
 
-def _cells(hyperplanes: Sequence[_Hyperplane], dimension: int) -> dict[int, IntegerRow]:
+def _cells(hyperplanes: Sequence[_Hyperplane], dimension: int, generic: int = 0) -> dict[int, IntegerRow]:
     """Return the half cells of merged hyperplanes, the first of them positive."""
-    planes = _merge(hyperplanes)
+    planes = _merge(hyperplanes, generic)
     if not planes:
         return {0: (0,) * dimension}
     if dimension == 2:
@@ -84,7 +131,7 @@ def _cells(hyperplanes: Sequence[_Hyperplane], dimension: int) -> dict[int, Inte
     cells = {planes[0].plus: planes[0].normal}
     for k in range(1, len(planes)):
         new, old = planes[k], planes[:k]
-        restricted = _cells([_restrict(plane, new.normal) for plane in old], dimension - 1)
+        restricted = _cells([_restrict(plane, new.normal) for plane in old], dimension - 1, generic)
         cells = _insert(new, old, cells, restricted)
     return cells
 
@@ -125,11 +172,6 @@ def _cells_in_the_plane(planes: Sequence[_Hyperplane]) -> dict[int, IntegerRow]:
     return cells
 
 
-def _dot(left: Iterable[int], right: Iterable[int]) -> int:
-    """Return the inner product."""
-    return sum(map(mul, left, right))
-
-
 def _eliminated(normal: IntegerRow) -> int:
     """Return the coordinate to solve for on a hyperplane: the smallest nonzero keeps integers short."""
     return min((q for q in range(len(normal)) if normal[q]), key=lambda q: abs(normal[q]))
@@ -155,7 +197,7 @@ def _extend(point: IntegerRow, normal: IntegerRow) -> IntegerRow:
     p = _eliminated(normal)
     pivot = abs(normal[p])
     others = [normal[q] for q in range(len(normal)) if q != p]
-    solved = -_dot(others, point) if normal[p] > 0 else _dot(others, point)
+    solved = -dot(others, point) if normal[p] > 0 else dot(others, point)
     lifted = [pivot * entry for entry in point]
     lifted.insert(p, solved)
     return tuple(lifted)
@@ -170,14 +212,16 @@ def _insert(
     """Cut the cells of the old hyperplanes by a new one."""
     result: dict[int, IntegerRow] = {}
     for mask, inside in cells.items():
-        side = _dot(new.normal, inside)
+        side = dot(new.normal, inside)
         on_it = restricted.get(mask)
         if on_it is None:
             result[mask | (new.plus if side > 0 else new.minus)] = inside
             continue
         wall = _extend(on_it, new.normal)
         # factor * wall dominates the step +-normal at every old hyperplane, so neither step leaves the cell.
-        factor = 1 + max(abs(_dot(plane.normal, new.normal)) // abs(_dot(plane.normal, wall)) for plane in old)
+        factor = 1 + max(
+            abs(dot(plane.normal, new.normal)) // abs(dot(plane.normal, wall)) for plane in old
+        )
         for sign, bits in ((1, new.plus), (-1, new.minus)):
             result[mask | bits] = (
                 inside

@@ -124,33 +124,29 @@ def nearest(atoms: Array, is_ray: Flags, weight: Array, size: int, point: Array,
             size -= 1
             stalled = True
             break
-        step = 1.0
+        step, blocking = 1.0, -1
         for j in range(size):
             if target[j] <= 0:
                 drop = weight[j] - target[j]
                 ratio = weight[j] / drop if drop > 0 else 0.0
-                step = min(step, ratio)
+                if blocking < 0 or ratio < step:
+                    step, blocking = ratio, j
         for j in range(size):
-            weight[j] += step * (target[j] - weight[j])
-        if step >= 1.0:
+            weight[j] = max(0.0, weight[j] + step * (target[j] - weight[j]))
+        if blocking < 0:
             break
         kept = 0
         for j in range(size):
-            gone = target[j] <= 0 and weight[j] <= 1e-15 * (1.0 - target[j])
-            if not gone:
+            if j != blocking and (weight[j] > 0 or target[j] > 0):
                 if kept != j:
                     atoms[kept] = atoms[j]
                     tags[kept] = tags[j]
                     is_ray[kept] = is_ray[j]
                     weight[kept] = weight[j]
                 kept += 1
-        if kept == size:  # rounding kept every weight above zero: nothing left to gain
-            break
         size = kept
     total = 0.0
     for j in range(size):
-        if weight[j] < 0:
-            weight[j] = 0.0
         if not is_ray[j]:
             total += weight[j]
     for j in range(size):

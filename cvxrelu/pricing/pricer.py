@@ -12,11 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from cvxrelu.arrangement import enumerate_patterns
 from cvxrelu.errors import InputError
+from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts, random_starts
 from cvxrelu.pricing.cells import cell_search
+from cvxrelu.pricing.cones import cone_search
 from cvxrelu.pricing.line import price_line
 from cvxrelu.pricing.plane import price_plane
 from cvxrelu.pricing.points import Points, Weights
@@ -80,28 +83,19 @@ class Plane:
         return price_plane(points, weights, search.stop)
 
 
-class Cells:
-    """`cvxrelu.pricing.cells`, over every cell of the arrangement."""
+class Cones:
+    """`cvxrelu.pricing.cones`."""
 
     def applies(self, points: Points) -> bool:
-        """Any data whose cells fit in memory."""
+        """Any data."""
         return True
 
     def search(self, points: Points, weights: Weights, search: Search) -> Priced:
-        """Price exactly unless stopped."""
-        arrangement = enumerate_patterns(points.X, points.bias != "none")
-        return cell_search(
-            points,
-            weights,
-            arrangement.to_bool(),
-            facets=arrangement.facets(),
-            tol=search.tol,
-            threshold=search.threshold,
-            stop=search.stop,
-        )
+        """Branch and bound."""
+        return cone_search(points, weights, tol=search.tol, threshold=search.threshold, stop=search.stop)
 
 
-METHODS: dict[str, Method] = {"line": Line(), "plane": Plane(), "cells": Cells()}
+METHODS: dict[str, Method] = {"line": Line(), "plane": Plane(), "cones": Cones()}
 """Methods by name, the one to prefer first."""
 
 
@@ -161,6 +155,49 @@ class Pricer:
 
         return METHODS[self.method].search(self.points, weights, Search(tol, threshold, stop))
 
+    def ascend(
+        self,
+        v: ArrayLike,
+        *,
+        n_starts: int = DEFAULT_STARTS,
+        starts: ArrayLike | None = None,
+        random_state: int | np.random.Generator | None = None,
+    ) -> Priced:
+        """Find good neurons by local ascent; this proves nothing, so `upper` is infinite.
+
+        Parameters
+        ----------
+        v : array_like of shape (n_samples,)
+            Dual vector; it must sum to zero in free mode.
+        n_starts : int, default=16
+            Number of random starts.
+        starts : array_like of shape (k, n_features + 1), optional
+            Further starts, rows (w, b).
+        random_state : int or Generator, optional
+            Source of the random starts.
+
+        Returns
+        -------
+        Priced
+            The distinct local maxima reached, of either sign.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If v or starts are unusable.
+
+        Examples
+        --------
+        >>> pricer = make_pricer([[3.0, 4.0], [0.0, 0.0]])
+        >>> round(pricer.ascend([1.0, -1.0], random_state=0).value, 9)
+        5.0
+        """
+        weights = self.points.weigh(v)
+        rows = random_starts(self.points, n_starts, random_state)
+        if starts is not None:
+            rows = np.concatenate([given_starts(self.points, starts), rows])
+        return ascend(self.points, weights, rows)
+
 
 def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto") -> Pricer:
     """Prepare the pricing of many dual vectors of one data set.
@@ -187,7 +224,7 @@ def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, m
     """
     points = Points.prepare(X, bias, negative_slope)
     if method == "auto":
-        method = next((name for name, known in METHODS.items() if known.applies(points)), "")
+        method = next(name for name, known in METHODS.items() if known.applies(points))
     if method not in METHODS:
         raise InputError(f"method must be 'auto' or one of {sorted(METHODS)}, not {method!r}.")
     if not METHODS[method].applies(points):

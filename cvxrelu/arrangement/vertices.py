@@ -1,0 +1,198 @@
+"""Vertices that floats leave undecided, treated exactly.
+
+At a vertex w, spanned by k independent rows S of one level, the rows that vanish form Z, all others have
+the same sign in every cell around w. Moving w along the level, only the rows of Z matter, and in coordinates without
+one where w is not zero they are an arrangement in k dimensions. With
+
+    eta = (g . w) h - (h . w) g,         g . w > 0,
+
+which vanishes at w, the vertex w is the lowest point of exactly those cells around it on which eta is positive.
+Every vertex is treated once, for the S that is the lexicographically first basis of Z.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.arrangement.exact import NOT_GENERIC, cells_inside
+from cvxrelu.arrangement.flag import Level
+from cvxrelu.arrangement.integers import IntegerRow, primitive
+from cvxrelu.arrangement.linear_algebra import Span, dot, null_vector
+from cvxrelu.arrangement.signs import decided_signs
+from cvxrelu.errors import SolverError
+
+__all__ = ["VertexCell", "cells_at_vertices"]
+
+
+@dataclass(frozen=True, slots=True)
+class VertexCell:
+    """A cell and what is known of its inside.
+
+    Attributes
+    ----------
+    mask : int
+        Pattern; bit i is the sign of row i of the level.
+    vertex : tuple of int
+        The lowest point.
+    direction : tuple of int
+        A direction that leads from there into the cell.
+
+    Examples
+    --------
+    >>> VertexCell(1, (1, 0), (0, 1)).mask
+    1
+    """
+
+    mask: int
+    vertex: IntegerRow
+    direction: IntegerRow
+
+    def interior_point(self, rows: Sequence[IntegerRow]) -> IntegerRow:
+        """Return the point halfway from the vertex to the far side of the cell.
+
+        Parameters
+        ----------
+        rows : sequence of tuple of int
+            Rows of the level.
+
+        Returns
+        -------
+        tuple of int
+            An integer point strictly inside.
+
+        Examples
+        --------
+        >>> VertexCell(3, (1, 0), (0, 1)).interior_point([(1, 0), (0, 1)])
+        (1, 1)
+        """
+        reach: Fraction | None = None
+        for row in rows:
+            here, change = dot(row, self.vertex), dot(row, self.direction)
+            if here * change < 0:
+                crossing = Fraction(abs(here), 2 * abs(change))
+                reach = crossing if reach is None else min(reach, crossing)
+        if reach is None:
+            reach = Fraction(max(map(abs, self.vertex)), max(map(abs, self.direction)))
+        return primitive(
+            reach.denominator * w + reach.numerator * r
+            for w, r in zip(self.vertex, self.direction, strict=True)
+        )
+
+
+def cells_at_vertices(level: Level, subsets: NDArray[np.integer]) -> list[VertexCell]:
+    """Return the cells whose lowest point is one of the given vertices.
+
+    Parameters
+    ----------
+    level : Level
+        The arrangement.
+    subsets : ndarray of int, shape (r, k)
+        Ascending rows S of each vertex. Dependent ones, and those that are not the lexicographically first basis of
+        the rows through their vertex, give nothing.
+
+    Returns
+    -------
+    list of VertexCell
+        The cells, in the order of the vertices.
+
+    Raises
+    ------
+    SolverError
+        If chart or height turn out not to be generic.
+
+    Examples
+    --------
+    >>> from cvxrelu.arrangement.flag import levels
+    >>> level = levels([(0, 1), (1, 1), (2, 1)], affine=True)[0]
+    >>> [cell.mask.bit_count() for cell in cells_at_vertices(level, np.array([[0], [1], [2]]))]
+    [3, 1, 2]
+    """
+    bases: list[list[int]] = []
+    vertices: list[IntegerRow] = []
+    for basis in subsets.tolist():
+        vertex = null_vector([level.rows[i] for i in basis])
+        if vertex is None:
+            continue
+        side = dot(level.chart, vertex)
+        if side == 0:
+            raise SolverError(NOT_GENERIC)
+        bases.append(basis)
+        vertices.append(vertex if side > 0 else tuple(-w for w in vertex))
+    if not vertices:
+        return []
+    cells: list[VertexCell] = []
+    for basis, vertex, signs in zip(bases, vertices, _float_signs(level, vertices), strict=True):
+        cells.extend(_cells_around(level, basis, vertex, signs))
+    return cells
+
+
+def _float_signs(level: Level, vertices: Sequence[IntegerRow]) -> NDArray[np.int8]:
+    """Signs of the rows at the vertices where floats prove them, else 0.
+
+    Rows and points are correctly rounded here, which adds at most 2 u |a| |w| to the error of the product: the
+    bound of `decided_signs` has room for it.
+    """
+    points = np.empty((len(vertices), level.dimension))
+    for point, vertex in zip(points, vertices, strict=True):
+        scale = 1 << max(map(abs, vertex)).bit_length()
+        point[:] = [w / scale for w in vertex]
+    return decided_signs(level.floats[:-2], points)
+
+
+def _cells_around(
+    level: Level, basis: list[int], vertex: IntegerRow, signs: NDArray[np.int8]
+) -> list[VertexCell]:
+    """Return the cells around one vertex that have it as their lowest point."""
+    through = []
+    for i in np.flatnonzero(signs == 0).tolist():
+        value = dot(level.rows[i], vertex)
+        if value == 0:
+            through.append(i)
+        else:
+            signs[i] = 1 if value > 0 else -1
+    if len(through) > len(basis) and not _is_first_basis(level, basis, through):
+        return []
+    off = int.from_bytes(np.packbits(signs > 0, bitorder="little").tobytes(), "little")
+    dropped = next(p for p in range(level.dimension) if vertex[p])
+    local = [_without(level.rows[i], dropped) for i in through]
+    up, across = dot(level.chart, vertex), dot(level.height, vertex)
+    eta = _without(tuple(up * h - across * g for g, h in zip(level.chart, level.height, strict=True)), dropped)
+    around = _simple_cell(eta, local) if len(through) == len(basis) else cells_inside(eta, local)
+    result = []
+    for mask, direction in around.items():
+        on = sum(1 << row for i, row in enumerate(through) if mask >> i & 1)
+        result.append(VertexCell(off | on, vertex, (*direction[:dropped], 0, *direction[dropped:])))
+    return result
+
+
+def _without(row: IntegerRow, position: int) -> IntegerRow:
+    """Drop one coordinate."""
+    return row[:position] + row[position + 1 :]
+
+
+def _is_first_basis(level: Level, basis: list[int], through: list[int]) -> bool:
+    """Whether the basis is the lexicographically first among the rows through a vertex."""
+    span = Span()
+    return [i for i in through if i <= basis[-1] and span.add(level.rows[i])] == basis
+
+
+def _simple_cell(eta: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, IntegerRow]:
+    """Return the one cell of k independent rows in k dimensions on which eta is positive throughout.
+
+    eta = sum_i y_i row_i has the signs of the cell, and a direction r with row_i . r = sign(y_i) leads into it.
+    """
+    relation = null_vector(tuple(zip(*rows, eta, strict=True)))
+    if relation is None or not all(relation):
+        raise SolverError(NOT_GENERIC)
+    *weights, unit = relation
+    signs = [1 if (weight > 0) != (unit > 0) else -1 for weight in weights]
+    solution = null_vector([(*row, -sign) for row, sign in zip(rows, signs, strict=True)])
+    if solution is None:
+        raise SolverError(NOT_GENERIC)
+    *direction, scale = solution
+    if scale < 0:
+        direction = [-r for r in direction]
+    return {sum(1 << i for i, sign in enumerate(signs) if sign > 0): tuple(direction)}

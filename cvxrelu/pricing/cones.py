@@ -1,0 +1,193 @@
+"""Pricing in any dimension: certified branch and bound on simplicial cones.
+
+With the identity sigma(t) = a t + (1 - a) max(t, 0) the score of the lifted neuron u, or its negative, is
+
+    F(u) = g0 . u + sum_i c_i max(z_i . u, 0) = P(u) - M(u),   P collects g0 and c_i > 0, M the rest,
+
+both sublinear. On the cone spanned by generators U_1, ..., U_m, u = sum_k lam_k U_k with lam >= 0:
+
+- P(u) <= sum_k lam_k P(U_k), its least concave majorant there, known from one evaluation per generator;
+- -M(u) is concave, and kept as it is, but for the points whose sign the cone decides, which fold into a
+vector.
+
+The largest value of this relaxation in the unit ball is a nearest-point problem
+(`cvxrelu.pricing.relaxation`), solved exactly. A cone whose bound exceeds the best score is split in the
+middle of an edge, the edge whose splitting lowers the interpolation at the maximiser most. So a cone with no
+undecided point of P closes at once, wherever the kinks of M are, and cones shrink only towards what the
+convex kinks leave undecided. Roots: the orthants; in free mode, where u = (w, b / radius) and abs(b) <=
+radius norm(w) for some maximiser, each orthant of w times that interval, cut into simplices. Both signs of
+the score share the search.
+
+The upper bound is the largest bound of all cones that were closed, whatever for, and of all still open ones.
+
+Rounding. Let eps be the unit roundoff, and compare the search with an ideal one whose generators are exact:
+the roots are, and the middle of two exact generators is their exact sum times the floating-point scale that
+the program computed, so that the two halves cover the cone exactly. (1) A computed generator with parents off
+by e_1 and e_2 is off by at most scale (e_1 + e_2) plus 8 eps; this is tracked, and no cone is split beyond
+`ERROR_LIMIT` eps. (2) All generators of a cone lie in one orthant in their normed part and have norm 1 there,
+so norm(u) <= 1 implies norm(lam) <= 1 and sum(lam) <= sqrt(m). (3) Hence a computed z_i . U_k is off by (m +
+ERROR_LIMIT) eps norm(z_i) sqrt(m), the last factor for the bias component of U_k. Taking the sign of z_i on
+the cone from the computed numbers, folding or interpolating with them, therefore changes the bound by at most
+sqrt(m) times that and abs(c_i), for each point once. (4) Sums over points err by 2 n eps times their absolute
+sums. (5) The relaxation is not trusted: from its weights, a convex combination of pieces up to a few eps, and
+its solution y alone the bound is computed afresh, as explained in the code. `_margin` adds all of it up, with
+room to spare.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.pricing.ascent import climb, distinct, unlift
+from cvxrelu.pricing.cone_kernel import ERROR_LIMIT, Cutoff, Problem, branch, plant
+from cvxrelu.pricing.points import Points, Weights
+from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.tree import HEAP, NODES, STACK, Tree, make_tree
+
+__all__ = ["cone_search"]
+
+Array = NDArray[np.float64]
+
+KEPT = 8
+"""Distinct neurons kept during a search."""
+
+MEMORY = 256 * 2**20
+"""Bytes for open cones; beyond it the search goes depth first."""
+
+FEWEST_SLOTS, MOST_SLOTS = 10_000, 1_000_000
+"""Limits of the number of open cones whatever their size."""
+
+MOST_ROOTS = 2**17
+"""With more root cones than this no search is tried: the bound that costs nothing is returned."""
+
+SLICE = 0.05
+"""Seconds between two looks at the clock."""
+
+
+def cone_search(
+    points: Points,
+    weights: Weights,
+    *,
+    tol: float,
+    threshold: float | None,
+    stop: Callable[[int], bool],
+) -> Priced:
+    """Price by branch and bound on cones.
+
+    Parameters
+    ----------
+    tol, threshold, stop
+        As in `cvxrelu.pricing.Pricer`.
+
+    Examples
+    --------
+    >>> points = Points.prepare([[1.0, 0.0, 0.0], [0.0, -2.0, 0.0]], "none", 0.0)
+    >>> priced = cone_search(
+    ...     points, points.weigh([3.0, 2.0]), tol=1e-9, threshold=None, stop=lambda nodes: False
+    ... )
+    >>> round(priced.value, 9), priced.complete
+    (5.0, True)
+    """
+    Z = np.ascontiguousarray(points.lifted)
+    n, m = Z.shape
+    free = points.bias == "free"
+    normed = m - 1 if free else m
+    a = points.negative_slope
+    problem = Problem(Z, (1 - a) * weights.v, a * (weights.v @ Z), normed)
+    margin = _margin(points, weights, m)
+    level = -np.inf if threshold is None else threshold - margin
+    cutoff = Cutoff(np.zeros(1), np.zeros((KEPT, m)), np.zeros(KEPT), 1 + tol / 2, margin, level)
+    ceiling = _ceiling(problem, weights, margin)
+    top, nodes, stopped = ceiling, 0, True
+    if ceiling <= level or margin == 0:
+        stopped = False
+    elif (normed if free else 1) << (normed + 1) <= MOST_ROOTS:
+        row = 8 * (2 * m * m + 5 * m + 2 + (n + 63) // 64)
+        tree = make_tree(max(FEWEST_SLOTS, min(MOST_SLOTS, MEMORY // row)), m, n)
+        top, stopped = _run(problem, tree, cutoff, ceiling, stop)
+        nodes = int(tree.counts[NODES])
+    neurons = _polish(problem, cutoff)
+    priced = points.report(
+        weights, unlift(points, neurons), upper=top + margin, method="cones", complete=True, nodes=nodes
+    )
+    closed = top <= max(priced.value * (1 + tol) + 2 * margin, level)
+    return Priced(**{**vars(priced), "complete": closed and not stopped})
+
+
+def _run(
+    problem: Problem, tree: Tree, cutoff: Cutoff, ceiling: float, stop: Callable[[int], bool]
+) -> tuple[float, bool]:
+    """Search until done or stopped; the largest bound of any cone, and whether it was stopped."""
+    m = problem.Z.shape[1]
+    for generators in _roots(m, problem.normed):
+        duals = np.ascontiguousarray(np.linalg.inv(generators).T)
+        for side in (1.0, -1.0):
+            plant(problem, tree, cutoff, generators, duals, side, ceiling)
+        if stop(int(tree.counts[NODES])):
+            return ceiling, True
+    budget, stopped, more = 16, False, True
+    while more and not stopped:
+        start = time.perf_counter()
+        more = branch(problem, tree, cutoff, budget)
+        if time.perf_counter() - start < SLICE:
+            budget *= 2
+        elif budget > 1:
+            budget //= 2
+        stopped = more and stop(int(tree.counts[NODES]))
+    remaining = np.concatenate([tree.heap[: tree.counts[HEAP]], tree.stack[: tree.counts[STACK]]])
+    return max(float(tree.closed[0]), float(tree.bound[remaining].max(initial=0.0))), stopped
+
+
+def _roots(m: int, normed: int) -> Iterator[Array]:
+    """Yield the generators, as rows, of cones that together cover every neuron that can be best."""
+    for bits in range(1 << normed):
+        axes = np.diag([1.0 if bits >> k & 1 else -1.0 for k in range(normed)])
+        if normed == m:
+            yield axes
+            continue
+        # The simplex of the axes times the interval [-1, 1] of the bias, by its staircase triangulation.
+        for j in range(normed):
+            low = np.column_stack([axes[: j + 1], np.full(j + 1, -1.0)])
+            high = np.column_stack([axes[j:], np.full(normed - j, 1.0)])
+            yield np.vstack([low, high])
+
+
+def _margin(points: Points, weights: Weights, m: int) -> float:
+    """Rounding of a search; see the module's docstring."""
+    return weights.margin(m * (4.0 * len(points.X) + 2 * ERROR_LIMIT + 64 * m))
+
+
+def _ceiling(problem: Problem, weights: Weights, margin: float) -> float:
+    """Bound all scores at once.
+
+    With max(t, 0) = (t + abs(t)) / 2 and Cauchy-Schwarz, for norm(u) <= r,
+    F(u) <= (g0 + sum c_i z_i / 2) . u + r / 2 sqrt( sum_+ c_i  lambda_max(sum_+ c_i z_i z_i') ), the sums
+    over c_i > 0. In free mode abs(u_b) <= 1, so r = sqrt(2).
+    """
+    Z, c, linear, normed = problem
+    free = normed < Z.shape[1]
+    middle = linear + 0.5 * (c @ Z)
+    first = float(np.linalg.norm(middle[:normed])) + (abs(float(middle[-1])) if free else 0.0)
+    second = 0.0
+    for side in (1.0, -1.0):
+        part = np.maximum(side * c, 0.0)
+        moment = float(np.linalg.eigvalsh((Z * part[:, None]).T @ Z)[-1])
+        second = max(second, 0.5 * np.sqrt((2.0 if free else 1.0) * part.sum() * max(moment, 0.0)))
+    # Squares are summed here, whose rounding is relative to the result.
+    spectral = (first + second) * (1 + 1e-9) + margin
+    return min(spectral, weights.mass * (1 + 1e-9) + weights.residue)
+
+
+def _polish(problem: Problem, cutoff: Cutoff) -> Array:
+    """Climb from the neurons that the search met, and drop repetitions."""
+    Z, c, linear, normed = problem
+    met = np.ascontiguousarray(cutoff.neurons[np.argsort(-cutoff.values)][: np.count_nonzero(cutoff.values)])
+    scores = met @ linear + np.maximum(met @ Z.T, 0.0) @ c
+    parts = [met]
+    for side in (1.0, -1.0):
+        part = met[side * scores > 0]
+        climb(Z, side * c, side * linear, normed, part)
+        parts.insert(0, part)
+    return distinct(np.concatenate(parts))
