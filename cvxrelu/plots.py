@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 # Colours that stay apart in grey and for colour-blind readers (Okabe & Ito).
 BLUE, ORANGE, GREY, INK = "#0072b2", "#d55e00", "#8a8a8a", "#222222"
 PALE_BLUE, PALE_ORANGE = "#8fc1de", "#eeb38c"
+# From low to high values, all light enough for dark hinges on them.
+VALUES = ["#fdf8e1", "#a5d9b2", "#3b97bd"]
 # Share of the data's extent that is drawn beyond it, and the points of a grid along one axis.
 MARGIN, GRID = 0.15, 401
 # Hinges nearer to each other than this share of the data's extent are one knot: decoded hinges agree to about 1e-6,
@@ -139,21 +141,22 @@ def _draw_decision(axes: "Axes", surface: tuple[Array, Array, Array], points: Ar
 
 def _draw_surface(axes: "Axes", surface: tuple[Array, Array, Array], points: Array, targets: Array) -> None:
     """Draw the map of a regression, and the data in the same colours."""
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.ticker import MaxNLocator
+
     low = float(min(surface[2].min(), targets.min()))
     high = float(max(surface[2].max(), targets.max()))
-    levels = np.linspace(low, high if high > low else low + 1.0, BANDS + 1)
-    bands = axes.contourf(*surface, levels=levels, cmap="viridis", zorder=0)
-    axes.scatter(
-        *points.T, c=targets, cmap="viridis", vmin=low, vmax=high, edgecolors="white", s=50, zorder=4, label="data"
-    )
-    axes.figure.colorbar(bands, ax=axes, label="$f(x)$")
+    high = high if high > low else low + 1.0
+    colours = LinearSegmentedColormap.from_list("values", VALUES)
+    bands = axes.contourf(*surface, levels=np.linspace(low, high, BANDS + 1), cmap=colours, zorder=0)
+    axes.scatter(*points.T, c=targets, cmap=colours, vmin=low, vmax=high, edgecolors=INK, s=55, zorder=4, label="data")
+    axes.figure.colorbar(bands, ax=axes, label="$f(x)$", ticks=MaxNLocator(6))
 
 
 def save_picture(axes: "Axes", file: str | PathLike[str]) -> None:
     """Write the figure of the axes to a file whose ending names the format."""
-    figure = axes.get_figure()
-    assert figure is not None, "axes that were drawn on have a figure"
-    figure.savefig(file, dpi=130)
+    # The canvas belongs to the whole figure, even if the axes are in a part of one.
+    axes.figure.canvas.figure.savefig(file, dpi=130)
 
 
 def visible_knots(network: Network, extent: float) -> Array:

@@ -1,10 +1,12 @@
 """Pictures: what is drawn is the network, and knots are where the graph turns."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.plots import plot_network, visible_knots
+from cvxrelu.plots import plot_network, save_picture, visible_knots
 
 pytest.importorskip("matplotlib")
 
@@ -60,3 +62,11 @@ def test_constant_networks_in_the_plane() -> None:
 def test_three_inputs_cannot_be_drawn() -> None:
     with pytest.raises(cr.InputError, match="3 inputs cannot be drawn"):
         plot_network(cr.Network(np.ones((1, 3)), np.ones(1), np.ones(1)), np.ones((1, 3)), [1.0])
+
+
+def test_save_picture(tmp_path: Path) -> None:
+    axes = plot_network(PLANE, SQUARE, [0.0, 0.5, 2.0, 3.0])
+    save_picture(axes, tmp_path / "plane.png")
+    assert (tmp_path / "plane.png").read_bytes().startswith(b"\x89PNG")
+    save_picture(plot_network(TENT, [[0.0], [1.0]], [0.0, 1.0]), tmp_path / "line.svg")
+    assert "<svg" in (tmp_path / "line.svg").read_text()
