@@ -39,7 +39,7 @@ DISTINCT = 1e-7
 """Neurons closer than this count as one."""
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _score(Z: Array, c: Array, linear: Array, u: Array) -> float:
     value = 0.0
     for q in range(len(u)):
@@ -53,7 +53,7 @@ def _score(Z: Array, c: Array, linear: Array, u: Array) -> float:
     return value
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _best_bias(Z: Array, c: Array, linear: Array, u: Array) -> None:
     """Put the hinge of u through the place where the score is largest, w kept.
 
@@ -79,7 +79,7 @@ def _best_bias(Z: Array, c: Array, linear: Array, u: Array) -> None:
         u[m - 1] = -hinge / Z[0, m - 1]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Array:
     """Climb from every start; the scores are those of (c, linear), so negate both for the other side.
 
