@@ -35,6 +35,9 @@ PROGRESS = 1e-12
 SHEAR = 1e-3
 """Cost of moving the bias away from the current hinge in free mode: small enough not to hold it back."""
 
+TIE = 1e-10
+"""A place this close to the hinge, relative to its norm, is on it."""
+
 DISTINCT = 1e-7
 """Neurons closer than this count as one."""
 
@@ -104,6 +107,9 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
     offset, u, mean = np.empty(m), np.empty(m), np.empty(m)
     rays = np.empty((0, m))
     t = np.zeros(normed)
+    size = np.empty(n)
+    for i in range(n):
+        size[i] = np.sqrt(np.sum(Z[i] * Z[i]))
     values = np.zeros(len(starts))
     for k in range(len(starts)):
         norm = np.sqrt(np.sum(starts[k, :normed] ** 2))
@@ -111,6 +117,7 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
             continue
         starts[k] /= norm
         value = _score(Z, c, linear, starts[k])
+        tie = TIE
         for _ in range(MOST_STEPS):
             offset[:] = linear
             for i in range(n):
@@ -118,7 +125,7 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
                     dot = 0.0
                     for q in range(m):
                         dot += Z[i, q] * starts[k, q]
-                    if dot > 0:
+                    if dot > tie * size[i]:
                         for q in range(m):
                             offset[q] += c[i] * Z[i, q]
             if free:
@@ -131,7 +138,12 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
             u /= norm
             now = _score(Z, c, linear, u)
             if not now > value + PROGRESS * abs(value):
-                break
+                # On a kink of P there are two tangents, and the other one may lead on.
+                if tie < 0:
+                    break
+                tie = -TIE
+                continue
+            tie = TIE
             value = now
             starts[k] = u
         values[k] = max(value, 0.0)

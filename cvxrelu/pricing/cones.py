@@ -66,6 +66,9 @@ FEWEST_SLOTS, MOST_SLOTS = 10_000, 1_000_000
 MOST_ROOTS = 2**17
 """With more root cones than this no search is tried: the bound that costs nothing is returned."""
 
+PARALLEL_DIGITS = 12
+"""Directions that agree to this many digits are parallel; what they differ by adds to the margin."""
+
 FIRST_CLIMBS = 4
 """Climbs before the search."""
 
@@ -104,14 +107,19 @@ def cone_search(
     (5.0, True)
     """
     lifted = np.ascontiguousarray(points.lifted)
-    n, m = lifted.shape
+    m = lifted.shape[1]
     a = points.negative_slope
     c, linear = (1 - a) * weights.v, a * (weights.v @ lifted)
-    frame = _frame(lifted, points.bias == "free")
+    kinks = _kinks(lifted, c, linear, points.bias == "none")
+    frame = _frame(kinks.Z, points.bias == "free")
     problem = Problem(
-        np.ascontiguousarray(lifted @ frame.basis.T), c, frame.basis @ linear, frame.axes, frame.weight
+        np.ascontiguousarray(kinks.Z @ frame.basis.T),
+        kinks.c,
+        frame.basis @ kinks.linear,
+        frame.axes,
+        frame.weight,
     )
-    margin = _margin(points, weights, m)
+    margin = _margin(points, weights, m) + kinks.slack
     cutoff = Cutoff(
         np.zeros(1), np.zeros((KEPT, m)), np.zeros(KEPT), 1 + tol / 2, margin, room_below(threshold, margin)
     )
@@ -124,8 +132,8 @@ def cone_search(
     if ceiling <= cutoff.level or margin == 0:
         stopped = False
     elif m << (frame.axes + 1) <= MOST_ROOTS:
-        row = 8 * (2 * m * m + 5 * m + 2 + (n + 63) // 64)
-        tree = make_tree(max(FEWEST_SLOTS, min(MOST_SLOTS, MEMORY // row)), m, n)
+        row = 8 * (2 * m * m + 5 * m + 2 + (len(kinks.Z) + 63) // 64)
+        tree = make_tree(max(FEWEST_SLOTS, min(MOST_SLOTS, MEMORY // row)), m, len(kinks.Z))
         top, stopped = _run(problem, tree, cutoff, ceiling, stop)
         nodes = int(tree.counts[NODES])
     met = cutoff.neurons[np.argsort(-cutoff.values)][: np.count_nonzero(cutoff.values)] @ frame.basis
@@ -135,6 +143,46 @@ def cone_search(
     )
     closed = top <= max(priced.value * (1 + tol) + 2 * margin, cutoff.level)
     return Priced(**{**vars(priced), "complete": closed and not stopped})
+
+
+@dataclass(frozen=True)
+class Kinks:
+    """The score as linear . u + sum_i c_i max(Z_i . u, 0), up to `slack` for norm(u) <= 1."""
+
+    Z: Array
+    c: Array
+    linear: Array
+    slack: float
+
+
+def _kinks(Z: Array, c: Array, linear: Array, central: bool) -> Kinks:
+    """Drop points of weight zero and, if asked for, merge those whose kinks coincide.
+
+    Kinks that coincide but have weights of both signs would be bounded apart, and the cones that meet them
+    would never close. If z_j = r z_i, max(z_j . u, 0) is r max(z_i . u, 0) for r > 0, and abs(r) (max(z_i .
+    u, 0) - z_i . u) for r < 0. Only points on a line through the origin are concerned, so neither free nor
+    joint bias is.
+    """
+    Z, c = Z[c != 0], c[c != 0]
+    if len(c) == 0:
+        return Kinks(np.zeros((1, len(linear))), np.zeros(1), linear, 0.0)
+    if not central:
+        return Kinks(Z, c, linear, 0.0)
+    size = np.linalg.norm(Z, axis=1)
+    Z, c, size = Z[size > 0], c[size > 0], size[size > 0]
+    unit = Z / size[:, None]
+    first = np.argmax(np.abs(unit) > 0.5 / np.sqrt(Z.shape[1]), axis=1)
+    unit *= np.sign(unit[np.arange(len(unit)), first])[:, None]
+    _, leader, group = np.unique(
+        np.round(unit, PARALLEL_DIGITS), axis=0, return_index=True, return_inverse=True
+    )
+    lead = Z[leader[group.reshape(-1)]]
+    ratio = np.einsum("nm,nm->n", Z, lead) / np.einsum("nm,nm->n", lead, lead)
+    slack = float(np.abs(c) @ np.linalg.norm(Z - ratio[:, None] * lead, axis=1)) * (1 + 1e-9)
+    merged = np.zeros(len(leader))
+    np.add.at(merged, group.reshape(-1), np.abs(ratio) * c)
+    opposite = np.minimum(ratio, 0.0) * c
+    return Kinks(np.ascontiguousarray(Z[leader]), merged, linear + opposite @ lead, slack)
 
 
 @dataclass(frozen=True)

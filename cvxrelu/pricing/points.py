@@ -260,7 +260,8 @@ class Points:
             b = np.clip(b, -T.max(axis=0, initial=-np.inf), -T.min(axis=0, initial=np.inf))
         scores = self.score(weights, W, b)
         order = np.argsort(-np.abs(scores), kind="stable")
-        order = order[scores[order] != 0]
+        # What rounding alone can make of a zero score is no column.
+        order = order[np.abs(scores[order]) > ROUNDOFF * weights.mass]
         W, b, scores = W[order], b[order], scores[order]
         value = float(abs(scores[0])) if len(scores) else 0.0
         return Priced(

@@ -61,7 +61,7 @@ def test_agrees_with_the_sweeps_on_many_points(slope):
 
 @pytest.mark.parametrize("bias", BIASES)
 def test_agrees_with_all_cells(bias):
-    X, v = noise(10, 3, seed=3)
+    X, v = noise(9, 3, seed=3)
     cells = price(X, v, bias=bias, method="cells")
     cones = price(X, v, bias=bias, method="cones")
     assert cells.method == "cells"
