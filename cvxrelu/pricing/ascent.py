@@ -167,7 +167,7 @@ def ascend(points: Points, weights: Weights, starts: Array) -> Priced:
     if free and points.radius > 0:
         lifted[:, -1] /= points.radius
     c, linear = (1 - a) * weights.v, a * (weights.v @ Z)
-    reached = []
+    reached = [np.empty((0, Z.shape[1]))]
     for side in (1.0, -1.0):
         begin = lifted.copy()
         if free:
@@ -177,8 +177,11 @@ def ascend(points: Points, weights: Weights, starts: Array) -> Priced:
                 _best_bias(Z, side * c, side * linear, moved)
                 if _score(Z, side * c, side * linear, moved) > given:
                     row[:] = moved
-        climb(Z, side * c, side * linear, normed, begin)
-        reached.append(begin)
+        # One by one, so that an interruption is noticed between two climbs.
+        for k in range(len(begin)):
+            row = begin[k : k + 1]
+            if climb(Z, side * c, side * linear, normed, row)[0] > 0:
+                reached.append(row)
     columns = distinct(np.concatenate(reached))
     return points.report(
         weights, unlift(points, columns), upper=np.inf, method="ascent", complete=False, nodes=2 * len(starts)

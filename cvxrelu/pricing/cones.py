@@ -296,7 +296,8 @@ def _climbed(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> A
     parts = []
     for side in (1.0, -1.0):
         part = np.ascontiguousarray(starts[side * scores > 0])
-        climb(Z, side * c, side * linear, normed, part)
+        for k in range(len(part)):
+            climb(Z, side * c, side * linear, normed, part[k : k + 1])
         parts.append(part)
     return np.concatenate(parts)
 
