@@ -35,11 +35,14 @@ PROGRESS = 1e-12
 SHEAR = 1e-3
 """Cost of moving the bias away from the current hinge in free mode: small enough not to hold it back."""
 
+TIE = 1e-10
+"""A place this close to the hinge, relative to its norm, is on it."""
+
 DISTINCT = 1e-7
 """Neurons closer than this count as one."""
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _score(Z: Array, c: Array, linear: Array, u: Array) -> float:
     value = 0.0
     for q in range(len(u)):
@@ -53,7 +56,7 @@ def _score(Z: Array, c: Array, linear: Array, u: Array) -> float:
     return value
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _best_bias(Z: Array, c: Array, linear: Array, u: Array) -> None:
     """Put the hinge of u through the place where the score is largest, w kept.
 
@@ -79,7 +82,7 @@ def _best_bias(Z: Array, c: Array, linear: Array, u: Array) -> None:
         u[m - 1] = -hinge / Z[0, m - 1]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Array:
     """Climb from every start; the scores are those of (c, linear), so negate both for the other side.
 
@@ -104,6 +107,9 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
     offset, u, mean = np.empty(m), np.empty(m), np.empty(m)
     rays = np.empty((0, m))
     t = np.zeros(normed)
+    size = np.empty(n)
+    for i in range(n):
+        size[i] = np.sqrt(np.sum(Z[i] * Z[i]))
     values = np.zeros(len(starts))
     for k in range(len(starts)):
         norm = np.sqrt(np.sum(starts[k, :normed] ** 2))
@@ -111,6 +117,7 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
             continue
         starts[k] /= norm
         value = _score(Z, c, linear, starts[k])
+        tie = TIE
         for _ in range(MOST_STEPS):
             offset[:] = linear
             for i in range(n):
@@ -118,7 +125,7 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
                     dot = 0.0
                     for q in range(m):
                         dot += Z[i, q] * starts[k, q]
-                    if dot > 0:
+                    if dot > tie * size[i]:
                         for q in range(m):
                             offset[q] += c[i] * Z[i, q]
             if free:
@@ -131,7 +138,12 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
             u /= norm
             now = _score(Z, c, linear, u)
             if not now > value + PROGRESS * abs(value):
-                break
+                # On a kink of P there are two tangents, and the other one may lead on.
+                if tie < 0:
+                    break
+                tie = -TIE
+                continue
+            tie = TIE
             value = now
             starts[k] = u
         values[k] = max(value, 0.0)
@@ -155,7 +167,7 @@ def ascend(points: Points, weights: Weights, starts: Array) -> Priced:
     if free and points.radius > 0:
         lifted[:, -1] /= points.radius
     c, linear = (1 - a) * weights.v, a * (weights.v @ Z)
-    reached = []
+    reached = [np.empty((0, Z.shape[1]))]
     for side in (1.0, -1.0):
         begin = lifted.copy()
         if free:
@@ -165,8 +177,11 @@ def ascend(points: Points, weights: Weights, starts: Array) -> Priced:
                 _best_bias(Z, side * c, side * linear, moved)
                 if _score(Z, side * c, side * linear, moved) > given:
                     row[:] = moved
-        climb(Z, side * c, side * linear, normed, begin)
-        reached.append(begin)
+        # One by one, so that an interruption is noticed between two climbs.
+        for k in range(len(begin)):
+            row = begin[k : k + 1]
+            if climb(Z, side * c, side * linear, normed, row)[0] > 0:
+                reached.append(row)
     columns = distinct(np.concatenate(reached))
     return points.report(
         weights, unlift(points, columns), upper=np.inf, method="ascent", complete=False, nodes=2 * len(starts)

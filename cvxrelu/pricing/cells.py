@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
 from cvxrelu.pricing.nearest import nearest
-from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
+from cvxrelu.pricing.points import ROUNDOFF, Points, Weights, room_below
 from cvxrelu.pricing.result import Priced
 
 __all__ = ["cell_search"]
@@ -51,8 +51,10 @@ TASKS_BETWEEN_CHECKS = 256
 """Cells solved before Python may look at the clock: some milliseconds each at the very worst."""
 
 
-@njit(cache=True)
-def _solve_cell(g: Array, signs: Patterns, used: Patterns, Z: Array, free: bool, cutoff: float, u: Array) -> float:
+@njit(cache=True, error_model="numpy")
+def _solve_cell(
+    g: Array, signs: Patterns, used: Patterns, Z: Array, free: bool, cutoff: float, u: Array
+) -> float:
     """Bound max g . u over the cell from above; `u` receives the maximiser, or zero if it was not reached."""
     n, m = Z.shape
     normed = m - 1 if free else m
@@ -147,7 +149,7 @@ def _solve_cell(g: Array, signs: Patterns, used: Patterns, Z: Array, free: bool,
     return bound
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _solve_cells(
     G: Array,
     patterns: Patterns,
@@ -221,7 +223,7 @@ def cell_search(
     cheap = np.linalg.norm(G[:, :-1], axis=1) + np.abs(G[:, -1]) if free else np.linalg.norm(G, axis=1)
     bounds = np.repeat(cheap, 2)
     order = np.argsort(-bounds, kind="stable")
-    level = -np.inf if threshold is None else threshold - weights.margin(_terms(points))
+    level = room_below(threshold, weights.margin(_terms(points)))
     found: list[Array] = [np.zeros((0, Z.shape[1]))]
     best, done, stopped = 0.0, 0, False
     while done < len(order) and not stopped:

@@ -25,7 +25,7 @@ DEPENDENT = 1e-11
 them: the nearest point cannot be improved reliably through it."""
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _affine(atoms: Array, is_ray: Flags, size: int, Q: Array, R: Array, target: Array) -> bool:
     """Find the nearest point's weights when they may have any sign; False if the atoms are dependent."""
     m = atoms.shape[1]
@@ -88,8 +88,10 @@ def _affine(atoms: Array, is_ray: Flags, size: int, Q: Array, R: Array, target: 
     return True
 
 
-@njit(cache=True)
-def nearest(atoms: Array, is_ray: Flags, weight: Array, size: int, point: Array, tags: Array, work: Array) -> int:
+@njit(cache=True, error_model="numpy")
+def nearest(
+    atoms: Array, is_ray: Flags, weight: Array, size: int, point: Array, tags: Array, work: Array
+) -> int:
     """Move to the nearest point of the corral's convex and conic hull; return the number of atoms kept.
 
     Parameters
@@ -151,7 +153,7 @@ def nearest(atoms: Array, is_ray: Flags, weight: Array, size: int, point: Array,
             total += weight[j]
     for j in range(size):
         if not is_ray[j]:
-            weight[j] /= total
+            weight[j] = weight[j] / total
     for q in range(m):
         point[q] = 0.0
         for j in range(size):

@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.errors import InputError, InputTypeError
 from cvxrelu.pricing.result import Priced
 
-__all__ = ["Bias", "Points", "Weights", "leaky"]
+__all__ = ["Bias", "Points", "Weights", "leaky", "room_below"]
 
 Bias = Literal["free", "joint", "none"]
 Array = NDArray[np.float64]
@@ -41,8 +41,8 @@ ROUNDOFF = 2.0**-53
 SUM_TOLERANCE = 1e-9
 """Largest abs(sum v) / sum(abs(v)) taken for rounding in free mode; more is a mistake of the caller."""
 
-EVALUATION_LIMIT = 40_000_000
-"""Most (point, neuron) pairs evaluated for one result: some 0.2 s. Of more columns the best are kept."""
+EVALUATION_LIMIT = 8_000_000
+"""Most (point, neuron) pairs evaluated for one result: some 64 MB. Of more columns the best are kept."""
 
 FEWEST_COLUMNS = 64
 """Columns always evaluated, however many points there are."""
@@ -57,6 +57,19 @@ def leaky(t: Array, negative_slope: float) -> Array:
     array([-1.,  3.])
     """
     return np.where(t >= 0, t, negative_slope * t)
+
+
+def room_below(threshold: float | None, margin: float) -> float:
+    """Return a bound that, once the margin is added in floats, is at most the threshold.
+
+    Examples
+    --------
+    >>> room_below(None, 0.5), room_below(1.0, 0.0) < 1.0
+    (-inf, True)
+    """
+    if threshold is None:
+        return -math.inf
+    return threshold - margin - 4 * ROUNDOFF * (abs(threshold) + margin)
 
 
 @dataclass(frozen=True)
@@ -247,7 +260,8 @@ class Points:
             b = np.clip(b, -T.max(axis=0, initial=-np.inf), -T.min(axis=0, initial=np.inf))
         scores = self.score(weights, W, b)
         order = np.argsort(-np.abs(scores), kind="stable")
-        order = order[scores[order] != 0]
+        # What rounding alone can make of a zero score is no column.
+        order = order[np.abs(scores[order]) > ROUNDOFF * weights.mass]
         W, b, scores = W[order], b[order], scores[order]
         value = float(abs(scores[0])) if len(scores) else 0.0
         return Priced(

@@ -1,4 +1,4 @@
-"""One entry point to pricing, and the table of methods.
+"""One entry point to pricing.
 
 gamma(v) = max over unit neurons of abs( sum_i v_i sigma(w . x_i + b) ), sigma the leaky ReLU with negative
 slope a. Unit neurons: norm(w) <= 1 with any b (free; then v must sum to zero), norm([w, b]) <= 1 (joint), or
@@ -8,9 +8,7 @@ maximising neurons are the columns that column generation adds.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,84 +17,11 @@ from cvxrelu.arrangement import enumerate_patterns
 from cvxrelu.errors import InputError
 from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts, random_starts
 from cvxrelu.pricing.cells import cell_search
-from cvxrelu.pricing.cones import cone_search
-from cvxrelu.pricing.line import price_line
-from cvxrelu.pricing.plane import price_plane
-from cvxrelu.pricing.points import Points, Weights
+from cvxrelu.pricing.methods import METHODS, Method, Search
+from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 
-__all__ = ["METHODS", "Pricer", "Search", "make_pricer", "price", "price_cells"]
-
-
-@dataclass(frozen=True)
-class Search:
-    """When a search may end.
-
-    Attributes
-    ----------
-    tol : float
-        Relative distance of the bound from the value.
-    threshold : float or None
-        The search may end once the bound is at most this.
-    stop : callable
-        Called now and then with the number of nodes done; True ends the search early.
-    """
-
-    tol: float
-    threshold: float | None
-    stop: Callable[[int], bool]
-
-
-class Method(Protocol):
-    """A way to price: which data it is for, and the search itself."""
-
-    def applies(self, points: Points) -> bool:
-        """Tell whether the method can price these points."""
-        ...
-
-    def search(self, points: Points, weights: Weights, search: Search) -> Priced:
-        """Price one dual vector."""
-        ...
-
-
-class Line:
-    """`cvxrelu.pricing.line`."""
-
-    def applies(self, points: Points) -> bool:
-        """One feature."""
-        return points.X.shape[1] == 1
-
-    def search(self, points: Points, weights: Weights, search: Search) -> Priced:
-        """Price exactly, whatever the limits: it takes O(N log N)."""
-        return price_line(points, weights)
-
-
-class Plane:
-    """`cvxrelu.pricing.plane`."""
-
-    def applies(self, points: Points) -> bool:
-        """Two features, free bias or none."""
-        return points.X.shape[1] == 2 and points.bias != "joint"
-
-    def search(self, points: Points, weights: Weights, search: Search) -> Priced:
-        """Price exactly unless stopped."""
-        return price_plane(points, weights, search.stop)
-
-
-class Cones:
-    """`cvxrelu.pricing.cones`."""
-
-    def applies(self, points: Points) -> bool:
-        """Any data."""
-        return True
-
-    def search(self, points: Points, weights: Weights, search: Search) -> Priced:
-        """Branch and bound."""
-        return cone_search(points, weights, tol=search.tol, threshold=search.threshold, stop=search.stop)
-
-
-METHODS: dict[str, Method] = {"line": Line(), "plane": Plane(), "cones": Cones()}
-"""Methods by name, the one to prefer first."""
+__all__ = ["Pricer", "make_pricer", "price", "price_cells"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +37,7 @@ class Pricer:
 
     points: Points
     method: str
+    prepared: Method
 
     def __call__(
         self,
@@ -153,7 +79,7 @@ class Pricer:
             late = time_limit is not None and time.monotonic() - start >= time_limit
             return late or (node_limit is not None and nodes >= node_limit)
 
-        return METHODS[self.method].search(self.points, weights, Search(tol, threshold, stop))
+        return self.prepared.search(weights, Search(tol, threshold, stop))
 
     def ascend(
         self,
@@ -231,7 +157,7 @@ def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, m
         raise InputError(
             f"method {method!r} does not price {points.X.shape[1]} features with bias {bias!r}; use 'auto'."
         )
-    return Pricer(points, method)
+    return Pricer(points, method, METHODS[method](points))
 
 
 def price(

@@ -31,13 +31,13 @@ OPTIMAL = 1e-13
 """Relative duality gap at which the nearest point is found."""
 
 OUTSIDE = 1e-13
-"""A generator coordinate may be this negative, relative to the ray times the point, before its ray is added."""
+"""A generator coordinate this negative, relative to the ray times the point, has its ray added."""
 
 ROUNDS_PER_DIMENSION = 12
 """Atoms tried per dimension before giving up: the bound of the last point is valid, only not the best."""
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def scratch_for(m: int) -> tuple[Array, NDArray[np.bool_], Array, Array, Array, Array]:
     """Allocate the work space of `relax` for m lifted dimensions."""
     return (
@@ -50,7 +50,7 @@ def scratch_for(m: int) -> tuple[Array, NDArray[np.bool_], Array, Array, Array, 
     )
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _shear(p: Array, t: Array, shear: float, out: Array) -> None:
     """Write p in the coordinates dual to (w, shear (b - t . w)); nothing changes when shear is 0."""
     m = len(p)
@@ -61,7 +61,7 @@ def _shear(p: Array, t: Array, shear: float, out: Array) -> None:
         out[m - 1] = p[m - 1] / shear
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def relax(
     offset: Array,
     members: Index,

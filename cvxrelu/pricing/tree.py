@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 HEAP, STACK, FREE, NODES = 0, 1, 2, 3
-"""Positions in `Tree.counts`: sizes of the heap, of the stack and of the list of free slots; nodes bounded."""
+"""Positions in `Tree.counts`: sizes of heap, stack and list of free slots, and the nodes bounded."""
 
 DIVE_RESERVE = 4096
 """Free slots below which the search goes depth first. A dive needs two slots a level; cones are too thin to
@@ -85,7 +85,7 @@ def reserve(tree: Tree) -> int:
     if tree.counts[FREE] == 0:
         return -1
     tree.counts[FREE] -= 1
-    return tree.free[tree.counts[FREE]]
+    return int(tree.free[tree.counts[FREE]])
 
 
 @njit(cache=True)
@@ -119,7 +119,7 @@ def pop(tree: Tree) -> int:
     """Remove the node to split next; -1 if there is none."""
     if tree.counts[STACK] > 0:
         tree.counts[STACK] -= 1
-        return tree.stack[tree.counts[STACK]]
+        return int(tree.stack[tree.counts[STACK]])
     if tree.counts[HEAP] == 0:
         return -1
     heap, bound = tree.heap, tree.bound
@@ -139,4 +139,4 @@ def pop(tree: Tree) -> int:
         heap[parent] = heap[child]
         parent = child
     heap[parent] = slot
-    return top
+    return int(top)
