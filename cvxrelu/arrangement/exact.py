@@ -219,9 +219,7 @@ def _insert(
             continue
         wall = _extend(on_it, new.normal)
         # factor * wall dominates the step +-normal at every old hyperplane, so neither step leaves the cell.
-        factor = 1 + max(
-            abs(dot(plane.normal, new.normal)) // abs(dot(plane.normal, wall)) for plane in old
-        )
+        factor = 1 + max(abs(dot(plane.normal, new.normal)) // abs(dot(plane.normal, wall)) for plane in old)
         for sign, bits in ((1, new.plus), (-1, new.minus)):
             result[mask | bits] = (
                 inside

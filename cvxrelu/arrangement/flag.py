@@ -8,8 +8,8 @@ the other has none. Or C meets G, and C is a cell of the arrangement restricted 
     half of the cells = vertices of level 0 + vertices of level 1 + ...,
 
 level t being the restriction to a generic subspace of dimension D - 2t, where a simple vertex counts one cell, and a
-degenerate one the cells around it that it is the lowest point of. In general position, with n rows, level t has C(n, D -
-2t - 1) vertices, and these add up to half of Cover's count. The last level of dimension 1 is one cell.
+degenerate one the cells around it that it is the lowest point of. In general position, with n rows, level t has
+C(n, D - 2t - 1) vertices, and these add up to half of Cover's count. The last level of dimension 1 is one cell.
 
 All of this needs g and h generic: g does not vanish at a vertex, h - y_0 g not on an edge from it. Whoever uses a
 vertex verifies that exactly, for functionals with 60 random bits it holds always but for bad luck of order 1e-18 a
@@ -140,7 +140,9 @@ def _coordinates(rows: Sequence[IntegerRow], affine: bool) -> tuple[Matrix, Matr
     if affine:
         *centre, weight = _central_row(matrix)
         shift = tuple(
-            tuple(weight * (p == q) for q in range(len(rows[0]))) if p < len(centre) else (*(-c for c in centre), weight)
+            tuple(weight * (p == q) for q in range(len(rows[0])))
+            if p < len(centre)
+            else (*(-c for c in centre), weight)
             for p in range(len(rows[0]))
         )
         matrix, frame = _multiply(matrix, shift, reduce=True), _multiply(frame, shift)

@@ -122,6 +122,4 @@ def null_vector(rows: Sequence[IntegerRow]) -> IntegerRow | None:
     length = len(rows[0])
     free = next(q for q in range(length) if q not in basis)
     scale = lcm(*(row[pivot] for pivot, row in basis.items()))
-    return primitive(
-        scale if q == free else -basis[q][free] * (scale // basis[q][q]) for q in range(length)
-    )
+    return primitive(scale if q == free else -basis[q][free] * (scale // basis[q][q]) for q in range(length))

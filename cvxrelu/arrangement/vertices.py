@@ -77,8 +77,7 @@ class VertexCell:
         if reach is None:
             reach = Fraction(max(map(abs, self.vertex)), max(map(abs, self.direction)))
         return primitive(
-            reach.denominator * w + reach.numerator * r
-            for w, r in zip(self.vertex, self.direction, strict=True)
+            reach.denominator * w + reach.numerator * r for w, r in zip(self.vertex, self.direction, strict=True)
         )
 
 
@@ -142,9 +141,7 @@ def _float_signs(level: Level, vertices: Sequence[IntegerRow]) -> NDArray[np.int
     return decided_signs(level.floats[:-2], points)
 
 
-def _cells_around(
-    level: Level, basis: list[int], vertex: IntegerRow, signs: NDArray[np.int8]
-) -> list[VertexCell]:
+def _cells_around(level: Level, basis: list[int], vertex: IntegerRow, signs: NDArray[np.int8]) -> list[VertexCell]:
     """Return the cells around one vertex that have it as their lowest point."""
     through = []
     for i in np.flatnonzero(signs == 0).tolist():

@@ -52,9 +52,7 @@ TASKS_BETWEEN_CHECKS = 256
 
 
 @njit(cache=True, error_model="numpy")
-def _solve_cell(
-    g: Array, signs: Patterns, used: Patterns, Z: Array, free: bool, cutoff: float, u: Array
-) -> float:
+def _solve_cell(g: Array, signs: Patterns, used: Patterns, Z: Array, free: bool, cutoff: float, u: Array) -> float:
     """Bound max g . u over the cell from above; `u` receives the maximiser, or zero if it was not reached."""
     n, m = Z.shape
     normed = m - 1 if free else m

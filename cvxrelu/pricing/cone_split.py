@@ -185,9 +185,7 @@ def branch(problem: Problem, tree: Tree, search: Cutoff, budget: int) -> bool:
             for e in range(count):
                 column[e] = T[e, gone]
                 T[e, gone] = fresh[e]
-            open_ = settle(
-                problem, tree, search, child, members[:count], T[:count], tree.bound[slot], work, scratch
-            )
+            open_ = settle(problem, tree, search, child, members[:count], T[:count], tree.bound[slot], work, scratch)
             for e in range(count):
                 T[e, gone] = column[e]
             _keep(tree, child, open_)

@@ -89,9 +89,7 @@ def _affine(atoms: Array, is_ray: Flags, size: int, Q: Array, R: Array, target: 
 
 
 @njit(cache=True, error_model="numpy")
-def nearest(
-    atoms: Array, is_ray: Flags, weight: Array, size: int, point: Array, tags: Array, work: Array
-) -> int:
+def nearest(atoms: Array, is_ray: Flags, weight: Array, size: int, point: Array, tags: Array, work: Array) -> int:
     """Move to the nearest point of the corral's convex and conic hull; return the number of atoms kept.
 
     Parameters

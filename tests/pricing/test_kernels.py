@@ -49,8 +49,7 @@ def test_relaxation_is_the_maximum_of_the_concave_function(seed, with_rays):
 
     box = [(0, 1)] * n + [(0, None)] * len(rays)
     dual = min(
-        minimize(bound, rng.uniform(size=n + len(rays)), bounds=box, options={"ftol": 1e-15}).fun
-        for _ in range(5)
+        minimize(bound, rng.uniform(size=n + len(rays)), bounds=box, options={"ftol": 1e-15}).fun for _ in range(5)
     )
     primal = p @ u + np.maximum(Z @ u, 0) @ c
     norm = np.linalg.norm(u)

@@ -1,0 +1,44 @@
+"""What the README and the contributing page show works as shown."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def namespace():
+    return {}
+
+
+@pytest.mark.parametrize("number", range(len(SNIPPETS)))
+def test_snippets_of_the_readme_run(number, namespace, capsys):
+    exec(SNIPPETS[number], namespace)
+    if number == 0:
+        assert capsys.readouterr().out.startswith("30.000000\n30.000000\n")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/results/README.md"])
+def test_links_lead_somewhere(page):
+    text = (ROOT / page).read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("http") or (ROOT / page).parent.joinpath(target).exists(), target
+
+
+def test_the_new_loss_of_the_contributing_page_works():
+    import cvxpy as cp
+    import numpy as np
+
+    import cvxrelu as cr
+    from cvxrelu import losses
+
+    snippet = re.search(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
+    namespace = {**vars(losses), "cp": cp, "np": np}
+    exec(snippet.group(1), namespace)
+    rng = np.random.default_rng(0)
+    problem = cr.Problem(rng.standard_normal((9, 2)), rng.standard_normal(9), loss=namespace["Absolute"](), alpha=0.05)
+    fit = cr.solve(problem)
+    assert 0 <= fit.certificate.relative_gap <= 1e-6
