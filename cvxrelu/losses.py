@@ -46,6 +46,10 @@ FIT_RTOL = 1e-6
 ROUNDING = 2e-14
 
 
+# Distance of probabilities from 0 and 1 at which the entropy is expanded: its slope and curvature are infinite there.
+INSIDE = 1e-9
+
+
 class LossExpression(NamedTuple):
     """A loss in the language of cvxpy: a convex objective and the constraints that go with it."""
 
@@ -53,10 +57,19 @@ class LossExpression(NamedTuple):
     constraints: "list[cp.Constraint]"
 
 
+class DualModel(NamedTuple):
+    """A quadratic model v.(curvature * v) / 2 + slope.v of the negative dual objective, lower <= v <= upper."""
+
+    curvature: Vector
+    slope: Vector
+    lower: Vector
+    upper: Vector
+
+
 class Loss(ABC):
     """One row of the table above.
 
-    A new loss is a subclass with these four methods and one line in `LOSSES`.
+    A new loss is a subclass with these five methods and one line in `LOSSES`.
 
     Attributes
     ----------
@@ -69,12 +82,15 @@ class Loss(ABC):
     degree : int or None
         k if loss(t z + m, t y + m) = t^k loss(z, y) for t > 0 and any m, so that targets may be centred and scaled;
         None if there is no such k.
+    quadratic_dual : bool
+        True if the dual objective is linear or quadratic, so that `dual_model` is the same at every v.
     """
 
     name: ClassVar[str]
     regularised: ClassVar[bool]
     labels: ClassVar[bool]
     degree: ClassVar[int | None] = None
+    quadratic_dual: ClassVar[bool] = True
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -94,6 +110,10 @@ class Loss(ABC):
     @abstractmethod
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return the dual objective at the best feasible multiple of a repaired v, given gamma(v) <= `gamma`."""
+
+    @abstractmethod
+    def dual_model(self, v: Vector, y: Vector) -> DualModel:
+        """Return the second-order model of minus the dual objective (N times the mean) at v, and the domain of v."""
 
     def residual(self, z: Vector, y: Vector) -> float:
         """Return the relative violation of the constraint by predictions z; 0.0 for a regularised loss."""
@@ -138,6 +158,11 @@ class Interpolation(Loss):
         """Return y.v / gamma: every v is feasible after division by gamma(v)."""
         return max(0.0, _dot_below(v, y) / gamma) if gamma > 0 else 0.0
 
+    def dual_model(self, v: Vector, y: Vector) -> DualModel:
+        """Return -y.v on all of space."""
+        infinite = np.full(len(y), np.inf)
+        return DualModel(np.zeros(len(y)), -y, -infinite, infinite)
+
 
 class Squared(Loss):
     """Half the mean squared error."""
@@ -166,6 +191,11 @@ class Squared(Loss):
         step = min(correlation / square, _scale(gamma, alpha, len(y)))
         return max(0.0, (step * correlation - step**2 * square / 2) / len(y) * (1 - ROUNDING))
 
+    def dual_model(self, v: Vector, y: Vector) -> DualModel:
+        """Return norm(v)^2 / 2 - y.v on all of space."""
+        infinite = np.full(len(y), np.inf)
+        return DualModel(np.ones(len(y)), -y, -infinite, infinite)
+
 
 class _Classification(Loss):
     """Losses of the margin y_i z_i, with duals v = y p; `_box` is the upper bound on p."""
@@ -184,6 +214,11 @@ class _Classification(Loss):
                 p[members] *= lighter / weight if weight > 0 else 0.0
             return _balance(p * y)
         return p * y
+
+    def dual_model(self, v: Vector, y: Vector) -> DualModel:
+        """Return -sum p, for v = y p and p in its box."""
+        ends = 0.0 * y, self._box * y
+        return DualModel(np.zeros(len(y)), -y, np.minimum(*ends), np.maximum(*ends))
 
 
 class Margin(_Classification):
@@ -243,7 +278,7 @@ class Hinge(_Classification):
 class Logistic(_Classification):
     """The logistic loss log(1 + exp(-y z)), in nats."""
 
-    name, regularised, _box = "logistic", True, 1.0
+    name, regularised, quadratic_dual, _box = "logistic", True, False, 1.0
 
     def value(self, z: Vector, y: Vector) -> float:
         """Return mean log(1 + exp(-y z))."""
@@ -261,6 +296,13 @@ class Logistic(_Classification):
 
         p = min(1.0, _scale(gamma, alpha, len(y))) * np.clip(v * y, 0.0, 1.0)
         return math.fsum(entr(p) + entr(1.0 - p)) / len(y) * (1 - ROUNDING)
+
+    def dual_model(self, v: Vector, y: Vector) -> DualModel:
+        """Return the expansion of -sum H(p) at p = y v, moved inside its box where the entropy has a slope."""
+        p = np.clip(v * y, INSIDE, 1.0 - INSIDE)
+        curvature, gradient = 1.0 / (p * (1.0 - p)), np.log(p / (1.0 - p))
+        linear = super().dual_model(v, y)
+        return DualModel(curvature, (gradient - curvature * p) * y, linear.lower, linear.upper)
 
 
 def _balance(v: Vector) -> Vector:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.network import Network
 from cvxrelu.problem import Problem
 
-__all__ = ["Scaling"]
+__all__ = ["Scaling", "standardise"]
 
 Array = NDArray[np.float64]
 
@@ -56,12 +57,15 @@ class Scaling:
     gradient_scale: float
 
     @classmethod
-    def of(cls, problem: Problem) -> "Scaling":
-        """Return the scaling of a problem: columns of X of mean zero (with bias) and overall root mean square one."""
+    def of(cls, problem: Problem, scale_inputs: bool = True) -> "Scaling":
+        """Return the scaling of a problem: columns of X of mean zero (with bias) and overall root mean square one.
+
+        Without `scale_inputs`, only the targets are scaled, and T is the identity.
+        """
         X, y, norm, loss = problem.X, problem.y, problem.norm, problem.loss
-        center = X.mean(axis=0) if norm.has_bias else np.zeros(problem.n_features)
+        center = X.mean(axis=0) if norm.has_bias and scale_inputs else np.zeros(problem.n_features)
         centered = X - center
-        scale = _root_mean_square(centered)
+        scale = _root_mean_square(centered) if scale_inputs else 1.0
         transform = np.eye(problem.n_features + norm.has_bias)
         transform[: problem.n_features, : problem.n_features] /= scale
         lifted = centered / scale
@@ -86,6 +90,36 @@ class Scaling:
             objective_scale=unit_cost if problem.alpha is None else loss_scale,
             gradient_scale=loss_scale / y_scale,
         )
+
+    def restore(self, network: Network) -> Network:
+        """Return the network in the units of the problem, given one in scaled coordinates."""
+        groups = np.column_stack([network.W, network.b])[:, : len(self.transform)] @ self.transform.T
+        n_features = network.n_features
+        return Network(
+            groups[:, :n_features],
+            groups[:, n_features] if groups.shape[1] > n_features else network.b,
+            network.v * self.y_scale,
+            network.intercept * self.y_scale + self.y_center,
+            network.negative_slope,
+        )
+
+
+def standardise(problem: Problem) -> tuple[Problem, Scaling]:
+    """Return a problem of the same kind with inputs and targets of order one, and the way back.
+
+    Inputs are only scaled where the Euclidean cost stays Euclidean: not if it includes the bias.
+    """
+    scaling = Scaling.of(problem, scale_inputs=problem.bias != "joint")
+    standard = Problem(
+        scaling.lifted[:, : problem.n_features],
+        scaling.y,
+        loss=problem.loss,
+        bias=problem.bias,
+        norm=problem.norm,
+        alpha=scaling.alpha if problem.loss.regularised else None,
+        negative_slope=problem.negative_slope,
+    )
+    return standard, scaling
 
 
 def _root_mean_square(values: Array) -> float:

@@ -1,0 +1,134 @@
+r"""The restricted master problem: the best network among given neurons, and the dual vector that prices new ones.
+
+With Phi the (N, k) outputs of k neurons of unit cost, weights a of either sign and the constant c if it is free,
+
+    min over a, c:  loss(Phi a + c, y) + B sum abs(a_j)         (B = N alpha, or 1 if the loss is a constraint)
+    max over v:     D(v)   subject to   abs(Phi' v) <= B,  sum v = 0 if c is free
+
+with D the dual objective of the loss (N times the mean). The dual has N variables however many columns there are, so
+that is what is solved, as a dense quadratic program; a and c are its multipliers. Where D is not quadratic (logistic loss) a
+few Newton steps are taken, each a quadratic program.
+
+An interior-point method is used on purpose: its dual vectors are central, and column generation needs fewer rounds with
+them than with vertices.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import piqp
+from numpy.typing import NDArray
+
+from cvxrelu.errors import SolverError
+from cvxrelu.losses import DualModel
+from cvxrelu.problem import Problem
+
+__all__ = ["MasterSolution", "solve_master"]
+
+Array = NDArray[np.float64]
+
+# Newton steps for a dual that is not quadratic; from the last round's dual vector three to six are usual.
+NEWTON_STEPS = 30
+# Smallest step of the line search, below which a Newton direction no longer improves the dual.
+SMALLEST_STEP = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class MasterSolution:
+    """The solution of a restricted master problem.
+
+    Attributes
+    ----------
+    dual : (N,) array
+        The dual vector.
+    weights : (k,) array
+        The output weight of each column.
+    constant : float
+        The output constant; 0.0 if it is not free.
+    """
+
+    dual: Array
+    weights: Array
+    constant: float
+
+
+def solve_master(problem: Problem, outputs: Array, accuracy: float, start: Array | None = None) -> MasterSolution:
+    """Solve the restricted master problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    outputs : (N, k) array
+        Predictions of k neurons of unit cost and output weight one.
+    accuracy : float
+        Relative accuracy asked of the solver.
+    start : (N,) array, optional
+        A dual vector to start Newton's method from.
+
+    Returns
+    -------
+    MasterSolution
+        Dual vector, weights and constant.
+
+    Raises
+    ------
+    SolverError
+        If no weights meet the constraint of the loss, or the solver fails.
+    """
+    loss, y = problem.loss, problem.y
+    solution = _solve_quadratic(problem, outputs, loss.dual_model(y / 2 if start is None else start, y), accuracy)
+    if loss.quadratic_dual:
+        return solution
+    v = solution.dual
+    for _ in range(NEWTON_STEPS):
+        solution = _solve_quadratic(problem, outputs, loss.dual_model(v, y), accuracy)
+        direction, step, value = solution.dual - v, 1.0, _dual_objective(problem, v)
+        while step > SMALLEST_STEP and _dual_objective(problem, v + step * direction) < value:
+            step /= 2
+        v = v + step * direction
+        if abs(_dual_objective(problem, v) - value) <= accuracy * value:
+            break
+    return solution
+
+
+def _dual_objective(problem: Problem, v: Array) -> float:
+    """Return the dual objective at a vector that is feasible for the columns at hand."""
+    return problem.loss.lower_bound(v, problem.y, 0.0, problem.alpha)
+
+
+def _solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accuracy: float) -> MasterSolution:
+    """Maximise a quadratic model of the dual objective."""
+    n, k = outputs.shape
+    bound = 1.0 if problem.alpha is None else n * problem.alpha
+    balanced = int(problem.norm.has_free_constant)
+    solver = piqp.DenseSolver()
+    settings = solver.settings
+    settings.verbose = False
+    settings.eps_abs = settings.eps_rel = accuracy
+    settings.check_duality_gap = True
+    settings.eps_duality_gap_abs = settings.eps_duality_gap_rel = accuracy
+    # In units of the bound, so that the solver's absolute tolerances mean the same for every alpha.
+    solver.setup(
+        np.diag(model.curvature * bound),
+        model.slope,
+        np.ones((balanced, n)),
+        np.zeros(balanced),
+        np.ascontiguousarray(outputs.T),
+        np.full(k, -1.0),
+        np.full(k, 1.0),
+        model.lower / bound,
+        model.upper / bound,
+    )
+    status = solver.solve()
+    result = solver.result
+    if status in (piqp.PIQP_DUAL_INFEASIBLE, piqp.PIQP_PRIMAL_INFEASIBLE):
+        raise SolverError(
+            f"No network with bias={problem.bias!r} meets loss={problem.loss.name!r} on this data; use bias='free' or "
+            "bias='joint', or a regularised loss."
+        )
+    if not (np.isfinite(result.x).all() and np.isfinite(result.z_u).all() and np.isfinite(result.z_l).all()):
+        raise SolverError("The master problem broke down numerically; use method='enumerate', or rescale the data.")
+    weights = np.asarray(result.z_u) - np.asarray(result.z_l)
+    constant = float(result.y[0]) if balanced else 0.0
+    return MasterSolution(np.asarray(result.x) * bound, weights, constant)
