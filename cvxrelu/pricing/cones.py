@@ -66,6 +66,9 @@ FEWEST_SLOTS, MOST_SLOTS = 10_000, 1_000_000
 MOST_ROOTS = 2**17
 """With more root cones than this no search is tried: the bound that costs nothing is returned."""
 
+MERGING_SHARE = 0.05
+"""Share of the tolerance that merging near points may use up."""
+
 PARALLEL_DIGITS = 12
 """Directions that agree to this many digits are parallel; what they differ by adds to the margin."""
 
@@ -110,7 +113,11 @@ def cone_search(
     m = lifted.shape[1]
     a = points.negative_slope
     c, linear = (1 - a) * weights.v, a * (weights.v @ lifted)
-    kinks = _kinks(lifted, c, linear, points.bias == "none")
+    normed = m - 1 if points.bias == "free" else m
+    # The axes as starts: not to begin with nothing, nor to spend on climbing what the search finds anyway.
+    first = _climbed(lifted, c, linear, normed, np.eye(m)[: min(normed, FIRST_CLIMBS)])
+    best = _largest(lifted, c, linear, normed, first)
+    kinks = _kinks(lifted, c, linear, points.bias == "none", MERGING_SHARE * tol * best)
     frame = _frame(kinks.Z, points.bias == "free")
     problem = Problem(
         np.ascontiguousarray(kinks.Z @ frame.basis.T),
@@ -123,10 +130,7 @@ def cone_search(
     cutoff = Cutoff(
         np.zeros(1), np.zeros((KEPT, m)), np.zeros(KEPT), 1 + tol / 2, margin, room_below(threshold, margin)
     )
-    normed = m - 1 if points.bias == "free" else m
-    # The axes as starts: not to begin with nothing, nor to spend on climbing what the search finds anyway.
-    first = _climbed(lifted, c, linear, normed, np.eye(m)[: min(normed, FIRST_CLIMBS)])
-    cutoff.best[0] = _largest(lifted, c, linear, normed, first)
+    cutoff.best[0] = best
     ceiling = _ceiling(lifted, c, linear, normed, weights, margin)
     top, nodes, stopped = ceiling, 0, True
     if ceiling <= cutoff.level or margin == 0:
@@ -155,21 +159,34 @@ class Kinks:
     slack: float
 
 
-def _kinks(Z: Array, c: Array, linear: Array, central: bool) -> Kinks:
-    """Drop points of weight zero and, if asked for, merge those whose kinks coincide.
+def _kinks(Z: Array, c: Array, linear: Array, central: bool, slack: float) -> Kinks:
+    """Drop points of weight zero, merge those that nearly coincide, and those whose kinks coincide.
 
     Kinks that coincide but have weights of both signs would be bounded apart, and the cones that meet them
-    would never close. If z_j = r z_i, max(z_j . u, 0) is r max(z_i . u, 0) for r > 0, and abs(r) (max(z_i .
-    u, 0) - z_i . u) for r < 0. Only points on a line through the origin are concerned, so neither free nor
-    joint bias is.
+    would never close. Near points are merged as long as that moves no score by more than `slack` (norm(u) <=
+    sqrt(2) in every mode). If z_j = r z_i, max(z_j . u, 0) is r max(z_i . u, 0) for r > 0, and
+    abs(r) (max(z_i . u, 0) - z_i . u) for r < 0; that concerns points on a line through the origin, so
+    neither free nor joint bias, and is done if `central`.
     """
     Z, c = Z[c != 0], c[c != 0]
+    moved = 0.0
+    if slack > 0 and len(c) > 0:
+        # Points of one square of this grid are at most sqrt(m) squares apart.
+        grid = slack / (np.sqrt(2.0 * Z.shape[1]) * np.abs(c).sum())
+        _, leader, group = np.unique(np.floor(Z / grid), axis=0, return_index=True, return_inverse=True)
+        lead = Z[leader[group.reshape(-1)]]
+        moved = float(np.abs(c) @ np.linalg.norm(Z - lead, axis=1)) * np.sqrt(2.0) * (1 + 1e-9)
+        merged = np.zeros(len(leader))
+        np.add.at(merged, group.reshape(-1), c)
+        Z, c = np.ascontiguousarray(Z[leader[merged != 0]]), merged[merged != 0]
+    if central:
+        size = np.linalg.norm(Z, axis=1)
+        Z, c = Z[size > 0], c[size > 0]
     if len(c) == 0:
-        return Kinks(np.zeros((1, len(linear))), np.zeros(1), linear, 0.0)
+        return Kinks(np.zeros((1, len(linear))), np.zeros(1), linear, moved)
     if not central:
-        return Kinks(Z, c, linear, 0.0)
+        return Kinks(Z, c, linear, moved)
     size = np.linalg.norm(Z, axis=1)
-    Z, c, size = Z[size > 0], c[size > 0], size[size > 0]
     unit = Z / size[:, None]
     first = np.argmax(np.abs(unit) > 0.5 / np.sqrt(Z.shape[1]), axis=1)
     unit *= np.sign(unit[np.arange(len(unit)), first])[:, None]
@@ -178,11 +195,11 @@ def _kinks(Z: Array, c: Array, linear: Array, central: bool) -> Kinks:
     )
     lead = Z[leader[group.reshape(-1)]]
     ratio = np.einsum("nm,nm->n", Z, lead) / np.einsum("nm,nm->n", lead, lead)
-    slack = float(np.abs(c) @ np.linalg.norm(Z - ratio[:, None] * lead, axis=1)) * (1 + 1e-9)
+    moved += float(np.abs(c) @ np.linalg.norm(Z - ratio[:, None] * lead, axis=1)) * (1 + 1e-9)
     merged = np.zeros(len(leader))
     np.add.at(merged, group.reshape(-1), np.abs(ratio) * c)
     opposite = np.minimum(ratio, 0.0) * c
-    return Kinks(np.ascontiguousarray(Z[leader]), merged, linear + opposite @ lead, slack)
+    return Kinks(np.ascontiguousarray(Z[leader]), merged, linear + opposite @ lead, moved)
 
 
 @dataclass(frozen=True)
