@@ -69,6 +69,9 @@ MOST_ROOTS = 2**17
 MERGING_SHARE = 0.05
 """Share of the tolerance that merging near points may use up."""
 
+CHEAP_CLIMB = 50_000
+"""Size of the lifted data above which a climb takes so long that one has to do."""
+
 FIRST_CLIMBS = 4
 """Climbs before the search."""
 
@@ -104,9 +107,10 @@ def cone_search(
     m = lifted.shape[1]
     a = points.negative_slope
     c, linear = (1 - a) * weights.v, a * (weights.v @ lifted)
+    climbs = FIRST_CLIMBS if lifted.size <= CHEAP_CLIMB else 1
     normed = m - 1 if points.bias == "free" else m
     # The axes as starts: not to begin with nothing, nor to spend on climbing what the search finds anyway.
-    first = _climbed(lifted, c, linear, normed, np.eye(m)[: min(normed, FIRST_CLIMBS)])
+    first = _climbed(lifted, c, linear, normed, np.eye(m)[: min(normed, climbs)])
     best = _largest(lifted, c, linear, normed, first)
     kinks = merge_kinks(lifted, c, linear, points.bias == "none", MERGING_SHARE * tol * best)
     frame = choose_frame(kinks.Z, points.bias == "free")
@@ -132,7 +136,7 @@ def cone_search(
         top, stopped = _run(problem, tree, cutoff, ceiling, stop)
         nodes = int(tree.counts[NODES])
     met = cutoff.neurons[np.argsort(-cutoff.values)][: np.count_nonzero(cutoff.values)] @ frame.basis
-    neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met), met, first]))
+    neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met[: 2 * climbs]), met, first]))
     priced = points.report(
         weights, unlift(points, neurons), upper=top + margin, method="cones", complete=True, nodes=nodes
     )
