@@ -74,6 +74,20 @@ def _norm(problem: Problem, u: Array) -> float:
 
 
 @njit(cache=True, error_model="numpy")
+def _least_product(problem: Problem, U: Array) -> float:
+    least = np.inf
+    for k in range(len(U)):
+        for j in range(k + 1):
+            product = 0.0
+            for q in range(problem.axes):
+                product += U[k, q] * U[j, q]
+            if problem.axes < len(U):
+                product += problem.weight**2 * U[k, problem.axes] * U[j, problem.axes]
+            least = min(least, product)
+    return least
+
+
+@njit(cache=True, error_model="numpy")
 def _offer(problem: Problem, search: Cutoff, u: Array) -> None:
     """Score the direction u on all points, and keep it if it is among the best."""
     Z, c, linear = problem.Z, problem.c, problem.linear
@@ -182,11 +196,12 @@ def settle(
     # q_k = base_k + (minus + mean) . U_k bounds the score at U_k in the relaxation. For u = sum lam_k U_k
     # with norm(u) <= 1 and lam >= 0, norm(lam) <= 1 (see `cones`), so the score is at most
     # q . lam <= norm(u) + norm(max(q - U y, 0)).
-    length, excess = _norm(problem, u), 0.0
+    length, excess, highest = _norm(problem, u), 0.0, 0.0
     for k in range(m):
         gap = base[k]
         for q in range(m):
             gap += (minus[q] + mean[q]) * U[k, q]
+        highest = max(highest, gap)
         for q in range(axes):
             gap -= u[q] * U[k, q]
         if axes < m:
@@ -194,6 +209,12 @@ def settle(
         if not gap <= 0:
             excess += gap * gap
     bound = length + np.sqrt(excess)
+    if bound > cutoff:
+        # In a thin cone y loses digits, but with g the least inner product of two generators
+        # norm(u)^2 >= g sum(lam)^2, so q . lam <= max(q, 0) / sqrt(g), which needs no y.
+        least = _least_product(problem, U)
+        if least > 0:
+            bound = min(bound, highest / np.sqrt(least))
     if not bound <= ceiling:  # also if it is not a number
         bound = ceiling
     tree.bound[slot] = bound

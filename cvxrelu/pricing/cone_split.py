@@ -16,6 +16,9 @@ Index = NDArray[np.int64]
 ERROR_LIMIT = 512.0
 """Largest error of a generator, in units of roundoff; a cone with a worse one keeps its bound, unsplit."""
 
+THINNEST = 1e-13
+"""Cones with shorter edges are points as far as floats can tell; they keep their bound, unsplit."""
+
 SHORTEST_EDGE = 0.7
 """An edge shorter than this, relative to the longest, is not split: cones must not become slivers."""
 
@@ -151,7 +154,8 @@ def branch(problem: Problem, tree: Tree, search: Cutoff, budget: int) -> bool:
             middle[q] *= scale
         # The exact middle of the exact generators, scaled by the same number, is this close; see `cones`.
         error = scale * (tree.error[slot, a] + tree.error[slot, b]) * (1 + 1e-9) + 8.0 + m
-        if error > ERROR_LIMIT or tree.counts[FREE] < 2:
+        short = np.sum((U[a] - U[b]) ** 2) < THINNEST**2
+        if short or error > ERROR_LIMIT or tree.counts[FREE] < 2:
             tree.closed[0] = max(tree.closed[0], tree.bound[slot])
             release(tree, slot)
             continue

@@ -38,7 +38,6 @@ up, with room to spare.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +45,7 @@ from numpy.typing import NDArray
 from cvxrelu.pricing.ascent import climb, distinct, unlift
 from cvxrelu.pricing.cone_bound import Cutoff, Problem
 from cvxrelu.pricing.cone_split import ERROR_LIMIT, branch, plant
+from cvxrelu.pricing.coordinates import choose_frame, merge_kinks
 from cvxrelu.pricing.points import Points, Weights, room_below
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.tree import HEAP, NODES, STACK, Tree, make_tree
@@ -66,17 +66,14 @@ FEWEST_SLOTS, MOST_SLOTS = 10_000, 1_000_000
 MOST_ROOTS = 2**17
 """With more root cones than this no search is tried: the bound that costs nothing is returned."""
 
-PARALLEL_DIGITS = 12
-"""Directions that agree to this many digits are parallel; what they differ by adds to the margin."""
+MERGING_SHARE = 0.05
+"""Share of the tolerance that merging near points may use up."""
+
+CHEAP_CLIMB = 50_000
+"""Size of the lifted data above which a climb takes so long that one has to do."""
 
 FIRST_CLIMBS = 4
 """Climbs before the search."""
-
-THICKEST_SLAB = 0.5
-"""Data more spread than this, relative to the distance from the origin, are searched in orthants."""
-
-THINNEST_SLAB = 1e-9
-"""Floor of a slab's thickness; thinner ones would only cost digits."""
 
 SLICE = 0.05
 """Seconds between two looks at the clock."""
@@ -110,8 +107,13 @@ def cone_search(
     m = lifted.shape[1]
     a = points.negative_slope
     c, linear = (1 - a) * weights.v, a * (weights.v @ lifted)
-    kinks = _kinks(lifted, c, linear, points.bias == "none")
-    frame = _frame(kinks.Z, points.bias == "free")
+    climbs = FIRST_CLIMBS if lifted.size <= CHEAP_CLIMB else 1
+    normed = m - 1 if points.bias == "free" else m
+    # The axes as starts: not to begin with nothing, nor to spend on climbing what the search finds anyway.
+    first = _climbed(lifted, c, linear, normed, np.eye(m)[: min(normed, climbs)])
+    best = _largest(lifted, c, linear, normed, first)
+    kinks = merge_kinks(lifted, c, linear, points.bias == "none", MERGING_SHARE * tol * best)
+    frame = choose_frame(kinks.Z, points.bias == "free")
     problem = Problem(
         np.ascontiguousarray(kinks.Z @ frame.basis.T),
         kinks.c,
@@ -123,10 +125,7 @@ def cone_search(
     cutoff = Cutoff(
         np.zeros(1), np.zeros((KEPT, m)), np.zeros(KEPT), 1 + tol / 2, margin, room_below(threshold, margin)
     )
-    normed = m - 1 if points.bias == "free" else m
-    # The axes as starts: not to begin with nothing, nor to spend on climbing what the search finds anyway.
-    first = _climbed(lifted, c, linear, normed, np.eye(m)[: min(normed, FIRST_CLIMBS)])
-    cutoff.best[0] = _largest(lifted, c, linear, normed, first)
+    cutoff.best[0] = best
     ceiling = _ceiling(lifted, c, linear, normed, weights, margin)
     top, nodes, stopped = ceiling, 0, True
     if ceiling <= cutoff.level or margin == 0:
@@ -137,87 +136,12 @@ def cone_search(
         top, stopped = _run(problem, tree, cutoff, ceiling, stop)
         nodes = int(tree.counts[NODES])
     met = cutoff.neurons[np.argsort(-cutoff.values)][: np.count_nonzero(cutoff.values)] @ frame.basis
-    neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met), met, first]))
+    neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met[: 2 * climbs]), met, first]))
     priced = points.report(
         weights, unlift(points, neurons), upper=top + margin, method="cones", complete=True, nodes=nodes
     )
     closed = top <= max(priced.value * (1 + tol) + 2 * margin, cutoff.level)
     return Priced(**{**vars(priced), "complete": closed and not stopped})
-
-
-@dataclass(frozen=True)
-class Kinks:
-    """The score as linear . u + sum_i c_i max(Z_i . u, 0), up to `slack` for norm(u) <= 1."""
-
-    Z: Array
-    c: Array
-    linear: Array
-    slack: float
-
-
-def _kinks(Z: Array, c: Array, linear: Array, central: bool) -> Kinks:
-    """Drop points of weight zero and, if asked for, merge those whose kinks coincide.
-
-    Kinks that coincide but have weights of both signs would be bounded apart, and the cones that meet them
-    would never close. If z_j = r z_i, max(z_j . u, 0) is r max(z_i . u, 0) for r > 0, and abs(r) (max(z_i .
-    u, 0) - z_i . u) for r < 0. Only points on a line through the origin are concerned, so neither free nor
-    joint bias is.
-    """
-    Z, c = Z[c != 0], c[c != 0]
-    if len(c) == 0:
-        return Kinks(np.zeros((1, len(linear))), np.zeros(1), linear, 0.0)
-    if not central:
-        return Kinks(Z, c, linear, 0.0)
-    size = np.linalg.norm(Z, axis=1)
-    Z, c, size = Z[size > 0], c[size > 0], size[size > 0]
-    unit = Z / size[:, None]
-    first = np.argmax(np.abs(unit) > 0.5 / np.sqrt(Z.shape[1]), axis=1)
-    unit *= np.sign(unit[np.arange(len(unit)), first])[:, None]
-    _, leader, group = np.unique(np.round(unit, PARALLEL_DIGITS), axis=0, return_index=True, return_inverse=True)
-    lead = Z[leader[group.reshape(-1)]]
-    ratio = np.einsum("nm,nm->n", Z, lead) / np.einsum("nm,nm->n", lead, lead)
-    slack = float(np.abs(c) @ np.linalg.norm(Z - ratio[:, None] * lead, axis=1)) * (1 + 1e-9)
-    merged = np.zeros(len(leader))
-    np.add.at(merged, group.reshape(-1), np.abs(ratio) * c)
-    opposite = np.minimum(ratio, 0.0) * c
-    return Kinks(np.ascontiguousarray(Z[leader]), merged, linear + opposite @ lead, slack)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Coordinates of the search, u = u' basis, with the norm of `cone_bound.Problem` in u'."""
-
-    basis: Array
-    axes: int
-    weight: float
-
-
-def _frame(Z: Array, free: bool) -> Frame:
-    """Choose coordinates in which the kinks are spread over the sphere.
-
-    Without a free bias, points far from the origin next to their spread all have nearly one direction; their
-    kinks lie in a thin slab about the plane orthogonal to it. A reflection makes that direction the last
-    axis, where z' = (r_i, B_i) with abs(r_i) <= thickness B_i, and the last coordinate of u' is stretched by
-    1 / thickness.
-    """
-    m = Z.shape[1]
-    if free:
-        return Frame(np.eye(m), m - 1, 0.0)
-    mean = (Z / np.maximum(np.abs(Z).max(), np.finfo(float).tiny)).mean(axis=0)
-    size = float(np.linalg.norm(mean))
-    if m > 1 and size > 0:
-        normal = mean / size
-        normal[-1] += 1.0 if normal[-1] >= 0 else -1.0
-        reflection = np.eye(m) - 2.0 * np.outer(normal, normal) / (normal @ normal)
-        reflection[-1] *= np.sign(reflection[-1] @ mean)
-        turned = Z @ reflection.T
-        if turned[:, -1].min() > 0:
-            ratio = np.linalg.norm(turned[:, :-1], axis=1) / turned[:, -1]
-            thickness = max(THINNEST_SLAB, float(ratio.max()) * (1 + 1e-9))
-            if thickness <= THICKEST_SLAB:
-                reflection[-1] *= thickness
-                return Frame(reflection, m - 1, thickness)
-    return Frame(np.eye(m), m, 1.0)
 
 
 def _run(

@@ -162,3 +162,18 @@ def test_a_score_that_vanishes_everywhere():
     priced = price(X, [1.0, -1.0], bias="none", negative_slope=-1.0)
     assert priced.complete
     assert priced.upper < 1e-10
+
+
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("tol", [1e-6, 1e-9])
+def test_nearly_coincident_points(bias, tol):
+    rng = np.random.default_rng(11)
+    for _ in range(3):
+        X = rng.standard_normal((6, 2))[rng.integers(6, size=12)] + 1e-9 * rng.standard_normal((12, 2))
+        v = balanced(rng.standard_normal(12), bias)
+        priced = price(X, v, bias=bias, tol=tol, method="cones", node_limit=100_000)
+        if bias != "joint":
+            exact = price(X, v, bias=bias)
+            assert exact.value * (1 - tol) <= priced.value <= exact.upper
+            assert exact.value <= priced.upper
+        assert priced.upper <= priced.value * (1 + 1e-6)
