@@ -10,17 +10,19 @@ the bound on gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b))
 exhaustive search, rounding included.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.network import Network
-from cvxrelu.pricing import price, price_cells
+from cvxrelu.pricing import Priced, make_pricer, price_cells
 from cvxrelu.problem import Problem
 
-__all__ = ["Certificate", "Scope", "certify_dual"]
+__all__ = ["Certificate", "DualBound", "Scope", "bound_dual", "certificate_of", "certify_dual"]
 
 Array = NDArray[np.float64]
 Scope = Literal["global", "sampled"]
@@ -77,6 +79,73 @@ class Certificate:
         return self.gap / max(abs(self.upper), np.finfo(float).tiny)
 
 
+@dataclass(frozen=True, eq=False)
+class DualBound:
+    """What a dual vector proves.
+
+    Attributes
+    ----------
+    dual : (N,) array
+        The repaired vector.
+    priced : Priced or None
+        The bound on gamma and the best neurons found; None if the vector is zero.
+    lower : float
+        The lower bound on the optimum.
+    scope : {"global", "sampled"}
+        What the lower bound speaks of.
+    """
+
+    dual: Array
+    priced: Priced | None
+    lower: float
+    scope: Scope
+
+    @property
+    def gamma(self) -> float:
+        """The proven upper bound on gamma(dual)."""
+        return 0.0 if self.priced is None else self.priced.upper
+
+
+def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced], scope: Scope = "global") -> DualBound:
+    """Return the lower bound that a dual vector proves.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    dual : (N,) array
+        Any vector; the nearer to an optimal dual vector, the larger the lower bound.
+    search : callable
+        Bounds gamma(v) from above, as a `Pricer` of the problem does.
+    scope : {"global", "sampled"}, default "global"
+        What the search covers.
+
+    Returns
+    -------
+    DualBound
+        The repaired vector, its price, and the bound.
+    """
+    balanced = problem.norm.has_free_constant
+    v = problem.loss.repair(np.asarray(dual, dtype=float), problem.y, balanced)
+    priced = search(v) if v.any() else None
+    # v sums to zero exactly, so a shift of the targets changes nothing but the rounding of y.v.
+    y = problem.y - problem.y.mean() if balanced and not problem.loss.labels else problem.y
+    lower = problem.loss.lower_bound(v, y, 0.0 if priced is None else priced.upper, problem.alpha)
+    return DualBound(v, priced, lower, scope)
+
+
+def certificate_of(problem: Problem, network: Network, bound: DualBound) -> Certificate:
+    """Return the certificate of a network, given the lower bound of a dual vector of the same problem."""
+    return Certificate(
+        upper=problem.objective(network),
+        lower=bound.lower,
+        scope=bound.scope,
+        dual=bound.dual,
+        gamma=bound.gamma,
+        residual=problem.loss.residual(network(problem.X), problem.y),
+    )
+
+
 def certify_dual(
     problem: Problem,
     network: Network,
@@ -115,24 +184,11 @@ def certify_dual(
     >>> certify_dual(problem, network, np.array([-1.0, 1.0]))
     Certificate(upper=1, lower=1, relative_gap=..., scope='global')
     """
-    balanced = problem.norm.has_free_constant
-    v = problem.loss.repair(np.asarray(dual, dtype=float), problem.y, balanced)
-    gamma, scope = 0.0, "global"
-    if v.any():
-        where = {"bias": problem.bias, "negative_slope": problem.negative_slope}
-        if patterns is None:
-            gamma = price(problem.X, v, **where, tol=PRICING_TOL, time_limit=time_limit).upper
-        else:
-            gamma = price_cells(problem.X, v, patterns, **where).upper
-    if patterns is not None:
-        scope = "sampled"
-    # v sums to zero exactly, so a shift of the targets changes nothing but the rounding of y.v.
-    y = problem.y - problem.y.mean() if balanced and not problem.loss.labels else problem.y
-    return Certificate(
-        upper=problem.objective(network),
-        lower=problem.loss.lower_bound(v, y, gamma, problem.alpha),
-        scope=scope,
-        dual=v,
-        gamma=gamma,
-        residual=problem.loss.residual(network(problem.X), problem.y),
-    )
+    bias, slope = problem.bias, problem.negative_slope
+    if patterns is None:
+        pricer = make_pricer(problem.X, bias, slope)
+        bound = bound_dual(problem, dual, lambda v: pricer(v, tol=PRICING_TOL, time_limit=time_limit))
+    else:
+        search = partial(price_cells, problem.X, patterns=patterns, bias=bias, negative_slope=slope)
+        bound = bound_dual(problem, dual, search, "sampled")
+    return certificate_of(problem, network, bound)

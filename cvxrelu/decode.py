@@ -25,6 +25,7 @@ import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
+from cvxrelu.arrangement import bounding_rows
 from cvxrelu.backend import Solution
 from cvxrelu.errors import SolverError
 from cvxrelu.network import Network
@@ -33,7 +34,7 @@ from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, activation_weights, flat_cells
 from cvxrelu.scaling import Scaling
 
-__all__ = ["decode"]
+__all__ = ["as_solution", "decode"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -51,6 +52,8 @@ NETWORK_RTOL = 1e-7
 # Shares of a row's length below which a hinge is taken to pass through the data point, from bold to timid; 0 leaves
 # the hinges where they are.
 SNAP_LEVELS = (1e-5, 1e-7, 0.0)
+# Share of a row's length within which a point on a hinge counts as on the positive side: rounding only.
+ON_HINGE = 1e-12
 # Misfits (relative) below which interpolants count as equally exact, so that the cheaper one is chosen.
 EXACT_FIT = 1e-10
 
@@ -68,6 +71,43 @@ class _Groups:
         """Return the (N, k) contributions to the scaled predictions."""
         activations = (self.vectors @ scaling.lifted.T) * activation_weights(self.patterns, negative_slope)
         return (self.signs[:, None] * activations).T
+
+
+def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
+    """Return a network as a solution of the program on the cells of its neurons, merged by cell and output sign.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    network : Network
+        Any network.
+    dual : (N,) array
+        The dual vector to pass on.
+
+    Returns
+    -------
+    Solution
+        In it, neurons of one cell and sign are one group; by convexity it costs no more than they do.
+    """
+    scaling = Scaling.of(problem)
+    vectors = np.column_stack([network.W, network.b])[:, : len(scaling.transform)] * np.abs(network.v)[:, None]
+    vectors = np.linalg.solve(scaling.transform, vectors.T).T / scaling.y_scale
+    preactivations = vectors @ scaling.lifted.T
+    reach = np.linalg.norm(vectors, axis=1)[:, None] * np.linalg.norm(scaling.lifted, axis=1)
+    patterns, cell = np.unique(preactivations >= -ON_HINGE * reach, axis=0, return_inverse=True)
+    positive = network.v > 0
+    constant = (network.intercept - scaling.y_center) / scaling.y_scale
+    flat = flat_cells(problem, patterns)[cell]
+    if flat.any():
+        heights = np.where(patterns[cell[flat], 0], 1.0, problem.negative_slope) * vectors[flat, -1]
+        constant += float(np.sign(network.v[flat]) @ heights)
+        vectors[flat, -1] = 0.0
+    groups = np.zeros((2, len(patterns), vectors.shape[1]))
+    np.add.at(groups, (np.where(positive, 0, 1), cell), vectors)
+    rows = bounding_rows(problem.X, patterns, problem.norm.has_bias)
+    value = problem.objective(network) / scaling.objective_scale
+    return Solution(groups[0], groups[1], constant, dual, value, True, Cells(patterns, rows), scaling)
 
 
 def decode(problem: Problem, solution: Solution, resolve: Resolve) -> Network:

@@ -104,6 +104,13 @@ class Scaling:
         )
 
 
+    def adopt(self, W: Array, b: Array) -> tuple[Array, Array]:
+        """Return neurons in scaled coordinates, of unit scaled cost, given neurons in the units of the problem."""
+        groups = np.linalg.solve(self.transform, np.column_stack([W, b])[:, : len(self.transform)].T).T
+        groups /= np.linalg.norm(groups @ self.group_matrix.T, axis=1)[:, None]
+        return groups[:, : W.shape[1]], groups[:, W.shape[1]] if groups.shape[1] > W.shape[1] else b
+
+
 def standardise(problem: Problem) -> tuple[Problem, Scaling]:
     """Return a problem of the same kind with inputs and targets of order one, and the way back.
 

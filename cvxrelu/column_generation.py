@@ -1,0 +1,187 @@
+r"""Column generation: the global optimum from the few neurons that matter.
+
+    restricted master over some neurons  ->  dual vector v  ->  neurons with abs(sum_i v_i sigma(w.x_i + b)) > bound  ->  ...
+
+Every dual vector that is priced gives a rigorous lower bound, and every master solution a network, so the loop can stop
+at any time with an honest gap. It ends when the gap is closed. Neurons are found by local ascent first where exhaustive
+search is expensive (three or more dimensions), and by exhaustive search when ascent finds nothing: only that proves anything.
+In the end the cells of the surviving neurons go through the convex program once, which moves the neurons to their exact
+places in their cells.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.certificate import DualBound, bound_dual
+from cvxrelu.master import MasterSolution, solve_master
+from cvxrelu.network import Network, leaky_relu
+from cvxrelu.pricing import Priced, Pricer, make_pricer
+from cvxrelu.problem import Problem
+from cvxrelu.scaling import Scaling, standardise
+
+__all__ = ["Columns", "GenerationRound", "generate"]
+
+Array = NDArray[np.float64]
+
+# A new column's score must exceed the bound by this share of the largest excess, and by more than rounding.
+WORTHWHILE, ROUNDING = 0.05, 1e-10
+# Unused columns whose score has fallen below this share of the bound are dropped: few of them come back.
+DROP_SCORE = 0.7
+# The master is solved to this share of the largest excess, within these limits: the first dual vectors are wild and are
+# not worth many digits.
+MASTER_SHARE, FINEST, COARSEST = 1e-2, 1e-9, 1e-4
+# Output weights below this share of the largest are zeros of the interior-point method.
+USED_RTOL = 1e-9
+# Random starts of local ascent in a round, besides the neurons in use.
+ASCENT_STARTS = 64
+# The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
+PRICING_SHARE = 0.25
+# Cones that an exhaustive search looks at before it settles for the bound it has, if no deadline is given.
+NODE_LIMIT = 100_000
+# Seconds that an exhaustive search gets after the deadline: without it there would be no bound at all.
+LAST_BOUND_SECONDS = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Neurons of unit cost in scaled coordinates, with their outputs on the data.
+
+    Attributes
+    ----------
+    W : (k, d) array
+        Weights.
+    b : (k,) array
+        Biases.
+    outputs : (N, k) array
+        sigma(w_j . x_i + b_j).
+    """
+
+    W: Array
+    b: Array
+    outputs: Array
+
+    @classmethod
+    def of(cls, problem: Problem, W: Array, b: Array) -> "Columns":
+        """Evaluate neurons on the data of the (scaled) problem."""
+        return cls(W, b, leaky_relu(problem.X @ W.T + b, problem.negative_slope))
+
+    def __getitem__(self, keep: NDArray[np.bool_]) -> "Columns":
+        return Columns(self.W[keep], self.b[keep], self.outputs[:, keep])
+
+    def __add__(self, other: "Columns") -> "Columns":
+        return Columns(
+            np.vstack([self.W, other.W]),
+            np.append(self.b, other.b),
+            np.hstack([self.outputs, other.outputs]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.b)
+
+
+@dataclass(frozen=True, eq=False)
+class GenerationRound:
+    """The state after a round.
+
+    Attributes
+    ----------
+    network : Network
+        The network of the master solution, in the units of the problem.
+    upper : float
+        Its objective.
+    bound : DualBound
+        The best lower bound so far.
+    columns : int
+        Number of neurons in the master.
+    """
+
+    network: Network
+    upper: float
+    bound: DualBound
+    columns: int
+
+
+def generate(
+    problem: Problem,
+    *,
+    tol: float,
+    deadline: float | None = None,
+    random_state: int | np.random.Generator | None = None,
+) -> Iterator[GenerationRound]:
+    """Yield rounds of column generation until the relative gap is at most `tol`, or nothing improves it.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    tol : float
+        Relative gap to reach.
+    deadline : float, optional
+        Value of `time.perf_counter` after which no new round starts.
+    random_state : int or numpy.random.Generator, optional
+        Seed of the starting columns and of local ascent.
+
+    Yields
+    ------
+    GenerationRound
+        Network and bounds after each round.
+
+    Raises
+    ------
+    SolverError
+        If no network meets the constraint of the loss.
+    """
+    rng = np.random.default_rng(random_state)
+    standard, scaling = standardise(problem)
+    pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+    ascend_first = pricer.method not in ("line", "plane")
+    limit = 1.0 if problem.alpha is None else problem.n_samples * problem.alpha
+
+    columns = _starting_columns(standard, pricer, scaling, rng)
+    best = DualBound(np.zeros(problem.n_samples), None, 0.0, "global")
+    dual, accuracy = None, COARSEST
+    while True:
+        master = solve_master(standard, columns.outputs, accuracy, dual)
+        dual = master.dual
+        network = _network(problem, scaling, columns, master)
+        upper = problem.objective(network)
+        v = problem.loss.repair(dual * scaling.gradient_scale, problem.y, problem.norm.has_free_constant)
+        # Multiples of v serve as well where the loss is a constraint, and excess is measured for this one.
+        unit = limit if problem.loss.regularised else scaling.dual_unit
+
+        late = deadline is not None and time.perf_counter() >= deadline
+        priced, proven = None, True
+        if ascend_first and v.any() and not late:
+            starts = np.column_stack([network.W, network.b])
+            priced = pricer.ascend(v, n_starts=ASCENT_STARTS, starts=starts, random_state=rng)
+        if priced is None or priced.value <= unit * (1 + PRICING_SHARE * tol):
+            seconds = None if deadline is None else max(deadline - time.perf_counter(), LAST_BOUND_SECONDS)
+            search = partial(
+                pricer,
+                tol=PRICING_SHARE * tol,
+                threshold=unit * (1 + PRICING_SHARE * tol),
+                time_limit=seconds,
+                node_limit=NODE_LIMIT if deadline is None else None,
+            )
+            bound = bound_dual(problem, v, search)
+            best, priced = max(best, bound, key=lambda known: known.lower), bound.priced
+            proven = priced is None or priced.complete
+        yield GenerationRound(network, upper, best, len(columns))
+        if late or upper - best.lower <= tol * upper:
+            return
+
+        excess = 0.0 if priced is None else priced.value / unit - 1
+        if excess <= ROUNDING:
+            if not proven or accuracy <= FINEST:
+                return
+            accuracy = max(accuracy * MASTER_SHARE, FINEST)
+            continue
+        new = np.abs(priced.scores) > unit * (1 + max(WORTHWHILE * excess, ROUNDING))
+        weights = np.abs(master.weights)
+        kept = (np.abs(columns.outputs.T @ dual) > DROP_SCORE * standard_limit) | (weights > USED_RTOL * weights.max())
+        columns = columns[kept] + Columns.of(standard, *scaling.adopt(priced.W[new], priced.b[new]))
+        accuracy = float(np.clip(MASTER_SHARE * excess, FINEST, min(accuracy, COARSEST)))
