@@ -12,8 +12,9 @@ import numpy as np
 import cvxrelu
 from cvxrelu.demo import run_demo
 from cvxrelu.errors import CvxReluError, InputError
-from cvxrelu.fit import METHODS, Fit, solve
+from cvxrelu.fit import Fit, solve
 from cvxrelu.losses import LOSSES, get_loss
+from cvxrelu.methods import METHODS
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
 from cvxrelu.tables import Table, read_table

@@ -1,17 +1,17 @@
 r"""Column generation: the global optimum from the few neurons that matter.
 
-    restricted master over some neurons  ->  dual vector v  ->  neurons with abs(sum_i v_i sigma(w.x_i + b)) > bound  ->  ...
+    restricted master over some neurons -> dual vector v -> neurons with abs(sum_i v_i sigma(w.x_i + b)) > bound -> ...
 
 Every dual vector that is priced gives a rigorous lower bound, and every master solution a network, so the loop can stop
-at any time with an honest gap. It ends when the gap is closed. Neurons are found by local ascent first where exhaustive
-search is expensive (three or more dimensions), and by exhaustive search when ascent finds nothing: only that proves anything.
-In the end the cells of the surviving neurons go through the convex program once, which moves the neurons to their exact
-places in their cells.
+at any time with an honest gap. It ends when the gap is closed. Where exhaustive search is expensive (three or more
+dimensions), neurons are found by local ascent first, and by exhaustive search when ascent finds nothing: only that proves
+anything.
 """
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cvxrelu.certificate import DualBound, bound_dual
 from cvxrelu.master import MasterSolution, solve_master
 from cvxrelu.network import Network, leaky_relu
-from cvxrelu.pricing import Priced, Pricer, make_pricer
+from cvxrelu.pricing import Pricer, make_pricer
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import Scaling, standardise
 
@@ -139,7 +139,8 @@ def generate(
     standard, scaling = standardise(problem)
     pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
     ascend_first = pricer.method not in ("line", "plane")
-    limit = 1.0 if problem.alpha is None else problem.n_samples * problem.alpha
+    standard_limit = 1.0 if standard.alpha is None else standard.n_samples * standard.alpha
+    limit = standard_limit * scaling.score_scale
 
     columns = _starting_columns(standard, pricer, scaling, rng)
     best = DualBound(np.zeros(problem.n_samples), None, 0.0, "global")
@@ -150,20 +151,17 @@ def generate(
         network = _network(problem, scaling, columns, master)
         upper = problem.objective(network)
         v = problem.loss.repair(dual * scaling.gradient_scale, problem.y, problem.norm.has_free_constant)
-        # Multiples of v serve as well where the loss is a constraint, and excess is measured for this one.
-        unit = limit if problem.loss.regularised else scaling.dual_unit
-
         late = deadline is not None and time.perf_counter() >= deadline
         priced, proven = None, True
         if ascend_first and v.any() and not late:
             starts = np.column_stack([network.W, network.b])
             priced = pricer.ascend(v, n_starts=ASCENT_STARTS, starts=starts, random_state=rng)
-        if priced is None or priced.value <= unit * (1 + PRICING_SHARE * tol):
+        if priced is None or priced.value <= limit * (1 + PRICING_SHARE * tol):
             seconds = None if deadline is None else max(deadline - time.perf_counter(), LAST_BOUND_SECONDS)
             search = partial(
                 pricer,
                 tol=PRICING_SHARE * tol,
-                threshold=unit * (1 + PRICING_SHARE * tol),
+                threshold=limit * (1 + PRICING_SHARE * tol),
                 time_limit=seconds,
                 node_limit=NODE_LIMIT if deadline is None else None,
             )
@@ -171,17 +169,51 @@ def generate(
             best, priced = max(best, bound, key=lambda known: known.lower), bound.priced
             proven = priced is None or priced.complete
         yield GenerationRound(network, upper, best, len(columns))
-        if late or upper - best.lower <= tol * upper:
+        if late or upper * (1 - tol) <= best.lower:
             return
 
-        excess = 0.0 if priced is None else priced.value / unit - 1
+        excess = 0.0 if priced is None else priced.value / limit - 1
         if excess <= ROUNDING:
             if not proven or accuracy <= FINEST:
                 return
             accuracy = max(accuracy * MASTER_SHARE, FINEST)
             continue
-        new = np.abs(priced.scores) > unit * (1 + max(WORTHWHILE * excess, ROUNDING))
+        new = np.abs(priced.scores) > limit * (1 + max(WORTHWHILE * excess, ROUNDING))
         weights = np.abs(master.weights)
         kept = (np.abs(columns.outputs.T @ dual) > DROP_SCORE * standard_limit) | (weights > USED_RTOL * weights.max())
         columns = columns[kept] + Columns.of(standard, *scaling.adopt(priced.W[new], priced.b[new]))
         accuracy = float(np.clip(MASTER_SHARE * excess, FINEST, min(accuracy, COARSEST)))
+
+
+def _starting_columns(standard: Problem, pricer: Pricer, scaling: Scaling, rng: np.random.Generator) -> Columns:
+    """Return neurons from which the master is feasible: hinges through all data along one random direction.
+
+    Without a bias, or where any network will do, random neurons serve.
+    """
+    n, d = standard.X.shape
+    if standard.loss.regularised or not standard.norm.has_bias:
+        W, b = rng.standard_normal((ASCENT_STARTS if standard.loss.regularised else 4 * n, d)), np.zeros(1)
+        b = np.zeros(len(W))
+    else:
+        direction = rng.standard_normal(d)
+        heights = np.unique(standard.X @ direction)
+        W = np.repeat([direction, -direction], len(heights), axis=0)
+        b = np.append(-heights, heights)
+    costs = standard.norm.neuron_costs(W, b)
+    start = Columns.of(standard, W / costs[:, None], b / costs)
+    y = standard.loss.repair(standard.y, standard.y, standard.norm.has_free_constant)
+    if not y.any():
+        return start
+    local = pricer.ascend(y, n_starts=ASCENT_STARTS, random_state=rng)
+    return start + Columns.of(standard, *scaling.adopt(local.W, local.b))
+
+
+def _network(problem: Problem, scaling: Scaling, columns: Columns, master: MasterSolution) -> Network:
+    """Return the network of a master solution, in the units of the problem."""
+    weights = np.abs(master.weights)
+    used = weights > USED_RTOL * weights.max()
+    network = scaling.restore(
+        Network(columns.W[used], columns.b[used], master.weights[used], master.constant, problem.negative_slope)
+    )
+    factor = problem.loss.feasible_factor(network(problem.X), problem.y)
+    return replace(network, v=network.v * factor, intercept=network.intercept * factor)

@@ -107,7 +107,7 @@ class ReLUInterpolator(_Regressor):
         Whether a neuron's bias costs nothing, counts like a weight, or is absent.
     negative_slope : float, default 0.0
         Slope of the leaky ReLU at negative arguments; any number but 1.
-    method : {"auto", "enumerate", "sample"}, default "auto"
+    method : {"auto", "enumerate", "generate", "sample"}, default "auto"
         How the sign patterns are found; see `cvxrelu.solve`.
     tol : float, default 1e-6
         Relative gap to reach.
@@ -118,7 +118,7 @@ class ReLUInterpolator(_Regressor):
     n_jobs : int, default 1
         Processes, as in joblib.
     random_state : int or numpy.random.Generator, optional
-        Seed of sampled patterns.
+        Seed of whatever is random in the method.
 
     Attributes
     ----------

@@ -6,8 +6,8 @@ With Phi the (N, k) outputs of k neurons of unit cost, weights a of either sign 
     max over v:     D(v)   subject to   abs(Phi' v) <= B,  sum v = 0 if c is free
 
 with D the dual objective of the loss (N times the mean). The dual has N variables however many columns there are, so
-that is what is solved, as a dense quadratic program; a and c are its multipliers. Where D is not quadratic (logistic loss) a
-few Newton steps are taken, each a quadratic program.
+that is what is solved, as a dense quadratic program; a and c are its multipliers. Where D is not quadratic (logistic
+loss) a few Newton steps are taken, each a quadratic program.
 
 An interior-point method is used on purpose: its dual vectors are central, and column generation needs fewer rounds with
 them than with vertices.

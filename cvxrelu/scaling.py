@@ -44,6 +44,8 @@ class Scaling:
         Objective of the problem per unit of scaled objective.
     gradient_scale : float
         Gradient of the loss in the predictions per unit of its scaled gradient.
+    score_scale : float
+        Score of a neuron of unit cost per unit of the scaled score of that neuron at unit scaled cost.
     """
 
     lifted: Array
@@ -55,6 +57,7 @@ class Scaling:
     y_scale: float
     objective_scale: float
     gradient_scale: float
+    score_scale: float
 
     @classmethod
     def of(cls, problem: Problem, scale_inputs: bool = True) -> "Scaling":
@@ -89,6 +92,7 @@ class Scaling:
             y_scale=y_scale,
             objective_scale=unit_cost if problem.alpha is None else loss_scale,
             gradient_scale=loss_scale / y_scale,
+            score_scale=loss_scale / unit_cost,
         )
 
     def restore(self, network: Network) -> Network:
@@ -102,7 +106,6 @@ class Scaling:
             network.intercept * self.y_scale + self.y_center,
             network.negative_slope,
         )
-
 
     def adopt(self, W: Array, b: Array) -> tuple[Array, Array]:
         """Return neurons in scaled coordinates, of unit scaled cost, given neurons in the units of the problem."""

@@ -64,9 +64,7 @@ def merge_kinks(Z: Array, c: Array, linear: Array, central: bool, slack: float) 
     unit = Z / size[:, None]
     first = np.argmax(np.abs(unit) > 0.5 / np.sqrt(Z.shape[1]), axis=1)
     unit *= np.sign(unit[np.arange(len(unit)), first])[:, None]
-    _, leader, group = np.unique(
-        np.round(unit, PARALLEL_DIGITS), axis=0, return_index=True, return_inverse=True
-    )
+    _, leader, group = np.unique(np.round(unit, PARALLEL_DIGITS), axis=0, return_index=True, return_inverse=True)
     lead = Z[leader[group.reshape(-1)]]
     ratio = np.einsum("nm,nm->n", Z, lead) / np.einsum("nm,nm->n", lead, lead)
     moved += float(np.abs(c) @ np.linalg.norm(Z - ratio[:, None] * lead, axis=1)) * (1 + 1e-9)

@@ -1,0 +1,233 @@
+r"""The ways from a problem to a certified network: every cell, random cells, or the cells that matter.
+
+    enumerate   Problem -> Arrangement -> Cells -> Program -> Solution -> Network, Certificate
+    sample      the same with random cells; the certificate speaks of those only
+    generate    Problem -> neurons <-> pricing of dual vectors -> Cells -> Program -> Solution -> Network, Certificate
+
+A method is a function from a run to an outcome and a line in `METHODS`.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from cvxrelu.arrangement import count_patterns, enumerate_patterns, sample_patterns
+from cvxrelu.backend import Solution, run_solver
+from cvxrelu.certificate import Certificate, certificate_of, certify_dual
+from cvxrelu.column_generation import GenerationRound, generate
+from cvxrelu.decode import as_solution, decode
+from cvxrelu.errors import SolverError
+from cvxrelu.network import Network
+from cvxrelu.problem import Problem
+from cvxrelu.program import Cells, build_program, covering_cells
+
+__all__ = ["METHODS", "Outcome", "Round", "Run", "choose_method"]
+
+BoolArray = NDArray[np.bool_]
+
+logger = logging.getLogger(__name__)
+
+# "auto" enumerates up to this many patterns times dimensions, which is solved in some tenths of a second; column
+# generation needs about as long for the smallest problems.
+AUTO_SIZE = 1_000
+# Patterns times samples (the sign rows of the program) that "sample" draws; a second or two of solving.
+SAMPLED_ROWS = 8_000
+SAMPLED_PATTERNS = (40, 1000)
+# Entries of the prediction matrix up to which column generation ends with the program on the cells it found; some ten
+# seconds of solving.
+FINISHING_SIZE = 500_000
+
+
+@dataclass(frozen=True)
+class Round:
+    """One row of a fit's history.
+
+    Attributes
+    ----------
+    patterns : int
+        Sign patterns in use: all of them, the sampled ones, or (method "generate") the neurons of the master problem.
+    upper, lower : float
+        The bounds so far.
+    seconds : float
+        Time since the start.
+    note : str
+        What was done.
+    """
+
+    patterns: int
+    upper: float
+    lower: float
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The arguments of one call of `solve`, and its clock."""
+
+    problem: Problem
+    tol: float
+    time_limit: float | None
+    max_rounds: int | None
+    solver: str
+    n_jobs: int
+    random_state: int | np.random.Generator | None
+    progress: bool
+    started: float
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the time limit, or None without one."""
+        return None if self.time_limit is None else max(self.time_limit - self.elapsed, 0.0)
+
+    @property
+    def deadline(self) -> float | None:
+        """Reading of the clock at the time limit, or None without one."""
+        return None if self.time_limit is None else self.started + self.time_limit
+
+    def solve_on(self, cells: Cells) -> Solution:
+        """Solve the program of the problem on these cells."""
+        return run_solver(build_program(self.problem, cells), self.solver, self.time_left)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a method ends with; `stopped` says whether it was cut short."""
+
+    network: Network
+    certificate: Certificate
+    history: tuple[Round, ...]
+    stopped: bool = False
+
+
+def choose_method(problem: Problem) -> tuple[str, str]:
+    """Return the method that "auto" stands for, and the reason."""
+    count = count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias)
+    size = count * problem.lifted.shape[1]
+    method = "enumerate" if size <= AUTO_SIZE else "generate"
+    reason = f"up to {count} patterns with {size} unknowns, of which up to {AUTO_SIZE} are enumerated"
+    logger.info("method %r: %s", method, reason)
+    return method, reason
+
+
+def _enumerate(run: Run) -> Outcome:
+    """Solve on cells that cover all neurons."""
+    problem = run.problem
+    with _stages(run, 4) as stage:
+        stage("enumerating patterns")
+        arrangement = enumerate_patterns(problem.X, problem.norm.has_bias, n_jobs=run.n_jobs)
+        cells = Cells(arrangement.to_bool(), arrangement.facets())
+        covering = covering_cells(problem, cells, arrangement.classes.leaders)
+        return _solve_cells(run, stage, covering, len(cells), None)
+
+
+def _sample(run: Run) -> Outcome:
+    """Solve on random cells, which are then all that the certificate can speak of."""
+    problem = run.problem
+    with _stages(run, 4) as stage:
+        stage("sampling patterns")
+        count = int(np.clip(SAMPLED_ROWS // problem.n_samples, *SAMPLED_PATTERNS))
+        patterns = sample_patterns(problem.X, count, bias=problem.norm.has_bias, random_state=run.random_state)
+        if problem.norm.has_bias and not problem.loss.regularised:
+            patterns = np.unique(np.vstack([patterns, _staircase(problem, run.random_state)]), axis=0)
+        return _solve_cells(run, stage, Cells(patterns, np.ones_like(patterns)), len(patterns), patterns)
+
+
+def _solve_cells(
+    run: Run, stage: Callable[[str], None], cells: Cells, n_patterns: int, searched: BoolArray | None
+) -> Outcome:
+    """Solve on the cells, decode, certify: the way of the data."""
+    stage(f"solving, {len(cells)} cells")
+    solution = run.solve_on(cells)
+    stage("decoding")
+    network = decode(run.problem, solution, run.solve_on)
+    stage("certifying")
+    certificate = certify_dual(run.problem, network, solution.dual, patterns=searched)
+    row = Round(n_patterns, certificate.upper, certificate.lower, run.elapsed, f"program on {len(cells)} cells")
+    return Outcome(network, certificate, (row,), stopped=not solution.accurate)
+
+
+def _staircase(problem: Problem, random_state: int | np.random.Generator | None) -> BoolArray:
+    """Return the half-spaces along one random direction: neurons with these patterns fit any consistent targets."""
+    direction = np.random.default_rng(random_state).standard_normal(problem.n_features)
+    heights = (problem.X - problem.X.mean(axis=0)) @ direction
+    above = heights >= np.unique(heights)[:, None]
+    return np.vstack([above, ~above])
+
+
+def _generate(run: Run) -> Outcome:
+    """Solve on the neurons that pricing finds, and finish on their cells."""
+    problem, history, stopped = run.problem, [], False
+    best: GenerationRound | None = None
+    rounds = generate(problem, tol=run.tol, deadline=run.deadline, random_state=run.random_state)
+    with tqdm(disable=not run.progress, bar_format="{desc} [{elapsed}]") as bar:
+        try:
+            for state in rounds:
+                # The last bound is the best bound; the last network need not be the best network.
+                best = state if best is None or state.upper <= best.upper else replace(best, bound=state.bound)
+                certificate = certificate_of(problem, best.network, best.bound)
+                row = Round(state.columns, certificate.upper, certificate.lower, run.elapsed, "master and pricing")
+                history.append(row)
+                bar.set_description(f"round {len(history)}: relative gap {certificate.relative_gap:.1e}")
+                if run.max_rounds is not None and len(history) >= run.max_rounds:
+                    stopped = True
+                    break
+        except KeyboardInterrupt:
+            if best is None:
+                raise
+            stopped = True
+    assert best is not None, "column generation yields at least one round"
+    stopped = stopped or run.time_left == 0
+    network = best.network if stopped else _finish(run, best.network, state.bound.dual)
+    certificate = certificate_of(problem, network, state.bound)
+    history.append(
+        Round(network.n_neurons, certificate.upper, certificate.lower, run.elapsed, "program on their cells")
+    )
+    return Outcome(network, certificate, tuple(history), stopped)
+
+
+def _finish(run: Run, network: Network, dual: NDArray[np.float64]) -> Network:
+    """Return the best network in the cells of the neurons of a network, or that network if it is as good."""
+    problem = run.problem
+    solution = as_solution(problem, network, dual)
+    affordable = solution.plus.size * problem.n_samples <= FINISHING_SIZE
+    candidates = [network]
+    try:
+        if affordable and len(solution.cells):
+            candidates.append(decode(problem, run.solve_on(solution.cells), run.solve_on))
+    except SolverError as error:
+        logger.info("the program on the final cells was not solved: %s", error)
+    candidates.append(decode(problem, solution, _refuse))
+    objectives = np.array([problem.objective(candidate) for candidate in candidates])
+    good = objectives <= objectives.min() + run.tol / 10 * abs(objectives.min())
+    return min((candidates[k] for k in np.flatnonzero(good)), key=lambda candidate: candidate.n_neurons)
+
+
+def _refuse(cells: Cells) -> Solution:
+    raise SolverError(f"{len(cells)} cells are too many to be solved again.")
+
+
+@contextmanager
+def _stages(run: Run, count: int) -> Iterator[Callable[[str], None]]:
+    """Show a progress bar over stages; call the value with the name of each as it begins."""
+    with tqdm(total=count, disable=not run.progress, bar_format="{desc:<24}{bar}| {n}/{total} [{elapsed}]") as bar:
+
+        def stage(name: str) -> None:
+            bar.set_description(name)
+            bar.update()
+
+        yield stage
+
+
+METHODS: dict[str, Callable[[Run], Outcome]] = {"enumerate": _enumerate, "generate": _generate, "sample": _sample}
