@@ -4,8 +4,8 @@ r"""Column generation: the global optimum from the few neurons that matter.
 
 Every dual vector that is priced gives a rigorous lower bound, and every master solution a network, so the loop can stop
 at any time with an honest gap. It ends when the gap is closed. Where exhaustive search is expensive (three or more
-dimensions), neurons are found by local ascent first, and by exhaustive search when ascent finds nothing: only that proves
-anything.
+dimensions), neurons are found by local ascent first, and by exhaustive search when ascent finds nothing: only that
+proves anything.
 """
 
 import time

@@ -25,7 +25,6 @@ import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
-from cvxrelu.arrangement import bounding_rows
 from cvxrelu.backend import Solution
 from cvxrelu.errors import SolverError
 from cvxrelu.network import Network
@@ -88,7 +87,8 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
     Returns
     -------
     Solution
-        In it, neurons of one cell and sign are one group; by convexity it costs no more than they do.
+        In it, neurons of one cell and sign are one group; by convexity it costs no more than they do. All rows of its
+        cells count as bounding.
     """
     scaling = Scaling.of(problem)
     vectors = np.column_stack([network.W, network.b])[:, : len(scaling.transform)] * np.abs(network.v)[:, None]
@@ -105,9 +105,8 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
         vectors[flat, -1] = 0.0
     groups = np.zeros((2, len(patterns), vectors.shape[1]))
     np.add.at(groups, (np.where(positive, 0, 1), cell), vectors)
-    rows = bounding_rows(problem.X, patterns, problem.norm.has_bias)
     value = problem.objective(network) / scaling.objective_scale
-    return Solution(groups[0], groups[1], constant, dual, value, True, Cells(patterns, rows), scaling)
+    return Solution(groups[0], groups[1], constant, dual, value, True, Cells(patterns, np.ones_like(patterns)), scaling)
 
 
 def decode(problem: Problem, solution: Solution, resolve: Resolve) -> Network:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from cvxrelu.arrangement import count_patterns, enumerate_patterns, sample_patterns
+from cvxrelu.arrangement import bounding_rows, count_patterns, enumerate_patterns, sample_patterns
 from cvxrelu.backend import Solution, run_solver
 from cvxrelu.certificate import Certificate, certificate_of, certify_dual
 from cvxrelu.column_generation import GenerationRound, generate
@@ -184,34 +184,36 @@ def _generate(run: Run) -> Outcome:
                     stopped = True
                     break
         except KeyboardInterrupt:
-            if best is None:
-                raise
             stopped = True
-    assert best is not None, "column generation yields at least one round"
+    if best is None:
+        raise KeyboardInterrupt("interrupted before the first round ended")
     stopped = stopped or run.time_left == 0
-    network = best.network if stopped else _finish(run, best.network, state.bound.dual)
-    certificate = certificate_of(problem, network, state.bound)
-    history.append(
-        Round(network.n_neurons, certificate.upper, certificate.lower, run.elapsed, "program on their cells")
-    )
+    network = best.network if stopped else _finish(run, best)
+    certificate = certificate_of(problem, network, best.bound)
+    history.append(Round(network.n_neurons, certificate.upper, certificate.lower, run.elapsed, "fewest neurons"))
     return Outcome(network, certificate, tuple(history), stopped)
 
 
-def _finish(run: Run, network: Network, dual: NDArray[np.float64]) -> Network:
-    """Return the best network in the cells of the neurons of a network, or that network if it is as good."""
+def _finish(run: Run, state: GenerationRound) -> Network:
+    """Return a network with at most as many neurons as samples that is no worse than that of the last round.
+
+    If the gap is still open with it, the program on the cells of its neurons moves them to their best places.
+    """
     problem = run.problem
-    solution = as_solution(problem, network, dual)
-    affordable = solution.plus.size * problem.n_samples <= FINISHING_SIZE
-    candidates = [network]
-    try:
-        if affordable and len(solution.cells):
-            candidates.append(decode(problem, run.solve_on(solution.cells), run.solve_on))
-    except SolverError as error:
-        logger.info("the program on the final cells was not solved: %s", error)
-    candidates.append(decode(problem, solution, _refuse))
-    objectives = np.array([problem.objective(candidate) for candidate in candidates])
-    good = objectives <= objectives.min() + run.tol / 10 * abs(objectives.min())
-    return min((candidates[k] for k in np.flatnonzero(good)), key=lambda candidate: candidate.n_neurons)
+    solution = as_solution(problem, state.network, state.bound.dual)
+    reduced = decode(problem, solution, _refuse)
+    candidates = [state.network, reduced]
+    closed = problem.objective(reduced) * (1 - run.tol) <= state.bound.lower
+    if not closed and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
+        patterns = as_solution(problem, reduced, state.bound.dual).cells.patterns
+        cells = Cells(patterns, bounding_rows(problem.X, patterns, problem.norm.has_bias))
+        try:
+            candidates.append(decode(problem, run.solve_on(cells), run.solve_on))
+        except SolverError as error:
+            logger.info("the program on the cells of the last neurons was not solved: %s", error)
+    objectives = np.array([problem.objective(network) for network in candidates])
+    as_good = objectives <= objectives.min() + run.tol / 10 * abs(objectives.min())
+    return min((candidates[k] for k in np.flatnonzero(as_good)), key=lambda network: network.n_neurons)
 
 
 def _refuse(cells: Cells) -> Solution:
