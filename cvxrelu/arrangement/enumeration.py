@@ -250,7 +250,14 @@ class Arrangement:
         [2, 2, 2, 2, 2, 2]
         """
         self._refuse("facets", self.n_samples)
-        return facets_by_flips(self.packed(), self.classes)
+        if not self.classes.n_classes:
+            return np.zeros((1, self.n_samples), dtype=np.bool_)
+        parts = (batch.patterns for batch in self._batches())
+        half = facets_by_flips(np.concatenate(list(parts)), self.classes.n_classes)
+        facets = np.zeros((2 * len(half), self.n_samples), dtype=np.bool_)
+        facets[: len(half), self.classes.leaders] = half
+        facets[len(half) :, self.classes.leaders] = half
+        return facets
 
     def witnesses(self) -> NDArray[np.float64]:
         """Return a point u = [w, b] strictly inside each cell, in the order of `to_bool`, verified exactly.
