@@ -1,1 +1,46 @@
-"""Globally optimal one-hidden-layer (leaky) ReLU networks by convex optimisation."""
+"""Globally optimal one-hidden-layer (leaky) ReLU networks by convex optimisation.
+
+    Problem -> Arrangement -> Program -> Solution -> Network,  and a Certificate that trusts none of them
+
+Start with `Problem` and `solve`, or with the scikit-learn estimators.
+"""
+
+from importlib.metadata import version
+
+from cvxrelu.arrangement import Arrangement, count_patterns, enumerate_patterns, sample_patterns
+from cvxrelu.certificate import Certificate
+from cvxrelu.errors import (
+    AccuracyWarning,
+    CvxReluError,
+    InputError,
+    InputTypeError,
+    SizeError,
+    SolverError,
+)
+from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
+from cvxrelu.fit import Fit, Status, solve
+from cvxrelu.network import Network
+from cvxrelu.problem import Problem
+
+__version__ = version("cvxrelu")
+__all__ = [
+    "AccuracyWarning",
+    "Arrangement",
+    "Certificate",
+    "CvxReluError",
+    "Fit",
+    "InputError",
+    "InputTypeError",
+    "Network",
+    "Problem",
+    "ReLUClassifier",
+    "ReLUInterpolator",
+    "ReLURegressor",
+    "SizeError",
+    "SolverError",
+    "Status",
+    "count_patterns",
+    "enumerate_patterns",
+    "sample_patterns",
+    "solve",
+]

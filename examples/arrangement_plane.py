@@ -51,9 +51,7 @@ def interior_of(halves):
 
 def main(output: Path) -> None:
     """Enumerate the patterns of seven points and draw both planes into `output`."""
-    points = np.array(
-        [[-1.5, -0.6], [-0.9, 1.1], [-0.2, -1.0], [0.35, 0.55], [0.8, -0.3], [1.3, 1.2], [1.7, -1.1]]
-    )
+    points = np.array([[-1.5, -0.6], [-0.9, 1.1], [-0.2, -1.0], [0.35, 0.55], [0.8, -0.3], [1.3, 1.2], [1.7, -1.1]])
     arrangement = arr.enumerate_patterns(points)
     patterns = arrangement.to_bool()
     facets = arrangement.facets()
@@ -75,7 +73,7 @@ def main(output: Path) -> None:
         draw_cells(dual, points, patterns, polygons, chosen, facets[chosen])
         figure.suptitle(f"Seven points, {len(arrangement)} sign patterns\n", fontsize=15)
         output.mkdir(parents=True, exist_ok=True)
-        figure.savefig(output / "arrangement_plane.png", dpi=110, facecolor=PAPER)
+        figure.savefig(output / "arrangement_plane.png", dpi=100, facecolor=PAPER)
 
 
 def style(axes, title):
@@ -91,16 +89,14 @@ def style(axes, title):
 def draw_points(axes, points, signs, polygon):
     """Draw the points, in the colour of their side, and hyperplanes of the chosen cell."""
     x = np.array([-2.3, 2.3])
-    weights = np.random.default_rng(1).dirichlet(np.ones(len(polygon)), 60)
+    weights = np.random.default_rng(1).dirichlet(np.ones(len(polygon)), 26)
     for slope, offset in weights @ polygon:
-        axes.plot(x, slope * x + offset, color=CHOSEN, lw=1.1, alpha=0.35, zorder=1)
+        axes.plot(x, slope * x + offset, color=CHOSEN, lw=1.1, alpha=0.5, zorder=1)
     for corner in polygon:
         axes.plot(x, corner[0] * x + corner[1], color="#b98a17", lw=1.0, alpha=0.9, zorder=2)
     axes.scatter(*points.T, s=130, c=np.where(signs, ABOVE, BELOW), edgecolor=PAPER, lw=1.8, zorder=3)
     for i, point in enumerate(points):
-        axes.annotate(
-            str(i + 1), point, (0, 11), textcoords="offset points", ha="center", fontsize=10, zorder=4
-        )
+        axes.annotate(str(i + 1), point, (0, 11), textcoords="offset points", ha="center", fontsize=10, zorder=4)
     axes.set_xlim(-2.1, 2.3)
     axes.set_ylim(-2.0, 2.1)
     style(axes, "Points, and lines $y = mx + c$ that sort them in one way")

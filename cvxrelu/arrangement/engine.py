@@ -196,9 +196,7 @@ def _exact_batch(level: Level, cells: list[VertexCell]) -> Batch:
     """Pack cells found exactly, the first row positive."""
     everything = (1 << len(level.rows)) - 1
     masks = [cell.mask if cell.mask & 1 else cell.mask ^ everything for cell in cells]
-    return Batch(
-        level, pack_masks(masks, len(level.rows)), np.empty((0, level.dimension - 1), np.int32), cells
-    )
+    return Batch(level, pack_masks(masks, len(level.rows)), np.empty((0, level.dimension - 1), np.int32), cells)
 
 
 def _examine_suspects(level: Level, state: walk.Walk) -> None:

@@ -204,9 +204,7 @@ def _cells_in_the_plane(planes: Sequence[_Hyperplane]) -> dict[int, Expansion]:
     for numerator, denominator, flips in crossings:
         # The mediant of two fractions lies strictly between them.
         top, bottom = (
-            (numerator - denominator, denominator)
-            if below is None
-            else (below[0] + numerator, below[1] + denominator)
+            (numerator - denominator, denominator) if below is None else (below[0] + numerator, below[1] + denominator)
         )
         cells[mask] = ((bottom * a1 - top * a2, bottom * a2 + top * a1),)
         mask ^= flips

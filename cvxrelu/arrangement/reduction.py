@@ -123,9 +123,7 @@ def _store_ratios(walk, m, p, b_p):
     walk.factor_error[m, k] = (walk.chart_error[m, p] + abs(ratio) * e_p) * margin + rounding * abs(ratio)
     ratio = walk.reduced[m, p, width - 1] * inverse
     walk.factor[m, k + 1] = ratio
-    walk.factor_error[m, k + 1] = (walk.height_error[m, p] + abs(ratio) * e_p) * margin + rounding * abs(
-        ratio
-    )
+    walk.factor_error[m, k + 1] = (walk.height_error[m, p] + abs(ratio) * e_p) * margin + rounding * abs(ratio)
 
 
 @njit(cache=True, inline="always", error_model="numpy")

@@ -81,8 +81,6 @@ def exact_signs(rows: NDArray[np.float64], points: NDArray[np.float64]) -> NDArr
         chunk = signs[start : start + step]
         chunk[...] = decided_signs(rows, part)
         for p, i in np.argwhere(chunk == 0).tolist():
-            total = sum(
-                Fraction(a) * Fraction(u) for a, u in zip(rows[i].tolist(), part[p].tolist(), strict=True)
-            )
+            total = sum(Fraction(a) * Fraction(u) for a, u in zip(rows[i].tolist(), part[p].tolist(), strict=True))
             chunk[p, i] = (total > 0) - (total < 0)
     return signs

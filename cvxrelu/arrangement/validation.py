@@ -47,20 +47,15 @@ def check_points(X: ArrayLike) -> NDArray[np.float64]:
     try:
         points = np.array(raw, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
-        raise InputTypeError(
-            "X must hold real numbers, but some entries are not; convert it to float"
-        ) from error
+        raise InputTypeError("X must hold real numbers, but some entries are not; convert it to float") from error
     if points.ndim != 2:
-        raise InputError(
-            f"X must have shape (n_samples, n_features), but has {points.ndim} dimension(s); reshape it"
-        )
+        raise InputError(f"X must have shape (n_samples, n_features), but has {points.ndim} dimension(s); reshape it")
     if 0 in points.shape:
         raise InputError(f"X must have at least one row and one column, but its shape is {points.shape}")
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if bad.size:
         raise InputError(
-            f"X has NaN or infinite entries in {bad.size} row(s), the first of them row {bad[0]}; "
-            "remove or impute them"
+            f"X has NaN or infinite entries in {bad.size} row(s), the first of them row {bad[0]}; remove or impute them"
         )
     points.flags.writeable = False
     return points

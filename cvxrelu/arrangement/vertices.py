@@ -145,9 +145,7 @@ def _float_signs(level: Level, vertices: Sequence[IntegerRow]) -> NDArray[np.int
     return decided_signs(level.floats[:-2], points)
 
 
-def _cells_around(
-    level: Level, basis: list[int], vertex: IntegerRow, signs: NDArray[np.int8]
-) -> list[VertexCell]:
+def _cells_around(level: Level, basis: list[int], vertex: IntegerRow, signs: NDArray[np.int8]) -> list[VertexCell]:
     """Return the cells around one vertex that have it as their lowest point."""
     through = []
     for i in np.flatnonzero(signs == 0).tolist():
@@ -162,9 +160,7 @@ def _cells_around(
     dropped = next(p for p in range(level.dimension) if vertex[p])
     local = [_without(level.rows[i], dropped) for i in through]
     up, across = dot(level.chart, vertex), dot(level.height, vertex)
-    eta = _without(
-        tuple(up * h - across * g for g, h in zip(level.chart, level.height, strict=True)), dropped
-    )
+    eta = _without(tuple(up * h - across * g for g, h in zip(level.chart, level.height, strict=True)), dropped)
     around = _simple_cell(eta, local) if len(through) == len(basis) else cells_inside(eta, local)
     result = []
     for mask, local_directions in around.items():

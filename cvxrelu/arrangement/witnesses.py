@@ -56,9 +56,7 @@ def round_point(point: Sequence[int]) -> list[float]:
     return [entry / scale for entry in point]
 
 
-def witnesses_of_batch(
-    rows: NDArray[np.float64], classes: ParallelClasses, batch: Batch
-) -> NDArray[np.float64]:
+def witnesses_of_batch(rows: NDArray[np.float64], classes: ParallelClasses, batch: Batch) -> NDArray[np.float64]:
     """Find a float point inside each cell of a batch.
 
     Parameters
@@ -132,9 +130,7 @@ def _float_points(
     largest = max(entry.bit_length() for row in level.frame for entry in map(abs, row))
     frame = np.array([[entry / (1 << largest) for entry in row] for row in level.frame])
     points = points @ frame.T
-    return points.reshape(-1, dimension) / np.maximum(
-        np.abs(points).max(axis=1, keepdims=True), np.finfo(float).tiny
-    )
+    return points.reshape(-1, dimension) / np.maximum(np.abs(points).max(axis=1, keepdims=True), np.finfo(float).tiny)
 
 
 def _exact_witness(
@@ -152,7 +148,6 @@ def _exact_witness(
     retry = interior_points(rows, wanted[np.newaxis] > 0)
     if not retry.found[0]:
         raise InputError(
-            "a cell is too thin to contain a float witness; merge points that nearly coincide, "
-            "or centre and scale X"
+            "a cell is too thin to contain a float witness; merge points that nearly coincide, or centre and scale X"
         )
     return retry.points[0]

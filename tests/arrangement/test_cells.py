@@ -29,9 +29,7 @@ def irredundant(rows, pattern):
     result = np.zeros(len(rows), dtype=bool)
     for i in leaders:
         others = signed[[j for j in leaders if j != i]]
-        solution = linprog(
-            signed[i], A_ub=-others, b_ub=np.zeros(len(others)), bounds=[(-1, 1)] * rows.shape[1]
-        )
+        solution = linprog(signed[i], A_ub=-others, b_ub=np.zeros(len(others)), bounds=[(-1, 1)] * rows.shape[1])
         result[i] = solution.fun < -1e-9
     return result
 

@@ -154,9 +154,7 @@ def test_dask_workers_do_not_change_the_result():
     X = np.random.default_rng(0).standard_normal((20, 3))
     alone = arr.enumerate_patterns(X).packed()
     with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
-        ) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         distributed.Client(cluster),
         joblib.parallel_config(backend="dask"),
     ):

@@ -1,0 +1,23 @@
+"""Run every benchmark: ``python -m benchmarks``. Each runs in a process of its own and writes its results."""
+
+import importlib.util
+import subprocess
+import sys
+
+# The order is that of benchmarks/results/README.md; a benchmark is a module of this package that runs by itself.
+BENCHMARKS = ("exact_pipeline", "widths", "arrangement", "pricing")
+
+
+def main() -> int:
+    """Run the benchmarks that are here and return how many of them failed."""
+    failures = 0
+    for name in BENCHMARKS:
+        if importlib.util.find_spec(f"benchmarks.{name}") is None:
+            continue
+        print(f"\n## {name}\n", flush=True)
+        failures += subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode != 0
+    return failures
+
+
+if __name__ == "__main__":
+    sys.exit(main())

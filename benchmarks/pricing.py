@@ -1,0 +1,101 @@
+"""How long pricing takes: `python -m benchmarks.pricing` writes benchmarks/results/pricing.json.
+
+Duals are pure noise, or the residual of a zero network on a two-neuron teacher with noise ("teacher"),
+summing to zero. Every row records the relative gap proved, so a row that ran out of time is as visible as one
+that finished.
+"""
+
+import json
+import platform
+import time
+from pathlib import Path
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.pricing import make_pricer
+
+RESULTS = Path(__file__).parent / "results" / "pricing.json"
+TIME_LIMIT = 60.0
+SEED = 1
+
+# bias, dual, n_samples, n_features, tol
+CASES = [
+    ("free", "noise", 100_000, 1, 1e-9),
+    ("free", "noise", 400, 2, 1e-9),
+    ("free", "noise", 1000, 2, 1e-9),
+    ("none", "noise", 100_000, 2, 1e-9),
+    ("joint", "teacher", 1000, 4, 1e-4),
+    ("joint", "teacher", 1000, 6, 1e-4),
+    ("joint", "teacher", 1000, 7, 1e-3),
+    ("joint", "teacher", 1000, 9, 1e-3),
+    ("joint", "noise", 12, 4, 1e-9),
+    ("joint", "noise", 100, 5, 1e-4),
+    ("joint", "noise", 100, 5, 1e-9),
+    ("joint", "noise", 1000, 4, 1e-4),
+    ("joint", "noise", 100, 7, 1e-3),
+    ("free", "teacher", 1000, 3, 1e-4),
+    ("free", "teacher", 1000, 6, 1e-4),
+    ("free", "noise", 1000, 3, 1e-4),
+    ("free", "noise", 200, 4, 1e-4),
+    ("free", "noise", 200, 4, 1e-9),
+    ("free", "noise", 50, 6, 1e-4),
+    ("none", "noise", 100, 6, 1e-6),
+]
+
+
+def problem(dual: str, n: int, d: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Draw data and a dual that sums to zero."""
+    rng = np.random.default_rng(SEED)
+    X = rng.standard_normal((n, d))
+    if dual == "noise":
+        v = rng.standard_normal(n)
+    else:
+        v = np.maximum(X @ rng.standard_normal(d) + 0.3, 0) - np.maximum(X @ rng.standard_normal(d) - 0.2, 0)
+        v += 0.3 * rng.standard_normal(n)
+    return X, v - v.mean()
+
+
+def run(bias: str, dual: str, n: int, d: int, tol: float) -> dict[str, object]:
+    """Time one case, search and ascent."""
+    X, v = problem(dual, n, d)
+    pricer = make_pricer(X, bias)
+    start = time.perf_counter()
+    priced = pricer(v, tol=tol, time_limit=TIME_LIMIT)
+    seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    found = pricer.ascend(v, random_state=SEED)
+    ascent_seconds = time.perf_counter() - start
+    return {
+        "bias": bias,
+        "dual": dual,
+        "n_samples": n,
+        "n_features": d,
+        "tol": tol,
+        "method": priced.method,
+        "seconds": round(seconds, 4),
+        "nodes": priced.nodes,
+        "complete": priced.complete,
+        "relative_gap": priced.upper / priced.value - 1,
+        "value": priced.value,
+        "ascent_seconds": round(ascent_seconds, 4),
+        "ascent_share_of_value": found.value / priced.value,
+    }
+
+
+def main() -> None:
+    """Run all cases, once to compile and once to measure, and write the results."""
+    for bias, d in (("free", 1), ("free", 2), ("none", 2), ("free", 3), ("joint", 3), ("none", 3)):
+        run(bias, "noise", 10, d, 1e-3)
+    rows = []
+    for case in CASES:
+        rows.append(run(*case))
+        print(*rows[-1].values())
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps({"seed": SEED, "versions": versions, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

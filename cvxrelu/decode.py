@@ -1,0 +1,266 @@
+r"""From a solution of the convex program to a finite network of few neurons.
+
+A group u of a cell with output sign e is the neuron e * norm(M u) * sigma(x.w + b) with [w, b] = u / norm(M u), so a
+solution *is* a network, but that of an interior-point solver has a little of everything in it. Three steps:
+
+1. Trim. Only the cells with weight in them are kept and solved again; a value that has not grown proves that nothing
+   was lost.
+2. Reduce (Caratheodory; de Dios & Bruna, Section 4). With the directions fixed, output weights a_j >= 0 are sought that
+   give the same predictions. The active-set method for non-negative least squares ends with linearly independent
+   columns, at most N of them (N - 1 next to a free constant), and the cost cannot change: at an optimum it is v.z
+   for every such choice, with v the dual vector and z the predictions.
+3. Polish. Hinges within rounding of a data point are put exactly on it, with the predictions kept (for an interpolant:
+   put right), by the smallest change of the groups: a linear least-squares problem.
+
+Thresholds from bold to timid are tried until the network itself, as `Problem.objective` sees it, is exact and no dearer
+than the solution; a threshold that is too bold cannot do harm.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+from numpy.typing import NDArray
+
+from cvxrelu.backend import Solution
+from cvxrelu.errors import SolverError
+from cvxrelu.network import Network
+from cvxrelu.norms import Norm
+from cvxrelu.problem import Problem
+from cvxrelu.program import Cells, activation_weights, flat_cells
+from cvxrelu.scaling import Scaling
+
+__all__ = ["decode"]
+
+Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Resolve = Callable[[Cells], Solution]
+
+# A group is taken for empty below these shares of the largest group's cost, the first tried first. Interior-point
+# solvers leave 1e-9 to 1e-6 in empty groups; a threshold that was too bold shows in the value and the next one is used.
+TRIM_LEVELS = (1e-4, 1e-6, 1e-8)
+# Below this scaled cost a group is empty whatever the others are: it is the accuracy of the solver.
+NEGLIGIBLE_COST = 1e-9
+# Growth of the scaled objective up to which a trimmed program counts as equally good; the solver's is 1e-9.
+VALUE_RTOL = 2e-8
+# Excess over the solution's objective up to which a smaller network counts as equally good: the promise of `solve`.
+NETWORK_RTOL = 1e-7
+# Shares of a row's length below which a hinge is taken to pass through the data point, from bold to timid; 0 leaves
+# the hinges where they are.
+SNAP_LEVELS = (1e-5, 1e-7, 0.0)
+# Misfits (relative) below which interpolants count as equally exact, so that the cheaper one is chosen.
+EXACT_FIT = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """The occupied groups of a solution: signs (k,), patterns (k, N), vectors (k, D), in scaled coordinates."""
+
+    signs: Array
+    patterns: BoolArray
+    vectors: Array
+    constant: float
+
+    def outputs(self, scaling: Scaling, negative_slope: float) -> Array:
+        """Return the (N, k) contributions to the scaled predictions."""
+        activations = (self.vectors @ scaling.lifted.T) * activation_weights(self.patterns, negative_slope)
+        return (self.signs[:, None] * activations).T
+
+
+def decode(problem: Problem, solution: Solution, resolve: Resolve) -> Network:
+    """Return a network of least objective and few neurons from a solution of the convex program.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    solution : Solution
+        A solution of its program on some cells.
+    resolve : callable
+        Solves the program of the problem on given cells.
+
+    Returns
+    -------
+    Network
+        At most N neurons of unit cost each; at most N - 1 and an intercept if the output constant is free.
+    """
+    trimmed = _trim(solution, resolve)
+    target = max(0.0, trimmed.value * trimmed.scaling.objective_scale * (1 + NETWORK_RTOL))
+    networks: list[Network] = []
+    for network in _proposals(problem, trimmed, resolve):
+        networks.append(network)
+        if problem.loss.residual(network(problem.X), problem.y) <= EXACT_FIT and problem.objective(network) <= target:
+            return network
+    return _best(problem, networks)
+
+
+def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve) -> Iterator[Network]:
+    """Yield networks for a solution, the smallest and most exact that can be hoped for first."""
+    yield _to_network(problem, trimmed.scaling, replace(_occupied(trimmed, 1.0), constant=0.0))
+    yield from _reduced_networks(problem, trimmed)
+    narrowed = _narrow(problem, trimmed, resolve)
+    if narrowed is not None:
+        yield from _reduced_networks(problem, narrowed)
+    yield _to_network(problem, trimmed.scaling, _occupied(trimmed, TRIM_LEVELS[-1]))
+
+
+def _reduced_networks(problem: Problem, solution: Solution) -> Iterator[Network]:
+    """Yield networks of few neurons for a solution."""
+    for level in TRIM_LEVELS:
+        groups = _reduce(problem, solution.scaling, _occupied(solution, level), level)
+        for snap in SNAP_LEVELS:
+            yield _to_network(problem, solution.scaling, _polish(problem, solution.scaling, groups, snap))
+        yield _to_network(problem, solution.scaling, groups)
+
+
+def _narrow(problem: Problem, solution: Solution, resolve: Resolve) -> Solution | None:
+    """Return the solution on the cells that a reduced network uses: fewer cells are solved more accurately."""
+    groups = _reduce(problem, solution.scaling, _occupied(solution, TRIM_LEVELS[0]), TRIM_LEVELS[-1])
+    used = {pattern.tobytes() for pattern in groups.patterns}
+    keep = np.array([pattern.tobytes() in used for pattern in solution.cells.patterns])
+    return _attempt(resolve, solution.cells[keep]) if keep.any() else None
+
+
+def _best(problem: Problem, networks: list[Network]) -> Network:
+    """Return the cheapest network among those that fit best, rounding aside."""
+    misfits = np.array([problem.loss.residual(network(problem.X), problem.y) for network in networks])
+    objectives = np.array([problem.objective(network) for network in networks])
+    return networks[int(np.argmin(np.where(misfits <= max(EXACT_FIT, misfits.min()), objectives, np.inf)))]
+
+
+def _trim(solution: Solution, resolve: Resolve) -> Solution:
+    """Return the solution on the cells with weight in them."""
+    costs = np.maximum(_costs(solution.scaling, solution.plus), _costs(solution.scaling, solution.minus))
+    allowed = solution.value + VALUE_RTOL * max(abs(solution.value), NEGLIGIBLE_COST)
+    for level in TRIM_LEVELS:
+        keep = costs > max(level * costs.max(), NEGLIGIBLE_COST)
+        if keep.all():
+            return solution
+        if not keep.any():
+            # Nothing but the constant is left. Keep one (empty) cell: the program needs a group.
+            keep[np.argmax(costs)] = True
+        trimmed = _attempt(resolve, solution.cells[keep])
+        if trimmed is not None and trimmed.value <= allowed:
+            return trimmed
+    return solution
+
+
+def _reduce(problem: Problem, scaling: Scaling, groups: _Groups, level: float) -> _Groups:
+    """Return at most N groups (N - 1 next to a free constant) with the same predictions at the same cost.
+
+    Groups below `level` times the dearest are dropped, so the predictions are the same up to that.
+    """
+    outputs = groups.outputs(scaling, problem.negative_slope)
+    target = _aim(problem, scaling, groups)
+    # A free constant takes up the means, so only what is left has to be matched.
+    free = problem.norm.has_free_constant
+    centered, center = (outputs - outputs.mean(axis=0), target.mean()) if free else (outputs, 0.0)
+    lengths = np.linalg.norm(centered, axis=0)
+    used = lengths > 0
+    factors = np.zeros(len(lengths))
+    if used.any():
+        factors[used] = scipy.optimize.nnls(centered[:, used] / lengths[used], target - center)[0] / lengths[used]
+    costs = factors * _costs(scaling, groups.vectors)
+    support = costs > level * costs.max(initial=0.0)
+    return _Groups(
+        groups.signs[support],
+        groups.patterns[support],
+        groups.vectors[support] * factors[support, None],
+        float(np.mean(target - outputs[:, support] @ factors[support])) if free else 0.0,
+    )
+
+
+def _aim(problem: Problem, scaling: Scaling, groups: _Groups) -> Array:
+    """Return the scaled predictions that the network should make."""
+    predictions = groups.outputs(scaling, problem.negative_slope).sum(axis=1) + groups.constant
+    return problem.loss.aim(predictions, scaling.y)
+
+
+def _polish(problem: Problem, scaling: Scaling, groups: _Groups, snap: float) -> _Groups:
+    """Put hinges within `snap` of a data point on it and, for an interpolant, remove the misfit."""
+    lifted = scaling.lifted
+    count, size = groups.vectors.shape
+    weights = groups.signs[:, None] * activation_weights(groups.patterns, problem.negative_slope)
+    preactivations = groups.vectors @ lifted.T
+    scale = np.linalg.norm(groups.vectors, axis=1)[:, None] * np.linalg.norm(lifted, axis=1)
+    flat = flat_cells(problem, groups.patterns)
+    group, sample = np.nonzero((np.abs(preactivations) <= snap * scale) & (scale > 0) & ~flat[:, None])
+
+    on_hinge = np.zeros((len(group), count, size))
+    on_hinge[np.arange(len(group)), group] = lifted[sample]
+    outputs = (weights.T[:, :, None] * lifted[:, None, :]).reshape(len(lifted), count * size)
+    misfit = (
+        _aim(problem, scaling, groups) - groups.outputs(scaling, problem.negative_slope).sum(axis=1) - groups.constant
+    )
+    matrix = np.vstack([on_hinge.reshape(len(group), count * size), outputs])
+    # Flat groups have no bias of their own: theirs stays zero.
+    matrix[:, np.flatnonzero(flat) * size + size - 1] = 0.0
+    has_constant = problem.norm.has_free_constant
+    if has_constant:
+        matrix = np.column_stack([matrix, np.repeat([0.0, 1.0], [len(group), len(lifted)])])
+    target = np.concatenate([-preactivations[group, sample], misfit])
+    solution: Any = scipy.linalg.lstsq(matrix, target, lapack_driver="gelsy")
+    change = solution[0]
+    return _Groups(
+        groups.signs,
+        groups.patterns,
+        groups.vectors + change[: count * size].reshape(count, size),
+        groups.constant + (change[-1] if has_constant else 0.0),
+    )
+
+
+def _to_network(problem: Problem, scaling: Scaling, groups: _Groups) -> Network:
+    """Return the network of the groups, in the units of the problem, with neurons of unit cost."""
+    norm = problem.norm
+    vectors = groups.vectors @ scaling.transform.T
+    W, b = _split(vectors, norm)
+    intercept = scaling.y_scale * groups.constant + scaling.y_center
+    for j in np.flatnonzero(flat_cells(problem, groups.patterns)):
+        # The function on the data is h * (w.x + b); the bias that keeps all data on one side moves the constant.
+        side = 1.0 if groups.patterns[j, 0] else -1.0
+        shifted = -side * np.min(side * (problem.X @ W[j]))
+        slope = 1.0 if groups.patterns[j, 0] else problem.negative_slope
+        intercept += scaling.y_scale * groups.signs[j] * slope * (b[j] - shifted)
+        b[j] = shifted
+    costs = norm.neuron_costs(W, b)
+    used = costs > 0
+    network = Network(
+        W[used] / costs[used, None],
+        b[used] / costs[used],
+        scaling.y_scale * (groups.signs * costs)[used],
+        intercept,
+        problem.negative_slope,
+    )
+    factor = problem.loss.feasible_factor(network(problem.X), problem.y)
+    return replace(network, v=network.v * factor, intercept=network.intercept * factor)
+
+
+def _split(vectors: Array, norm: Norm) -> tuple[Array, Array]:
+    """Return the weights and the biases of groups."""
+    return (vectors[:, :-1], vectors[:, -1].copy()) if norm.has_bias else (vectors, np.zeros(len(vectors)))
+
+
+def _costs(scaling: Scaling, vectors: Array) -> Array:
+    """Return the scaled cost norm(M u) of each group."""
+    return np.linalg.norm(vectors @ scaling.group_matrix.T, axis=1)
+
+
+def _occupied(solution: Solution, level: float) -> _Groups:
+    """Return the groups whose cost is above `level` times the largest."""
+    vectors = np.vstack([solution.plus, solution.minus])
+    costs = _costs(solution.scaling, vectors)
+    keep = costs > max(level * costs.max(), NEGLIGIBLE_COST)
+    signs = np.repeat([1.0, -1.0], len(solution.plus))
+    patterns = np.vstack([solution.cells.patterns] * 2)
+    return _Groups(signs[keep], patterns[keep], vectors[keep], solution.constant)
+
+
+def _attempt(resolve: Resolve, cells: Cells) -> Solution | None:
+    """Return the solution on these cells, or None where the solver finds none."""
+    try:
+        return resolve(cells)
+    except SolverError:
+        return None

@@ -1,0 +1,392 @@
+r"""scikit-learn estimators: certified networks behind `fit` and `predict`.
+
+| estimator          | minimises                                                             |
+|--------------------|-----------------------------------------------------------------------|
+| `ReLUInterpolator` | cost(f)  subject to  f(x_i) = y_i                                     |
+| `ReLURegressor`    | (1/N) sum_i (f(x_i) - y_i)^2 / 2 + alpha * cost(f)                    |
+| `ReLUClassifier`   | (1/N) sum_i loss(y_i f(x_i)) + alpha * cost(f), or the maximal margin |
+
+each over one-hidden-layer networks f of every width. Features are taken as they come: put a scaler in front, since the
+cost of a weight depends on the unit of its feature.
+"""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from cvxrelu.errors import InputError
+from cvxrelu.fit import Fit, solve
+from cvxrelu.problem import Problem
+
+__all__ = ["ReLUClassifier", "ReLUInterpolator", "ReLURegressor"]
+
+Array = NDArray[np.float64]
+
+
+class _Estimator(BaseEstimator):
+    """Parameters that all estimators share, and the way from them to fits."""
+
+    _loss: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        bias: str = "free",
+        negative_slope: float = 0.0,
+        method: str = "auto",
+        tol: float = 1e-6,
+        time_limit: float | None = None,
+        solver: str = "CLARABEL",
+        n_jobs: int = 1,
+        random_state: int | np.random.Generator | None = None,
+    ) -> None:
+        self.bias = bias
+        self.negative_slope = negative_slope
+        self.method = method
+        self.tol = tol
+        self.time_limit = time_limit
+        self.solver = solver
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _solve(self, X: Array, y: Array, n_jobs: int = 1, **problem: Any) -> Fit:
+        return solve(
+            Problem(X, y, bias=self.bias, negative_slope=self.negative_slope, **problem),
+            self.method,
+            tol=self.tol,
+            time_limit=self.time_limit,
+            solver=self.solver,
+            n_jobs=n_jobs,
+            random_state=self.random_state,
+        )
+
+
+def _validated(estimator: BaseEstimator, *data: Any, **options: Any) -> Any:
+    """Call scikit-learn's `validate_data`, whose annotations do not cover what it returns."""
+    return validate_data(estimator, *data, **options)
+
+
+class _Regressor(RegressorMixin, _Estimator):
+    """A network for real targets."""
+
+    def _fit(self, X: Any, y: Any, **problem: Any) -> Self:
+        inputs, targets = _validated(self, X, y, dtype=np.float64, y_numeric=True)
+        self.fit_ = self._solve(inputs, targets, self.n_jobs, **problem)
+        self.network_ = self.fit_.network
+        self.certificate_ = self.fit_.certificate
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """Return the network's predictions, an (n,) array.
+
+        Parameters
+        ----------
+        X : (n, d) array_like
+            Inputs.
+        """
+        check_is_fitted(self)
+        return self.network_(_validated(self, X, dtype=np.float64, reset=False))
+
+
+class ReLUInterpolator(_Regressor):
+    """The least-cost network through all data points.
+
+    Minimises cost(f) subject to f(x_i) = y_i, over one-hidden-layer networks f of every width.
+
+    Parameters
+    ----------
+    bias : {"free", "joint", "none"}, default "free"
+        Whether a neuron's bias costs nothing, counts like a weight, or is absent.
+    negative_slope : float, default 0.0
+        Slope of the leaky ReLU at negative arguments; any number but 1.
+    method : {"auto", "enumerate", "sample"}, default "auto"
+        How the sign patterns are found; see `cvxrelu.solve`.
+    tol : float, default 1e-6
+        Relative gap to reach.
+    time_limit : float, optional
+        Seconds.
+    solver : str, default "CLARABEL"
+        Any installed conic solver of cvxpy.
+    n_jobs : int, default 1
+        Processes, as in joblib.
+    random_state : int or numpy.random.Generator, optional
+        Seed of sampled patterns.
+
+    Attributes
+    ----------
+    network_ : Network
+        The network.
+    certificate_ : Certificate
+        Bounds on the least cost.
+    fit_ : Fit
+        Both, with the history.
+    n_features_in_ : int
+        Number of features.
+
+    References
+    ----------
+    Kumar & Haupt, "Convexifying Sparse Interpolation with Infinitely Wide Neural Networks: An Atomic Norm
+    Approach", equations (3) and (8).
+
+    Examples
+    --------
+    >>> model = ReLUInterpolator().fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0])
+    >>> model.predict([[0.5], [1.5]]).round(6)
+    array([0.5, 0.5])
+    >>> round(model.certificate_.upper, 6), model.certificate_.scope
+    (2.0, 'global')
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : (N, d) array_like
+            Inputs; equal rows must have equal targets.
+        y : (N,) array_like
+            Targets.
+
+        Raises
+        ------
+        InputError
+            If the data is unusable or contradicts itself.
+        SolverError
+            If the solver fails, or no network without bias fits.
+        """
+        return self._fit(X, y, loss="interpolation")
+
+
+class ReLURegressor(_Regressor):
+    """Least squares with the cost of the network as the penalty: weight decay, solved to its global optimum.
+
+    Minimises (1/N) sum_i (f(x_i) - y_i)^2 / 2 + alpha * cost(f), over one-hidden-layer networks f of every width.
+
+    Parameters
+    ----------
+    alpha : float, default 0.1
+        Regularisation strength, positive.
+    bias, negative_slope, method, tol, time_limit, solver, n_jobs, random_state
+        As in `ReLUInterpolator`.
+
+    Attributes
+    ----------
+    network_, certificate_, fit_, n_features_in_
+        As in `ReLUInterpolator`.
+
+    References
+    ----------
+    de Dios & Bruna, "On Sparsity in Overparametrised Shallow ReLU Networks", equation (7); Savarese, Evron, Soudry &
+    Srebro, "How do infinite width bounded norm networks look in function space?", equation (28).
+
+    Examples
+    --------
+    >>> x = np.linspace(-1, 1, 9)[:, None]
+    >>> model = ReLURegressor(alpha=1e-3).fit(x, np.abs(x[:, 0]))
+    >>> model.network_.n_neurons <= 8, model.certificate_.relative_gap < 1e-6
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.1,
+        *,
+        bias: str = "free",
+        negative_slope: float = 0.0,
+        method: str = "auto",
+        tol: float = 1e-6,
+        time_limit: float | None = None,
+        solver: str = "CLARABEL",
+        n_jobs: int = 1,
+        random_state: int | np.random.Generator | None = None,
+    ) -> None:
+        super().__init__(
+            bias=bias,
+            negative_slope=negative_slope,
+            method=method,
+            tol=tol,
+            time_limit=time_limit,
+            solver=solver,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
+        self.alpha = alpha
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : (N, d) array_like
+            Inputs.
+        y : (N,) array_like
+            Targets.
+
+        Raises
+        ------
+        InputError
+            If the data or a parameter is unusable.
+        SolverError
+            If the solver fails.
+        """
+        return self._fit(X, y, loss="squared", alpha=self.alpha)
+
+
+def _has_probabilities(estimator: "ReLUClassifier") -> bool:
+    if estimator.loss != "logistic":
+        raise AttributeError(f"predict_proba needs loss='logistic', and this classifier has loss={estimator.loss!r}.")
+    return True
+
+
+class ReLUClassifier(ClassifierMixin, _Estimator):
+    """A classifier by the sign of a network; several classes are taken one against the rest.
+
+    Minimises (1/N) sum_i loss(y_i f(x_i)) + alpha * cost(f), or, with loss="margin", cost(f) subject to
+    y_i f(x_i) >= 1, over one-hidden-layer networks f of every width.
+
+    Parameters
+    ----------
+    loss : {"logistic", "hinge", "margin"}, default "logistic"
+        The loss; "margin" separates the training data exactly.
+    alpha : float, default 0.01
+        Regularisation strength, positive; not used by "margin".
+    bias, negative_slope, method, tol, time_limit, solver, n_jobs, random_state
+        As in `ReLUInterpolator`; with several classes, `n_jobs` networks are fitted at a time.
+
+    Attributes
+    ----------
+    classes_ : (K,) array
+        The classes.
+    fits_ : list of Fit
+        One for two classes, otherwise one for each class against the rest.
+    networks_, certificates_ : list
+        Their networks and certificates.
+    n_features_in_ : int
+        Number of features.
+
+    References
+    ----------
+    Kumar & Haupt, "Convexifying Sparse Interpolation with Infinitely Wide Neural Networks: An Atomic Norm
+    Approach", equation (11); Wei, Lee, Liu & Ma, "Regularization Matters".
+
+    Examples
+    --------
+    Exclusive or, which no linear classifier gets right:
+
+    >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], ["even", "odd", "odd", "even"]
+    >>> ReLUClassifier(loss="margin").fit(X, y).predict(X)
+    array(['even', 'odd', 'odd', 'even'], dtype='<U4')
+    """
+
+    def __init__(
+        self,
+        loss: str = "logistic",
+        alpha: float = 0.01,
+        *,
+        bias: str = "free",
+        negative_slope: float = 0.0,
+        method: str = "auto",
+        tol: float = 1e-6,
+        time_limit: float | None = None,
+        solver: str = "CLARABEL",
+        n_jobs: int = 1,
+        random_state: int | np.random.Generator | None = None,
+    ) -> None:
+        super().__init__(
+            bias=bias,
+            negative_slope=negative_slope,
+            method=method,
+            tol=tol,
+            time_limit=time_limit,
+            solver=solver,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
+        self.loss = loss
+        self.alpha = alpha
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the network, or one for each class if there are more than two.
+
+        Parameters
+        ----------
+        X : (N, d) array_like
+            Inputs.
+        y : (N,) array_like
+            Labels of any kind that scikit-learn takes; at least two classes.
+
+        Raises
+        ------
+        InputError
+            If the data or a parameter is unusable.
+        SolverError
+            If the solver fails, or no network without bias separates the classes.
+        """
+        inputs, labels = _validated(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        if self.loss not in ("logistic", "hinge", "margin"):
+            raise InputError(f"loss={self.loss!r} is unknown; choose 'logistic', 'hinge' or 'margin'.")
+        binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(labels)
+        self.classes_ = binarizer.classes_
+        if len(self.classes_) < 2:
+            raise InputError(
+                f"Classifier can't train when only one class is present; y holds only {self.classes_[0]!r}."
+            )
+        alpha = None if self.loss == "margin" else self.alpha
+        fits: list[Any] = list(
+            Parallel(n_jobs=self.n_jobs)(
+                delayed(self._solve)(inputs, signs.astype(float), loss=self.loss, alpha=alpha)
+                for signs in binarizer.transform(labels).T
+            )
+        )
+        self.fits_ = fits
+        self.networks_ = [fit.network for fit in fits]
+        self.certificates_ = [fit.certificate for fit in fits]
+        return self
+
+    def decision_function(self, X: Any) -> Array:
+        """Return f(x), positive for the second class; (n, K) with one column a class if there are more than two.
+
+        Parameters
+        ----------
+        X : (n, d) array_like
+            Inputs.
+        """
+        check_is_fitted(self)
+        inputs = _validated(self, X, dtype=np.float64, reset=False)
+        scores = np.column_stack([network(inputs) for network in self.networks_])
+        return scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the class of each row of X.
+
+        Parameters
+        ----------
+        X : (n, d) array_like
+            Inputs.
+        """
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> Array:
+        """Return the (n, K) class probabilities 1 / (1 + exp(-f(x))), normalised if there are more than two classes.
+
+        Parameters
+        ----------
+        X : (n, d) array_like
+            Inputs.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.column_stack([expit(-scores), expit(scores)])
+        probabilities = expit(scores)
+        return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -1,0 +1,314 @@
+r"""Losses: what a network pays for its predictions, and the dual of that.
+
+With z the predictions and y the targets, a problem of `cvxrelu` is
+
+    regularised loss:   min  (1/N) sum_i loss(z_i, y_i) + alpha * cost
+    constraint:         min  cost   subject to   z fits y
+
+and every one of them has a dual whose only coupling is gamma(v) <= bound, where
+gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b)):
+
+| name          | primal                     | dual objective, N times for a regularised loss         | bound   |
+|---------------|----------------------------|--------------------------------------------------------|---------|
+| interpolation | z = y                      | y.v                                                    | 1       |
+| margin        | y_i z_i >= 1               | sum p_i,          v = y p,  p >= 0                     | 1       |
+| squared       | (z_i - y_i)^2 / 2          | y.v - norm(v)^2/2                                      | N alpha |
+| logistic      | log(1 + exp(-y_i z_i))     | sum H(p_i),       v = y p,  0 <= p <= 1, H the entropy | N alpha |
+| hinge         | max(0, 1 - y_i z_i)        | sum p_i,          v = y p,  0 <= p <= 1                | N alpha |
+
+If the output constant is free, v must also sum to zero. A loss object knows its row of this table: it
+turns *any* vector into a dual feasible one (`repair`, then scaling inside `lower_bound`), which is why a
+lower bound never depends on how well a solver did.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.errors import InputError
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+__all__ = ["LOSSES", "Hinge", "Interpolation", "Logistic", "Loss", "Margin", "Squared", "get_loss"]
+
+Vector = NDArray[np.float64]
+
+# A network interpolates (separates) when it misses the targets by no more than this share of their spread.
+# Decoded networks are usually ten thousand times closer; the certificate states the residual.
+FIT_RTOL = 1e-6
+
+# Relative margin by which every float lower bound is shrunk. The sums below are exactly rounded (math.fsum), so
+# a few units in the last place (2.2e-16) are lost in the products and in the scaling; this is a hundred times that.
+ROUNDING = 2e-14
+
+
+class LossExpression(NamedTuple):
+    """A loss in the language of cvxpy: a convex objective and the constraints that go with it."""
+
+    objective: "cp.Expression | float"
+    constraints: "list[cp.Constraint]"
+
+
+class Loss(ABC):
+    """One row of the table above.
+
+    A new loss is a subclass with these four methods and one line in `LOSSES`.
+
+    Attributes
+    ----------
+    name : str
+        What `Problem(loss=...)` calls it.
+    regularised : bool
+        True if the cost is weighted with ``alpha`` against a sum of losses; False if the loss is a constraint.
+    labels : bool
+        True if the targets are class labels -1 and +1.
+    degree : int or None
+        k if loss(t z + m, t y + m) = t^k loss(z, y) for t > 0 and any m, so that targets may be centred and scaled;
+        None if there is no such k.
+    """
+
+    name: ClassVar[str]
+    regularised: ClassVar[bool]
+    labels: ClassVar[bool]
+    degree: ClassVar[int | None] = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    @abstractmethod
+    def value(self, z: Vector, y: Vector) -> float:
+        """Return the mean loss of predictions z; for a constraint 0.0 if they satisfy it, else infinity."""
+
+    @abstractmethod
+    def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
+        """Return the mean loss of the cvxpy expression z, with any constraints it needs."""
+
+    @abstractmethod
+    def repair(self, v: Vector, y: Vector, balanced: bool) -> Vector:
+        """Return a vector near v in the domain of the dual; it sums to zero, exactly, if `balanced`."""
+
+    @abstractmethod
+    def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
+        """Return the dual objective at the best feasible multiple of a repaired v, given gamma(v) <= `gamma`."""
+
+    def residual(self, z: Vector, y: Vector) -> float:
+        """Return the relative violation of the constraint by predictions z; 0.0 for a regularised loss."""
+        return 0.0
+
+    def aim(self, z: Vector, y: Vector) -> Vector:
+        """Return the predictions that a solution means if it predicts z up to a solver's accuracy."""
+        return z
+
+    def feasible_factor(self, z: Vector, y: Vector) -> float:
+        """Return what to multiply predictions z with so that they satisfy the constraint exactly, 1 if nothing does."""
+        return 1.0
+
+
+class Interpolation(Loss):
+    """Fit the targets exactly: z = y."""
+
+    name, regularised, labels, degree = "interpolation", False, False, 0
+
+    def value(self, z: Vector, y: Vector) -> float:
+        """Return 0.0 if z meets y up to `FIT_RTOL` times the spread of y, else infinity."""
+        return 0.0 if self.residual(z, y) <= FIT_RTOL else math.inf
+
+    def residual(self, z: Vector, y: Vector) -> float:
+        """Return max abs(z - y), relative to half the range of y (to the largest abs(y) if y is constant)."""
+        scale = np.ptp(y) / 2 or np.max(np.abs(y)) or 1.0
+        return float(np.max(np.abs(z - y)) / scale)
+
+    def aim(self, z: Vector, y: Vector) -> Vector:
+        """Return y, the only feasible predictions."""
+        return y
+
+    def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
+        """Return the constraint z == y."""
+        return LossExpression(0.0, [z == y])
+
+    def repair(self, v: Vector, y: Vector, balanced: bool) -> Vector:
+        """Subtract the mean where v must sum to zero."""
+        return _balance(v - v.mean()) if balanced else v
+
+    def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
+        """Return y.v / gamma: every v is feasible after division by gamma(v)."""
+        return max(0.0, _dot_below(v, y) / gamma) if gamma > 0 else 0.0
+
+
+class Squared(Loss):
+    """Half the mean squared error."""
+
+    name, regularised, labels, degree = "squared", True, False, 2
+
+    def value(self, z: Vector, y: Vector) -> float:
+        """Return mean (z - y)^2 / 2."""
+        return float(np.mean((z - y) ** 2) / 2)
+
+    def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
+        """Return mean (z - y)^2 / 2."""
+        import cvxpy as cp
+
+        return LossExpression(cp.sum_squares(z - y) / (2 * len(y)), [])
+
+    def repair(self, v: Vector, y: Vector, balanced: bool) -> Vector:
+        """Subtract the mean where v must sum to zero."""
+        return _balance(v - v.mean()) if balanced else v
+
+    def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
+        """Return max over t of t y.v - t^2 norm(v)^2 / 2 with abs(t) gamma <= N alpha, over N."""
+        correlation, square = _dot_below(v, y), math.fsum(v * v) * (1 + ROUNDING)
+        if correlation <= 0 or square == 0:
+            return 0.0
+        step = min(correlation / square, _scale(gamma, alpha, len(y)))
+        return max(0.0, (step * correlation - step**2 * square / 2) / len(y) * (1 - ROUNDING))
+
+
+class _Classification(Loss):
+    """Losses of the margin y_i z_i, with duals v = y p; `_box` is the upper bound on p."""
+
+    labels = True
+    _box: ClassVar[float] = math.inf
+
+    def repair(self, v: Vector, y: Vector, balanced: bool) -> Vector:
+        """Clip p = y v to its box, then scale the heavier class down until v sums to zero."""
+        p = np.clip(v * y, 0.0, self._box)
+        if balanced:
+            positive = y > 0
+            weights = p[positive].sum(), p[~positive].sum()
+            lighter = min(weights)
+            for members, weight in ((positive, weights[0]), (~positive, weights[1])):
+                p[members] *= lighter / weight if weight > 0 else 0.0
+            return _balance(p * y)
+        return p * y
+
+
+class Margin(_Classification):
+    """Separate the two classes with margin one: y_i z_i >= 1."""
+
+    name, regularised = "margin", False
+
+    def value(self, z: Vector, y: Vector) -> float:
+        """Return 0.0 if every y_i z_i is at least 1 - `FIT_RTOL`, else infinity."""
+        return 0.0 if self.residual(z, y) <= FIT_RTOL else math.inf
+
+    def residual(self, z: Vector, y: Vector) -> float:
+        """Return how far the smallest y_i z_i falls short of 1."""
+        return max(0.0, 1.0 - float(np.min(y * z)))
+
+    def aim(self, z: Vector, y: Vector) -> Vector:
+        """Return z, with the predictions that fall short of margin one moved to it."""
+        return y * np.maximum(y * z, 1.0)
+
+    def feasible_factor(self, z: Vector, y: Vector) -> float:
+        """Return the factor that makes the smallest y_i z_i one."""
+        margin = float(np.min(y * z))
+        return 1.0 / margin if margin > 0 else 1.0
+
+    def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
+        """Return the constraints y_i z_i >= 1."""
+        import cvxpy as cp
+
+        return LossExpression(0.0, [cp.multiply(y, z) >= 1])
+
+    def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
+        """Return sum p / gamma."""
+        return max(0.0, _dot_below(v, y) / gamma) if gamma > 0 else 0.0
+
+
+class Hinge(_Classification):
+    """The hinge loss max(0, 1 - y z) of support vector machines."""
+
+    name, regularised, _box = "hinge", True, 1.0
+
+    def value(self, z: Vector, y: Vector) -> float:
+        """Return mean max(0, 1 - y z)."""
+        return float(np.mean(np.maximum(0.0, 1.0 - y * z)))
+
+    def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
+        """Return mean max(0, 1 - y z)."""
+        import cvxpy as cp
+
+        return LossExpression(cp.sum(cp.pos(1 - cp.multiply(y, z))) / len(y), [])
+
+    def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
+        """Return t sum p / N, t the largest factor up to 1 that keeps gamma(t v) <= N alpha."""
+        step = min(1.0, _scale(gamma, alpha, len(y)))
+        return max(0.0, step * _dot_below(v, y) / len(y))
+
+
+class Logistic(_Classification):
+    """The logistic loss log(1 + exp(-y z)), in nats."""
+
+    name, regularised, _box = "logistic", True, 1.0
+
+    def value(self, z: Vector, y: Vector) -> float:
+        """Return mean log(1 + exp(-y z))."""
+        return float(np.mean(np.logaddexp(0.0, -y * z)))
+
+    def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
+        """Return mean log(1 + exp(-y z))."""
+        import cvxpy as cp
+
+        return LossExpression(cp.sum(cp.logistic(-cp.multiply(y, z))) / len(y), [])
+
+    def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
+        """Return sum H(t p) / N, H(p) = -p log p - (1 - p) log(1 - p), t as for the hinge loss."""
+        from scipy.special import entr
+
+        p = min(1.0, _scale(gamma, alpha, len(y))) * np.clip(v * y, 0.0, 1.0)
+        return math.fsum(entr(p) + entr(1.0 - p)) / len(y) * (1 - ROUNDING)
+
+
+def _balance(v: Vector) -> Vector:
+    """Return a vector near v whose entries sum to zero without any rounding.
+
+    All entries become multiples of one power of two so coarse that every partial sum is a float; their sum is
+    then exact, and the largest entry of its sign absorbs it.
+    """
+    largest = np.max(np.abs(v))
+    if largest == 0:
+        return v
+    unit = 2.0 ** (math.ceil(math.log2(largest * len(v))) - 52)
+    v = np.round(v / unit) * unit
+    excess = v.sum()
+    v[np.argmax(v * np.sign(excess))] -= excess
+    return v
+
+
+def _dot_below(v: Vector, y: Vector) -> float:
+    """Return a float that is at most the exact y.v."""
+    products = v * y
+    return math.fsum(products) - ROUNDING * math.fsum(np.abs(products))
+
+
+def _scale(gamma: float, alpha: float | None, n_samples: int) -> float:
+    """Return the largest factor t with t gamma <= N alpha."""
+    assert alpha is not None, "a regularised loss always has alpha"
+    return n_samples * alpha / gamma * (1 - ROUNDING) if gamma > 0 else math.inf
+
+
+LOSSES: dict[str, type[Loss]] = {loss.name: loss for loss in (Interpolation, Margin, Squared, Logistic, Hinge)}
+
+
+def get_loss(loss: str | Loss) -> Loss:
+    """Return the loss of that name, or the loss object itself.
+
+    Raises
+    ------
+    InputError
+        If no loss has that name.
+
+    Examples
+    --------
+    >>> get_loss("hinge")
+    Hinge()
+    """
+    if isinstance(loss, Loss):
+        return loss
+    if loss not in LOSSES:
+        raise InputError(f"loss={loss!r} is unknown; choose one of {', '.join(map(repr, LOSSES))}.")
+    return LOSSES[loss]()

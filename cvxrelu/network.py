@@ -1,0 +1,187 @@
+r"""The network: f(x) = sum_j v_j sigma(w_j . x + b_j) + c, a plain finite value.
+
+sigma(t) = t for t >= 0 and a t for t < 0, with a the negative slope (0 for ReLU).
+"""
+
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cvxrelu.errors import InputError
+from cvxrelu.norms import Bias, Norm, get_norm
+
+__all__ = ["Network", "leaky_relu"]
+
+Array = NDArray[np.float64]
+
+
+def leaky_relu(t: Array, negative_slope: float = 0.0) -> Array:
+    """Return t where t >= 0 and negative_slope * t elsewhere.
+
+    Examples
+    --------
+    >>> leaky_relu(np.array([-2.0, 3.0]), 0.5)
+    array([-1.,  3.])
+    """
+    return np.where(t >= 0, t, negative_slope * t)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A one-hidden-layer (leaky) ReLU network f(x) = sum_j v_j sigma(w_j . x + b_j) + c.
+
+    Parameters
+    ----------
+    W : (m, d) array
+        Hidden weights, one row a neuron.
+    b : (m,) array
+        Hidden biases.
+    v : (m,) array
+        Output weights.
+    intercept : float, default 0.0
+        The output constant c.
+    negative_slope : float, default 0.0
+        Slope a of the activation at negative arguments.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not agree or an entry is not finite.
+
+    Examples
+    --------
+    The absolute value, from two neurons:
+
+    >>> network = Network(W=[[1.0], [-1.0]], b=[0.0, 0.0], v=[1.0, 1.0])
+    >>> network([[-3.0], [2.0]])
+    array([3., 2.])
+    >>> network.n_neurons, network.cost()
+    (2, 2.0)
+    """
+
+    W: Array
+    b: Array
+    v: Array
+    intercept: float = 0.0
+    negative_slope: float = 0.0
+
+    def __post_init__(self) -> None:
+        W, b, v = (np.array(part, dtype=float) for part in (self.W, self.b, self.v))
+        if W.ndim != 2 or b.shape != (len(W),) or v.shape != (len(W),):
+            raise InputError(
+                f"W, b and v have shapes {W.shape}, {b.shape} and {v.shape}; they must be (m, d), (m,) and (m,)."
+            )
+        values = {"W": W, "b": b, "v": v, "intercept": self.intercept, "negative_slope": self.negative_slope}
+        for name, value in values.items():
+            if not np.isfinite(value).all():
+                raise InputError(f"{name} of a network must be finite.")
+        for name, value in (("W", W), ("b", b), ("v", v)):
+            value.flags.writeable = False
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "intercept", float(self.intercept))
+        object.__setattr__(self, "negative_slope", float(self.negative_slope))
+
+    def __repr__(self) -> str:
+        return (
+            f"Network({self.n_neurons} neurons, {self.n_features} features, intercept={self.intercept:.6g}, "
+            f"negative_slope={self.negative_slope:g})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Network):
+            return NotImplemented
+        mine, theirs = self._parts(), other._parts()
+        return all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def n_neurons(self) -> int:
+        """Number m of hidden neurons."""
+        return len(self.v)
+
+    @property
+    def n_features(self) -> int:
+        """Number d of inputs."""
+        return self.W.shape[1]
+
+    def __call__(self, X: ArrayLike) -> Array:
+        """Return the predictions f(x) for the rows x of X, an (n,) array.
+
+        Raises
+        ------
+        InputError
+            If X is not an (n, d) array.
+        """
+        inputs = np.asarray(X, dtype=float)
+        if inputs.ndim != 2 or inputs.shape[1] != self.n_features:
+            raise InputError(f"X has shape {inputs.shape}; this network takes (n_samples, {self.n_features}) arrays.")
+        return leaky_relu(inputs @ self.W.T + self.b, self.negative_slope) @ self.v + self.intercept
+
+    predict = __call__
+
+    def cost(self, bias: Bias = "free", norm: "str | Norm" = "euclidean") -> float:
+        """Return the cost sum_j abs(v_j) * norm(neuron j), plus that of the output constant.
+
+        Parameters
+        ----------
+        bias : {"free", "joint", "none"}, default "free"
+            Whether a neuron costs norm(w), norm([w, b]), or norm(w) with no bias allowed.
+        norm : str or Norm, default "euclidean"
+            The norm of a neuron.
+
+        Returns
+        -------
+        float
+            The cost; infinite for a network with biases or an output constant if bias is "none". The output constant
+            is free if biases are, and otherwise costs as much as the neuron w = 0, b = 1.
+        """
+        cost_of = get_norm(norm, bias)
+        total = float(np.abs(self.v) @ cost_of.neuron_costs(self.W, self.b)) if self.n_neurons else 0.0
+        if cost_of.has_free_constant or self.intercept == 0:
+            return total
+        unit = cost_of.neuron_costs(np.zeros((1, self.n_features)), np.ones(1))
+        return total + abs(self.intercept) * float(unit[0])
+
+    def save(self, file: str | PathLike[str], **notes: ArrayLike) -> None:
+        """Write the network to a NumPy .npz file.
+
+        Parameters
+        ----------
+        file : path
+            Where to; the ending .npz is added if it is missing.
+        **notes : array_like
+            Further arrays to keep beside the network, such as the names of the features; `load` does not read them.
+        """
+        np.savez(file, **notes, **self._parts())  # pyright: ignore[reportArgumentType]
+
+    @classmethod
+    def load(cls, file: str | PathLike[str]) -> "Network":
+        """Read a network that `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file holds something else.
+        """
+        try:
+            with np.load(file, allow_pickle=False) as parts:
+                return cls(
+                    parts["W"],
+                    parts["b"],
+                    parts["v"],
+                    float(parts["intercept"]),
+                    float(parts["negative_slope"]),
+                )
+        except (KeyError, ValueError, AttributeError, EOFError) as error:
+            raise InputError(f"{file} is not a saved network ({error}); write one with Network.save.") from error
+
+    def _parts(self) -> dict[str, Array | float]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def constant_network(value: float, n_features: int, negative_slope: float) -> Network:
+    """Return the network without neurons that predicts `value` everywhere."""
+    return Network(np.empty((0, n_features)), np.empty(0), np.empty(0), value, negative_slope)

@@ -1,0 +1,308 @@
+"""Pricing in any dimension: certified branch and bound on simplicial cones.
+
+With the identity sigma(t) = a t + (1 - a) max(t, 0) the score of the lifted neuron u, or its negative, is
+
+    F(u) = g0 . u + sum_i c_i max(z_i . u, 0) = P(u) - M(u),   P collects g0 and c_i > 0, M the rest,
+
+both sublinear. On the cone spanned by generators U_1, ..., U_m, u = sum_k lam_k U_k with lam >= 0:
+
+- P(u) <= sum_k lam_k P(U_k), its least concave majorant there, known from one evaluation per generator;
+- -M(u) is concave, and kept as it is, but for the points whose sign the cone decides, which fold into a
+vector.
+
+The largest value of this relaxation in the unit ball is a nearest-point problem
+(`cvxrelu.pricing.relaxation`), solved exactly. A cone whose bound exceeds the best score is split in the
+middle of an edge, the edge whose splitting lowers the interpolation at the maximiser most. So a cone with no
+undecided point of P closes at once, wherever the kinks of M are, and cones shrink only towards what the
+convex kinks leave undecided. Roots: the orthants; in free mode, where u = (w, b / radius) and abs(b) <=
+radius norm(w) for some maximiser, each orthant of w times that interval, cut into simplices. Both signs of
+the score share the search.
+
+The upper bound is the largest bound of all cones that were closed, whatever for, and of all still open ones.
+
+Rounding. Let eps be the unit roundoff, and compare the search with an ideal one whose generators are exact:
+the roots are, and the middle of two exact generators is their exact sum times the floating-point scale that
+the program computed, so that the two halves cover the cone exactly. (1) A computed generator with parents off
+by e_1 and e_2 is off by at most scale (e_1 + e_2) plus (8 + m) eps; this is tracked, and no cone is split
+beyond `ERROR_LIMIT` eps. (2) All generators
+of a cone lie in one orthant in their axes and have norm 1 there, so for u = sum_k lam_k U_k with norm(u) <= 1
+we have norm(lam) <= norm(u_axes) <= 1 and sum(lam) <= sqrt(m); in the two caps of a slab all components have
+one sign and all norms are at least 1, with the same conclusion. (3) Hence a computed z_i . U_k is off
+by (m + ERROR_LIMIT) eps norm(z_i) sqrt(m), the last factor for the bias component of U_k. Taking the sign of
+z_i on the cone from the computed numbers, folding or interpolating with them, therefore changes the bound by
+at most sqrt(m) times that and abs(c_i), for each point once. (4) Sums over points err by 2 n eps times their
+absolute sums. (5) The relaxation is not trusted: from its weights, a convex combination of pieces up to a few
+eps, and its solution y alone the bound is computed afresh, as explained in the code. `_margin` adds all of it
+up, with room to spare.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.pricing.ascent import climb, distinct, unlift
+from cvxrelu.pricing.cone_bound import Cutoff, Problem
+from cvxrelu.pricing.cone_split import ERROR_LIMIT, branch, plant
+from cvxrelu.pricing.points import Points, Weights, room_below
+from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.tree import HEAP, NODES, STACK, Tree, make_tree
+
+__all__ = ["cone_search"]
+
+Array = NDArray[np.float64]
+
+KEPT = 8
+"""Distinct neurons kept during a search."""
+
+MEMORY = 256 * 2**20
+"""Bytes for open cones; beyond it the search goes depth first."""
+
+FEWEST_SLOTS, MOST_SLOTS = 10_000, 1_000_000
+"""Limits of the number of open cones whatever their size."""
+
+MOST_ROOTS = 2**17
+"""With more root cones than this no search is tried: the bound that costs nothing is returned."""
+
+PARALLEL_DIGITS = 12
+"""Directions that agree to this many digits are parallel; what they differ by adds to the margin."""
+
+FIRST_CLIMBS = 4
+"""Climbs before the search."""
+
+THICKEST_SLAB = 0.5
+"""Data more spread than this, relative to the distance from the origin, are searched in orthants."""
+
+THINNEST_SLAB = 1e-9
+"""Floor of a slab's thickness; thinner ones would only cost digits."""
+
+SLICE = 0.05
+"""Seconds between two looks at the clock."""
+
+
+def cone_search(
+    points: Points,
+    weights: Weights,
+    *,
+    tol: float,
+    threshold: float | None,
+    stop: Callable[[int], bool],
+) -> Priced:
+    """Price by branch and bound on cones.
+
+    Parameters
+    ----------
+    tol, threshold, stop
+        As in `cvxrelu.pricing.Pricer`.
+
+    Examples
+    --------
+    >>> points = Points.prepare([[1.0, 0.0, 0.0], [0.0, -2.0, 0.0]], "none", 0.0)
+    >>> priced = cone_search(
+    ...     points, points.weigh([3.0, 2.0]), tol=1e-9, threshold=None, stop=lambda nodes: False
+    ... )
+    >>> round(priced.value, 9), priced.complete
+    (5.0, True)
+    """
+    lifted = np.ascontiguousarray(points.lifted)
+    m = lifted.shape[1]
+    a = points.negative_slope
+    c, linear = (1 - a) * weights.v, a * (weights.v @ lifted)
+    kinks = _kinks(lifted, c, linear, points.bias == "none")
+    frame = _frame(kinks.Z, points.bias == "free")
+    problem = Problem(
+        np.ascontiguousarray(kinks.Z @ frame.basis.T),
+        kinks.c,
+        frame.basis @ kinks.linear,
+        frame.axes,
+        frame.weight,
+    )
+    margin = _margin(points, weights, m) + kinks.slack
+    cutoff = Cutoff(
+        np.zeros(1), np.zeros((KEPT, m)), np.zeros(KEPT), 1 + tol / 2, margin, room_below(threshold, margin)
+    )
+    normed = m - 1 if points.bias == "free" else m
+    # The axes as starts: not to begin with nothing, nor to spend on climbing what the search finds anyway.
+    first = _climbed(lifted, c, linear, normed, np.eye(m)[: min(normed, FIRST_CLIMBS)])
+    cutoff.best[0] = _largest(lifted, c, linear, normed, first)
+    ceiling = _ceiling(lifted, c, linear, normed, weights, margin)
+    top, nodes, stopped = ceiling, 0, True
+    if ceiling <= cutoff.level or margin == 0:
+        stopped = False
+    elif m << (frame.axes + 1) <= MOST_ROOTS:
+        row = 8 * (2 * m * m + 5 * m + 2 + (len(kinks.Z) + 63) // 64)
+        tree = make_tree(max(FEWEST_SLOTS, min(MOST_SLOTS, MEMORY // row)), m, len(kinks.Z))
+        top, stopped = _run(problem, tree, cutoff, ceiling, stop)
+        nodes = int(tree.counts[NODES])
+    met = cutoff.neurons[np.argsort(-cutoff.values)][: np.count_nonzero(cutoff.values)] @ frame.basis
+    neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met), met, first]))
+    priced = points.report(
+        weights, unlift(points, neurons), upper=top + margin, method="cones", complete=True, nodes=nodes
+    )
+    closed = top <= max(priced.value * (1 + tol) + 2 * margin, cutoff.level)
+    return Priced(**{**vars(priced), "complete": closed and not stopped})
+
+
+@dataclass(frozen=True)
+class Kinks:
+    """The score as linear . u + sum_i c_i max(Z_i . u, 0), up to `slack` for norm(u) <= 1."""
+
+    Z: Array
+    c: Array
+    linear: Array
+    slack: float
+
+
+def _kinks(Z: Array, c: Array, linear: Array, central: bool) -> Kinks:
+    """Drop points of weight zero and, if asked for, merge those whose kinks coincide.
+
+    Kinks that coincide but have weights of both signs would be bounded apart, and the cones that meet them
+    would never close. If z_j = r z_i, max(z_j . u, 0) is r max(z_i . u, 0) for r > 0, and abs(r) (max(z_i .
+    u, 0) - z_i . u) for r < 0. Only points on a line through the origin are concerned, so neither free nor
+    joint bias is.
+    """
+    Z, c = Z[c != 0], c[c != 0]
+    if len(c) == 0:
+        return Kinks(np.zeros((1, len(linear))), np.zeros(1), linear, 0.0)
+    if not central:
+        return Kinks(Z, c, linear, 0.0)
+    size = np.linalg.norm(Z, axis=1)
+    Z, c, size = Z[size > 0], c[size > 0], size[size > 0]
+    unit = Z / size[:, None]
+    first = np.argmax(np.abs(unit) > 0.5 / np.sqrt(Z.shape[1]), axis=1)
+    unit *= np.sign(unit[np.arange(len(unit)), first])[:, None]
+    _, leader, group = np.unique(
+        np.round(unit, PARALLEL_DIGITS), axis=0, return_index=True, return_inverse=True
+    )
+    lead = Z[leader[group.reshape(-1)]]
+    ratio = np.einsum("nm,nm->n", Z, lead) / np.einsum("nm,nm->n", lead, lead)
+    slack = float(np.abs(c) @ np.linalg.norm(Z - ratio[:, None] * lead, axis=1)) * (1 + 1e-9)
+    merged = np.zeros(len(leader))
+    np.add.at(merged, group.reshape(-1), np.abs(ratio) * c)
+    opposite = np.minimum(ratio, 0.0) * c
+    return Kinks(np.ascontiguousarray(Z[leader]), merged, linear + opposite @ lead, slack)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Coordinates of the search, u = u' basis, with the norm of `cone_bound.Problem` in u'."""
+
+    basis: Array
+    axes: int
+    weight: float
+
+
+def _frame(Z: Array, free: bool) -> Frame:
+    """Choose coordinates in which the kinks are spread over the sphere.
+
+    Without a free bias, points far from the origin next to their spread all have nearly one direction; their
+    kinks lie in a thin slab about the plane orthogonal to it. A reflection makes that direction the last
+    axis, where z' = (r_i, B_i) with abs(r_i) <= thickness B_i, and the last coordinate of u' is stretched by
+    1 / thickness.
+    """
+    m = Z.shape[1]
+    if free:
+        return Frame(np.eye(m), m - 1, 0.0)
+    mean = (Z / np.maximum(np.abs(Z).max(), np.finfo(float).tiny)).mean(axis=0)
+    size = float(np.linalg.norm(mean))
+    if m > 1 and size > 0:
+        normal = mean / size
+        normal[-1] += 1.0 if normal[-1] >= 0 else -1.0
+        reflection = np.eye(m) - 2.0 * np.outer(normal, normal) / (normal @ normal)
+        reflection[-1] *= np.sign(reflection[-1] @ mean)
+        turned = Z @ reflection.T
+        if turned[:, -1].min() > 0:
+            ratio = np.linalg.norm(turned[:, :-1], axis=1) / turned[:, -1]
+            thickness = max(THINNEST_SLAB, float(ratio.max()) * (1 + 1e-9))
+            if thickness <= THICKEST_SLAB:
+                reflection[-1] *= thickness
+                return Frame(reflection, m - 1, thickness)
+    return Frame(np.eye(m), m, 1.0)
+
+
+def _run(
+    problem: Problem, tree: Tree, cutoff: Cutoff, ceiling: float, stop: Callable[[int], bool]
+) -> tuple[float, bool]:
+    """Search until done or stopped; the largest bound of any cone, and whether it was stopped."""
+    for generators in _roots(problem):
+        duals = np.ascontiguousarray(np.linalg.inv(generators).T, dtype=np.float64)
+        for side in (1.0, -1.0):
+            plant(problem, tree, cutoff, generators, duals, side, ceiling)
+        if stop(int(tree.counts[NODES])):
+            return ceiling, True
+    budget, stopped, more = 16, False, True
+    while more and not stopped:
+        start = time.perf_counter()
+        more = branch(problem, tree, cutoff, budget)
+        if time.perf_counter() - start < SLICE:
+            budget *= 2
+        elif budget > 1:
+            budget //= 2
+        stopped = more and stop(int(tree.counts[NODES]))
+    remaining = np.concatenate([tree.heap[: tree.counts[HEAP]], tree.stack[: tree.counts[STACK]]])
+    return max(float(tree.closed[0]), float(tree.bound[remaining].max(initial=0.0))), stopped
+
+
+def _roots(problem: Problem) -> Iterator[Array]:
+    """Yield the generators, as rows, of cones that together cover every neuron that can be best."""
+    m, axes = problem.Z.shape[1], problem.axes
+    for bits in range(1 << axes):
+        corner = np.diag([1.0 if bits >> k & 1 else -1.0 for k in range(axes)])
+        if axes == m:
+            yield corner
+            continue
+        # The simplex of the axes times the interval [-1, 1], by its staircase triangulation ...
+        for j in range(axes):
+            low = np.column_stack([corner[: j + 1], np.full(j + 1, -1.0)])
+            high = np.column_stack([corner[j:], np.full(axes - j, 1.0)])
+            yield np.vstack([low, high])
+        # ... and, unless the bias is free, what lies above and below, where every point is decided.
+        if problem.weight > 0:
+            for end in (1.0, -1.0):
+                base = np.column_stack([corner, np.full(axes, end)])
+                yield np.vstack([base, np.append(np.zeros(axes), end / problem.weight)])
+
+
+def _margin(points: Points, weights: Weights, m: int) -> float:
+    """Bound the rounding of a search; see the module's docstring."""
+    return weights.margin(m * (4.0 * len(points.X) + 2 * ERROR_LIMIT + 64 * m))
+
+
+def _ceiling(Z: Array, c: Array, linear: Array, normed: int, weights: Weights, margin: float) -> float:
+    """Bound all scores at once.
+
+    With max(t, 0) = (t + abs(t)) / 2 and Cauchy-Schwarz, for norm(u) <= r,
+    F(u) <= (g0 + sum c_i z_i / 2) . u + r / 2 sqrt( sum_+ c_i  lambda_max(sum_+ c_i z_i z_i') ), the sums
+    over c_i > 0. In free mode abs(u_b) <= 1, so r = sqrt(2).
+    """
+    free = normed < Z.shape[1]
+    middle = linear + 0.5 * (c @ Z)
+    first = float(np.linalg.norm(middle[:normed])) + (abs(float(middle[-1])) if free else 0.0)
+    second = 0.0
+    for side in (1.0, -1.0):
+        part = np.maximum(side * c, 0.0)
+        moment = float(np.linalg.eigvalsh((Z * part[:, None]).T @ Z)[-1])
+        second = max(second, 0.5 * np.sqrt((2.0 if free else 1.0) * part.sum() * max(moment, 0.0)))
+    # Squares are summed here, whose rounding is relative to the result.
+    spectral = (first + second) * (1 + 1e-9) + margin
+    return min(spectral, weights.mass * (1 + 1e-9) + weights.residue)
+
+
+def _climbed(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Array:
+    """Climb from each start on the side of its score."""
+    scores = starts @ linear + np.maximum(starts @ Z.T, 0.0) @ c
+    parts = []
+    for side in (1.0, -1.0):
+        part = np.ascontiguousarray(starts[side * scores > 0])
+        for k in range(len(part)):
+            climb(Z, side * c, side * linear, normed, part[k : k + 1])
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def _largest(Z: Array, c: Array, linear: Array, normed: int, neurons: Array) -> float:
+    """Largest absolute score of neurons of any norm."""
+    scores = neurons @ linear + np.maximum(neurons @ Z.T, 0.0) @ c
+    return float((np.abs(scores) / np.linalg.norm(neurons[:, :normed], axis=1)).max(initial=0.0))

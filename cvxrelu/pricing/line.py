@@ -1,0 +1,102 @@
+"""Pricing on the line: one feature, any bias mode, exact.
+
+free    A maximiser has its hinge at some x_k, so 2N candidates w = +-1, b = -w x_k remain. With x sorted and
+        s_k = sum_{j > k} v_j (x_j - x_k), the score of (1, -x_k) is a sum_i v_i x_i + (1 - a) s_k, and that
+        of (-1, x_k) is -sum_i v_i x_i + s_k (1 - a) + ... by the same sums from the left: O(N log N).
+joint   u = (w, b) moves on a circle: one angular sweep over the lifted points (x_i, 1), O(N log N).
+none    Two candidates, w = 1 and w = -1.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
+from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.sweep import sweep, sweep_terms
+
+__all__ = ["circle_columns", "price_line"]
+
+Array = NDArray[np.float64]
+
+EXTENDED = np.longdouble
+"""Prefix sums run in the platform's widest float, where a million terms cost no digits of the result."""
+
+
+def price_line(points: Points, weights: Weights) -> Priced:
+    """Price exactly for one feature, returning a column for every local maximum of the absolute score.
+
+    Examples
+    --------
+    >>> points = Points.prepare([[0.0], [1.0], [2.0]], "none", 0.0)
+    >>> round(price_line(points, points.weigh([1.0, 1.0, -3.0])).value, 12)
+    5.0
+    """
+    n, terms = len(points.Z), len(points.X) + 256.0
+    if points.bias == "joint":
+        columns, best = circle_columns(points, weights)
+        terms = sweep_terms(len(points.X))
+    elif points.bias == "none":
+        columns = np.array([[1.0, 0.0], [-1.0, 0.0]])
+        best = float(np.abs(points.score(weights, columns[:, :1], columns[:, 1])).max())
+    else:
+        scores, columns = _hinges(points, weights)
+        best = float(np.abs(scores).max())
+        columns = columns[_local_maxima(scores)]
+        # n terms each rounded in the wide format, and merging, differences and products in doubles.
+        wide = float(np.finfo(EXTENDED).eps) / ROUNDOFF
+        terms = 4 * n * wide + (len(points.X) - n) + 256.0
+    upper = best + weights.margin(terms)
+    return points.report(weights, columns, upper=upper, method="line", complete=True, nodes=2 * n)
+
+
+def circle_columns(points: Points, weights: Weights) -> tuple[Array, float]:
+    """Find the local maxima of the absolute score over unit u in two lifted dimensions, best first.
+
+    Returns
+    -------
+    columns : ndarray of shape (k, d + 1)
+        For one feature rows (w, b); for two features without bias rows (w_1, w_2, 0).
+    best : float
+    """
+    c = (1 - points.negative_slope) * weights.v
+    gx, gy = points.negative_slope * (weights.v @ points.Z)
+    values, directions = sweep(points.Z, c, float(gx), float(gy))
+    if values.size == 0:
+        return np.zeros((0, points.X.shape[1] + 1)), 0.0
+    peaks = (values >= np.roll(values, 1, axis=1)) & (values > np.roll(values, -1, axis=1)) & (values > 0)
+    peaks |= values == values.max()
+    columns = directions[peaks]
+    columns = columns[np.argsort(-values[peaks], kind="stable")]
+    if points.bias == "none":
+        columns = np.column_stack([columns, np.zeros(len(columns))])
+    return columns, max(0.0, float(values.max()))
+
+
+def _hinges(points: Points, weights: Weights) -> tuple[Array, Array]:
+    """Scores of the neurons (1, -x_k), x ascending, then of (-1, x_k), x descending; and their (w, b)."""
+    order = np.argsort(points.Z[:, 0])
+    x = points.Z[order, 0].astype(EXTENDED)
+    v = weights.v[order].astype(EXTENDED)
+    gap = np.diff(x)
+    zero = np.zeros(1, EXTENDED)
+    # sum_{j > k} v_j (x_j - x_k) grows, from k + 1 to k, by the gap times the weight to the right of it.
+    right = np.concatenate([np.cumsum(np.cumsum(v[::-1])[:-1] * gap[::-1])[::-1], zero])
+    left = np.concatenate([zero, np.cumsum(np.cumsum(v)[:-1] * gap)])
+    a = points.negative_slope
+    # sigma(t) = max(t, 0) - a max(-t, 0)
+    scores = np.concatenate([right - a * left, (left - a * right)[::-1]]).astype(np.float64)
+    hinge = points.Z[order, 0]
+    w = np.repeat([1.0, -1.0], len(x))
+    return scores, np.column_stack([w, np.concatenate([-hinge, hinge[::-1]])])
+
+
+def _local_maxima(scores: Array) -> NDArray[np.intp]:
+    """Find the indices of the local maxima of abs(scores) within each half, best first."""
+    half = len(scores) // 2
+    found = np.zeros(len(scores), bool)
+    for part in (slice(0, half), slice(half, None)):
+        for signed in (scores[part], -scores[part]):
+            padded = np.concatenate([[-np.inf], signed, [-np.inf]])
+            found[part] |= (signed > 0) & (signed > padded[:-2]) & (signed >= padded[2:])
+    index = np.flatnonzero(found)
+    return index[np.argsort(-np.abs(scores[index]), kind="stable")]

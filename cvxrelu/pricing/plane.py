@@ -1,0 +1,56 @@
+"""Pricing in the plane: two features with a free bias or none, exact, by angular sweeps.
+
+free    A maximiser has its hinge through some place x_k. The neurons of each anchor form a circle of
+        directions, on which the score is swept exactly (`cvxrelu.pricing.sweep`): O(N^2 log N) in all.
+none    One sweep over the circle of w: O(N log N).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cvxrelu.pricing.line import circle_columns
+from cvxrelu.pricing.points import Points, Weights
+from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.sweep import sweep_anchors, sweep_terms
+
+__all__ = ["price_plane"]
+
+PAIRS_BETWEEN_CHECKS = 2_000_000
+"""Point-anchor pairs swept before Python may look at the clock: a fraction of a second."""
+
+
+def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | None = None) -> Priced:
+    """Price exactly for two features, returning the best column of each anchor and sign.
+
+    Parameters
+    ----------
+    stop : callable, optional
+        Called with the number of anchors done; True ends the search, with the bound of the triangle
+        inequality in place of the anchors left out.
+
+    Examples
+    --------
+    >>> points = Points.prepare([[0.0, 0.0], [3.0, 4.0]], "free", 0.0)
+    >>> round(price_plane(points, points.weigh([-1.0, 1.0])).value, 12)
+    5.0
+    """
+    margin = weights.margin(sweep_terms(len(points.X)))
+    n = len(points.Z)
+    if points.bias == "none":
+        columns, best = circle_columns(points, weights)
+        return points.report(weights, columns, upper=best + margin, method="plane", complete=True, nodes=1)
+    block = max(1, PAIRS_BETWEEN_CHECKS // n)
+    values, directions, done = [], [], 0
+    while done < n and not (stop is not None and done > 0 and stop(done)):
+        span = (done, min(n, done + block))
+        part_values, part_directions = sweep_anchors(points.Z, weights.v, points.negative_slope, span)
+        values.append(part_values)
+        directions.append(part_directions)
+        done = span[1]
+    V, D = np.concatenate(values, axis=1), np.concatenate(directions, axis=1)
+    b = -np.einsum("skd,kd->sk", D, points.Z[:done])
+    columns = np.concatenate([D, b[:, :, None]], axis=2).reshape(-1, 3)
+    columns = columns[np.argsort(-V.reshape(-1), kind="stable")]
+    upper = float(V.max()) + margin if done == n else points.trivial_bound(weights)
+    return points.report(weights, columns, upper=upper, method="plane", complete=done == n, nodes=done)

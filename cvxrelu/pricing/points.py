@@ -1,0 +1,286 @@
+"""The places of the data and the weights on them, as every pricing method wants them.
+
+Points that share a place are merged (their weights add up), the free mode is centred (a translation moves b
+and nothing else), and every place is lifted so that a neuron is one vector u:
+
+    free   z_i = x_i - centre,  score = sum_i v_i sigma(z_i . w + b),  norm(w) <= 1   (b is kept apart)
+    joint  z_i = (x_i, 1),      score = sum_i v_i sigma(z_i . u),      norm(u) <= 1
+    none   z_i = x_i,           score = sum_i v_i sigma(z_i . u),      norm(u) <= 1
+
+Rounding. Let eps be the unit roundoff, f = abs(a) + abs(1 - a), and rho_i a bound on abs(z_i . w + b) over
+the unit neurons that can be best: norm(z_i), and in free mode norm(z_i) + radius, because some maximiser has
+its hinge through a point. One correctly rounded subtraction of the centre moves z_i by eps * norm(z_i) at
+most; adding the weights of N points in any order, or N terms c_i (z_i . u), errs by at most N eps times the
+sum of absolute values (Higham, "Accuracy and Stability of Numerical Algorithms", section 4.2). So a method
+that forms sums of at most K such terms, each from dot products of length m, errs by at most (K + O(m)) eps f
+sum_i abs(v_i) rho_i, which is what `Weights.margin` states, with generous constants.
+
+In free mode v must sum to zero, and as floats it hardly ever does exactly. gamma is bounded for the vector
+that sums to zero exactly, obtained from v by taking fsum(v) off one entry; that moves no score by more than
+abs(fsum(v)) max(1, abs(a)) 2 radius, which the margin includes.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cvxrelu.errors import InputError, InputTypeError
+from cvxrelu.pricing.result import Priced
+
+__all__ = ["Bias", "Points", "Weights", "leaky", "room_below"]
+
+Bias = Literal["free", "joint", "none"]
+Array = NDArray[np.float64]
+
+ROUNDOFF = 2.0**-53
+"""Unit roundoff of doubles."""
+
+SUM_TOLERANCE = 1e-9
+"""Largest abs(sum v) / sum(abs(v)) taken for rounding in free mode; more is a mistake of the caller."""
+
+EVALUATION_LIMIT = 8_000_000
+"""Most (point, neuron) pairs evaluated for one result: some 64 MB. Of more columns the best are kept."""
+
+FEWEST_COLUMNS = 64
+"""Columns always evaluated, however many points there are."""
+
+
+def leaky(t: Array, negative_slope: float) -> Array:
+    """Return t where t >= 0 and negative_slope * t elsewhere.
+
+    Examples
+    --------
+    >>> leaky(np.array([-2.0, 3.0]), 0.5)
+    array([-1.,  3.])
+    """
+    return np.where(t >= 0, t, negative_slope * t)
+
+
+def room_below(threshold: float | None, margin: float) -> float:
+    """Return a bound that, once the margin is added in floats, is at most the threshold.
+
+    Examples
+    --------
+    >>> room_below(None, 0.5), room_below(1.0, 0.0) < 1.0
+    (-inf, True)
+    """
+    if threshold is None:
+        return -math.inf
+    return threshold - margin - 4 * ROUNDOFF * (abs(threshold) + margin)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A dual vector on the distinct places.
+
+    Attributes
+    ----------
+    v : ndarray of shape (n_places,)
+        Summed weights.
+    original : ndarray of shape (n_samples,)
+        The vector as given.
+    mass : float
+        f * sum_i abs(v_i) rho_i over the samples, the scale of all rounding.
+    residue : float
+        What the correction of sum(v) in free mode can add to a score; 0 in the other modes.
+    """
+
+    v: Array
+    original: Array
+    mass: float
+    residue: float
+
+    def margin(self, terms: float) -> float:
+        """Bound the rounding of a method whose sums have at most `terms` terms."""
+        return terms * ROUNDOFF * self.mass * (1 + 1e-6) + self.residue
+
+
+@dataclass(frozen=True)
+class Points:
+    """The distinct places of the data, lifted; see the module's docstring.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    bias : {"free", "joint", "none"}
+    negative_slope : float
+    place : ndarray of int, shape (n_samples,)
+        Index of each sample's place.
+    centre : ndarray of shape (n_features,)
+        Zero unless the bias is free.
+    Z : ndarray of shape (n_places, m)
+        The lifted places.
+    norms : ndarray of shape (n_places,)
+        Their norms.
+    radius : float
+        Their largest norm.
+    """
+
+    X: Array
+    bias: Bias
+    negative_slope: float
+    place: NDArray[np.intp]
+    centre: Array
+    Z: Array
+    norms: Array
+    radius: float
+
+    @classmethod
+    def prepare(cls, X: ArrayLike, bias: str, negative_slope: float) -> "Points":
+        """Validate, merge, centre and lift.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If X is not a finite matrix with at least one row and one column, the bias mode is unknown, or the
+            slope is 1 or not finite.
+        """
+        if bias not in get_args(Bias):
+            raise InputError(f"bias must be 'free', 'joint' or 'none', not {bias!r}.")
+        slope = float(negative_slope)
+        if not math.isfinite(slope) or slope == 1.0:
+            raise InputError(f"negative_slope must be a finite number other than 1, not {negative_slope!r}.")
+        X = _floats(X, "X")
+        if X.ndim != 2 or X.size == 0:
+            raise InputError(f"X must be a matrix (n_samples, n_features), not of shape {X.shape}.")
+        places, place = np.unique(X, axis=0, return_inverse=True)
+        centre = np.zeros(X.shape[1])
+        if bias == "free":
+            # The middle of the bounding box: no place is further from it than the box's half diagonal.
+            centre = places.min(axis=0) / 2 + places.max(axis=0) / 2
+            Z = places - centre
+        elif bias == "joint":
+            Z = np.column_stack([places, np.ones(len(places))])
+        else:
+            Z = places
+        norms = np.hypot.reduce(Z, axis=1)
+        return cls(
+            X,
+            cast(Bias, bias),
+            slope,
+            place.reshape(-1),
+            centre,
+            np.ascontiguousarray(Z),
+            norms,
+            float(norms.max()),
+        )
+
+    @property
+    def lifted(self) -> Array:
+        """Places z_i such that every mode's score is sum_i v_i sigma(z_i . u).
+
+        In free mode z_i = (x_i - centre, radius). Then u = (w, b / radius), and a maximiser with its hinge
+        through a place has abs(u[-1]) <= norm(w).
+        """
+        if self.bias != "free":
+            return self.Z
+        return np.column_stack([self.Z, np.full(len(self.Z), self.radius)])
+
+    @property
+    def lipschitz(self) -> float:
+        """Largest slope of the activation in absolute value."""
+        return max(1.0, abs(self.negative_slope))
+
+    @property
+    def reach(self) -> Array:
+        """rho_i of the module's docstring, shape (n_places,)."""
+        return self.norms + self.radius if self.bias == "free" else self.norms
+
+    def weigh(self, v: ArrayLike) -> Weights:
+        """Validate a dual vector and put it on the places.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If v is not a finite vector of n_samples numbers, or, in free mode, does not sum to zero.
+        """
+        v = _floats(v, "v")
+        if v.shape != (len(self.X),):
+            raise InputError(f"v must have one entry for each of the {len(self.X)} rows of X, not {v.shape}.")
+        residue = 0.0
+        if self.bias == "free":
+            total = abs(math.fsum(v))
+            if total > SUM_TOLERANCE * math.fsum(np.abs(v)):
+                raise InputError(
+                    "v must sum to zero with a free bias, where a constant costs nothing; subtract its mean."
+                )
+            residue = total * self.lipschitz * 2 * self.radius
+        factor = abs(self.negative_slope) + abs(1 - self.negative_slope)
+        merged = np.zeros(len(self.Z))
+        np.add.at(merged, self.place, v)
+        mass = factor * float(np.abs(v) @ self.reach[self.place])
+        return Weights(merged, v, mass, residue)
+
+    def trivial_bound(self, weights: Weights) -> float:
+        """Bound every score by the triangle inequality."""
+        return weights.mass * (1 + 2 * len(self.X) * ROUNDOFF) + weights.residue
+
+    def score(self, weights: Weights, W: Array, b: Array) -> Array:
+        """Scores of neurons given in the centred coordinates, W of shape (k, d), b (k,)."""
+        T = self.Z @ (np.column_stack([W, b]) if self.bias == "joint" else W).T
+        if self.bias == "free":
+            T += b
+        return weights.v @ leaky(T, self.negative_slope)
+
+    def report(
+        self,
+        weights: Weights,
+        columns: Array,
+        *,
+        upper: float,
+        method: str,
+        complete: bool,
+        nodes: int,
+    ) -> Priced:
+        """Make unit neurons of candidate columns, score them afresh and sort them.
+
+        Should a score exceed `upper` by rounding, `upper` is widened to cover it.
+
+        Parameters
+        ----------
+        columns : ndarray of shape (k, d + 1)
+            Rows (w, b) in the centred coordinates, the most promising first, of any norm; zero rows are left
+            out.
+        """
+        limit = max(FEWEST_COLUMNS, EVALUATION_LIMIT // len(self.Z))
+        W, b = columns[:limit, :-1], columns[:limit, -1]
+        if self.bias == "none":
+            b = np.zeros_like(b)
+        norm = np.hypot.reduce(columns[:limit] if self.bias == "joint" else W, axis=1)
+        kept = norm > 0
+        # The factor keeps the norm at or below one whatever the rounding of the division.
+        scale = 1 / (norm[kept] * (1 + 8 * ROUNDOFF * columns.shape[1]))
+        W, b = W[kept] * scale[:, None], b[kept] * scale
+        if self.bias == "free":
+            # Beyond the data the score no longer depends on b: keep the hinge among the places.
+            T = self.Z @ W.T
+            b = np.clip(b, -T.max(axis=0, initial=-np.inf), -T.min(axis=0, initial=np.inf))
+        scores = self.score(weights, W, b)
+        order = np.argsort(-np.abs(scores), kind="stable")
+        # What rounding alone can make of a zero score is no column.
+        order = order[np.abs(scores[order]) > ROUNDOFF * weights.mass]
+        W, b, scores = W[order], b[order], scores[order]
+        value = float(abs(scores[0])) if len(scores) else 0.0
+        return Priced(
+            max(float(upper), value),
+            value,
+            W,
+            (b - W @ self.centre) if self.bias != "none" else np.zeros(len(b)),
+            scores,
+            method,
+            complete,
+            nodes,
+        )
+
+
+def _floats(values: ArrayLike, name: str) -> Array:
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputTypeError(f"{name} must be an array of real numbers.") from None
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} must be finite: remove or replace NaN and infinity.")
+    return array + 0.0  # -0.0 and 0.0 are the same place

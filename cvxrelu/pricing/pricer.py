@@ -1,0 +1,224 @@
+"""One entry point to pricing.
+
+gamma(v) = max over unit neurons of abs( sum_i v_i sigma(w . x_i + b) ), sigma the leaky ReLU with negative
+slope a. Unit neurons: norm(w) <= 1 with any b (free; then v must sum to zero), norm([w, b]) <= 1 (joint), or
+norm(w) <= 1 with b = 0 (none). v is dual feasible for the penalised and constrained programs exactly when
+gamma(v) is small enough, so an upper bound on gamma is what turns v into a proof of optimality, and the
+maximising neurons are the columns that column generation adds.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cvxrelu.arrangement import enumerate_patterns
+from cvxrelu.errors import InputError
+from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts, random_starts
+from cvxrelu.pricing.cells import cell_search
+from cvxrelu.pricing.methods import METHODS, Method, Search
+from cvxrelu.pricing.points import Points
+from cvxrelu.pricing.result import Priced
+
+__all__ = ["Pricer", "make_pricer", "price", "price_cells"]
+
+
+@dataclass(frozen=True)
+class Pricer:
+    """Prices dual vectors of one data set; made by `make_pricer`.
+
+    Examples
+    --------
+    >>> pricer = make_pricer([[-1.0], [0.0], [1.0]], bias="free")
+    >>> round(pricer([1.0, -2.0, 1.0]).value, 12)
+    1.0
+    """
+
+    points: Points
+    method: str
+    prepared: Method
+
+    def __call__(
+        self,
+        v: ArrayLike,
+        *,
+        tol: float = 1e-9,
+        threshold: float | None = None,
+        time_limit: float | None = None,
+        node_limit: int | None = None,
+    ) -> Priced:
+        """Compute gamma(v), or bound it from above.
+
+        Parameters
+        ----------
+        v : array_like of shape (n_samples,)
+            Dual vector; it must sum to zero in free mode.
+        tol : float, default=1e-9
+            The search ends once ``upper <= value * (1 + tol)``, up to rounding.
+        threshold : float, optional
+            The search may also end as soon as ``upper <= threshold``.
+        time_limit : float, optional
+            Seconds; on expiry the bound proved so far is returned.
+        node_limit : int, optional
+            Likewise for the number of nodes.
+
+        Returns
+        -------
+        Priced
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If v is unusable.
+        """
+        weights = self.points.weigh(v)
+        start = time.monotonic()
+
+        def stop(nodes: int) -> bool:
+            late = time_limit is not None and time.monotonic() - start >= time_limit
+            return late or (node_limit is not None and nodes >= node_limit)
+
+        return self.prepared.search(weights, Search(tol, threshold, stop))
+
+    def ascend(
+        self,
+        v: ArrayLike,
+        *,
+        n_starts: int = DEFAULT_STARTS,
+        starts: ArrayLike | None = None,
+        random_state: int | np.random.Generator | None = None,
+    ) -> Priced:
+        """Find good neurons by local ascent; this proves nothing, so `upper` is infinite.
+
+        Parameters
+        ----------
+        v : array_like of shape (n_samples,)
+            Dual vector; it must sum to zero in free mode.
+        n_starts : int, default=16
+            Number of random starts.
+        starts : array_like of shape (k, n_features + 1), optional
+            Further starts, rows (w, b).
+        random_state : int or Generator, optional
+            Source of the random starts.
+
+        Returns
+        -------
+        Priced
+            The distinct local maxima reached, of either sign.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If v or starts are unusable.
+
+        Examples
+        --------
+        >>> pricer = make_pricer([[3.0, 4.0], [0.0, 0.0]])
+        >>> round(pricer.ascend([1.0, -1.0], random_state=0).value, 9)
+        5.0
+        """
+        weights = self.points.weigh(v)
+        rows = random_starts(self.points, n_starts, random_state)
+        if starts is not None:
+            rows = np.concatenate([given_starts(self.points, starts), rows])
+        return ascend(self.points, weights, rows)
+
+
+def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto") -> Pricer:
+    """Prepare the pricing of many dual vectors of one data set.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+    bias : {"free", "joint", "none"}, default="free"
+        What a neuron's bias costs.
+    negative_slope : float, default=0.0
+        Slope of the activation for negative arguments; any number but 1.
+    method : str, default="auto"
+        A name in `METHODS`, or "auto" for the first that applies.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If an argument is unusable, or the method does not apply to the data.
+
+    Examples
+    --------
+    >>> make_pricer([[0.0, 1.0], [1.0, 0.0]]).method
+    'plane'
+    """
+    points = Points.prepare(X, bias, negative_slope)
+    if method == "auto":
+        method = next(name for name, known in METHODS.items() if known.applies(points))
+    if method not in METHODS:
+        raise InputError(f"method must be 'auto' or one of {sorted(METHODS)}, not {method!r}.")
+    if not METHODS[method].applies(points):
+        raise InputError(
+            f"method {method!r} does not price {points.X.shape[1]} features with bias {bias!r}; use 'auto'."
+        )
+    return Pricer(points, method, METHODS[method](points))
+
+
+def price(
+    X: ArrayLike,
+    v: ArrayLike,
+    *,
+    bias: str = "free",
+    negative_slope: float = 0.0,
+    method: str = "auto",
+    tol: float = 1e-9,
+    threshold: float | None = None,
+    time_limit: float | None = None,
+    node_limit: int | None = None,
+) -> Priced:
+    """Compute gamma(v), or bound it from above, once; the parameters are those of `make_pricer` and `Pricer`.
+
+    Examples
+    --------
+    >>> round(price([[3.0, 4.0]], [2.0], bias="none").value, 12)
+    10.0
+    """
+    pricer = make_pricer(X, bias, negative_slope, method)
+    return pricer(v, tol=tol, threshold=threshold, time_limit=time_limit, node_limit=node_limit)
+
+
+def price_cells(
+    X: ArrayLike,
+    v: ArrayLike,
+    patterns: ArrayLike,
+    *,
+    bias: str = "free",
+    negative_slope: float = 0.0,
+    facets: ArrayLike | None = None,
+    tol: float = 1e-9,
+    threshold: float | None = None,
+) -> Priced:
+    """Bound the scores of the unit neurons whose sign pattern on X is among `patterns`.
+
+    With all patterns of X the bound is one on gamma(v); with fewer it speaks of those only.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+    v : array_like of shape (n_samples,)
+    patterns : array_like of bool, shape (n_patterns, n_samples)
+        True where the pre-activation is not negative.
+    facets : array_like of bool, shape (n_patterns, n_samples), optional
+        The rows that bound each cell, to save time.
+    bias, negative_slope, tol, threshold
+        As in `price`.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If an argument is unusable.
+
+    Examples
+    --------
+    >>> patterns = [[True, True], [True, False], [False, True], [False, False]]
+    >>> round(price_cells([[0.0], [1.0]], [-1.0, 1.0], patterns).value, 12)
+    1.0
+    """
+    points = Points.prepare(X, bias, negative_slope)
+    return cell_search(points, points.weigh(v), patterns, facets=facets, tol=tol, threshold=threshold)

@@ -1,0 +1,68 @@
+"""Each example draws its picture, and the numbers in its docstring are those of the package."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = ("classification_2d", "hero", "interpolation_1d", "negative_slopes")
+LARGEST_PICTURE = 150_000
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_example_draws_its_picture(name: str, tmp_path: Path) -> None:
+    load(name).main(tmp_path / "new")
+    picture = (tmp_path / "new" / f"{name}.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 10_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_picture_is_in_the_repository(name: str) -> None:
+    assert 10_000 < (EXAMPLES / "figures" / f"{name}.png").stat().st_size < LARGEST_PICTURE
+
+
+def test_costs_of_the_hinges_add_up() -> None:
+    example = load("interpolation_1d")
+    for bias, expected in (("free", [10, 10, 10]), ("joint", [10 * 1.36**0.5, 10, 10 * 1.36**0.5])):
+        fit = cr.solve(cr.Problem(example.X, example.Y, bias=bias))
+        costs = example.cost_of_hinges(fit.network, bias)
+        assert sum(costs.values()) == pytest.approx(fit.objective, rel=1e-12)
+        np.testing.assert_allclose([costs[x] for x in (-0.6, 0.0, 0.6)], expected, atol=1e-3)
+
+
+def test_costs_of_the_slopes() -> None:
+    example = load("negative_slopes")
+    for slope in example.SLOPES:
+        fit = cr.solve(cr.Problem(example.X, example.Y, negative_slope=slope))
+        assert fit.objective == pytest.approx(30 / abs(1 - slope), rel=1e-6)
+
+
+def test_arcs_and_spirals_need_a_curved_boundary() -> None:
+    for X, y in (load("classification_2d").two_arcs(random_state=0), load("hero").two_spirals()):
+        # The best affine function on labels of two linearly separable classes may still err, so ask for separability:
+        # sum of slacks of the linear program min sum t, y (X w + b) >= 1 - t.
+        from scipy.optimize import linprog
+
+        lifted = np.column_stack([X, np.ones(len(X))]) * y[:, None]
+        rows = np.column_stack([-lifted, -np.eye(len(X))])
+        bounds = [(None, None)] * 3 + [(0, None)] * len(X)
+        slack = linprog(np.repeat([0.0, 1.0], [3, len(X)]), rows, -np.ones(len(X)), bounds=bounds).fun
+        assert slack > 1

@@ -1,0 +1,121 @@
+"""Problems with known answers, and checks that every fit has to pass."""
+
+import cvxpy as cp
+import numpy as np
+from scipy.optimize import linprog
+
+import cvxrelu as cr
+from cvxrelu.arrangement import enumerate_patterns
+
+SIX_X = np.array([[-1.0], [-0.6], [-0.2], [0.2], [0.6], [1.0]])
+SIX_Y = np.array([1.0, -1.0, 1.0, 1.0, -1.0, 1.0])
+SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0)
+BIASES = ("free", "joint", "none")
+LOSSES = ("interpolation", "margin", "squared", "logistic", "hinge")
+
+
+def normal_data(n_samples, n_features=2, seed=0):
+    """Standard normal X, then y."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n_samples, n_features)), rng.standard_normal(n_samples)
+
+
+def make_problem(loss="interpolation", n_samples=9, n_features=2, seed=0, alpha=0.02, **options):
+    """Return a random problem; labels where the loss wants them, without loss of both classes."""
+    X, y = normal_data(n_samples, n_features, seed)
+    if loss in ("margin", "logistic", "hinge"):
+        y = np.where(y > np.median(y), 1.0, -1.0)
+    regularised = loss in ("squared", "logistic", "hinge")
+    return cr.Problem(X, y, loss=loss, alpha=alpha if regularised else None, **options)
+
+
+def line_cost(x, y, negative_slope=0.0):
+    """Least cost of interpolants of one input with free bias: max(C / p, (C + S) / (p + q))."""
+    order = np.argsort(x)
+    slopes = np.diff(np.asarray(y)[order]) / np.diff(np.asarray(x)[order])
+    curvature, ends = np.abs(np.diff(slopes)).sum(), abs(slopes[0] + slopes[-1])
+    p, q = abs(1 - negative_slope), abs(1 + negative_slope)
+    return max(curvature / p, (curvature + ends) / (p + q))
+
+
+def line_cost_by_lp(x, y, negative_slope=0.0):
+    """The same by a linear program over hinges at the data, which some optimum has."""
+    atoms = [side * (x - knot) for knot in x for side in (1, -1)]
+    columns = np.array([np.where(t >= 0, t, negative_slope * t) for t in atoms]).T
+    matrix = np.column_stack([columns, -columns, np.ones(len(x))])
+    cost = np.append(np.ones(matrix.shape[1] - 1), 0.0)
+    bounds = [(0, None)] * (matrix.shape[1] - 1) + [(None, None)]
+    return linprog(cost, A_eq=matrix, b_eq=y, bounds=bounds).fun
+
+
+def optimum_by_loops(problem):
+    """Optimal value of the program written out pattern by pattern, with every sign row and nothing scaled.
+
+    It shares with the package only the patterns and the names of losses.
+    """
+    X, y = problem.X, problem.y
+    n, d = X.shape
+    has_bias, free = problem.bias != "none", problem.bias == "free"
+    Z = np.column_stack([X, np.ones(n)]) if has_bias else X
+    output, cost, constraints = 0, 0, []
+    for pattern in enumerate_patterns(X, has_bias).to_bool():
+        sign = np.where(pattern, 1.0, -1.0)
+        h = np.where(pattern, 1.0, problem.negative_slope)
+        for e in (1.0, -1.0):
+            u = cp.Variable(Z.shape[1])
+            output = output + e * cp.multiply(h, Z @ u)
+            cost = cost + cp.norm(u[:d] if free else u, 2)
+            constraints.append(cp.multiply(sign, Z @ u) >= 0)
+    margins = cp.multiply(y, output)
+    value, more = {
+        "interpolation": lambda: (cost, [output == y]),
+        "margin": lambda: (cost, [margins >= 1]),
+        "squared": lambda: (cp.sum_squares(output - y) / (2 * n) + problem.alpha * cost, []),
+        "logistic": lambda: (cp.sum(cp.logistic(-margins)) / n + problem.alpha * cost, []),
+        "hinge": lambda: (cp.sum(cp.pos(1 - margins)) / n + problem.alpha * cost, []),
+    }[problem.loss.name]()
+    model = cp.Problem(cp.Minimize(value), constraints + more)
+    model.solve(solver="CLARABEL")
+    return model.value
+
+
+def objective_by_hand(problem, network):
+    """The objective from the definition, one sample and one neuron at a time."""
+    total = 0.0
+    for x, y in zip(problem.X, problem.y, strict=True):
+        z = network.intercept
+        for w, b, v in zip(network.W, network.b, network.v, strict=True):
+            t = float(w @ x) + b
+            z += v * (t if t >= 0 else problem.negative_slope * t)
+        if problem.loss.name == "squared":
+            total += (z - y) ** 2 / 2
+        elif problem.loss.name == "logistic":
+            total += np.log1p(np.exp(-y * z))
+        elif problem.loss.name == "hinge":
+            total += max(0.0, 1 - y * z)
+        elif problem.loss.name == "interpolation":
+            assert abs(z - y) <= 1e-7 * max(1.0, np.abs(problem.y).max())
+        else:
+            assert y * z >= 1 - 1e-7
+    cost = 0.0
+    for w, b, v in zip(network.W, network.b, network.v, strict=True):
+        cost += abs(v) * (np.sqrt(w @ w + b * b) if problem.bias == "joint" else np.sqrt(w @ w))
+    return total / problem.n_samples + (problem.alpha or 1.0) * cost
+
+
+def assert_certified(fit, gap=1e-6):
+    """Check everything a certified global optimum promises, from the network and the dual vector alone."""
+    problem, network, certificate = fit.problem, fit.network, fit.certificate
+    assert certificate.scope == "global"
+    assert fit.status is cr.Status.OPTIMAL
+    assert -1e-9 <= certificate.relative_gap <= gap
+    np.testing.assert_allclose(objective_by_hand(problem, network), fit.objective, rtol=1e-9, atol=1e-14)
+    assert network.n_neurons <= problem.n_samples - (problem.bias == "free")
+    if problem.bias == "none":
+        assert network.intercept == 0
+        assert not network.b.any()
+    v = certificate.dual
+    if problem.bias == "free":
+        assert np.sum(v) == 0
+    if problem.loss.labels:
+        assert (v * problem.y >= 0).all()

@@ -1,0 +1,77 @@
+"""Data flows one way: what a module may import is part of the design."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import cvxrelu
+
+ROOT = Path(cvxrelu.__file__).parent
+
+# Each row may import the rows above it, and `also`; what proves a result never sees what produced it.
+LAYERS = [
+    {"errors"},
+    {"validation"},
+    {"losses", "norms"},
+    {"network"},
+    {"problem"},
+    {"arrangement"},
+    {"pricing"},
+    {"certificate"},
+    {"scaling"},
+    {"program"},
+    {"backend"},
+    {"decode"},
+    {"fit"},
+    {"estimators", "plots", "tables"},
+    {"demo"},
+    {"__main__"},
+]
+FORBIDDEN = {
+    "certificate": {"program", "backend", "decode", "scaling", "cvxpy"},
+    "pricing": {"losses", "problem", "program", "backend", "decode", "cvxpy"},
+    "arrangement": {"problem", "pricing", "cvxpy"},
+    "losses": {"network", "problem"},
+    "network": {"problem", "cvxpy"},
+}
+
+
+def imports_of(file):
+    """Names of modules of this package, and of others, that a file imports when it is loaded."""
+    for node in ast.parse(file.read_text()).body:
+        names = []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            yield parts[1] if parts[0] == "cvxrelu" and len(parts) > 1 else parts[0]
+
+
+def modules():
+    for file in sorted(ROOT.rglob("*.py")):
+        room = file.relative_to(ROOT).parts[0].removesuffix(".py")
+        if room != "__init__":
+            yield pytest.param(room, file, id=str(file.relative_to(ROOT)))
+
+
+@pytest.mark.parametrize(("room", "file"), list(modules()))
+def test_imports_follow_the_flow(room, file):
+    allowed = set().union(*LAYERS[: [room in layer for layer in LAYERS].index(True)]) | {room}
+    ours = {name for name in imports_of(file) if any(name in layer for layer in LAYERS)}
+    assert ours <= allowed
+    assert not FORBIDDEN.get(room, set()) & set(imports_of(file))
+
+
+def test_optional_dependencies_are_not_needed_to_import():
+    for room, file in (parameter.values for parameter in modules()):
+        assert "matplotlib" not in set(imports_of(file)), room
+
+
+def test_nobody_prints():
+    for room, file in (parameter.values for parameter in modules()):
+        if room not in ("__main__", "demo"):
+            calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+            assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], file

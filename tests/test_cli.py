@@ -1,0 +1,106 @@
+"""The command line, as a user types it."""
+
+import csv
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu.__main__ import main
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "data.csv"
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["a", "b", "y", "kind"])
+        for a, b in rng.standard_normal((20, 2)):
+            writer.writerow([a, b, abs(a) + b, "big" if abs(a) > 0.5 else "small"])
+    return path
+
+
+def test_fit_and_predict(data, tmp_path, capsys):
+    net, plot, predictions = tmp_path / "net.npz", tmp_path / "fit.png", tmp_path / "out.csv"
+    command = ["fit", str(data), "--target", "y", "--features", "a", "b", "--alpha", "0.001"]
+    assert main([*command, "--output", str(net), "--plot", str(plot)]) == 0
+    out = capsys.readouterr().out
+    assert "relative gap" in out
+    assert "globally optimal" in out
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+    assert main(["predict", str(net), str(data), "--output", str(predictions)]) == 0
+    rows = rows_of(predictions)
+    network = cr.Network.load(net)
+    table = rows_of(data)
+    X = [[float(row["a"]), float(row["b"])] for row in table]
+    np.testing.assert_allclose([float(row["prediction"]) for row in rows], network(X), rtol=1e-12)
+
+
+def test_classes_are_named(data, tmp_path, capsys):
+    net = tmp_path / "net.npz"
+    command = ["fit", str(data), "--target", "kind", "--features", "a", "b", "--loss", "margin", "--output", str(net)]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(["predict", str(net), str(data)]) == 0
+    predicted = [row["prediction"] for row in csv.DictReader(capsys.readouterr().out.splitlines())]
+    assert predicted == [row["kind"] for row in rows_of(data)]
+
+
+def test_progress_goes_to_standard_error(data, capsys):
+    command = ["fit", str(data), "--target", "y", "--features", "a", "--alpha", "1", "--progress"]
+    assert main(command) == 0
+    assert "certifying" in capsys.readouterr().err
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["--target", "z"], "has no column 'z'; it has 'a', 'b', 'y', 'kind'"),
+        (["--target", "y"], "Column 'kind' of .* holds '(big|small)' in row 1; it must be a number"),
+        (["--target", "y", "--features", "a"], "alpha is required by loss='squared'"),
+        (["--target", "y", "--features", "y"], "The inputs must be at least one column"),
+        (["--target", "y", "--features", "a", "--loss", "hinge", "--alpha", "1"], "has 20 different values"),
+        (["--target", "y", "--features", "a", "--alpha", "1", "--solver", "x"], "solver='x' is not installed"),
+    ],
+)
+def test_errors_are_one_sentence(data, capsys, command, message):
+    assert main(["fit", str(data), *command]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert re.search(message, err)
+
+
+def test_unreadable_files(tmp_path, capsys):
+    for content, message in (
+        ("", "holds no data"),
+        ("a,b\n1\n", "Row 1 of .* has 1 entries"),
+        (None, "cannot be read"),
+    ):
+        path = tmp_path / "bad.csv"
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_text(content)
+        assert main(["fit", str(path), "--target", "a"]) == 2
+        assert re.search(message, capsys.readouterr().err)
+
+
+def test_demo(tmp_path, capsys):
+    assert main(["demo", "--output", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert len(list(tmp_path.glob("*.png"))) == 4
+    assert "six points, free bias               30            30" in out
+
+
+def test_it_runs_as_a_module():
+    result = subprocess.run([sys.executable, "-m", "cvxrelu", "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("cvxrelu ")

@@ -1,0 +1,47 @@
+"""Decoding keeps the optimum and loses neurons."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu.backend import run_solver
+from cvxrelu.decode import decode
+from cvxrelu.program import build_program
+from tests.instances import BIASES, LOSSES, make_problem, normal_data
+from tests.test_program import all_cells
+
+
+def decoded(problem):
+    """The network decoded from the program on every cell, with the value of that program."""
+    program = build_program(problem, all_cells(problem)[0])
+    solution = run_solver(program)
+    network = decode(problem, solution, lambda cells: run_solver(build_program(problem, cells)))
+    return network, solution.value * solution.scaling.objective_scale
+
+
+@pytest.mark.parametrize(("loss", "bias", "slope"), list(itertools.product(LOSSES, BIASES, (0.0, 0.1, -1.0))))
+def test_decoding_loses_nothing(loss, bias, slope):
+    problem = make_problem(loss, n_samples=10, seed=2, bias=bias, negative_slope=slope)
+    network, value = decoded(problem)
+    np.testing.assert_allclose(problem.objective(network), value, rtol=1e-7)
+    assert network.n_neurons <= problem.n_samples - (bias == "free")
+    np.testing.assert_allclose(
+        np.linalg.norm(np.column_stack([network.W, network.b]) if bias == "joint" else network.W, axis=1), 1
+    )
+
+
+@pytest.mark.parametrize("n_samples", [12, 20, 30])
+@pytest.mark.parametrize("bias", BIASES)
+def test_interpolation_is_exact(n_samples, bias):
+    problem = cr.Problem(*normal_data(n_samples), bias=bias)
+    network, value = decoded(problem)
+    np.testing.assert_allclose(network(problem.X), problem.y, atol=1e-7 * np.ptp(problem.y))
+    np.testing.assert_allclose(problem.objective(network), value, rtol=1e-7)
+
+
+def test_margin_is_exactly_one():
+    problem = make_problem("margin", n_samples=14)
+    network, _ = decoded(problem)
+    assert np.min(problem.y * network(problem.X)) == pytest.approx(1, abs=1e-12)

@@ -1,0 +1,78 @@
+"""scikit-learn's own checks, and what the estimators add to them."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_moons
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import cvxrelu as cr
+from tests.instances import SIX_X, SIX_Y
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning", "ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks([cr.ReLUInterpolator(), cr.ReLURegressor(), cr.ReLUClassifier()])
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)
+
+
+def test_interpolator():
+    model = cr.ReLUInterpolator(negative_slope=-1).fit(SIX_X, SIX_Y)
+    np.testing.assert_allclose(model.predict(SIX_X), SIX_Y, atol=1e-7)
+    assert model.certificate_.upper == pytest.approx(15)
+    assert model.certificate_.scope == "global"
+    assert model.score(SIX_X, SIX_Y) == pytest.approx(1)
+
+
+def test_regressor_in_a_pipeline():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((24, 2)) * [1, 100]
+    y = np.abs(X[:, 0]) + 0.1 * rng.standard_normal(24)
+    model = make_pipeline(StandardScaler(), cr.ReLURegressor(alpha=0.01))
+    assert cross_val_score(model, X, y, cv=3).mean() > 0.8
+
+
+def test_more_regularisation_costs_less_and_fits_worse():
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((15, 2)), rng.standard_normal(15)
+    costs = [cr.ReLURegressor(alpha).fit(X, y).network_.cost() for alpha in (1e-3, 1e-2, 1e-1)]
+    assert costs == sorted(costs, reverse=True)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge", "margin"])
+def test_binary_classifier(loss):
+    X, y = make_moons(30, noise=0.1, random_state=0)
+    labels = np.array(["lower", "upper"])[y]
+    model = cr.ReLUClassifier(loss, alpha=1e-3).fit(X, labels)
+    assert model.score(X, labels) == 1.0
+    assert model.classes_.tolist() == ["lower", "upper"]
+    np.testing.assert_array_equal(model.decision_function(X) > 0, labels == "upper")
+    (certificate,) = model.certificates_
+    assert certificate.relative_gap <= 1e-6
+    assert hasattr(model, "predict_proba") == (loss == "logistic")
+
+
+def test_probabilities_of_several_classes():
+    X, y = load_iris(return_X_y=True)
+    X, y = X[::5, 2:], y[::5]
+    model = cr.ReLUClassifier(alpha=0.01).fit(X, y)
+    probabilities = model.predict_proba(X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_array_equal(model.classes_[probabilities.argmax(axis=1)], model.predict(X))
+    assert model.score(X, y) > 0.9
+    assert len(model.fits_) == 3
+
+
+def test_several_classes_in_parallel_are_the_same():
+    X, y = load_iris(return_X_y=True)
+    one = cr.ReLUClassifier("hinge").fit(X[::10, 2:], y[::10])
+    two = clone(one).set_params(n_jobs=2).fit(X[::10, 2:], y[::10])
+    assert one.networks_ == two.networks_
+
+
+def test_unknown_losses_are_refused():
+    with pytest.raises(cr.InputError, match="loss='squared' is unknown; choose 'logistic', 'hinge' or 'margin'"):
+        cr.ReLUClassifier("squared").fit(SIX_X, SIX_Y)

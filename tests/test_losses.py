@@ -1,0 +1,74 @@
+"""Losses: values, repaired duals, weak duality."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cvxrelu.errors import InputError
+from cvxrelu.losses import LOSSES, get_loss
+
+numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(v=st.lists(numbers, min_size=2, max_size=12))
+def test_repaired_vectors_are_in_the_domain(name, v):
+    loss, y = get_loss(name), np.where(np.arange(len(v)) % 2, 1.0, -1.0)
+    repaired = loss.repair(np.array(v), y, balanced=True)
+    assert math.fsum(repaired) == 0
+    if loss.labels:
+        assert (repaired * y >= 0).all()
+    if name in ("hinge", "logistic"):
+        assert (np.abs(repaired) <= 1).all()
+    again = loss.repair(repaired, y, balanced=True)
+    np.testing.assert_allclose(again, repaired, atol=1e-9 * max(1.0, np.abs(repaired).max()))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_feasible_vectors_are_left_alone_without_a_constant(name):
+    y = np.array([1.0, -1.0, 1.0])
+    v = 0.3 * y
+    np.testing.assert_array_equal(get_loss(name).repair(v, y, balanced=False), v)
+
+
+@pytest.mark.parametrize(
+    ("name", "z", "value"),
+    [
+        ("squared", [1.0, 2.0], (0 + 9) / 4),
+        ("hinge", [0.5, 2.0], (0.5 + 3) / 2),
+        ("logistic", [0.0, 0.0], math.log(2)),
+        ("margin", [1.0, -1.0], 0.0),
+        ("margin", [0.9, -1.0], math.inf),
+        ("interpolation", [1.0, -1.0], 0.0),
+        ("interpolation", [1.0, -1.1], math.inf),
+    ],
+)
+def test_values(name, z, value):
+    assert get_loss(name).value(np.array(z), np.array([1.0, -1.0])) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("name", ["squared", "logistic", "hinge"])
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(z=st.lists(st.floats(-3, 3), min_size=4, max_size=4), v=st.lists(st.floats(-2, 2), min_size=4, max_size=4))
+def test_weak_duality(name, z, v):
+    """For one unit neuron phi with output c: loss(c phi) + alpha abs(c) >= dual, gamma = abs(v.phi)."""
+    loss, y = get_loss(name), np.array([1.0, -1.0, 1.0, -1.0])
+    dual = loss.repair(np.array(v), y, balanced=False)
+    phi = np.array(z)
+    gamma = abs(float(dual @ phi)) * (1 + 1e-12)
+    bound = loss.lower_bound(dual, y, gamma, 0.1)
+    for c in (-2.0, -0.5, 0.0, 0.3, 1.0, 4.0):
+        assert bound <= loss.value(c * phi, y) + 0.1 * abs(c) + 1e-12
+
+
+def test_logistic_loss_does_not_overflow():
+    assert get_loss("logistic").value(np.array([-1e4]), np.array([1.0])) == 1e4
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(InputError, match="loss='absolute' is unknown; choose one of 'interpolation'"):
+        get_loss("absolute")
