@@ -73,7 +73,7 @@ def main(output: Path) -> None:
         draw_cells(dual, points, patterns, polygons, chosen, facets[chosen])
         figure.suptitle(f"Seven points, {len(arrangement)} sign patterns\n", fontsize=15)
         output.mkdir(parents=True, exist_ok=True)
-        figure.savefig(output / "arrangement_plane.png", dpi=100, facecolor=PAPER)
+        figure.savefig(output / "arrangement_plane.png", dpi=90, facecolor=PAPER)
 
 
 def style(axes, title):

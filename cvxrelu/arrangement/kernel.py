@@ -133,8 +133,7 @@ def _solve_line(walk, first):
                 y[m, j] -= y[q, j] * a
                 e[m, j] += abs(y[q, j]) * ea + (abs(a) + ea) * e[q, j]
         for j in range(first, n):
-            e[m, j] *= SAFE
-            sure[j] &= abs(y[m, j]) > e[m, j]
+            sure[j] &= abs(y[m, j]) > e[m, j] * SAFE
 
 
 @njit(cache=True, error_model="numpy")

@@ -73,12 +73,13 @@ def eliminate(walk, m):
         bound = 0.0 if walk.exact else bound * scale * SAFE
         walk.row_error[m + 1, to] = bound
         walk.row_size[m + 1, to] = (size_q * abs(b_p) + abs(b_q) * size_p) * scale * SAFE
-        error = product_error(source[q, width - 2], walk.chart_error[m, q], b_p, e_p)
-        error += product_error(b_q, e_q, source[p, width - 2], walk.chart_error[m, p])
-        walk.chart_error[m + 1, to] = error * scale * SAFE
-        error = product_error(source[q, width - 1], walk.height_error[m, q], b_p, e_p)
-        error += product_error(b_q, e_q, source[p, width - 1], walk.height_error[m, p])
-        walk.height_error[m + 1, to] = error * scale * SAFE
+        if walk.exact:
+            error = product_error(source[q, width - 2], walk.chart_error[m, q], b_p, e_p)
+            error += product_error(b_q, e_q, source[p, width - 2], walk.chart_error[m, p])
+            walk.chart_error[m + 1, to] = error * scale * SAFE
+            error = product_error(source[q, width - 1], walk.height_error[m, q], b_p, e_p)
+            error += product_error(b_q, e_q, source[p, width - 1], walk.height_error[m, p])
+            walk.height_error[m + 1, to] = error * scale * SAFE
         clear = 0
         if walk.exact:
             for i in range(width):

@@ -48,8 +48,8 @@ class Walk(NamedTuple):
 
     reduced: NDArray[np.float64]  # (k, D, 8 * n_bytes + 2)
     row_error: NDArray[np.float64]  # (k, D) bounds on the error of rows, by coordinate
-    row_size: NDArray[np.float64]  # (k, D) bounds on the computed entries of rows
-    chart_error: NDArray[np.float64]  # (k, D)
+    row_size: NDArray[np.float64]  # (k, D) bounds on the computed entries of rows and functionals
+    chart_error: NDArray[np.float64]  # (k, D) the array row_error itself unless rows are exact
     height_error: NDArray[np.float64]  # (k, D)
     pivot: NDArray[np.int64]  # (k,) coordinate eliminated at each depth
     inverse: NDArray[np.float64]  # (k,) reciprocal of the pivot
@@ -99,14 +99,14 @@ def start_walk(level: Level, start: tuple[int, ...], stop: tuple[int, ...]) -> W
     errors = np.zeros((4, k, dimension))
     # Entries are at most 1 and correctly rounded; those of exact rows are exact.
     errors[0, 0] = 0.0 if level.exact else UNIT_ROUNDOFF
-    errors[1, 0] = np.abs(level.floats[:-2]).max(axis=0)
+    errors[1, 0] = np.abs(level.floats).max(axis=0)
     errors[2:, 0] = UNIT_ROUNDOFF
     return Walk(
         reduced=reduced,
         row_error=errors[0],
         row_size=errors[1],
-        chart_error=errors[2],
-        height_error=errors[3],
+        chart_error=errors[2] if level.exact else errors[0],
+        height_error=errors[3] if level.exact else errors[0],
         pivot=np.zeros(k, dtype=np.int64),
         inverse=np.zeros(k),
         ratio_error=np.zeros(k),
