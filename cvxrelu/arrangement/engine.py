@@ -1,4 +1,4 @@
-"""The fast enumeration: chunks of vertices, walked by the compiled kernel, completed exactly where floats fail.
+"""Chunks of vertices, walked by the compiled kernel and completed exactly where floats do not decide.
 
 The k-subsets of the rows of one level, in lexicographic order, are split into ranges of equal length. A chunk
 is independent of all others, so chunks run in any order, on any worker, and each pattern comes from one.
@@ -11,8 +11,9 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.arrangement import kernel
+from cvxrelu.arrangement import walk
 from cvxrelu.arrangement.flag import Level
+from cvxrelu.arrangement.kernel import walk_vertices
 from cvxrelu.arrangement.linear_algebra import Span
 from cvxrelu.arrangement.packing import bytes_per_pattern, pack_masks
 from cvxrelu.arrangement.vertices import VertexCell, cells_at_vertices
@@ -21,7 +22,8 @@ __all__ = ["Batch", "Chunk", "chunks", "run_chunk"]
 
 # Bytes of patterns that one chunk makes at most, so that the results of all workers fit in little memory.
 _CHUNK_BYTES = 2**22
-# Patterns per call of the kernel, and numbers computed: it returns to Python several times a second, so that an
+# Patterns per call of the kernel, and numbers computed: it returns to Python several times a second, so that
+# an
 # interrupt is noticed.
 _PATTERNS_PER_CALL = 2**15
 _WORK_PER_CALL = 2**25
@@ -57,7 +59,7 @@ class Batch:
     patterns : ndarray of uint8, shape (p, ceil(n / 8))
         Packed patterns over the n distinct rows, the first of them positive.
     tops : ndarray of int32, shape (p, k) or (0, k)
-        Rows of the lowest vertex of each, if asked for and if the patterns were found by the kernel.
+        Rows of the lowest vertex of each, if asked for and if the patterns were found by the walk.
     cells : list of VertexCell
         The cells, if the patterns were found exactly.
 
@@ -73,6 +75,24 @@ class Batch:
     patterns: NDArray[np.uint8]
     tops: NDArray[np.int32]
     cells: list[VertexCell]
+
+    @classmethod
+    def of_everything(cls) -> "Batch":
+        """Return the one pattern, of length 0, of an arrangement without hyperplanes.
+
+        Returns
+        -------
+        Batch
+            Its only cell is the whole space.
+
+        Examples
+        --------
+        >>> Batch.of_everything().patterns.shape
+        (1, 0)
+        """
+        nothing = np.empty((0, 0))
+        level = Level((), (), (), (), nothing, exact=True)
+        return cls(level, np.empty((1, 0), np.uint8), np.empty((0, 0), np.int32), [])
 
 
 def chunks(flag: list[Level]) -> Iterator[Chunk]:
@@ -149,27 +169,27 @@ def run_chunk(chunk: Chunk, tops: bool = False) -> Iterator[Batch]:
     if k == 0:
         signs = np.array([[row[0] > 0 for row in level.rows]])
         mask = int.from_bytes(np.packbits(signs, bitorder="little").tobytes(), "little")
-        yield _exact_batch(level, [VertexCell(mask, (1,), (0,))])
+        yield _exact_batch(level, [VertexCell(mask, (1,), ())])
         return
-    walk = _walk(chunk)
+    state = walk.start_walk(level, chunk.start, chunk.stop)
     work = max(1, _WORK_PER_CALL // n)
     rows = min(_PATTERNS_PER_CALL, chunk.size)
-    status = kernel.FULL
-    while status != kernel.DONE:
+    status = walk.FULL
+    while status != walk.DONE:
         out = np.empty((rows, bytes_per_pattern(n)), dtype=np.uint8)
         found = np.empty((rows if tops else 0, k), dtype=np.int32)
         odd = np.empty((_ODD_PER_CALL, k), dtype=np.int32)
-        walk.control[kernel.WORK] = work
-        status = kernel.walk_vertices(walk, out, found, odd)
-        kept, undecided = walk.control[[kernel.KEPT, kernel.ODD]].tolist()
+        state.control[walk.WORK] = work
+        status = walk_vertices(state, out, found, odd)
+        kept, undecided = state.control[[walk.KEPT, walk.ODD]].tolist()
         if kept:
             yield Batch(level, out[:kept], found[:kept], [])
         if undecided:
             cells = cells_at_vertices(level, odd[:undecided])
             if cells:
                 yield _exact_batch(level, cells)
-        if status == kernel.SUSPECT:
-            _examine_suspects(level, walk)
+        if status == walk.SUSPECT:
+            _examine_suspects(level, state)
 
 
 def _exact_batch(level: Level, cells: list[VertexCell]) -> Batch:
@@ -179,54 +199,18 @@ def _exact_batch(level: Level, cells: list[VertexCell]) -> Batch:
     return Batch(level, pack_masks(masks, len(level.rows)), np.empty((0, level.dimension - 1), np.int32), cells)
 
 
-def _examine_suspects(level: Level, walk: kernel.Walk) -> None:
+def _examine_suspects(level: Level, state: walk.Walk) -> None:
     """Decide exactly which rows depend on the chosen ones, and whether these come first among their span."""
-    depth = int(walk.control[kernel.DEPTH]) + 1
-    chosen = walk.chosen[:depth].tolist()
+    depth = int(state.control[walk.DEPTH]) + 1
+    chosen = state.chosen[:depth].tolist()
     span = Span(level.rows[i] for i in chosen)
-    walk.control[kernel.PHASE] = kernel.STAY
-    n_bytes = bytes_per_pattern(walk.n)
-    for row in np.flatnonzero(walk.suspect).tolist():
+    state.control[walk.PHASE] = walk.STAY
+    for row in np.flatnonzero(state.suspect).tolist():
         if level.rows[row] not in span:
             continue
         if row < chosen[-1]:
-            walk.control[kernel.PHASE] = kernel.LEAVE
+            state.control[walk.PHASE] = walk.LEAVE
             return
-        walk.dead[depth, row] = 1
-        walk.n_dead[depth] += 1
-        walk.reduced[depth, :, kernel.place(row, n_bytes)] = 0.0
-
-
-def _walk(chunk: Chunk) -> kernel.Walk:
-    """Set up the state of a walk through a chunk."""
-    level = chunk.level
-    n, dimension = len(level.rows), level.dimension
-    k, n_bytes = dimension - 1, bytes_per_pattern(n)
-    places = [kernel.place(i, n_bytes) for i in range(n)] + [8 * n_bytes, 8 * n_bytes + 1]
-    reduced = np.zeros((k, dimension, 8 * n_bytes + 2))
-    reduced[0][:, places] = level.floats.T
-    size = np.abs(level.floats).max(axis=0)
-    errors = np.zeros((4, k, dimension))
-    # Entries are correctly rounded and at most 1 (those of exact rows are exact).
-    errors[0, 0] = 0.0 if level.exact else 2.0**-53
-    errors[1, 0] = size
-    errors[2:, 0] = 2.0**-53
-    return kernel.Walk(
-        reduced=reduced,
-        row_error=errors[0],
-        row_size=errors[1],
-        chart_error=errors[2],
-        height_error=errors[3],
-        pivot=np.zeros(k, dtype=np.int64),
-        inverse=np.zeros(k),
-        margin=np.zeros(k),
-        factor=np.zeros((k, k + 2)),
-        chosen=np.array(chunk.start, dtype=np.int64),
-        stop=np.array(chunk.stop, dtype=np.int64),
-        dead=np.zeros((k, n), dtype=np.uint8),
-        n_dead=np.zeros(k, dtype=np.int64),
-        suspect=np.zeros(n, dtype=np.uint8),
-        control=np.zeros(5, dtype=np.int64),
-        n=n,
-        exact=level.exact,
-    )
+        state.dead[depth, row] = 1
+        state.n_dead[depth] += 1
+        state.reduced[depth, :, row] = 0.0

@@ -14,14 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from cvxrelu.arrangement.counting import half_count
-from cvxrelu.arrangement.exact import exact_half_cells
+from cvxrelu.arrangement.engine import Batch
 from cvxrelu.arrangement.facets import facets_by_flips
-from cvxrelu.arrangement.integers import IntegerRow, integer_rows
+from cvxrelu.arrangement.flag import Level, levels
+from cvxrelu.arrangement.integers import integer_rows
 from cvxrelu.arrangement.memory import check_max_memory, refuse_if_too_large
-from cvxrelu.arrangement.packing import bytes_per_pattern, pack_masks, pack_patterns, unpack_patterns
+from cvxrelu.arrangement.packing import bytes_per_pattern, pack_patterns, unpack_patterns
 from cvxrelu.arrangement.parallel_rows import ParallelClasses, classes_of_rows
+from cvxrelu.arrangement.stream import rebatch, stream_batches
 from cvxrelu.arrangement.validation import check_count, check_points, lift
-from cvxrelu.arrangement.witnesses import verified_witnesses
+from cvxrelu.arrangement.witnesses import witnesses_of_batch
 
 __all__ = ["Arrangement", "enumerate_patterns"]
 
@@ -80,14 +82,19 @@ class Arrangement:
         """Classes of parallel lifted rows."""
         return classes_of_rows(self.lifted)
 
+    @cached_property
+    def _flag(self) -> list[Level]:
+        rows = integer_rows(self.lifted[self.classes.leaders])
+        return levels(rows, affine=self.bias) if rows else []
+
     @property
     def half_bound(self) -> int:
         """Upper bound for the number of half patterns, exact in general position."""
-        return half_count(self.classes.n_classes, self.lifted.shape[1])
+        return half_count(self.classes.n_classes, self._flag[0].dimension if self._flag else 0)
 
     @cached_property
     def _half_length(self) -> int:
-        return sum(len(block) for block in self.half_blocks())
+        return sum(len(batch.patterns) for batch in self._batches())
 
     def __len__(self) -> int:
         """Count the patterns, both of each opposite pair; enumerates once, stores nothing but the count."""
@@ -124,12 +131,21 @@ class Arrangement:
         return self._half_blocks(size)
 
     def _half_blocks(self, size: int) -> Iterator[NDArray[np.uint8]]:
-        packed = self._reference_half
-        with tqdm(total=self.half_bound, disable=not self.progress, unit=" patterns") as bar:
-            for start in range(0, len(packed), size):
-                block = packed[start : start + size]
-                bar.update(len(block))
-                yield block
+        for block in rebatch((batch.patterns for batch in self._batches()), size):
+            yield self.classes.expand(block)
+
+    def _batches(self, tops: bool = False) -> Iterator[Batch]:
+        """Stream the half patterns of the distinct hyperplanes, and remember their number at the end."""
+        if not self._flag:
+            yield Batch.of_everything()
+            return
+        count = 0
+        with tqdm(total=self.half_bound, disable=not self.progress, unit=" patterns", unit_scale=True) as bar:
+            for batch in stream_batches(self._flag, self.n_jobs, tops):
+                count += len(batch.patterns)
+                bar.update(len(batch.patterns))
+                yield batch
+        self.__dict__["_half_length"] = count
 
     def blocks(self, size: int = _BLOCK) -> Iterator[NDArray[np.uint8]]:
         """Stream all patterns, each once, in blocks of bounded memory.
@@ -191,7 +207,6 @@ class Arrangement:
         """
         self._refuse("packed bits", bytes_per_pattern(self.n_samples))
         half = np.concatenate(list(self._half_blocks(_BLOCK)))
-        self.__dict__["_half_length"] = len(half)
         return np.concatenate([half, self._opposite(half)]) if self.classes.n_classes else half
 
     def to_bool(self) -> NDArray[np.bool_]:
@@ -235,7 +250,14 @@ class Arrangement:
         [2, 2, 2, 2, 2, 2]
         """
         self._refuse("facets", self.n_samples)
-        return facets_by_flips(self.packed(), self.classes)
+        if not self.classes.n_classes:
+            return np.zeros((1, self.n_samples), dtype=np.bool_)
+        parts = (batch.patterns for batch in self._batches())
+        half = facets_by_flips(np.concatenate(list(parts)), self.classes.n_classes)
+        facets = np.zeros((2 * len(half), self.n_samples), dtype=np.bool_)
+        facets[: len(half), self.classes.leaders] = half
+        facets[len(half) :, self.classes.leaders] = half
+        return facets
 
     def witnesses(self) -> NDArray[np.float64]:
         """Return a point u = [w, b] strictly inside each cell, in the order of `to_bool`, verified exactly.
@@ -259,17 +281,9 @@ class Arrangement:
         True
         """
         self._refuse("witnesses", self.n_samples + 8 * self.lifted.shape[1])
-        half = unpack_patterns(self._reference_half, self.n_samples)
-        points = verified_witnesses(self.lifted, half, list(self._reference_cells.values()))
+        parts = [witnesses_of_batch(self.lifted, self.classes, batch) for batch in self._batches(tops=True)]
+        points = np.concatenate(parts)
         return np.concatenate([points, -points]) if self.classes.n_classes else points
-
-    @cached_property
-    def _reference_cells(self) -> dict[int, IntegerRow]:
-        return exact_half_cells(integer_rows(self.lifted))
-
-    @cached_property
-    def _reference_half(self) -> NDArray[np.uint8]:
-        return pack_masks(self._reference_cells, self.n_samples) | pack_patterns(self.classes.zero[np.newaxis])
 
     def _refuse(self, what: str, bytes_each: int) -> None:
         halves = 2 if self.classes.n_classes else 1

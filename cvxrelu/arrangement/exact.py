@@ -6,11 +6,15 @@ arrangement they cut out in the hyperplane of a_{k+1}. Then (Zaslavsky 1975)
     a cell of A_k is cut in two by hyperplane k + 1  <=>  its sign pattern is that of a cell of the
     restriction.
 
-Other cells keep their pattern, extended by the sign of a_{k+1} at any point inside. Every cell carries an
-integer point of its interior, hyperplanes that coincide are merged at every level of the recursion, and
-all arithmetic is in Python's integers: duplicates, lattices and points an ulp apart need no care.
+Other cells keep their pattern, extended by the sign of a_{k+1} at any point inside. That point is kept as
 
-This is the reference method: short and slow (thousands of cells a second).
+    u = u_0 + epsilon u_1 + epsilon^2 u_2 + ...,       u_0, u_1, ... integer vectors, epsilon infinitesimal,
+
+since stepping off a hyperplane to its side s is then to append s * normal, and a sign at u is that of the
+first inner product that is not zero. Hyperplanes that coincide are merged at every level of the recursion.
+All arithmetic is in Python's integers: duplicates, lattices and points an ulp apart need no care.
+
+This is the reference method: short and slow (about ten thousand cells a second).
 """
 
 from collections.abc import Sequence
@@ -20,12 +24,15 @@ from cvxrelu.arrangement.integers import IntegerRow, leading_sign, primitive
 from cvxrelu.arrangement.linear_algebra import dot
 from cvxrelu.errors import SolverError
 
-__all__ = ["NOT_GENERIC", "cells_inside", "exact_half_cells"]
+__all__ = ["NOT_GENERIC", "Expansion", "cells_inside", "exact_half_cells", "expansion_to_point"]
 
 NOT_GENERIC = (
     "a random functional met a special position of the data, which has a probability below 1e-12; "
     "move the points a little, or permute their order, and run again"
 )
+
+# The vectors u_0, u_1, ... of a point.
+Expansion = tuple[IntegerRow, ...]
 
 
 @dataclass(slots=True)
@@ -58,14 +65,46 @@ def exact_half_cells(rows: Sequence[IntegerRow]) -> dict[int, IntegerRow]:
     """
     if not rows:
         return {0: ()}
-    return _cells([_Hyperplane(row, 1 << i, 0) for i, row in enumerate(rows)], len(rows[0]))
+    cells = _cells([_Hyperplane(row, 1 << i, 0) for i, row in enumerate(rows)], len(rows[0]))
+    return {mask: expansion_to_point(inside, rows) for mask, inside in cells.items()}
 
 
-def cells_inside(height: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, IntegerRow]:
+def expansion_to_point(expansion: Expansion, rows: Sequence[IntegerRow]) -> IntegerRow:
+    """Return an integer point with the same signs as u_0 + epsilon u_1 + ...
+
+    Parameters
+    ----------
+    expansion : tuple of tuple of int
+        The vectors u_0, u_1, ...
+    rows : sequence of tuple of int
+        Normals whose signs are to be kept.
+
+    Returns
+    -------
+    tuple of int
+        A positive multiple of the point for some positive epsilon.
+
+    Examples
+    --------
+    >>> expansion_to_point(((1, 0), (0, -1)), [(1, 2), (0, 1)])
+    (3, -1)
+    """
+    point = expansion[-1]
+    for vector in reversed(expansion[:-1]):
+        factor = 1
+        for row in rows:
+            value = dot(row, vector)
+            if value:
+                factor = max(factor, 1 + abs(dot(row, point)) // abs(value))
+        point = primitive(factor * v + u for v, u in zip(vector, point, strict=True))
+    return point
+
+
+def cells_inside(height: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, Expansion]:
     """Enumerate the open cells on which a generic functional is positive throughout.
 
-    Adding the functional's own hyperplane to the arrangement cuts every cell but those on which it has one sign:
-    of these, the half on which it is positive is wanted.
+    Adding the functional's own hyperplane to the arrangement cuts every cell but those on which it has one
+    sign: of these, the half on which it is positive is wanted.
 
     Parameters
     ----------
@@ -76,8 +115,8 @@ def cells_inside(height: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, In
 
     Returns
     -------
-    dict of int to tuple of int
-        Pattern, bit i the sign of row i, to a point inside the cell.
+    dict of int to tuple of tuple of int
+        Pattern, bit i the sign of row i, to the vectors of a point inside the cell.
 
     Raises
     ------
@@ -87,7 +126,7 @@ def cells_inside(height: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, In
     Examples
     --------
     >>> cells_inside((2, 3), [(1, 0), (0, 1), (1, 1)])
-    {7: (2, 3)}
+    {7: ((13, 13),), 6: ((-13, 26),)}
     """
     planes = [_Hyperplane(height, 1, 0), *(_Hyperplane(row, 2 << i, 0) for i, row in enumerate(rows))]
     half = _cells(planes, len(height), generic=1)
@@ -98,8 +137,9 @@ def cells_inside(height: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, In
 def _merge(hyperplanes: Sequence[_Hyperplane], generic: int) -> list[_Hyperplane]:
     """Drop zero normals and merge equal hyperplanes, keeping order and orientation of the first.
 
-    The first hyperplane has to stay alone if `generic` is the bit of its pattern. Restriction visits every ray of the
-    arrangement, and a first hyperplane that contains one is found there to vanish or to be another's double.
+    The first hyperplane has to stay alone if `generic` is the bit of its pattern. Restriction visits every
+    ray of the arrangement, and a first hyperplane that contains one is found there to vanish or to be
+    another's double.
     """
     merged: dict[IntegerRow, tuple[int, _Hyperplane]] = {}
     for plane in hyperplanes:
@@ -121,22 +161,24 @@ def _merge(hyperplanes: Sequence[_Hyperplane], generic: int) -> list[_Hyperplane
     return result
 
 
-def _cells(hyperplanes: Sequence[_Hyperplane], dimension: int, generic: int = 0) -> dict[int, IntegerRow]:
+def _cells(hyperplanes: Sequence[_Hyperplane], dimension: int, generic: int = 0) -> dict[int, Expansion]:
     """Return the half cells of merged hyperplanes, the first of them positive."""
     planes = _merge(hyperplanes, generic)
     if not planes:
-        return {0: (0,) * dimension}
+        return {0: ((0,) * dimension,)}
     if dimension == 2:
         return _cells_in_the_plane(planes)
-    cells = {planes[0].plus: planes[0].normal}
+    cells: dict[int, Expansion] = {planes[0].plus: (planes[0].normal,)}
     for k in range(1, len(planes)):
-        new, old = planes[k], planes[:k]
-        restricted = _cells([_restrict(plane, new.normal) for plane in old], dimension - 1, generic)
-        cells = _insert(new, old, cells, restricted)
+        new = planes[k]
+        # The smallest nonzero coordinate is solved for: that keeps integers short.
+        p = min((q for q in range(dimension) if new.normal[q]), key=lambda q: abs(new.normal[q]))
+        restricted = _cells([_restrict(old, new.normal, p) for old in planes[:k]], dimension - 1, generic)
+        cells = _insert(new, p, cells, restricted)
     return cells
 
 
-def _cells_in_the_plane(planes: Sequence[_Hyperplane]) -> dict[int, IntegerRow]:
+def _cells_in_the_plane(planes: Sequence[_Hyperplane]) -> dict[int, Expansion]:
     """Half cells of lines through the origin of the plane, by sorting.
 
     Write u = a + t * a', a the first normal and a' = (-a_2, a_1): on the side where the first line is
@@ -157,73 +199,60 @@ def _cells_in_the_plane(planes: Sequence[_Hyperplane]) -> dict[int, IntegerRow]:
     # scaling, so that their integer parts sort them.
     shift = 2 * max((denominator.bit_length() for _, denominator, _ in crossings), default=0)
     crossings.sort(key=lambda crossing: (crossing[0] << shift) // crossing[1])
-    cells: dict[int, IntegerRow] = {}
+    cells: dict[int, Expansion] = {}
     below: tuple[int, int] | None = None
     for numerator, denominator, flips in crossings:
         # The mediant of two fractions lies strictly between them.
         top, bottom = (
             (numerator - denominator, denominator) if below is None else (below[0] + numerator, below[1] + denominator)
         )
-        cells[mask] = primitive((bottom * a1 - top * a2, bottom * a2 + top * a1))
+        cells[mask] = ((bottom * a1 - top * a2, bottom * a2 + top * a1),)
         mask ^= flips
         below = (numerator, denominator)
     top, bottom = (0, 1) if below is None else (below[0] + below[1], below[1])
-    cells[mask] = primitive((bottom * a1 - top * a2, bottom * a2 + top * a1))
+    cells[mask] = ((bottom * a1 - top * a2, bottom * a2 + top * a1),)
     return cells
 
 
-def _eliminated(normal: IntegerRow) -> int:
-    """Return the coordinate to solve for on a hyperplane: the smallest nonzero keeps integers short."""
-    return min((q for q in range(len(normal)) if normal[q]), key=lambda q: abs(normal[q]))
-
-
-def _restrict(plane: _Hyperplane, normal: IntegerRow) -> _Hyperplane:
+def _restrict(plane: _Hyperplane, normal: IntegerRow, p: int) -> _Hyperplane:
     """Restrict to the hyperplane of `normal`: put u_p = -sum_q normal_q u_q / normal_p, times |normal_p|."""
-    p = _eliminated(normal)
-    pivot = normal[p]
-    factor = plane.normal[p]
+    pivot, factor = normal[p], plane.normal[p]
     if pivot < 0:
         pivot, factor = -pivot, -factor
-    row = tuple(
-        entry * pivot - factor * other
-        for q, (entry, other) in enumerate(zip(plane.normal, normal, strict=True))
-        if q != p
-    )
-    return _Hyperplane(row, plane.plus, plane.minus)
+    if factor:
+        row = [entry * pivot - factor * other for entry, other in zip(plane.normal, normal, strict=True)]
+    else:
+        row = list(plane.normal)
+    del row[p]
+    return _Hyperplane(tuple(row), plane.plus, plane.minus)
 
 
-def _extend(point: IntegerRow, normal: IntegerRow) -> IntegerRow:
-    """Return the point of the hyperplane of `normal` whose other coordinates are abs(normal_p) * point."""
-    p = _eliminated(normal)
+def _extend(vector: IntegerRow, normal: IntegerRow, p: int) -> IntegerRow:
+    """Return the vector of the hyperplane of `normal` whose other coordinates are |normal_p| * vector."""
     pivot = abs(normal[p])
-    others = [normal[q] for q in range(len(normal)) if q != p]
-    solved = -dot(others, point) if normal[p] > 0 else dot(others, point)
-    lifted = [pivot * entry for entry in point]
-    lifted.insert(p, solved)
-    return tuple(lifted)
+    solved = dot(normal[:p] + normal[p + 1 :], vector)
+    lifted = [pivot * entry for entry in vector]
+    lifted.insert(p, -solved if normal[p] > 0 else solved)
+    return primitive(lifted)
 
 
 def _insert(
-    new: _Hyperplane,
-    old: Sequence[_Hyperplane],
-    cells: dict[int, IntegerRow],
-    restricted: dict[int, IntegerRow],
-) -> dict[int, IntegerRow]:
+    new: _Hyperplane, p: int, cells: dict[int, Expansion], restricted: dict[int, Expansion]
+) -> dict[int, Expansion]:
     """Cut the cells of the old hyperplanes by a new one."""
-    result: dict[int, IntegerRow] = {}
+    normal, plus, minus = new.normal, new.plus, new.minus
+    result: dict[int, Expansion] = {}
     for mask, inside in cells.items():
-        side = dot(new.normal, inside)
-        on_it = restricted.get(mask)
-        if on_it is None:
-            result[mask | (new.plus if side > 0 else new.minus)] = inside
+        side = 0
+        for vector in inside:
+            side = dot(normal, vector)
+            if side:
+                break
+        wall = restricted.get(mask)
+        if wall is None:
+            result[mask | (plus if side > 0 else minus)] = inside
             continue
-        wall = _extend(on_it, new.normal)
-        # factor * wall dominates the step +-normal at every old hyperplane, so neither step leaves the cell.
-        factor = 1 + max(abs(dot(plane.normal, new.normal)) // abs(dot(plane.normal, wall)) for plane in old)
-        for sign, bits in ((1, new.plus), (-1, new.minus)):
-            result[mask | bits] = (
-                inside
-                if side * sign > 0
-                else primitive(factor * w + sign * a for w, a in zip(wall, new.normal, strict=True))
-            )
+        lifted = tuple(_extend(vector, normal, p) for vector in wall)
+        result[mask | plus] = inside if side > 0 else (*lifted, normal)
+        result[mask | minus] = inside if side < 0 else (*lifted, tuple(-a for a in normal))
     return result

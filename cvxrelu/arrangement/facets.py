@@ -2,74 +2,99 @@
 
 For distinct hyperplanes, in any position: if i bounds s, crossing that facet at a point on no other
 hyperplane flips i alone. Conversely, if both patterns occur, a segment from one cell to the other crosses
-hyperplane i and no other, at a point of the boundary of both. Parallel rows are flipped together.
+hyperplane i and no other, at a point of the boundary of both. Opposite cells have the same facets.
 
-Membership is looked up by a 64-bit linear hash: h(s) is the exclusive or of one random key for each set
-bit, so that flipping a hyperplane changes h(s) by a constant. A hit is confirmed by comparing the patterns
-themselves, and keys under which two patterns collide are drawn again, so the answer is exact.
+Membership is looked up in a table by a 64-bit linear hash: h(s) is the exclusive or of one random key for
+each set bit, so that flipping a hyperplane changes h(s) by a constant. A hit is confirmed by comparing the
+patterns themselves, and keys under which two patterns collide are drawn again, so the answer is exact.
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-
-from cvxrelu.arrangement.packing import pack_patterns, unpack_patterns
-from cvxrelu.arrangement.parallel_rows import ParallelClasses
 
 __all__ = ["facets_by_flips"]
 
-_HASH_SEED = 20021055
-_CHUNK_ENTRIES = 2**22
+_HASH_SEED = 1975
+# Lookups per call of the compiled loop, so that an interrupt is noticed.
+_LOOKUPS_PER_CALL = 2**21
 
 
-def facets_by_flips(packed: NDArray[np.uint8], classes: ParallelClasses) -> NDArray[np.bool_]:
-    """Find the facets of each cell of a complete arrangement.
+def facets_by_flips(half: NDArray[np.uint8], n: int) -> NDArray[np.bool_]:
+    """Find the facets of each cell of a complete arrangement of distinct hyperplanes.
 
     Parameters
     ----------
-    packed : ndarray of uint8, shape (p, ceil(n_samples / 8))
-        All patterns, both of each opposite pair, each once.
-    classes : ParallelClasses
-        Classes of parallel rows.
+    half : ndarray of uint8, shape (p, ceil(n / 8))
+        One pattern of each opposite pair, each once, that with the first hyperplane positive.
+    n : int
+        Number of hyperplanes, at least 1.
 
     Returns
     -------
-    ndarray of bool, shape (p, n_samples)
-        True where row i is the representative of a hyperplane that bounds cell s.
+    ndarray of bool, shape (p, n)
+        True where hyperplane i bounds cell s.
 
     Examples
     --------
-    >>> from cvxrelu.arrangement.parallel_rows import parallel_classes
-    >>> line = parallel_classes([[0.0], [1.0], [2.0]])
-    >>> packed = np.array([[7], [6], [4], [0], [1], [3]], dtype=np.uint8)
-    >>> facets_by_flips(packed, line).astype(int).tolist()
-    [[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0], [0, 1, 1]]
+    Three points on a line: between the outer ones, hinges have a neighbour on either side.
+
+    >>> facets_by_flips(np.array([[7], [1], [3]], dtype=np.uint8), 3).astype(int).tolist()
+    [[1, 0, 1], [1, 1, 0], [0, 1, 1]]
     """
-    n_samples = len(classes.representative)
+    flips = np.packbits(np.eye(n, dtype=np.bool_), axis=1, bitorder="little")
+    # The opposite of a pattern without the first hyperplane takes the place of that pattern.
+    flips[0] = np.packbits(np.arange(n) > 0, bitorder="little")
+    table = np.empty(1 << (2 * len(half)).bit_length(), dtype=np.int64)
     rng = np.random.default_rng(_HASH_SEED)
     while True:
-        keys = rng.integers(2**64, size=n_samples, dtype=np.uint64)
-        hashes = _hash(packed, keys)
-        order = np.argsort(hashes, kind="stable")
-        ordered = hashes[order]
-        if not np.any(ordered[1:] == ordered[:-1]):
+        keys = rng.integers(2**64, size=n, dtype=np.uint64)
+        hashes = np.empty(len(half), dtype=np.uint64)
+        if _fill(half, keys, hashes, table):
             break
-    facets = np.zeros((len(packed), n_samples), dtype=np.bool_)
-    for leader in classes.leaders.tolist():
-        members = classes.representative == leader
-        target = hashes ^ np.bitwise_xor.reduce(keys[members])
-        place = np.minimum(np.searchsorted(ordered, target), len(ordered) - 1)
-        hit = np.flatnonzero(ordered[place] == target)
-        neighbour = order[place[hit]]
-        flip = pack_patterns(members[np.newaxis])
-        facets[hit, leader] = (packed[neighbour] == packed[hit] ^ flip).all(axis=1)
+    changes = keys.copy()
+    changes[0] = np.bitwise_xor.reduce(keys[1:])
+    facets = np.zeros((len(half), n), dtype=np.bool_)
+    step = max(1, _LOOKUPS_PER_CALL // n)
+    for start in range(0, len(half), step):
+        _look_up(half, hashes, table, flips, changes, start, facets[start : start + step])
     return facets
 
 
-def _hash(packed: NDArray[np.uint8], keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Exclusive or of the keys of the set bits of each pattern."""
-    hashes = np.empty(len(packed), dtype=np.uint64)
-    step = max(1, _CHUNK_ENTRIES // len(keys))
-    for start in range(0, len(packed), step):
-        bits = unpack_patterns(packed[start : start + step], len(keys))
-        hashes[start : start + step] = np.bitwise_xor.reduce(np.where(bits, keys, np.uint64(0)), axis=1)
-    return hashes
+@njit(cache=True)
+def _fill(half, keys, hashes, table):
+    """Hash all patterns into the table; False if two of them collide."""
+    last = np.uint64(table.shape[0] - 1)
+    table[:] = -1
+    for s in range(half.shape[0]):
+        code = np.uint64(0)
+        for i in range(keys.shape[0]):
+            if half[s, i >> 3] >> (i & 7) & 1:
+                code ^= keys[i]
+        hashes[s] = code
+        slot = code & last
+        while table[slot] >= 0:
+            if hashes[table[slot]] == code:
+                return False
+            slot = (slot + np.uint64(1)) & last
+        table[slot] = s
+    return True
+
+
+@njit(cache=True)
+def _look_up(half, hashes, table, flips, changes, start, facets):
+    """Mark the hyperplanes of patterns start, start + 1, ... whose flip is in the table."""
+    last = np.uint64(table.shape[0] - 1)
+    for row in range(facets.shape[0]):
+        s = start + row
+        for i in range(facets.shape[1]):
+            code = hashes[s] ^ changes[i]
+            slot = code & last
+            while table[slot] >= 0 and hashes[table[slot]] != code:
+                slot = (slot + np.uint64(1)) & last
+            t = table[slot]
+            if t >= 0:
+                same = True
+                for byte in range(half.shape[1]):
+                    same = same and half[t, byte] == half[s, byte] ^ flips[i, byte]
+                facets[row, i] = same

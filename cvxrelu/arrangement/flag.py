@@ -1,19 +1,21 @@
 """Generic flags: how the cells of a central arrangement fall into lowest vertices, level by level.
 
-Let g, h be generic functionals on R^D and G = {g = h = 0}. Map a cell C by (g, h) to the plane. Either 0 is not in the
-image of its closure without the origin, and the image is a sector of angle below 180 degrees; then exactly one of C
-and -C lies at angles where, in the chart g = 1, the height h is bounded below and attained: it has a lowest vertex, and
-the other has none. Or C meets G, and C is a cell of the arrangement restricted to G, of dimension D - 2. So
+Let g, h be generic functionals on R^D and G = {g = h = 0}. Map a cell C by (g, h) to the plane. Either 0 is
+not in the image of its closure without the origin, and the image is a sector of angle below 180 degrees; then
+exactly one of C and -C lies at angles where, in the chart g = 1, the height h is bounded below and attained:
+it has a lowest vertex, and the other has none. Or C meets G, and C is a cell of the arrangement restricted to
+G, of dimension D - 2. So
 
     half of the cells = vertices of level 0 + vertices of level 1 + ...,
 
-level t being the restriction to a generic subspace of dimension D - 2t, where a simple vertex counts one cell, and a
-degenerate one the cells around it that it is the lowest point of. In general position, with n rows, level t has
-C(n, D - 2t - 1) vertices, and these add up to half of Cover's count. The last level of dimension 1 is one cell.
+level t being the restriction to a generic subspace of dimension D - 2t, where a simple vertex counts one
+cell, and a degenerate one the cells around it that it is the lowest point of. In general position, with n
+rows, level t has C(n, D -
+2t - 1) vertices, and these add up to half of Cover's count. The last level of dimension 1 is one cell.
 
-All of this needs g and h generic: g does not vanish at a vertex, h - y_0 g not on an edge from it. Whoever uses a
-vertex verifies that exactly, for functionals with 60 random bits it holds always but for bad luck of order 1e-18 a
-vertex.
+All of this needs g and h generic: g does not vanish at a vertex, h - y_0 g not on an edge from it. Whoever
+uses a vertex verifies that exactly, for functionals with 60 random bits it holds always but for bad luck of
+order 1e-18 a vertex.
 
 The data. Rows are integers; a change of coordinates that is exact in integers (subtract one of the points,
 drop dependent columns, multiply columns by powers of two) makes their floats well scaled. Only signs of
@@ -34,7 +36,8 @@ __all__ = ["Level", "levels"]
 
 _SEED = 1965
 _BITS = 60
-# Elimination of integers is exact in floats if products of two minors, and sums of two of these, stay below this.
+# Elimination of integers is exact in floats if products of two minors, and sums of two of these, stay below
+# this.
 _EXACT_LIMIT = 2**53
 
 Matrix = tuple[IntegerRow, ...]
@@ -53,7 +56,8 @@ class Level:
     frame : tuple of tuple of int
         Matrix, one row a coordinate of the original space, that maps points of this subspace there.
     floats : ndarray of shape (n + 2, D)
-        Rows, chart and height, each times a power of two and correctly rounded (rows unscaled and exact if `exact`).
+        Rows, chart and height, each times a power of two and correctly rounded (rows unscaled and exact if
+        `exact`).
     exact : bool
         Whether the rows are integers so small that floats eliminate them exactly.
 
@@ -104,7 +108,8 @@ def levels(rows: Sequence[IntegerRow], affine: bool) -> list[Level]:
         if dimension == 1:
             result.append(_level(matrix, (1,), (0,), frame))
             return result
-        # G is the image of Q = [B; 2^bits I]; the functionals that vanish on it are combinations of 2^bits e_0 - B_0
+        # G is the image of Q = [B; 2^bits I]; the functionals that vanish on it are combinations of 2^bits
+        # e_0 - B_0
         # and 2^bits e_1 - B_1.
         random = rng.integers(-(2**_BITS), 2**_BITS, (3, dimension)).tolist()
         first = (1 << _BITS, 0, *(-b for b in random[0][2:]))

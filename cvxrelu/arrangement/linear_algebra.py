@@ -1,8 +1,8 @@
-"""Linear algebra in integers: independence, spans and null vectors, by fraction-free Gauss-Jordan elimination.
+"""Independence, spans and null vectors in integers, by fraction-free Gauss-Jordan elimination.
 
 The basis kept has one pivot column for each row, and every row is zero in the pivot columns of the others,
-so membership in the span and the null space can be read off. Rows are divided by their greatest common divisor,
-which keeps integers as short as the minors they stand for.
+so membership in the span and the null space can be read off. Rows are divided by their greatest common
+divisor, which keeps integers as short as the minors they stand for.
 """
 
 from collections.abc import Iterable, Sequence

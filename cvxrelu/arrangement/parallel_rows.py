@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.arrangement.integers import IntegerRow, integer_rows, leading_sign
+from cvxrelu.arrangement.packing import pack_patterns, unpack_patterns
 from cvxrelu.arrangement.validation import check_points, lift
 
 __all__ = ["ParallelClasses", "classes_of_rows", "parallel_classes"]
@@ -51,6 +52,35 @@ class ParallelClasses:
     def zero(self) -> NDArray[np.bool_]:
         """Mask of the zero rows, shape (n_samples,)."""
         return self.representative < 0
+
+    def expand(self, packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Extend packed patterns of the representatives to all rows.
+
+        Parameters
+        ----------
+        packed : ndarray of uint8, shape (p, ceil(n_classes / 8))
+            Patterns; bit c is the sign at the c-th representative.
+
+        Returns
+        -------
+        ndarray of uint8, shape (p, ceil(n_samples / 8))
+            Patterns of all rows: parallel ones follow their representative, zero rows are positive.
+
+        Examples
+        --------
+        >>> classes = parallel_classes([[1.0], [-1.0], [0.0]], bias=False)
+        >>> classes.expand(np.array([[1], [0]], dtype=np.uint8)).tolist()
+        [[5], [6]]
+        """
+        leaders = self.leaders
+        if len(leaders) == len(self.representative):
+            return packed
+        signs = np.ones((len(packed), len(self.representative)), dtype=np.bool_)
+        live = ~self.zero
+        if live.any():
+            column = np.searchsorted(leaders, self.representative[live])
+            signs[:, live] = unpack_patterns(packed, len(leaders))[:, column] == (self.orientation[live] > 0)
+        return pack_patterns(signs)
 
 
 def parallel_classes(X: ArrayLike, bias: bool = True) -> ParallelClasses:

@@ -1,13 +1,13 @@
 """Vertices that floats leave undecided, treated exactly.
 
 At a vertex w, spanned by k independent rows S of one level, the rows that vanish form Z, all others have
-the same sign in every cell around w. Moving w along the level, only the rows of Z matter, and in coordinates without
-one where w is not zero they are an arrangement in k dimensions. With
+the same sign in every cell around w. Moving w along the level, only the rows of Z matter, and in coordinates
+without one where w is not zero they are an arrangement in k dimensions. With
 
     eta = (g . w) h - (h . w) g,         g . w > 0,
 
-which vanishes at w, the vertex w is the lowest point of exactly those cells around it on which eta is positive.
-Every vertex is treated once, for the S that is the lexicographically first basis of Z.
+which vanishes at w, the vertex w is the lowest point of exactly those cells around it on which eta is
+positive. Every vertex is treated once, for the S that is the lexicographically first basis of Z.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.arrangement.exact import NOT_GENERIC, cells_inside
+from cvxrelu.arrangement.exact import NOT_GENERIC, Expansion, cells_inside, expansion_to_point
 from cvxrelu.arrangement.flag import Level
 from cvxrelu.arrangement.integers import IntegerRow, primitive
 from cvxrelu.arrangement.linear_algebra import Span, dot, null_vector
@@ -37,18 +37,19 @@ class VertexCell:
         Pattern; bit i is the sign of row i of the level.
     vertex : tuple of int
         The lowest point.
-    direction : tuple of int
-        A direction that leads from there into the cell.
+    directions : tuple of tuple of int
+        Vectors r_0, r_1, ...; r_0 + epsilon r_1 + ... leads from there into the cell. Empty if the vertex is
+        inside.
 
     Examples
     --------
-    >>> VertexCell(1, (1, 0), (0, 1)).mask
+    >>> VertexCell(1, (1, 0), ((0, 1),)).mask
     1
     """
 
     mask: int
     vertex: IntegerRow
-    direction: IntegerRow
+    directions: Expansion
 
     def interior_point(self, rows: Sequence[IntegerRow]) -> IntegerRow:
         """Return the point halfway from the vertex to the far side of the cell.
@@ -65,19 +66,22 @@ class VertexCell:
 
         Examples
         --------
-        >>> VertexCell(3, (1, 0), (0, 1)).interior_point([(1, 0), (0, 1)])
+        >>> VertexCell(3, (1, 0), ((0, 1),)).interior_point([(1, 0), (0, 1)])
         (1, 1)
         """
+        if not self.directions:
+            return self.vertex
+        direction = expansion_to_point(self.directions, rows)
         reach: Fraction | None = None
         for row in rows:
-            here, change = dot(row, self.vertex), dot(row, self.direction)
+            here, change = dot(row, self.vertex), dot(row, direction)
             if here * change < 0:
                 crossing = Fraction(abs(here), 2 * abs(change))
                 reach = crossing if reach is None else min(reach, crossing)
         if reach is None:
-            reach = Fraction(max(map(abs, self.vertex)), max(map(abs, self.direction)))
+            reach = Fraction(max(map(abs, self.vertex)), max(map(abs, direction)))
         return primitive(
-            reach.denominator * w + reach.numerator * r for w, r in zip(self.vertex, self.direction, strict=True)
+            reach.denominator * w + reach.numerator * r for w, r in zip(self.vertex, direction, strict=True)
         )
 
 
@@ -89,8 +93,8 @@ def cells_at_vertices(level: Level, subsets: NDArray[np.integer]) -> list[Vertex
     level : Level
         The arrangement.
     subsets : ndarray of int, shape (r, k)
-        Ascending rows S of each vertex. Dependent ones, and those that are not the lexicographically first basis of
-        the rows through their vertex, give nothing.
+        Ascending rows S of each vertex. Dependent ones, and those that are not the lexicographically first
+        basis of the rows through their vertex, give nothing.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def cells_at_vertices(level: Level, subsets: NDArray[np.integer]) -> list[Vertex
     >>> from cvxrelu.arrangement.flag import levels
     >>> level = levels([(0, 1), (1, 1), (2, 1)], affine=True)[0]
     >>> [cell.mask.bit_count() for cell in cells_at_vertices(level, np.array([[0], [1], [2]]))]
-    [3, 1, 2]
+    [3, 2, 1]
     """
     bases: list[list[int]] = []
     vertices: list[IntegerRow] = []
@@ -131,8 +135,8 @@ def cells_at_vertices(level: Level, subsets: NDArray[np.integer]) -> list[Vertex
 def _float_signs(level: Level, vertices: Sequence[IntegerRow]) -> NDArray[np.int8]:
     """Signs of the rows at the vertices where floats prove them, else 0.
 
-    Rows and points are correctly rounded here, which adds at most 2 u |a| |w| to the error of the product: the
-    bound of `decided_signs` has room for it.
+    Rows and points are correctly rounded here, which adds at most 2 u |a| |w| to the error of the product:
+    the bound of `decided_signs` has room for it.
     """
     points = np.empty((len(vertices), level.dimension))
     for point, vertex in zip(points, vertices, strict=True):
@@ -159,9 +163,10 @@ def _cells_around(level: Level, basis: list[int], vertex: IntegerRow, signs: NDA
     eta = _without(tuple(up * h - across * g for g, h in zip(level.chart, level.height, strict=True)), dropped)
     around = _simple_cell(eta, local) if len(through) == len(basis) else cells_inside(eta, local)
     result = []
-    for mask, direction in around.items():
+    for mask, local_directions in around.items():
         on = sum(1 << row for i, row in enumerate(through) if mask >> i & 1)
-        result.append(VertexCell(off | on, vertex, (*direction[:dropped], 0, *direction[dropped:])))
+        directions = tuple((*r[:dropped], 0, *r[dropped:]) for r in local_directions)
+        result.append(VertexCell(off | on, vertex, directions))
     return result
 
 
@@ -176,10 +181,11 @@ def _is_first_basis(level: Level, basis: list[int], through: list[int]) -> bool:
     return [i for i in through if i <= basis[-1] and span.add(level.rows[i])] == basis
 
 
-def _simple_cell(eta: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, IntegerRow]:
+def _simple_cell(eta: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, Expansion]:
     """Return the one cell of k independent rows in k dimensions on which eta is positive throughout.
 
-    eta = sum_i y_i row_i has the signs of the cell, and a direction r with row_i . r = sign(y_i) leads into it.
+    eta = sum_i y_i row_i has the signs of the cell, and a direction r with row_i . r = sign(y_i) leads into
+    it.
     """
     relation = null_vector(tuple(zip(*rows, eta, strict=True)))
     if relation is None or not all(relation):
@@ -192,4 +198,4 @@ def _simple_cell(eta: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, Integ
     *direction, scale = solution
     if scale < 0:
         direction = [-r for r in direction]
-    return {sum(1 << i for i, sign in enumerate(signs) if sign > 0): tuple(direction)}
+    return {sum(1 << i for i, sign in enumerate(signs) if sign > 0): (tuple(direction),)}
