@@ -123,18 +123,18 @@ def _interpolate(problem: Problem) -> FunctionFit:
     """Fit exactly, in closed form."""
     samples, rates = Samples.of(problem.X, problem.y), Rates.of(problem.negative_slope)
     dual = np.zeros(problem.n_samples)
-    dual[samples.first] = _interpolation_dual(samples, rates)
+    if len(samples) > 1:
+        corners = samples.corners()
+        dual[corners.first] = _interpolation_dual(corners, rates)
     return FunctionFit(sparsest_through(samples, rates), dual)
 
 
 def _interpolation_dual(samples: Samples, rates: Rates) -> Array:
-    """Return the coefficients of V as a linear form in y."""
-    if len(samples) == 1:
-        return np.zeros(1)
+    """Return the coefficients of V as a linear form in y, for two points or more."""
     p, q = rates
     bend = end_bend(samples, rates)
     end = np.sign(bend) / (p + q)
-    s = np.concatenate([[end], samples.turns / (p + q if bend else p), [-end]])
+    s = np.concatenate([[end], np.sign(samples.curvatures) / (p + q if bend else p), [-end]])
     # Differences of differences, in this order, are exactly zero along a run of equal signs.
     form = np.concatenate([[0.0], -np.diff(s) / np.diff(samples.x), [0.0]])
     return -np.diff(form)
@@ -157,7 +157,8 @@ def _optimise(problem: Problem, solver: str, time_limit: float | None) -> Functi
             break
         solutions.append(solution)
         best, nodes = function, fewer
-    best = _fewest_knots(problem, places, best, target)
+    if len(nodes) > 1:
+        best = _fewest_knots(problem, places, best, target)
     return FunctionFit(best, _best_dual(problem, [solution.dual for solution in solutions]))
 
 
@@ -187,15 +188,23 @@ def _bending_nodes(places: Array, nodes: Array, solution: LineSolution) -> Array
 
 
 def _fewest_knots(problem: Problem, places: Array, function: PiecewiseLinear, target: float) -> PiecewiseLinear:
-    """Return the sparsest function of least cost through the values of a function at the data, if it is as good."""
+    """Return the sparsest function of least cost through the values of a function at the data, if it is as good.
+
+    Of its jumps only those count that a solver means, and there is none where it has no knot, whatever the rounding of
+    its values between near data points may suggest.
+    """
     samples = Samples(places, function(places), np.arange(len(places)))
     rates = Rates.of(problem.negative_slope)
-    sparsest = _level(sparsest_through(samples, rates, SOLVER_EXCESS_RTOL), rates)
+    jumps = function.second_derivative().jumps
+    floor = JUMP_RTOL * max(float(np.abs(jumps).sum()), float(np.abs(function.slopes).max()))
+    turns = np.zeros(len(places))
+    turns[np.searchsorted(places, function.knots)] = np.where(np.abs(jumps) > floor, np.sign(jumps), 0.0)
+    sparsest = _level(sparsest_through(samples, rates, turns[1:-1], SOLVER_EXCESS_RTOL), rates)
     return sparsest if len(sparsest.knots) <= function.n_knots and _objective(problem, sparsest) <= target else function
 
 
 def _level(function: PiecewiseLinear, rates: Rates) -> PiecewiseLinear:
-    """Return the function, turned by what a solver leaves, so that q TV(f') = p abs(f'(-inf) + f'(inf)) if it nearly is.
+    """Return the function turned so that q TV(f') = p abs(f'(-inf) + f'(inf)), if a solver leaves it at nearly that.
 
     Then one neuron a knot is enough, all of them facing one way; and for a = -1 the end slopes cancel, as they must.
     """

@@ -155,6 +155,11 @@ class Samples:
             flat[corner - 1] = ~bowed[run]
         return np.where(flat, 0.0, np.sign(self.curvatures))
 
+    def corners(self, turns: Array | None = None) -> "Samples":
+        """Return the end points and the points where the polyline turns; by default according to `turns`."""
+        kept = np.concatenate([[0], np.flatnonzero(self.turns if turns is None else turns) + 1, [len(self) - 1]])
+        return Samples(self.x[kept], self.y[kept], self.first[kept])
+
     def _check_slopes(self) -> None:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             steep = ~np.isfinite(np.diff(self.y) / np.diff(self.x))

@@ -75,15 +75,20 @@ def sparsest_interpolant(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0
     return sparsest_through(Samples.of(x, y), Rates.of(negative_slope))
 
 
-def sparsest_through(samples: Samples, rates: Rates, excess_rtol: float = EXCESS_RTOL) -> PiecewiseLinear:
-    """Return the sparsest minimum-norm interpolant of sorted samples; an excess up to a share of C + S is none."""
+def sparsest_through(
+    samples: Samples, rates: Rates, turns: Array | None = None, excess_rtol: float = EXCESS_RTOL
+) -> PiecewiseLinear:
+    """Return the sparsest minimum-norm interpolant of sorted samples.
+
+    Where they come from a solver, the caller knows better than `Samples.turns` which curvatures count, and which share
+    of C + S an excess may have and still be none.
+    """
     if len(samples) == 1:
         return PiecewiseLinear(samples.x, samples.y, 0.0, 0.0)
     # Without the points on straight stretches; a gap that held some is rigid, since f is affine there by (i).
-    kept = np.concatenate([[0], np.flatnonzero(samples.turns) + 1, [len(samples) - 1]])
-    rigid = np.diff(kept) > 1
-    corners = Samples(samples.x[kept], samples.y[kept], samples.first[kept])
-    bend = end_bend(samples, rates, excess_rtol)
+    corners = samples.corners(turns)
+    rigid = np.diff(np.searchsorted(samples.x, corners.x)) > 1
+    bend = end_bend(corners, rates, excess_rtol)
     curvatures = np.concatenate([[0.0], corners.curvatures, [0.0]])
     if bend == 0:
         return _pair(corners, curvatures, rigid)
