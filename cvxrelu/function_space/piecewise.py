@@ -153,12 +153,13 @@ class PiecewiseLinear:
         """Tell whether two functions are equal, everywhere on the line, up to a relative tolerance.
 
         The difference is piecewise linear, so it is largest at a knot of either function or it is decided by the
-        outer slopes; it is measured against the values at, and the slopes between, the knots.
+        outer slopes. It is measured against the largest value at a knot and the rise of the steepest slope over the
+        knots' extent; outer slopes, against the steepest slope.
         """
         places = np.union1d(self.knots, other.knots)
         mine, theirs = self(places), other(places)
-        height = max(float(np.abs(values).max()) for values in (mine, theirs))
         steepness = max(float(np.abs(function.slopes).max()) for function in (self, other))
+        height = max(float(np.abs(mine).max()), float(np.abs(theirs).max()), steepness * float(np.ptp(places)))
         ends = abs(self.left_slope - other.left_slope), abs(self.right_slope - other.right_slope)
         return bool(np.abs(mine - theirs).max() <= rtol * height) and max(ends) <= rtol * steepness
 
