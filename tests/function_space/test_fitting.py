@@ -141,6 +141,18 @@ def test_refuses_other_problems_and_solvers():
         fit_function(cr.Problem([[0.0], [1.0]], [-1.0, 1.0], "logistic", alpha=0.1), solver="OSQP")
 
 
+def test_stops_at_the_time_limit_with_an_honest_gap():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, 3000)
+    problem = cr.Problem(x[:, None], rng.standard_normal(3000), "squared", alpha=1e-4)
+    try:
+        fit = fit_function(problem, time_limit=0.0)
+    except SolverError:
+        return
+    certificate = certify_dual(problem, fit.function.to_network(), fit.dual)
+    assert 0 <= certificate.lower <= certificate.upper
+
+
 def test_other_solvers_agree():
     problem = make_problem(np.random.default_rng(5), "squared", 30, 0.0, 0.01)
     values = [
