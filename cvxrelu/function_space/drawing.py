@@ -45,7 +45,7 @@ def plot_function(function: PiecewiseLinear, ax: "Axes | None" = None, **style: 
     low, high = axes.get_xlim() if axes.has_data() else (f.knots[0] - margin, f.knots[-1] + margin)
     inside = (f.knots > low) & (f.knots < high)
     grid = np.concatenate([[low], f.knots[inside], [high]])
-    style = {"color": BLUE, "linewidth": 2.0, "solid_joinstyle": "round"} | style
+    style = {"color": BLUE, "linewidth": 2.0, "solid_joinstyle": "round", "zorder": 3} | style
     (line,) = axes.plot(grid, f(grid), **style)  # pyright: ignore[reportArgumentType]
     if function.n_knots:
         ring = {"color": "white", "markeredgecolor": line.get_color(), "zorder": line.get_zorder() + 0.1}

@@ -34,6 +34,9 @@ __all__ = ["Envelope", "envelope"]
 
 Array = NDArray[np.float64]
 
+# Random members do not bend in gaps narrower than this share of abs(x), nor nearer to the end of a gap than this share
+# of it: floats would not carry their slopes.
+NARROW = 1e-6
 # Random members: most knots in a gap, and the mean distance of a knot beyond the data as a share of their extent.
 MOST_KNOTS, OUTER_REACH = 4, 0.1
 
@@ -125,21 +128,23 @@ class Envelope:
 
     def _draw(self, rng: np.random.Generator) -> PiecewiseLinear:
         """Draw one member: end slopes, then slopes at the points, then convex pieces between them."""
-        x, y, slopes, loose = self.x, self.y, self.slopes.copy(), self.loose
+        x, y, slopes = self.x, self.y, self.slopes.copy()
         if len(x) == 1:
             return PiecewiseLinear(x, y, float(slopes[0]), float(slopes[-1]))
         share = rng.beta(0.5, 0.5)
         slopes[0] = slopes[1] + share * (slopes[0] - slopes[1])
         slopes[-1] = slopes[-2] + (1 - share) * (slopes[-1] - slopes[-2])
+        loose = self.loose & (np.diff(x) > NARROW * np.maximum(np.abs(x[1:]), np.abs(x[:-1])))
         # The slope that f has *at* each point: f' stays on its left side before, and on its right side after.
         at = slopes[:-1] + rng.beta(0.7, 0.7, len(x)) * np.diff(slopes)
         start, end = np.where(loose, at[:-1], slopes[1:-1]), np.where(loose, at[1:], slopes[1:-1])
         knots, values = self._convex_pieces(np.flatnonzero(loose), start, end, rng)
         # Before x_1 the slope goes from slopes[0] to start[0], after x_N from end[-1] to slopes[-1], at some distance.
-        reach = OUTER_REACH * float(np.ptp(x)) * rng.exponential(size=2)
+        reach = OUTER_REACH * float(np.ptp(x)) * (0.1 + rng.exponential(size=2))
+        before, after = x[0] - reach[0], x[-1] + reach[1]
         ends = (
-            (self.signs[0], x[0] - reach[0], y[0] - start[0] * reach[0]),
-            (self.signs[-1], x[-1] + reach[1], y[-1] + end[-1] * reach[1]),
+            (self.signs[0], before, y[0] + start[0] * (before - x[0])),
+            (self.signs[-1], after, y[-1] + end[-1] * (after - x[-1])),
         )
         outer = [(knot, value) for sign, knot, value in ends if sign]
         knots = np.concatenate([x, knots, [knot for knot, _ in outer]])
@@ -164,11 +169,16 @@ class Envelope:
         weights = rng.dirichlet(np.ones(count), len(gaps))
         height = A + B
         apex = np.where(height != 0, B / np.where(height != 0, height, 1.0), 0.5)
-        rising, falling = A[:, None, :] * apex[:, :, None], B[:, None, :] * (1 - apex[:, :, None])
+        # The mean is taken where the floats put the tips, unless that is at an end of the gap: the polyline through any
+        # points of a convex piece is one, with slopes in the same bounds.
+        knots = self.x[gaps, None] + width[:, None] * apex
+        along = knots - self.x[gaps, None]
+        s = along / width[:, None]
+        rising, falling = A[:, None, :] * s[:, :, None], B[:, None, :] * (1 - s[:, :, None])
         depth = np.where(np.abs(rising) < np.abs(falling), rising, falling) @ weights[:, :, None]
-        along = width[:, None] * apex
         values = self.y[gaps, None] + chord[:, None] * along - width[:, None] * depth[:, :, 0]
-        return (self.x[gaps, None] + along).ravel(), values.ravel()
+        apart = (s > NARROW) & (s < 1 - NARROW)
+        return knots[apart], values[apart]
 
 
 def envelope(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0) -> Envelope:

@@ -95,7 +95,8 @@ def sparsest_through(
     prepended, appended = curvatures.copy(), curvatures.copy()
     prepended[0], appended[-1] = bend, -bend
     candidates = [_pair(corners, ends, rigid) for ends in (prepended, appended)]
-    return min(candidates, key=lambda function: len(function.knots))
+    # Of two as sparse, the one whose rounding matters less: floats may not resolve a steep end far from the origin.
+    return min(candidates, key=lambda f: (len(f.knots), float(np.abs(f(corners.x) - corners.y).max())))
 
 
 def _pair(corners: Samples, curvatures: Array, rigid: NDArray[np.bool_]) -> PiecewiseLinear:
