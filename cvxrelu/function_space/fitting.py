@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate import certify_dual
-from cvxrelu.errors import InputError
+from cvxrelu.errors import InputError, SolverError
 from cvxrelu.function_space.cost import Rates, end_bend, function_cost
 from cvxrelu.function_space.line_program import LineSolution, solve_on_nodes
 from cvxrelu.function_space.piecewise import PiecewiseLinear
@@ -148,10 +148,13 @@ def _optimise(problem: Problem, solver: str, time_limit: float | None) -> Functi
     target = _objective(problem, best) * (1 + SIMPLER_RTOL)
     nodes = places
     for _ in range(SIMPLIFYING_ROUNDS):
-        fewer = _bending_nodes(places, nodes, solutions[-1])
+        fewer = _bending_nodes(places, solutions[-1], float(np.ptp(problem.y)))
         if len(fewer) >= len(nodes):
             break
-        solution = solve_on_nodes(problem, fewer, solver, time_limit)
+        try:
+            solution = solve_on_nodes(problem, fewer, solver, time_limit)
+        except SolverError:
+            break  # What was found before stands.
         function = _connect(solution)
         if _objective(problem, function) > target:
             break
@@ -162,15 +165,15 @@ def _optimise(problem: Problem, solver: str, time_limit: float | None) -> Functi
     return FunctionFit(best, _best_dual(problem, [solution.dual for solution in solutions]))
 
 
-def _bending_nodes(places: Array, nodes: Array, solution: LineSolution) -> Array:
+def _bending_nodes(places: Array, solution: LineSolution, height: float) -> Array:
     """Return the data points next to where a solution bends, and the ends; one node if it is constant.
 
     A kink in a gap of the data shows as jumps at both ends of the gap, and an interior-point method spreads it over
     further neighbours; so each group of neighbouring jumps of one sign is replaced by the two data points around its
-    barycentre.
+    barycentre. Constant is what rises by less than a solver's accuracy times the height of the targets.
     """
-    slopes = solution.slopes
-    if not len(slopes) or np.abs(slopes).max() * np.ptp(places) <= JUMP_RTOL * max(1.0, np.abs(solution.values).max()):
+    slopes, nodes = solution.slopes, solution.nodes
+    if not len(slopes) or np.abs(slopes).max() * np.ptp(places) <= JUMP_RTOL * height:
         return places[:1]
     jumps = np.diff(slopes)
     floor = JUMP_RTOL * max(float(np.abs(jumps).sum()), float(np.abs(slopes).max()))
