@@ -44,8 +44,8 @@ SIMPLER_RTOL = 1e-8
 JUMP_RTOL = 1e-6
 # An excess, likewise: at an optimum C / p and S / q are often equal, and a solver leaves them apart by its tolerance.
 SOLVER_EXCESS_RTOL = 1e-7
-# Rounds of solving again on fewer nodes; two are enough nearly always, and each costs some milliseconds.
-SIMPLIFYING_ROUNDS = 3
+# Rounds of solving again on fewer nodes; the first finds nearly all there is to find.
+SIMPLIFYING_ROUNDS = 2
 
 
 @dataclass(frozen=True, eq=False)
