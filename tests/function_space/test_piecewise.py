@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from cvxrelu import InputError, InputTypeError
+from cvxrelu.function_space import PiecewiseLinear, envelope
+from tests.function_space.instances import SIX_X, SIX_Y
+
+
+def test_values_slopes_and_jumps():
+    f = PiecewiseLinear([0.0, 1.0, 3.0], [1.0, 2.0, 0.0], 2.0, 0.5)
+    x = np.array([[-1.0, 0.0], [0.5, 2.0], [3.0, 5.0]])
+    assert f(x).tolist() == [[-1.0, 1.0], [1.5, 1.0], [0.0, 1.0]]
+    assert f.derivative(x).tolist() == [[2.0, 1.0], [1.0, -1.0], [0.5, 0.5]]
+    assert f(0.5).shape == ()
+    bends = f.second_derivative()
+    assert bends.positions.tolist() == [0.0, 1.0, 3.0]
+    assert bends.jumps.tolist() == [-1.0, -2.0, 1.5]
+    assert bends.total_variation == 4.5
+    assert f.n_knots == 3
+    assert repr(f) == "PiecewiseLinear(3 knots, left_slope=2, right_slope=0.5)"
+
+
+def test_simplifies_without_changing():
+    x = np.linspace(-1, 1, 41)
+    f = PiecewiseLinear(x, np.abs(x - 0.3) + 7 * x, 6.0, 8.0)
+    assert f.n_knots == 1
+    assert f.simplified().is_close(f)
+    line = PiecewiseLinear(x, 3 * x - 0.1, 3.0, 3.0)
+    assert line.n_knots == 0
+    assert len(line.simplified().knots) == 1
+    assert line.simplified().is_close(line)
+
+
+def test_closeness_looks_at_the_whole_line():
+    f = PiecewiseLinear([0.0, 1.0], [0.0, 1.0], 0.0, 1.0)
+    assert f.is_close(PiecewiseLinear([0.0, 0.5, 1.0], [0.0, 0.5, 1.0 + 1e-12], 0.0, 1.0))
+    assert not f.is_close(PiecewiseLinear([0.0, 0.5, 1.0], [0.0, 0.5 + 1e-6, 1.0], 0.0, 1.0))
+    assert not f.is_close(PiecewiseLinear([0.0, 1.0], [0.0, 1.0], 0.0, 1.0 + 1e-6))
+    assert f.is_close(PiecewiseLinear([0.0, 1.0], [0.0, 1.0], 0.0, 1.0 + 1e-6), rtol=1e-5)
+
+
+def test_is_immutable():
+    knots = np.array([0.0, 1.0])
+    f = PiecewiseLinear(knots, knots, 0.0, 0.0)
+    knots[0] = 0.5
+    assert f.knots[0] == 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        f.values[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (([], [], 0.0, 0.0), "at least one"),
+        (([0.0, 0.0], [0.0, 1.0], 0.0, 0.0), "ascending"),
+        (([0.0, 1.0], [0.0], 0.0, 0.0), "2 knots and 1 values"),
+        (([0.0], [np.inf], 0.0, 0.0), "finite"),
+        (([0.0], [0.0], np.nan, 0.0), "left_slope"),
+    ],
+)
+def test_refuses_what_is_no_function(arguments, words):
+    with pytest.raises(InputError, match=words):
+        PiecewiseLinear(*arguments)
+
+
+def test_refuses_slopes_that_are_no_numbers():
+    with pytest.raises(InputTypeError, match="right_slope"):
+        PiecewiseLinear([0.0], [0.0], 0.0, "steep")
+
+
+def test_example_draws_a_small_picture(tmp_path):
+    from examples.interpolants_1d import main
+
+    main(tmp_path / "deep" / "picture.png")
+    assert 20_000 < (tmp_path / "deep" / "picture.png").stat().st_size < 150_000
+
+
+def test_pictures():
+    band = envelope(SIX_X, SIX_Y)
+    axes = band.plot(members=3, random_state=0)
+    assert axes.get_xlim() == pytest.approx((-1.3, 1.3))
+    before = len(axes.lines)
+    band.sample(1, 0)[0].plot(axes, color="black")
+    assert len(axes.lines) == before + 2
+    assert axes.get_xlim() == pytest.approx((-1.3, 1.3))
+    line = PiecewiseLinear([0.0], [0.0], 1.0, 1.0).plot()
+    assert len(line.lines) == 1
