@@ -186,11 +186,13 @@ def test_sampled_patterns_claim_nothing_global():
     assert again.network == fit.network
 
 
-def test_auto_enumerates_small_and_samples_large_data(caplog):
+def test_auto_enumerates_tiny_data_and_says_why(caplog):
     caplog.set_level("INFO", "cvxrelu")
-    assert cr.solve(make_problem(n_samples=6)).method == "enumerate"
-    assert cr.solve(make_problem("squared", n_samples=30, n_features=6), random_state=0).method == "sample"
-    assert "patterns" in caplog.text
+    for n_samples, method in ((6, "enumerate"), (40, "generate")):
+        fit = cr.solve(make_problem("squared", n_samples=n_samples))
+        assert fit.method == method
+        assert "patterns" in fit.history[0].note
+        assert f"method {method!r}" in caplog.text
 
 
 def test_fits_are_deterministic():

@@ -127,7 +127,7 @@ def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
             for side in range(2):
                 s = 1.0 - 2.0 * side
                 slot = step + half * m
-                values[side, slot] = _peak(s * fx, s * fy, lo, hi, where)
+                values[side, slot] = _peak(s * fx, s * fy, lo, hi, where)  # pyright: ignore[reportArgumentType]
                 directions[side, slot, 0] = flip * where[0]
                 directions[side, slot, 1] = flip * where[1]
         k = order[j]
