@@ -25,7 +25,7 @@ LAYERS = [
     {"decode", "master"},
     {"column_generation"},
     {"methods"},
-    {"fit"},
+    {"fit", "function_space"},
     {"estimators", "plots", "tables"},
     {"demo"},
     {"__main__"},
