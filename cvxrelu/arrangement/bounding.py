@@ -20,8 +20,7 @@ from cvxrelu.errors import InputError, InputTypeError
 __all__ = ["bounding_rows"]
 
 # Distance from the hull, relative to its size, up to which a point counts as one of its vertices. Far above
-# the
-# rounding of Qhull (about 1e-14) and of the interior point.
+# the rounding of Qhull (about 1e-14) and of the interior point.
 _HULL_TOLERANCE = 1e-9
 # The hull of n points has up to n^(dimension / 2) facets; beyond this dimension all rows are kept.
 _MAX_HULL_DIMENSION = 6

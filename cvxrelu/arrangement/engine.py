@@ -23,8 +23,7 @@ __all__ = ["Batch", "Chunk", "chunks", "run_chunk"]
 # Bytes of patterns that one chunk makes at most, so that the results of all workers fit in little memory.
 _CHUNK_BYTES = 2**22
 # Patterns per call of the kernel, and numbers computed: it returns to Python several times a second, so that
-# an
-# interrupt is noticed.
+# an interrupt is noticed.
 _PATTERNS_PER_CALL = 2**15
 _WORK_PER_CALL = 2**25
 # Undecided vertices collected before they are treated exactly.

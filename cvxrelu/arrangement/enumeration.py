@@ -16,7 +16,7 @@ from tqdm import tqdm
 from cvxrelu.arrangement.counting import half_count
 from cvxrelu.arrangement.engine import Batch
 from cvxrelu.arrangement.facets import facets_by_flips
-from cvxrelu.arrangement.flag import Level, levels
+from cvxrelu.arrangement.flag import Level, levels, rank_bound
 from cvxrelu.arrangement.integers import integer_rows
 from cvxrelu.arrangement.memory import check_max_memory, refuse_if_too_large
 from cvxrelu.arrangement.packing import bytes_per_pattern, pack_patterns, unpack_patterns
@@ -87,10 +87,11 @@ class Arrangement:
         rows = integer_rows(self.lifted[self.classes.leaders])
         return levels(rows, affine=self.bias) if rows else []
 
-    @property
+    @cached_property
     def half_bound(self) -> int:
         """Upper bound for the number of half patterns, exact in general position."""
-        return half_count(self.classes.n_classes, self._flag[0].dimension if self._flag else 0)
+        rows = integer_rows(self.lifted[self.classes.leaders])
+        return half_count(self.classes.n_classes, rank_bound(rows))
 
     @cached_property
     def _half_length(self) -> int:

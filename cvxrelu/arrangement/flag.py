@@ -10,8 +10,8 @@ G, of dimension D - 2. So
 
 level t being the restriction to a generic subspace of dimension D - 2t, where a simple vertex counts one
 cell, and a degenerate one the cells around it that it is the lowest point of. In general position, with n
-rows, level t has C(n, D -
-2t - 1) vertices, and these add up to half of Cover's count. The last level of dimension 1 is one cell.
+rows, level t has C(n, D - 2t - 1) vertices, and these add up to half of Cover's count. A level of dimension 1,
+which is the last, is one cell.
 
 All of this needs g and h generic: g does not vanish at a vertex, h - y_0 g not on an edge from it. Whoever
 uses a vertex verifies that exactly, for functionals with 60 random bits it holds always but for bad luck of
@@ -32,12 +32,13 @@ from numpy.typing import NDArray
 from cvxrelu.arrangement.integers import IntegerRow, primitive
 from cvxrelu.arrangement.linear_algebra import Span, dot
 
-__all__ = ["Level", "levels"]
+__all__ = ["Level", "levels", "rank_bound"]
 
 _SEED = 1965
 _BITS = 60
-# Elimination of integers is exact in floats if products of two minors, and sums of two of these, stay below
-# this.
+# Rows up to this length are cheap to eliminate in integers, however many.
+_SHORT = 32
+# Elimination of integers is exact in floats if sums of two products of minors stay below this.
 _EXACT_LIMIT = 2**53
 
 Matrix = tuple[IntegerRow, ...]
@@ -108,9 +109,8 @@ def levels(rows: Sequence[IntegerRow], affine: bool) -> list[Level]:
         if dimension == 1:
             result.append(_level(matrix, (1,), (0,), frame))
             return result
-        # G is the image of Q = [B; 2^bits I]; the functionals that vanish on it are combinations of 2^bits
-        # e_0 - B_0
-        # and 2^bits e_1 - B_1.
+        # G is the image of Q = [B; 2^bits I], B with two rows; the functionals that vanish on it are combinations
+        # of 2^bits e_0 - B_0 and 2^bits e_1 - B_1.
         random = rng.integers(-(2**_BITS), 2**_BITS, (3, dimension)).tolist()
         first = (1 << _BITS, 0, *(-b for b in random[0][2:]))
         second = (0, 1 << _BITS, *(-b for b in random[1][2:]))
@@ -151,11 +151,7 @@ def _coordinates(rows: Sequence[IntegerRow], affine: bool) -> tuple[Matrix, Matr
             for p in range(len(rows[0]))
         )
         matrix, frame = _multiply(matrix, shift, reduce=True), _multiply(frame, shift)
-    span = Span()
-    for row in matrix:
-        span.add(row)
-        if span.rank == len(row):
-            break
+    span = _span(matrix)
     if span.rank < len(rows[0]):
         columns = sorted(span.pivots)
         select = tuple(tuple(int(p == q) for q in columns) for p in range(len(rows[0])))
@@ -170,6 +166,39 @@ def _coordinates(rows: Sequence[IntegerRow], affine: bool) -> tuple[Matrix, Matr
         balance = _diagonal([1 << (max(bits) - b) for b in bits])
         matrix, frame = _multiply(matrix, balance, reduce=True), _multiply(frame, balance)
     return matrix, frame
+
+
+def _span(rows: Sequence[IntegerRow]) -> Span:
+    """Return the span of rows, which needs no more of them once it is everything."""
+    span = Span()
+    for row in rows:
+        span.add(row)
+        if span.rank == len(row):
+            break
+    return span
+
+
+def rank_bound(rows: Sequence[IntegerRow]) -> int:
+    """Return the rank of rows, or an upper bound where it would take long.
+
+    Parameters
+    ----------
+    rows : sequence of tuple of int
+        The rows.
+
+    Returns
+    -------
+    int
+        The rank if rows are short, else the smaller of the number and the length of rows.
+
+    Examples
+    --------
+    >>> rank_bound([(1, 1, 2), (2, 2, 4), (0, 1, 1)])
+    2
+    """
+    if not rows:
+        return 0
+    return _span(rows).rank if len(rows[0]) <= _SHORT else min(len(rows), len(rows[0]))
 
 
 def _central_row(matrix: Matrix) -> IntegerRow:

@@ -102,10 +102,9 @@ def eliminate(walk, m):
 def _store_ratios(walk, m, p, b_p):
     """Store what the triangular system for y needs: entries at pivots, over the pivots, with their errors.
 
-    A ratio r = a / b_p errs by at most (e_a + |r| e_b) / (|b_p| - e_b) + 2 u |r|; for |b_p| > 2 e_b the
-    quotient is below
-    (e_a + |r| e_b) (1 + 2 e_b / |b_p|) / |b_p|. To the 2 u come k + 4 for its share of a sum of k + 2
-    products.
+    A ratio r = a / b_p errs by at most (e_a + |r| e_b) / (|b_p| - e_b) + 2 u |r|, where the quotient is below
+    (e_a + |r| e_b) (1 + 2 e_b / |b_p|) / |b_p| for |b_p| > 2 e_b. To the 2 u come k + 4 for the share of r in
+    a sum of k + 2 products.
     """
     k = walk.reduced.shape[0]
     width = walk.reduced.shape[2]

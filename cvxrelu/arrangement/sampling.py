@@ -27,8 +27,7 @@ from cvxrelu.errors import InputError, InputTypeError
 __all__ = ["sample_patterns"]
 
 # Step from the vertex into the cell, relative to the size of w: small enough to pass few other hyperplanes,
-# large
-# enough for the signs on S to be certain in floats.
+# large enough for the signs on S to be certain in floats.
 _STEP = 2.0**-24
 # Below this, scaling by a power of two may round.
 _NORMAL = float(np.finfo(np.float64).tiny)
@@ -118,8 +117,7 @@ def _draw_from_all(rows: NDArray[np.float64], n: int, rng: np.random.Generator) 
 def _draw_by_vertices(rows: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Draw patterns of distinct hyperplanes from the cells around random vertices."""
     # Powers of two keep the scaled rows exact multiples of the given ones, column by column and row by row,
-    # so
-    # that the signs at a point of the scaled arrangement are signs of the given one.
+    # so that the signs at a point of the scaled arrangement are signs of the given one.
     scaled = _scale_to_one(_scale_to_one(rows, axis=0), axis=1)
     if np.any((scaled == 0) != (rows == 0)) or np.any((scaled != 0) & (np.abs(scaled) < _NORMAL)):
         scaled = rows  # an entry underflowed, so that the scaled row would be another one

@@ -72,6 +72,9 @@ def test_too_large_is_refused_with_the_count_and_the_way_out():
     for method in (arrangement.to_bool, arrangement.packed, arrangement.facets, arrangement.witnesses):
         with pytest.raises(SizeError, match=r"16,5.*GiB.*blocks\(\).*sample_patterns.*generate"):
             method()
+    wide = arr.enumerate_patterns(np.random.default_rng(0).standard_normal((300, 300)))
+    with pytest.raises(SizeError, match="GiB"):
+        wide.packed()
     small = arr.enumerate_patterns([[0.0], [1.0]], max_memory=3)
     with pytest.raises(SizeError, match="4 sign patterns needs 8 bytes"):
         small.to_bool()
