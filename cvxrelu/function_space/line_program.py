@@ -35,12 +35,14 @@ PRECISE_TOL = 1e-12
 # Where that is out of reach, steps stall: 20 to 40 are usual, and after these the point is as good as it gets.
 MOST_STEPS = 60
 PRECISE_OPTIONS = {
-    "CLARABEL": {
-        "tol_gap_abs": PRECISE_TOL,
-        "tol_gap_rel": PRECISE_TOL,
-        "tol_feas": PRECISE_TOL,
-        "max_iter": MOST_STEPS,
-    }
+    "CLARABEL": (
+        {
+            "tol_gap_abs": PRECISE_TOL,
+            "tol_gap_rel": PRECISE_TOL,
+            "tol_feas": PRECISE_TOL,
+            "max_iter": MOST_STEPS,
+        },
+    )
 }
 
 
@@ -152,12 +154,12 @@ def _run(model: _Model, name: str, time_limit: float | None) -> None:
     limit = {}
     if time_limit is not None and name in TIME_LIMIT_OPTION:
         limit[TIME_LIMIT_OPTION[name]] = max(time_limit, 0.01)
-    usual = SOLVER_OPTIONS.get(name, {})
+    usual = SOLVER_OPTIONS.get(name, ({},))
     with warnings.catch_warnings():
         # As in `backend`: inaccuracy is measured by the certificate, and reported from there.
         warnings.simplefilter("ignore")
         failure = None
-        for options in (PRECISE_OPTIONS.get(name, usual), usual):
+        for options in (*PRECISE_OPTIONS.get(name, ()), *usual):
             try:
                 model.problem.solve(solver=name, **options, **limit)
                 break
