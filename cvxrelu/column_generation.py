@@ -36,8 +36,8 @@ DROP_SCORE = 0.7
 MASTER_SHARE, FINEST, COARSEST = 1e-2, 1e-9, 1e-4
 # Output weights below this share of the largest are zeros of the interior-point method.
 USED_RTOL = 1e-9
-# Random starts of local ascent in a round, besides the neurons in use.
-ASCENT_STARTS = 64
+# Random starts of local ascent in a round, and the most neurons in use that it starts from.
+ASCENT_STARTS, WARM_STARTS = 32, 40
 # The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
 PRICING_SHARE = 0.25
 # Cones that an exhaustive search looks at before it settles for the bound it has, if no deadline is given.
@@ -154,7 +154,8 @@ def generate(
         late = deadline is not None and time.perf_counter() >= deadline
         priced, proven = None, True
         if ascend_first and v.any() and not late:
-            starts = np.column_stack([network.W, network.b])
+            heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]
+            starts = np.column_stack([network.W, network.b])[heaviest]
             priced = pricer.ascend(v, n_starts=ASCENT_STARTS, starts=starts, random_state=rng)
         if priced is None or priced.value <= limit * (1 + PRICING_SHARE * tol):
             seconds = None if deadline is None else max(deadline - time.perf_counter(), LAST_BOUND_SECONDS)

@@ -150,9 +150,9 @@ def _reduced_networks(problem: Problem, solution: Solution) -> Iterator[Network]
     """Yield networks of few neurons for a solution."""
     for level in TRIM_LEVELS:
         groups = _reduce(problem, solution.scaling, _occupied(solution, level), level)
+        yield _to_network(problem, solution.scaling, groups)
         for snap in SNAP_LEVELS:
             yield _to_network(problem, solution.scaling, _polish(problem, solution.scaling, groups, snap))
-        yield _to_network(problem, solution.scaling, groups)
 
 
 def _narrow(problem: Problem, solution: Solution, resolve: Resolve) -> Solution | None:
@@ -175,7 +175,7 @@ def _trim(solution: Solution, resolve: Resolve) -> Solution:
     costs = np.maximum(_costs(solution.scaling, solution.plus), _costs(solution.scaling, solution.minus))
     allowed = solution.value + VALUE_RTOL * max(abs(solution.value), NEGLIGIBLE_COST)
     for level in TRIM_LEVELS:
-        keep = costs > max(level * costs.max(), NEGLIGIBLE_COST)
+        keep = costs > max(level * costs.max(initial=0.0), NEGLIGIBLE_COST)
         if keep.all():
             return solution
         if not keep.any():
@@ -291,7 +291,7 @@ def _occupied(solution: Solution, level: float) -> _Groups:
     """Return the groups whose cost is above `level` times the largest."""
     vectors = np.vstack([solution.plus, solution.minus])
     costs = _costs(solution.scaling, vectors)
-    keep = costs > max(level * costs.max(), NEGLIGIBLE_COST)
+    keep = costs > max(level * costs.max(initial=0.0), NEGLIGIBLE_COST)
     signs = np.repeat([1.0, -1.0], len(solution.plus))
     patterns = np.vstack([solution.cells.patterns] * 2)
     return _Groups(signs[keep], patterns[keep], vectors[keep], solution.constant)

@@ -107,7 +107,7 @@ class ReLUInterpolator(_Regressor):
         Whether a neuron's bias costs nothing, counts like a weight, or is absent.
     negative_slope : float, default 0.0
         Slope of the leaky ReLU at negative arguments; any number but 1.
-    method : {"auto", "enumerate", "generate", "sample"}, default "auto"
+    method : {"auto", "enumerate", "generate", "line", "sample"}, default "auto"
         How the sign patterns are found; see `cvxrelu.solve`.
     tol : float, default 1e-6
         Relative gap to reach.

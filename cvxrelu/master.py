@@ -10,14 +10,17 @@ that is what is solved, as a dense quadratic program; a and c are its multiplier
 loss) a few Newton steps are taken, each a quadratic program.
 
 An interior-point method is used on purpose: its dual vectors are central, and column generation needs fewer rounds with
-them than with vertices.
+them than with vertices. Where it breaks down on a linear dual (neighbours so close that the least cost is immense), the
+simplex method takes over, and decides whether there is a solution at all.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import piqp
 from numpy.typing import NDArray
+from scipy.optimize import linprog
 
 from cvxrelu.errors import SolverError
 from cvxrelu.losses import DualModel
@@ -31,6 +34,10 @@ Array = NDArray[np.float64]
 NEWTON_STEPS = 30
 # Smallest step of the line search, below which a Newton direction no longer improves the dual.
 SMALLEST_STEP = 1e-4
+
+# Interior-point iterations after which a program counts as too badly scaled; ten to thirty are usual.
+MOST_ITERATIONS = 60
+FAILURES = (piqp.PIQP_DUAL_INFEASIBLE, piqp.PIQP_PRIMAL_INFEASIBLE, piqp.PIQP_NUMERICS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +112,7 @@ def _solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accurac
     solver = piqp.DenseSolver()
     settings = solver.settings
     settings.verbose = False
+    settings.max_iter = MOST_ITERATIONS
     settings.eps_abs = settings.eps_rel = accuracy
     settings.check_duality_gap = True
     settings.eps_duality_gap_abs = settings.eps_duality_gap_rel = accuracy
@@ -122,13 +130,37 @@ def _solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accurac
     )
     status = solver.solve()
     result = solver.result
-    if status in (piqp.PIQP_DUAL_INFEASIBLE, piqp.PIQP_PRIMAL_INFEASIBLE):
+    broken = not all(np.isfinite(part).all() for part in (result.x, result.z_u, result.z_l))
+    stalled = status == piqp.PIQP_MAX_ITER_REACHED and not model.curvature.any()
+    if stalled or broken or status in FAILURES:
+        return _solve_linear(problem, outputs, model)
+    weights = np.asarray(result.z_u) - np.asarray(result.z_l)
+    constant = float(result.y[0]) if balanced else 0.0
+    return MasterSolution(np.asarray(result.x) * bound, weights, constant)
+
+
+def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterSolution:
+    """Maximise a linear dual objective by the simplex method, which badly scaled columns do not upset."""
+    if model.curvature.any():
+        raise SolverError("The master problem broke down numerically; rescale the data, or use method='enumerate'.")
+    n, k = outputs.shape
+    bound = 1.0 if problem.alpha is None else n * problem.alpha
+    balanced = problem.norm.has_free_constant
+    result: Any = linprog(
+        model.slope,
+        A_ub=np.vstack([outputs.T, -outputs.T]),
+        b_ub=np.full(2 * k, bound),
+        A_eq=np.ones((1, n)) if balanced else None,
+        b_eq=[0.0] if balanced else None,
+        bounds=np.column_stack([model.lower, model.upper]),
+        method="highs-ds",
+        options={"presolve": False},
+    )
+    if result.x is None:
         raise SolverError(
             f"No network with bias={problem.bias!r} meets loss={problem.loss.name!r} on this data; use bias='free' or "
             "bias='joint', or a regularised loss."
         )
-    if not (np.isfinite(result.x).all() and np.isfinite(result.z_u).all() and np.isfinite(result.z_l).all()):
-        raise SolverError("The master problem broke down numerically; use method='enumerate', or rescale the data.")
-    weights = np.asarray(result.z_u) - np.asarray(result.z_l)
-    constant = float(result.y[0]) if balanced else 0.0
-    return MasterSolution(np.asarray(result.x) * bound, weights, constant)
+    marginals = -result.ineqlin.marginals
+    constant = -float(result.eqlin.marginals[0]) if balanced else 0.0
+    return MasterSolution(result.x, marginals[:k] - marginals[k:], constant)

@@ -2,6 +2,7 @@ r"""The ways from a problem to a certified network: every cell, random cells, or
 
     enumerate   Problem -> Arrangement -> Cells -> Program -> Solution -> Network, Certificate
     sample      the same with random cells; the certificate speaks of those only
+    line        Problem -> piecewise linear function -> Network, Certificate; for one input with free biases
     generate    Problem -> neurons <-> pricing of dual vectors -> Cells -> Program -> Solution -> Network, Certificate
 
 A method is a function from a run to an outcome and a line in `METHODS`.
@@ -22,7 +23,8 @@ from cvxrelu.backend import Solution, run_solver
 from cvxrelu.certificate import Certificate, certificate_of, certify_dual
 from cvxrelu.column_generation import GenerationRound, generate
 from cvxrelu.decode import as_solution, decode
-from cvxrelu.errors import SolverError
+from cvxrelu.errors import InputError, SolverError
+from cvxrelu.function_space import fit_function, is_line_problem
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, build_program, covering_cells
@@ -113,6 +115,10 @@ class Outcome:
 
 def choose_method(problem: Problem) -> tuple[str, str]:
     """Return the method that "auto" stands for, and the reason."""
+    if is_line_problem(problem):
+        reason = "one input with free biases, where the problem has one variable a sample"
+        logger.info("method 'line': %s", reason)
+        return "line", reason
     count = count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias)
     size = count * problem.lifted.shape[1]
     method = "enumerate" if size <= AUTO_SIZE else "generate"
@@ -188,23 +194,24 @@ def _generate(run: Run) -> Outcome:
     if best is None:
         raise KeyboardInterrupt("interrupted before the first round ended")
     stopped = stopped or run.time_left == 0
-    network = best.network if stopped else _finish(run, best)
+    network = _finish(run, best, stopped)
     certificate = certificate_of(problem, network, best.bound)
     history.append(Round(network.n_neurons, certificate.upper, certificate.lower, run.elapsed, "fewest neurons"))
     return Outcome(network, certificate, tuple(history), stopped)
 
 
-def _finish(run: Run, state: GenerationRound) -> Network:
+def _finish(run: Run, state: GenerationRound, stopped: bool) -> Network:
     """Return a network with at most as many neurons as samples that is no worse than that of the last round.
 
-    If the gap is still open with it, the program on the cells of its neurons moves them to their best places.
+    If the gap is still open with it, and there is time, the program on the cells of its neurons moves them to their
+    best places.
     """
     problem = run.problem
     solution = as_solution(problem, state.network, state.bound.dual)
     reduced = decode(problem, solution, _refuse)
     candidates = [state.network, reduced]
     closed = problem.objective(reduced) * (1 - run.tol) <= state.bound.lower
-    if not closed and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
+    if not closed and not stopped and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
         patterns = as_solution(problem, reduced, state.bound.dual).cells.patterns
         cells = Cells(patterns, bounding_rows(problem.X, patterns, problem.norm.has_bias))
         try:
@@ -214,6 +221,21 @@ def _finish(run: Run, state: GenerationRound) -> Network:
     objectives = np.array([problem.objective(network) for network in candidates])
     as_good = objectives <= objectives.min() + run.tol / 10 * abs(objectives.min())
     return min((candidates[k] for k in np.flatnonzero(as_good)), key=lambda network: network.n_neurons)
+
+
+def _line(run: Run) -> Outcome:
+    """Solve for the function values at the data (one input, free biases)."""
+    problem = run.problem
+    if not is_line_problem(problem):
+        raise InputError("method='line' takes one input, bias='free' and the Euclidean norm; use method='auto'.")
+    with _stages(run, 2) as stage:
+        stage("fitting the function")
+        fitted = fit_function(problem, run.solver, run.time_left)
+        network = fitted.function.to_network(problem.negative_slope)
+        stage("certifying")
+        certificate = certify_dual(problem, network, fitted.dual)
+    row = Round(network.n_neurons, certificate.upper, certificate.lower, run.elapsed, "program in the function values")
+    return Outcome(network, certificate, (row,))
 
 
 def _refuse(cells: Cells) -> Solution:
@@ -232,4 +254,9 @@ def _stages(run: Run, count: int) -> Iterator[Callable[[str], None]]:
         yield stage
 
 
-METHODS: dict[str, Callable[[Run], Outcome]] = {"enumerate": _enumerate, "generate": _generate, "sample": _sample}
+METHODS: dict[str, Callable[[Run], Outcome]] = {
+    "enumerate": _enumerate,
+    "generate": _generate,
+    "line": _line,
+    "sample": _sample,
+}

@@ -43,11 +43,12 @@ def test_random_labels_in_the_plane(n_samples, cost):
     np.testing.assert_allclose(fit.objective, cost, rtol=1e-7)
 
 
+@pytest.mark.parametrize("method", ["enumerate", "generate"])
 @pytest.mark.parametrize("slope", SLOPES)
-def test_one_input_against_the_closed_form(slope):
+def test_one_input_against_the_closed_form(slope, method):
     for seed in range(4):
         X, y = normal_data(7, 1, seed)
-        fit = cr.solve(cr.Problem(X, y, negative_slope=slope))
+        fit = cr.solve(cr.Problem(X, y, negative_slope=slope), method)
         assert_certified(fit)
         np.testing.assert_allclose(fit.objective, line_cost(X[:, 0], y, slope), rtol=3e-7)
         np.testing.assert_allclose(fit.objective, line_cost_by_lp(X[:, 0], y, slope), rtol=3e-7)
@@ -193,6 +194,15 @@ def test_auto_enumerates_tiny_data_and_says_why(caplog):
         assert fit.method == method
         assert "patterns" in fit.history[0].note
         assert f"method {method!r}" in caplog.text
+
+
+@pytest.mark.parametrize(("loss", "slope"), list(itertools.product(LOSSES, SLOPES)))
+def test_methods_agree_on_the_line(loss, slope):
+    problem = make_problem(loss, n_samples=10, n_features=1, negative_slope=slope)
+    fits = [cr.solve(problem, method) for method in ("line", "generate", "enumerate")]
+    for fit in fits:
+        assert_certified(fit)
+    np.testing.assert_allclose([fit.objective for fit in fits], fits[0].objective, rtol=1e-6)
 
 
 def test_fits_are_deterministic():

@@ -221,9 +221,6 @@ def unlift(points: Points, neurons: Array) -> Array:
 
 
 def distinct(neurons: Array) -> Array:
-    """Drop rows that repeat an earlier one."""
-    kept: list[Array] = []
-    for row in neurons:
-        if all(np.abs(row - other).max() > DISTINCT for other in kept):
-            kept.append(row)
-    return np.array(kept).reshape(-1, neurons.shape[1])
+    """Drop rows that repeat an earlier one to the grid of `DISTINCT`."""
+    _, first = np.unique(np.round(neurons / DISTINCT), axis=0, return_index=True)
+    return neurons[np.sort(first)]
