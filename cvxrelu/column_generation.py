@@ -29,13 +29,16 @@ Array = NDArray[np.float64]
 
 # A new column's score must exceed the bound by this share of the largest excess, and by more than rounding.
 WORTHWHILE, ROUNDING = 0.05, 1e-10
-# Unused columns whose score has fallen below this share of the bound are dropped: few of them come back.
-DROP_SCORE = 0.7
+# Unused columns are dropped when their score falls short of the bound by this multiple of the excess, within these
+# limits: as the dual vector settles, fewer of them come back.
+DROP_FACTOR, DROP_LIMITS = 3.0, (0.03, 0.3)
 # The master is solved to this share of the largest excess, within these limits: the first dual vectors are wild and are
 # not worth many digits.
 MASTER_SHARE, FINEST, COARSEST = 1e-2, 1e-9, 1e-4
 # Output weights below this share of the largest are zeros of the interior-point method.
 USED_RTOL = 1e-9
+# Columns with more than this share of the largest weight are kept whatever their score.
+NEEDED_RTOL = 1e-4
 # Random starts of local ascent in a round, and the most neurons in use that it starts from.
 ASCENT_STARTS, WARM_STARTS = 32, 40
 # The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
@@ -180,8 +183,10 @@ def generate(
             accuracy = max(accuracy * MASTER_SHARE, FINEST)
             continue
         new = np.abs(priced.scores) > limit * (1 + max(WORTHWHILE * excess, ROUNDING))
+        shortfall = np.clip(DROP_FACTOR * excess, *DROP_LIMITS)
         weights = np.abs(master.weights)
-        kept = (np.abs(columns.outputs.T @ dual) > DROP_SCORE * standard_limit) | (weights > USED_RTOL * weights.max())
+        close = np.abs(columns.outputs.T @ dual) > (1 - shortfall) * standard_limit
+        kept = close | (weights > NEEDED_RTOL * weights.max())
         columns = columns[kept] + Columns.of(standard, *scaling.adopt(priced.W[new], priced.b[new]))
         accuracy = float(np.clip(MASTER_SHARE * excess, FINEST, min(accuracy, COARSEST)))
 

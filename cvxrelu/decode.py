@@ -53,6 +53,8 @@ NETWORK_RTOL = 1e-7
 SNAP_LEVELS = (1e-5, 1e-7, 0.0)
 # Share of a row's length within which a point on a hinge counts as on the positive side: rounding only.
 ON_HINGE = 1e-12
+# Steps of the active-set method for each column; a few times the support are usual.
+NNLS_STEPS = 10
 # Misfits (relative) below which interpolants count as equally exact, so that the cheaper one is chosen.
 EXACT_FIT = 1e-10
 
@@ -201,7 +203,13 @@ def _reduce(problem: Problem, scaling: Scaling, groups: _Groups, level: float) -
     used = lengths > 0
     factors = np.zeros(len(lengths))
     if used.any():
-        factors[used] = scipy.optimize.nnls(centered[:, used] / lengths[used], target - center)[0] / lengths[used]
+        try:
+            found = scipy.optimize.nnls(
+                centered[:, used] / lengths[used], target - center, maxiter=NNLS_STEPS * len(used)
+            )
+        except RuntimeError:  # out of steps: the groups stay as they are
+            return groups
+        factors[used] = found[0] / lengths[used]
     costs = factors * _costs(scaling, groups.vectors)
     support = costs > level * costs.max(initial=0.0)
     return _Groups(

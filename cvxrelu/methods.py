@@ -194,24 +194,23 @@ def _generate(run: Run) -> Outcome:
     if best is None:
         raise KeyboardInterrupt("interrupted before the first round ended")
     stopped = stopped or run.time_left == 0
-    network = _finish(run, best, stopped)
+    network = best.network if stopped else _finish(run, best)
     certificate = certificate_of(problem, network, best.bound)
     history.append(Round(network.n_neurons, certificate.upper, certificate.lower, run.elapsed, "fewest neurons"))
     return Outcome(network, certificate, tuple(history), stopped)
 
 
-def _finish(run: Run, state: GenerationRound, stopped: bool) -> Network:
+def _finish(run: Run, state: GenerationRound) -> Network:
     """Return a network with at most as many neurons as samples that is no worse than that of the last round.
 
-    If the gap is still open with it, and there is time, the program on the cells of its neurons moves them to their
-    best places.
+    If the gap is still open with it, the program on the cells of its neurons moves them to their best places.
     """
     problem = run.problem
     solution = as_solution(problem, state.network, state.bound.dual)
     reduced = decode(problem, solution, _refuse)
     candidates = [state.network, reduced]
     closed = problem.objective(reduced) * (1 - run.tol) <= state.bound.lower
-    if not closed and not stopped and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
+    if not closed and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
         patterns = as_solution(problem, reduced, state.bound.dual).cells.patterns
         cells = Cells(patterns, bounding_rows(problem.X, patterns, problem.norm.has_bias))
         try:
