@@ -4,8 +4,8 @@ r"""The lower bound of a dual vector, in rational arithmetic from the data to th
     t the best factor with gamma(t v) <= bound
 
 The duals are those of the table in `cvxrelu.losses`; they are written a second time here, so that neither copy is
-believed because of the other. gamma(v)^2 is an exact fraction where neurons live on a circle: one or two features with a
-free bias or none, one feature with a jointly penalised bias.
+believed because of the other. gamma(v)^2 is an exact fraction where neurons live on a circle: one or two features with
+a free bias or none, one feature with a jointly penalised bias.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cvxrelu.errors import InputError
+from cvxrelu.losses import LOSSES
 from cvxrelu.problem import Problem
 from cvxrelu.rational.circle import gamma_squared
 from cvxrelu.rational.numbers import ExactData, entropy_below, root_above, to_fractions
@@ -123,9 +124,9 @@ def _check(problem: Problem) -> None:
             f"the problem has {problem.n_features} features, bias={problem.bias!r} and norm={problem.norm.name!r}; "
             "its floating-point certificate holds up to rounding."
         )
-    if problem.loss.name not in _OBJECTIVES:
+    if problem.loss.name not in _OBJECTIVES or type(problem.loss) is not LOSSES[problem.loss.name]:
         raise InputError(
-            f"Exact verification does not know the dual of loss={problem.loss.name!r}; it knows "
+            f"Exact verification does not know the dual of loss={problem.loss!r}; it knows "
             f"{', '.join(map(repr, _OBJECTIVES))}."
         )
 
@@ -168,7 +169,7 @@ def _constraint(v: Fractions, y: Fractions, correlation: Fraction, reach: Fracti
 def _squared(v: Fractions, y: Fractions, correlation: Fraction, reach: Fraction | None) -> Fraction:
     """Return max over t <= reach of (t y.v - t^2 norm(v)^2 / 2) / N."""
     square = sum((weight * weight for weight in v), ZERO)
-    if square == 0:
+    if square == 0 or correlation <= 0:
         return ZERO
     t = correlation / square if reach is None else min(correlation / square, reach)
     return t * (correlation - t * square / 2) / len(v)
