@@ -92,11 +92,11 @@ def lower_bound(task, X, y, v):
         p = y * v
         require((p >= 0).all() and (loss == "margin" or (p <= 1).all()), "the dual vector leaves its domain")
         correlation = math.fsum(p)
-    if gamma == 0 or correlation <= 0:
+    if correlation <= 0 or (gamma == 0 and loss not in PENALISED):
         return 0.0
     if loss not in PENALISED:
         return correlation / gamma
-    reach = N * task["alpha"] / gamma
+    reach = N * task["alpha"] / gamma if gamma > 0 else math.inf
     if loss == "squared":
         t = min(reach, correlation / square)
         return t * (correlation - t * square / 2) / N

@@ -103,6 +103,13 @@ def certify(network: Any, problem: Problem, **solve_options: Any) -> Certificate
     InputError, InputTypeError
         If the network cannot be read, or does not go with the problem.
 
+    Notes
+    -----
+    Weight decay is this cost in disguise: (v^2 + norm(w)^2) / 2 >= abs(v) norm(w), with equality once a neuron is
+    rescaled. So ``MLPRegressor(alpha=A)`` and ``MLPClassifier(alpha=A)`` of scikit-learn, whose biases are free,
+    minimise the objective of ``Problem(X, y, loss="squared", alpha=A / N)`` and of the same with loss "logistic";
+    with ``solver="lbfgs"``, ``certificate.upper`` is at most the ``loss_`` they report.
+
     Examples
     --------
     A network with one neuron too many, for points on a line of slope one:

@@ -34,8 +34,8 @@ def regressor():
 
 def test_a_trained_regressor_gets_its_gap(regressor):
     problem = cr.Problem(X, Y, loss="squared", alpha=0.01)
-    certificate = cr.certify(regressor, problem)
-    fit = cr.solve(problem)
+    certificate = cr.certify(regressor, problem, random_state=0)
+    fit = cr.solve(problem, random_state=0)
     network = certificate.network
     np.testing.assert_allclose(network(X), regressor.predict(X), rtol=1e-12)
     np.testing.assert_allclose(certificate.upper, objective_by_hand(problem, network), rtol=1e-12)
@@ -44,6 +44,14 @@ def test_a_trained_regressor_gets_its_gap(regressor):
     assert certificate.upper > 1.5 * fit.objective
     assert str(certificate) == certificate.sentence
     assert "above the best possible" in certificate.sentence or "times the best possible" in certificate.sentence
+
+
+@pytest.mark.parametrize(("kind", "loss", "y"), [(MLPRegressor, "squared", Y), (MLPClassifier, "logistic", LABELS)])
+def test_weight_decay_of_scikit_learn_is_the_cost(kind, loss, y):
+    model = train(kind, y, alpha=0.4, solver="lbfgs")
+    certificate = cr.certify(model, cr.Problem(X, y, loss=loss, alpha=0.4 / len(X)))
+    assert certificate.upper <= model.loss_
+    np.testing.assert_allclose(certificate.upper, model.loss_, rtol=0.01)
 
 
 @pytest.mark.parametrize("labels", [LABELS, np.where(LABELS > 0, "yes", "no")])

@@ -104,6 +104,10 @@ def random_duals(record):
     record["dual"] = (dual / 64).tolist()
 
 
+def move_the_heaviest_point(record):
+    record["problem"]["X"][int(np.argmax(np.abs(record["dual"])))][0] += 0.01
+
+
 def drop_a_row(record):
     record["problem"]["X"].pop()
 
@@ -115,7 +119,7 @@ FORGERIES = {
     "a weight": scaled("network", "W", 0, 0, factor=1.01),
     "an output weight": scaled("network", "v", 0, factor=1.01),
     "a target": scaled("problem", "y", 2, factor=1.01),
-    "a point": scaled("problem", "X", 3, 0, factor=1.01),
+    "a point": move_the_heaviest_point,
     "the dual, no longer balanced": scaled("dual", 0, factor=3.0),
     "two dual entries": swap_duals,
     "all dual entries": random_duals,

@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ GRID = st.integers(-3, 3)
 def exact_line_cost(x, y, slope):
     """Least cost of interpolants of one input, from the closed form, in fractions; x ascending and distinct."""
     slopes = [(y[k + 1] - y[k]) / (x[k + 1] - x[k]) for k in range(len(x) - 1)]
-    curvature = sum(abs(after - before) for before, after in zip(slopes, slopes[1:], strict=False))
+    curvature = sum(abs(after - before) for before, after in pairwise(slopes))
     p, q = abs(1 - slope), abs(1 + slope)
     return max(curvature / p, (curvature + abs(slopes[0] + slopes[-1])) / (p + q))
 
