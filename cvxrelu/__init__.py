@@ -9,6 +9,8 @@ from importlib.metadata import version
 
 from cvxrelu.arrangement import Arrangement, count_patterns, enumerate_patterns, sample_patterns
 from cvxrelu.certificate import Certificate
+from cvxrelu.certificate_file import load_certificate
+from cvxrelu.certify import as_network, certify
 from cvxrelu.errors import (
     AccuracyWarning,
     CvxReluError,
@@ -21,6 +23,7 @@ from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
 from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
+from cvxrelu.rational import ExactBound
 
 __version__ = version("cvxrelu")
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "Arrangement",
     "Certificate",
     "CvxReluError",
+    "ExactBound",
     "Fit",
     "InputError",
     "InputTypeError",
@@ -39,8 +43,11 @@ __all__ = [
     "SizeError",
     "SolverError",
     "Status",
+    "as_network",
+    "certify",
     "count_patterns",
     "enumerate_patterns",
+    "load_certificate",
     "sample_patterns",
     "solve",
 ]

@@ -13,6 +13,7 @@ exhaustive search, rounding included.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from os import PathLike
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,10 @@ from numpy.typing import NDArray
 from cvxrelu.network import Network
 from cvxrelu.pricing import Priced, make_pricer, price_cells
 from cvxrelu.problem import Problem
+from cvxrelu.rational import ExactBound, exact_bound
+from cvxrelu.rational.numbers import ExactData
+from cvxrelu.records import write_record
+from cvxrelu.wording import sentence_of
 
 __all__ = ["Certificate", "DualBound", "Scope", "bound_dual", "certificate_of", "certify_dual"]
 
@@ -51,6 +56,17 @@ class Certificate:
         The proven upper bound on gamma(dual).
     residual : float
         Relative misfit of an interpolant (shortfall of the margin, for loss "margin"); 0.0 for a regularised loss.
+    problem : Problem
+        The problem that the bounds speak of.
+    network : Network
+        The network that attains `upper`.
+
+    Examples
+    --------
+    >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
+    >>> network = Network(W=[[1.01]], b=[0.0], v=[1 / 1.01])
+    >>> print(certify_dual(problem, network, np.array([-1.0, 1.0])))
+    At most ... % above the best possible (proven for networks of every width).
     """
 
     upper: float
@@ -59,6 +75,11 @@ class Certificate:
     dual: Array
     gamma: float
     residual: float
+    problem: Problem
+    network: Network
+
+    def __str__(self) -> str:
+        return self.sentence
 
     def __repr__(self) -> str:
         return (
@@ -77,6 +98,61 @@ class Certificate:
         if not np.isfinite(self.upper):
             return np.inf
         return self.gap / max(abs(self.upper), np.finfo(float).tiny)
+
+    @property
+    def sentence(self) -> str:
+        """What is proven, in words; its numbers are rounded to the safe side."""
+        return sentence_of(self.upper, self.lower, self.scope, self.residual)
+
+    def verify_exact(self, exact_data: ExactData = "float") -> ExactBound:
+        """Prove a lower bound from the same dual vector in rational arithmetic, where nothing is rounded.
+
+        The floating-point bound is confirmed if ``certificate.verify_exact().lower >= certificate.lower``, which Python
+        compares exactly. The bound is global whatever the scope of the certificate.
+
+        Parameters
+        ----------
+        exact_data : {"float", "decimal"}, default "float"
+            Whether the data are the floats themselves, or the shortest decimals that print them: 0.6 is then 3/5, and
+            the bound speaks of that data only.
+
+        Returns
+        -------
+        ExactBound
+            The bound, as a fraction.
+
+        Raises
+        ------
+        InputError
+            If there are more than two features (one, with a jointly penalised bias), or the loss or the norm is not
+            one of the package's.
+
+        Examples
+        --------
+        >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
+        >>> network = Network(W=[[1.0]], b=[0.0], v=[1.0])
+        >>> certify_dual(problem, network, np.array([-1.0, 1.0])).verify_exact().lower
+        Fraction(1, 1)
+        """
+        return exact_bound(self.problem, self.dual, exact_data)
+
+    def save(self, file: str | PathLike[str]) -> None:
+        """Write everything that is needed to check the certificate to a JSON file; `cvxrelu.load_certificate` reads it.
+
+        Floats are written so that they read back unchanged; an infinite upper bound is written as null.
+
+        Parameters
+        ----------
+        file : path
+            Where to.
+
+        Raises
+        ------
+        InputError
+            If the loss or the norm of the problem is an object that cannot be named in a file.
+        """
+        bounds = {name: getattr(self, name) for name in ("upper", "lower", "scope", "gamma")}
+        write_record(file, {"claim": self.sentence} | bounds, self.dual, self.network, self.problem)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +219,8 @@ def certificate_of(problem: Problem, network: Network, bound: DualBound) -> Cert
         dual=bound.dual,
         gamma=bound.gamma,
         residual=problem.loss.residual(network(problem.X), problem.y),
+        problem=problem,
+        network=network,
     )
 
 

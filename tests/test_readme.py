@@ -15,7 +15,8 @@ def namespace():
 
 
 @pytest.mark.parametrize("number", range(len(SNIPPETS)))
-def test_snippets_of_the_readme_run(number, namespace, capsys):
+def test_snippets_of_the_readme_run(number, namespace, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # what snippets save is not to be kept
     exec(SNIPPETS[number], namespace)
     if number == 0:
         assert capsys.readouterr().out.startswith("30.000000\n30.000000\n")

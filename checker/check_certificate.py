@@ -1,0 +1,148 @@
+r"""Check a certificate of cvxrelu, without cvxrelu: `python check_certificate.py certificate.json`.
+
+    upper = objective of the network on the data                  (evaluated here)
+    lower = dual objective of v, scaled by gamma(v)               (gamma by brute force over anchors and arcs, here)
+    gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b)),   lower <= every network of every width
+
+Needs NumPy only, and covers problems whose neurons live on a circle: one or two features with bias "free" or "none",
+one feature with bias "joint". Exit code 0: verified. 1: refuted, or no certificate. 2: beyond this checker.
+"""
+
+import json
+import math
+import sys
+
+import numpy as np
+
+RTOL = 1e-8  # claims may exceed what is found here by this share: sums are taken in another order
+FIT_RTOL = 1e-6  # an interpolant (a separator) may miss its targets (its margin) by this share
+WIDENING = 1e-12  # radians by which arcs are widened, for the rounding of angles
+LABELLED, PENALISED = ("margin", "logistic", "hinge"), ("squared", "logistic", "hinge")
+
+
+class Unchecked(Exception):
+    """The certificate may be right, but this checker cannot tell."""
+
+
+def require(condition, message):
+    """Raise a ValueError with the message unless the condition holds."""
+    if not condition:
+        raise ValueError(message)
+
+
+def numbers(values, shape, name):
+    """Return finite floats of a given shape."""
+    array = np.array(values, dtype=float).reshape(shape if np.size(values) == 0 else np.shape(values))
+    require(array.shape == shape and np.isfinite(array).all(), f"{name} must be finite and of shape {shape}")
+    return array
+
+
+def upper_bound(task, X, y, network):
+    """Return the objective of the network."""
+    slope, (N, d), m = task["negative_slope"], X.shape, len(network["v"])
+    require(network["negative_slope"] == slope, "the network has another slope than the problem")
+    W, b, v = (numbers(network[k], s, k) for k, s in (("W", (m, d)), ("b", (m,)), ("v", (m,))))
+    c = float(numbers(network["intercept"], (), "intercept"))
+    t = X @ W.T + b
+    z = np.where(t >= 0, t, slope * t) @ v + c
+    norms = np.sqrt((W**2).sum(axis=1) + (b**2 if task["bias"] == "joint" else 0))
+    cost = float(np.abs(v) @ norms) + (abs(c) if task["bias"] == "joint" else 0)
+    if task["bias"] == "none" and (c != 0 or b.any()):
+        return math.inf
+    scale = np.ptp(y) / 2 or np.abs(y).max() or 1.0
+    misfit = {"interpolation": np.abs(z - y).max() / scale, "margin": 1 - (y * z).min()}.get(task["loss"], 0.0)
+    if task["loss"] not in PENALISED:
+        return cost if misfit <= FIT_RTOL else math.inf
+    losses = {"squared": (z - y) ** 2 / 2, "logistic": np.logaddexp(0, -y * z), "hinge": np.maximum(0, 1 - y * z)}
+    return float(losses[task["loss"]].sum() / N + task["alpha"] * cost)
+
+
+def largest_score(E, v, slope):
+    """Return an upper bound on abs(sum_i v_i sigma(w.e_i)) over unit w, for rows e_i of one or two entries."""
+    reach = np.abs(v) @ np.linalg.norm(E, axis=1)
+    margin = (len(v) + 64) * np.finfo(float).eps * (1 + abs(slope)) * reach
+    if E.shape[1] == 1:
+        left, right = np.minimum(E[:, 0], 0), np.maximum(E[:, 0], 0)
+        return max(abs(v @ (right + slope * left)), abs(v @ (left + slope * right))) + margin
+    E, v = E[E.any(axis=1)], v[E.any(axis=1)]
+    turns = np.arctan2(E[:, 1], E[:, 0])[:, None] + np.pi / 2 * np.array([-1, 1])
+    ends = np.unique(np.mod(turns, 2 * np.pi))
+    if len(ends) == 0:
+        return 0.0
+    half = np.diff(np.append(ends, ends[0] + 2 * np.pi)) / 2
+    middle = ends + half
+    active = np.column_stack([np.cos(middle), np.sin(middle)]) @ E.T >= 0
+    F = (np.where(active, 1.0, slope) * v) @ E  # on an arc, the score is w.F
+    offset = np.abs(np.mod(np.arctan2(F[:, 1], F[:, 0]) - middle + np.pi / 2, np.pi) - np.pi / 2)
+    nearest = np.maximum(0, offset - half - WIDENING)  # angle between the arc and the line through F
+    return float((np.hypot(F[:, 0], F[:, 1]) * np.cos(nearest)).max() + margin)
+
+
+def lower_bound(task, X, y, v):
+    """Return the dual objective of the best multiple of v."""
+    N, loss = len(y), task["loss"]
+    rows = np.column_stack([X, np.ones(N)]) if task["bias"] == "joint" else X
+    if rows.shape[1] > 2:
+        raise Unchecked(f"{X.shape[1]} features with bias {task['bias']!r}")
+    require(task["bias"] != "free" or math.fsum(v) == 0, "the dual vector does not sum to zero")
+    anchors = np.unique(rows, axis=0) if task["bias"] == "free" else np.zeros((1, rows.shape[1]))
+    gamma = max(largest_score(rows - anchor, v, task["negative_slope"]) for anchor in anchors)
+    correlation, square = math.fsum(v * (y - (y.mean() if task["bias"] == "free" else 0))), math.fsum(v * v)
+    if loss in LABELLED:
+        p = y * v
+        require((p >= 0).all() and (loss == "margin" or (p <= 1).all()), "the dual vector leaves its domain")
+        correlation = math.fsum(p)
+    if correlation <= 0 or (gamma == 0 and loss not in PENALISED):
+        return 0.0
+    if loss not in PENALISED:
+        return correlation / gamma
+    reach = N * task["alpha"] / gamma if gamma > 0 else math.inf
+    if loss == "squared":
+        t = min(reach, correlation / square)
+        return t * (correlation - t * square / 2) / N
+    p = min(1.0, reach) * y * v
+    inside = p[(p > 0) & (p < 1)]
+    entropy = -inside * np.log(inside) - (1 - inside) * np.log1p(-inside)
+    return math.fsum(p if loss == "hinge" else entropy) / N
+
+
+def check(record):
+    """Return a verdict; raise ValueError if something is claimed that does not hold."""
+    require(record["format"] == "cvxrelu certificate 1", "unknown format")
+    task = record["problem"]
+    X = numbers(task["X"], np.shape(task["X"]), "X")
+    require(X.ndim == 2 and X.size > 0, "X must be a matrix")
+    y, v = numbers(task["y"], (len(X),), "y"), numbers(record["dual"], (len(X),), "dual")
+    require(task["loss"] not in LABELLED or (np.abs(y) == 1).all(), "labels must be -1 and +1")
+    require(task["loss"] not in PENALISED or task["alpha"] > 0, "alpha must be positive")
+    known = task["loss"] in ("interpolation", *LABELLED, *PENALISED) and task["bias"] in ("free", "joint", "none")
+    if not known or task["norm"] != "euclidean" or record["scope"] != "global":
+        raise Unchecked("an unknown loss, bias or norm, or a certificate of sampled patterns")
+    require(task["negative_slope"] != 1, "with slope 1 there is no activation")
+    claimed = math.inf if record["upper"] is None else float(record["upper"])
+    upper = upper_bound(task, X, y, record["network"])
+    print(f"upper bound: claimed {claimed:.12g}, found {upper:.12g}")
+    require(claimed == upper or abs(claimed - upper) <= RTOL * upper < math.inf, "the network's objective is another")
+    lower = lower_bound(task, X, y, v)
+    print(f"lower bound: claimed {record['lower']:.12g}, found {lower:.12g}")
+    require(record["lower"] <= lower * (1 + RTOL), "the dual vector does not prove the claimed lower bound")
+    return f"no network of any width has an objective below {min(lower, record['lower'])!r}; this one has {upper!r}"
+
+
+def main(arguments):
+    """Check the file named on the command line."""
+    try:
+        require(len(arguments) == 1, "usage: python check_certificate.py certificate.json")
+        with open(arguments[0], encoding="utf-8") as file:
+            print("VERIFIED:", check(json.load(file)))
+    except Unchecked as reason:
+        print("CANNOT CHECK:", reason)
+        return 2
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        print(f"NOT VERIFIED: {type(error).__name__}: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

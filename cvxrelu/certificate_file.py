@@ -1,0 +1,93 @@
+r"""Certificates from files: read, and proved again before anything is believed."""
+
+from os import PathLike
+from typing import get_args
+
+import numpy as np
+
+from cvxrelu.certificate import Certificate, Scope, certify_dual
+from cvxrelu.errors import InputError
+from cvxrelu.records import network_of, problem_of, read_record
+from cvxrelu.validation import as_real, as_vector
+
+__all__ = ["load_certificate"]
+
+# Relative difference up to which a bound that is computed again agrees with the one in a file: other machines sum in
+# another order, and a search that stops within its tolerance of 1e-9 may stop elsewhere.
+AGREEMENT_RTOL = 1e-8
+
+
+def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_limit: float | None = None) -> Certificate:
+    """Read a certificate that `Certificate.save` wrote, and prove it again.
+
+    Parameters
+    ----------
+    file : path
+        The file.
+    verify : bool, default True
+        Whether to recompute the lower bound from the data and the dual vector, and to refuse a file that claims more;
+        the upper bound always is. A lower bound of scope "sampled" cannot be recomputed: the patterns are not in the
+        file.
+    time_limit : float, optional
+        Seconds after which the search for the lower bound stops; a bound that needs more is then refused.
+
+    Returns
+    -------
+    Certificate
+        The certificate as it was written.
+
+    Raises
+    ------
+    InputError
+        If the file is no certificate, is damaged, or claims what its contents do not prove.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from cvxrelu.network import Network
+    >>> from cvxrelu.problem import Problem
+    >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
+    >>> certificate = certify_dual(problem, Network(W=[[1.0]], b=[0.0], v=[1.0]), np.array([-1.0, 1.0]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     certificate.save(f"{folder}/two_points.json")
+    ...     load_certificate(f"{folder}/two_points.json")
+    Certificate(upper=1, lower=1, relative_gap=..., scope='global')
+    """
+    try:
+        record = read_record(file)
+        problem = problem_of(record["problem"])
+        network = network_of(record["network"], problem.n_features)
+        stated = Certificate(
+            upper=np.inf if record["upper"] is None else as_real(record["upper"], "upper"),
+            lower=as_real(record["lower"], "lower"),
+            scope=record["scope"],
+            dual=as_vector(record["dual"], problem.n_samples, "dual"),
+            gamma=as_real(record["gamma"], "gamma"),
+            residual=problem.loss.residual(network(problem.X), problem.y),
+            problem=problem,
+            network=network,
+        )
+        _check_again(stated, verify, time_limit)
+    except KeyError as error:
+        raise InputError(f"{file} is not a saved certificate: it has no entry {error}.") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{file} is not a valid certificate: {error}") from error
+    return stated
+
+
+def _check_again(stated: Certificate, verify: bool, time_limit: float | None) -> None:
+    """Raise a ValueError unless the contents of a certificate prove its bounds."""
+    upper = stated.problem.objective(stated.network)
+    if not np.isclose(stated.upper, upper, rtol=AGREEMENT_RTOL, atol=0.0):
+        raise ValueError(f"it claims the upper bound {stated.upper:.10g}, but its network gives {upper:.10g}.")
+    if stated.scope not in get_args(Scope):
+        raise ValueError(f"its scope is {stated.scope!r}, which is none of {', '.join(map(repr, get_args(Scope)))}.")
+    if not verify or stated.scope == "sampled":
+        return
+    proven = certify_dual(stated.problem, stated.network, stated.dual, time_limit=time_limit)
+    if stated.lower > proven.lower * (1 + AGREEMENT_RTOL):
+        raise ValueError(
+            f"it claims the lower bound {stated.lower:.10g}, but its dual vector proves {proven.lower:.10g}."
+        )
+    if stated.gamma < proven.gamma * (1 - AGREEMENT_RTOL):
+        raise ValueError(f"it claims gamma = {stated.gamma:.10g}, but its dual vector has up to {proven.gamma:.10g}.")

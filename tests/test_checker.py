@@ -1,0 +1,165 @@
+"""The checker, which knows nothing of the package, believes what is true and nothing else; neither does loading."""
+
+import ast
+import copy
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from tests.instances import LOSSES, SIX_X, SIX_Y, make_problem
+
+FILE = Path(cr.__file__).parent.parent / "checker" / "check_certificate.py"
+spec = importlib.util.spec_from_file_location("check_certificate", FILE)
+checker = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(checker)
+
+
+def verdict(record, tmp_path):
+    file = tmp_path / "certificate.json"
+    file.write_text(record if isinstance(record, str) else json.dumps(record))
+    return checker.main([str(file)])
+
+
+def record_of(problem, tmp_path, **options):
+    cr.solve(problem, **options).certificate.save(tmp_path / "original.json")
+    return json.loads((tmp_path / "original.json").read_text())
+
+
+def test_the_checker_is_short_and_shares_nothing():
+    tree = ast.parse(FILE.read_text())
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert imported == {"json", "math", "sys", "numpy"}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert len(FILE.read_text().splitlines()) <= 150
+
+
+def test_it_runs_from_the_command_line(tmp_path):
+    cr.solve(cr.Problem(SIX_X, SIX_Y)).certificate.save(tmp_path / "six.json")
+    command = [sys.executable, "-I", str(FILE), str(tmp_path / "six.json")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0
+    assert "VERIFIED: no network of any width has an objective below " in run.stdout
+    assert checker.main([]) == 1
+    assert checker.main([str(tmp_path / "nowhere.json")]) == 1
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("bias", "n_features"), [("free", 1), ("free", 2), ("joint", 1), ("none", 1), ("none", 2)])
+@pytest.mark.parametrize("slope", [0.0, -0.3, -1.0, 2.0])
+def test_true_certificates_are_verified(loss, bias, n_features, slope, tmp_path):
+    if bias == "none" and loss in ("interpolation", "margin"):
+        pytest.skip("no network without biases fits this data")
+    problem = make_problem(loss, 7, n_features, bias=bias, negative_slope=slope)
+    assert verdict(record_of(problem, tmp_path), tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [2.0, 2.0]],
+        [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]],
+        [[1e6, 1e6], [1e6 + 1, 1e6], [1e6, 1e6 + 1], [1e6 + 1, 1e6 + 1]],
+        [[3.0], [3.0], [3.0], [3.0]],
+        [[0.0], [1e-6], [2e-6], [3e-6]],
+    ],
+)
+def test_degenerate_data_is_checked(X, tmp_path):
+    problem = cr.Problem(X, [0.0, 1.0, 2.0, 0.0], loss="squared", alpha=0.01)
+    assert verdict(record_of(problem, tmp_path), tmp_path) == 0
+
+
+def test_beyond_its_reach_it_says_so(tmp_path, capsys):
+    for problem in (make_problem("squared", n_features=3), make_problem("squared", bias="joint")):
+        assert verdict(record_of(problem, tmp_path), tmp_path) == 2
+    sampled = record_of(make_problem("squared"), tmp_path, method="sample", random_state=0, tol=1e-3)
+    assert verdict(sampled, tmp_path) == 2
+    assert capsys.readouterr().out.count("CANNOT CHECK") == 3
+
+
+def scaled(*path, factor):
+    """A forgery: one number of the record multiplied."""
+
+    def forge(record):
+        *parents, last = path
+        for key in parents:
+            record = record[key]
+        record[last] *= factor
+
+    return forge
+
+
+def swap_duals(record):
+    record["dual"][0], record["dual"][1] = record["dual"][1], record["dual"][0]
+
+
+def random_duals(record):
+    dual = np.random.default_rng(0).integers(-8, 9, len(record["dual"])).astype(float)
+    dual[0] -= dual.sum()
+    record["dual"] = (dual / 64).tolist()
+
+
+def move_the_heaviest_point(record):
+    record["problem"]["X"][int(np.argmax(np.abs(record["dual"])))][0] += 0.01
+
+
+def drop_a_row(record):
+    record["problem"]["X"].pop()
+
+
+FORGERIES = {
+    "lower": scaled("lower", factor=1.0001),
+    "upper": scaled("upper", factor=0.9999),
+    "upper bound of a worse network": scaled("upper", factor=1.0001),
+    "a weight": scaled("network", "W", 0, 0, factor=1.01),
+    "an output weight": scaled("network", "v", 0, factor=1.01),
+    "a target": scaled("problem", "y", 2, factor=1.01),
+    "a point": move_the_heaviest_point,
+    "the dual, no longer balanced": scaled("dual", 0, factor=3.0),
+    "two dual entries": swap_duals,
+    "all dual entries": random_duals,
+    "a row too few": drop_a_row,
+    "the slope of the network": lambda record: record["network"].update(negative_slope=0.5),
+    "the slope of the problem": lambda record: record["problem"].update(negative_slope=1.0),
+    "the format": lambda record: record.update(format="cvxrelu certificate 0"),
+    "an upper bound of nothing": lambda record: record.update(upper=None),
+    "no dual": lambda record: record.pop("dual"),
+    "lower bound in words": lambda record: record.update(lower="30"),
+    "lower bound not a number": lambda record: record.update(lower=float("nan")),
+    "another loss": lambda record: record["problem"].update(loss="margin"),
+}
+
+
+@pytest.fixture(scope="module", params=["interpolation", "squared", "hinge"])
+def original(request, tmp_path_factory):
+    return record_of(make_problem(request.param, 9), tmp_path_factory.mktemp("original"))
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+def test_forgeries_are_caught_by_the_checker_and_by_loading(original, forgery, tmp_path):
+    record = copy.deepcopy(original)
+    forgery(record)
+    assert verdict(record, tmp_path) == 1
+    with pytest.raises(cr.InputError):
+        cr.load_certificate(tmp_path / "certificate.json")
+
+
+@pytest.mark.parametrize("key", ["alpha"])
+@pytest.mark.parametrize("value", [0.01, 0.021, 0.0, -1.0, None, "much"])
+def test_another_alpha_is_caught(key, value, tmp_path):
+    record = record_of(make_problem("logistic", 9), tmp_path)
+    record["problem"][key] = value
+    assert verdict(record, tmp_path) == 1
+    with pytest.raises(cr.InputError):
+        cr.load_certificate(tmp_path / "certificate.json")
+
+
+def test_truncated_files_are_caught(original, tmp_path):
+    text = json.dumps(original)
+    for length in range(0, len(text), len(text) // 15):
+        assert verdict(text[:length], tmp_path) == 1
