@@ -21,6 +21,8 @@ from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
 from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
+from cvxrelu.regularisation_path import Path, path
+from cvxrelu.zero_cost import alpha_max
 
 __version__ = version("cvxrelu")
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "InputError",
     "InputTypeError",
     "Network",
+    "Path",
     "Problem",
     "ReLUClassifier",
     "ReLUInterpolator",
@@ -39,8 +42,10 @@ __all__ = [
     "SizeError",
     "SolverError",
     "Status",
+    "alpha_max",
     "count_patterns",
     "enumerate_patterns",
+    "path",
     "sample_patterns",
     "solve",
 ]

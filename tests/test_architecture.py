@@ -19,15 +19,16 @@ LAYERS = [
     {"arrangement"},
     {"pricing"},
     {"certificate"},
-    {"scaling"},
+    {"scaling", "zero_cost"},
     {"program"},
     {"backend"},
     {"decode", "master"},
     {"column_generation"},
     {"methods"},
     {"fit"},
+    {"regularisation_path"},
     {"estimators", "plots", "tables"},
-    {"demo"},
+    {"demo", "estimators_cv"},
     {"__main__"},
 ]
 FORBIDDEN = {
