@@ -24,6 +24,8 @@ from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
 from cvxrelu.rational import ExactBound
+from cvxrelu.regularisation_path import Path, path
+from cvxrelu.zero_cost import alpha_max
 
 __version__ = version("cvxrelu")
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "InputError",
     "InputTypeError",
     "Network",
+    "Path",
     "Problem",
     "ReLUClassifier",
     "ReLUInterpolator",
@@ -43,11 +46,13 @@ __all__ = [
     "SizeError",
     "SolverError",
     "Status",
+    "alpha_max",
     "as_network",
     "certify",
     "count_patterns",
     "enumerate_patterns",
     "load_certificate",
+    "path",
     "sample_patterns",
     "solve",
 ]

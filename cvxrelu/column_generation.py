@@ -114,6 +114,7 @@ def generate(
     tol: float,
     deadline: float | None = None,
     random_state: int | np.random.Generator | None = None,
+    start: Network | None = None,
 ) -> Iterator[GenerationRound]:
     """Yield rounds of column generation until the relative gap is at most `tol`, or nothing improves it.
 
@@ -127,6 +128,8 @@ def generate(
         Value of `time.perf_counter` after which no new round starts.
     random_state : int or numpy.random.Generator, optional
         Seed of the starting columns and of local ascent.
+    start : Network, optional
+        A network whose neurons join the starting columns, such as the solution of a similar problem.
 
     Yields
     ------
@@ -146,6 +149,9 @@ def generate(
     limit = standard_limit * scaling.score_scale
 
     columns = _starting_columns(standard, pricer, scaling, rng)
+    if start is not None:
+        costs = problem.norm.neuron_costs(start.W, start.b)
+        columns += Columns.of(standard, *scaling.adopt(start.W[costs > 0], start.b[costs > 0]))
     best = DualBound(np.zeros(problem.n_samples), None, 0.0, "global")
     dual, accuracy = None, COARSEST
     while True:

@@ -94,6 +94,7 @@ def solve(
     n_jobs: int = 1,
     random_state: int | np.random.Generator | None = None,
     progress: bool = False,
+    warm_start: Network | None = None,
 ) -> Fit:
     """Fit a network of unbounded width to global optimality.
 
@@ -121,6 +122,9 @@ def solve(
         Seed of sampled patterns, starting columns and local ascent.
     progress : bool, default False
         Whether to show a progress bar.
+    warm_start : Network, optional
+        A network whose neurons column generation starts with, such as the solution of a similar problem; the other
+        methods have no use for it.
 
     Returns
     -------
@@ -162,10 +166,16 @@ def solve(
     check_solver(solver)
     if max_rounds is not None:
         as_count(max_rounds, "max_rounds")
+    if warm_start is not None and warm_start.n_features != problem.n_features:
+        raise InputError(
+            f"warm_start takes {warm_start.n_features} inputs and the problem has {problem.n_features}; "
+            "pass a network for the same features."
+        )
     reason = ""
     if method == "auto":
         method, reason = choose_method(problem)
-    run = Run(problem, tol, time_limit, max_rounds, solver, n_jobs, random_state, progress, started=time.perf_counter())
+    started = time.perf_counter()
+    run = Run(problem, tol, time_limit, max_rounds, solver, n_jobs, random_state, progress, started, warm_start)
     outcome = METHODS[method](run)
     certificate = outcome.certificate
     status = _judge(problem, outcome, tol)

@@ -82,6 +82,7 @@ class Run:
     random_state: int | np.random.Generator | None
     progress: bool
     started: float
+    warm_start: Network | None = None
 
     @property
     def elapsed(self) -> float:
@@ -176,7 +177,7 @@ def _generate(run: Run) -> Outcome:
     """Solve on the neurons that pricing finds, and finish on their cells."""
     problem, history, stopped = run.problem, [], False
     best: GenerationRound | None = None
-    rounds = generate(problem, tol=run.tol, deadline=run.deadline, random_state=run.random_state)
+    rounds = generate(problem, tol=run.tol, deadline=run.deadline, random_state=run.random_state, start=run.warm_start)
     with tqdm(disable=not run.progress, bar_format="{desc} [{elapsed}]") as bar:
         try:
             for state in rounds:

@@ -21,22 +21,17 @@ LAYERS = [
     {"rational", "records"},
     {"certificate"},
     {"certificate_file"},
-    {"scaling"},
+    {"scaling", "zero_cost"},
     {"program"},
     {"backend"},
     {"decode", "master"},
     {"column_generation"},
     {"function_space"},
     {"methods"},
-<<<<<<< HEAD
     {"fit"},
+    {"certify", "regularisation_path"},
     {"estimators", "tables"},
-=======
-    {"fit", "function_space"},
-    {"certify"},
-    {"estimators", "plots", "tables"},
->>>>>>> 374328b0a5be7d24357142bb4c2ddba3dca782c7
-    {"demo"},
+    {"demo", "estimators_cv"},
     {"__main__"},
 ]
 FORBIDDEN = {

@@ -1,0 +1,252 @@
+r"""Networks of zero cost, and the strength of regularisation from which nothing else is optimal.
+
+    alpha_max = (1/N) * min over v in F of gamma(v),
+    gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b))
+
+A network of zero cost is a constant c, which is 0 unless the output constant is free. Let F hold the dual vectors v
+of the best one: v_i in -d loss(c, y_i), N times the mean loss, with sum v = 0 if c is free.
+
+Proof. The problem is convex in the measure of neurons, so c is optimal for alpha iff 0 is a subgradient there, that is
+iff some v in F has abs(sum_i v_i sigma(w.x_i + b)) <= N alpha for every unit neuron. The least such alpha is alpha_max.
+Above it every optimum has zero cost: for alpha > beta >= alpha_max, an optimum f for alpha of positive cost would
+satisfy loss(f) + beta cost(f) < loss(f) + alpha cost(f) <= loss(c), and c would not be optimal for beta.
+
+| loss     | free constant                        | F                                                                 |
+|----------|--------------------------------------|-------------------------------------------------------------------|
+| squared  | mean(y)                              | y - c                                                             |
+| logistic | log(n+ / n-), n+- the class sizes    | y_i / (1 + exp(y_i c)), so p = n-/N for label +1 and n+/N for -1  |
+| hinge    | the label m of the larger class      | v = y p: p = 1 in the smaller class, 0 <= p <= 1 in the larger,   |
+|          |                                      | where sum p is the size n of the smaller                          |
+
+The last row is a face and not a point, since samples of the larger class sit on the kink of the hinge (y_i c = 1), and
+gamma is minimised over it by cutting planes: neurons are added until the least maximum of their scores meets gamma.
+With classes of equal size (every c in [-1, 1] is best; F is what their subdifferentials share) or without a free
+constant (c = 0), F is the single vector y.
+"""
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+import piqp
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from cvxrelu.certificate import DualBound, bound_dual
+from cvxrelu.errors import AccuracyWarning, InputError, SolverError
+from cvxrelu.network import Network, constant_network, leaky_relu
+from cvxrelu.pricing import Priced, Pricer, make_pricer
+from cvxrelu.problem import Problem
+
+__all__ = ["ZeroCost", "alpha_max", "best_of_zero_cost"]
+
+Array = NDArray[np.float64]
+
+# Relative accuracy of alpha_max where gamma is found by branch and bound or cutting planes.
+ACCURACY = 1e-7
+# Share of sum_i abs(v_i) norm(x_i) below which gamma(v) is zero up to rounding; gamma of real data is far above.
+ROUNDING = 1e-12
+# Cones after which branch and bound settles for the bound it has, as in column generation.
+NODE_LIMIT = 100_000
+# Cutting planes are found by local ascent from this many random starts, where exhaustive search is expensive.
+ASCENT_STARTS = 64
+# Rounds of cutting planes; ten to thirty are usual.
+MAX_ROUNDS = 200
+# The linear program is solved to this share of the gap that is left, within these limits: interior solutions give
+# better cuts than vertices, and early ones are not worth many digits.
+SHARE, FINEST, COARSEST = 1e-2, 1e-10, 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class ZeroCost:
+    """The best network of zero cost, with the dual vector that shows from which alpha on nothing is better.
+
+    Attributes
+    ----------
+    network : Network
+        A constant.
+    dual : (N,) array
+        A vector of F with the least gamma.
+    priced : Priced or None
+        Its gamma; None if the vector is zero.
+    complete : bool
+        Whether alpha_max is known to the accuracy promised.
+    rounding : float
+        What gamma(dual) may be by rounding alone.
+    """
+
+    network: Network
+    dual: Array
+    priced: Priced | None
+    complete: bool
+    rounding: float = 0.0
+
+    @property
+    def alpha_max(self) -> float:
+        """The proven upper bound on gamma(dual), over N; 0.0 if gamma is 0 up to rounding."""
+        return 0.0 if self.priced is None or self.priced.upper <= self.rounding else self.priced.upper / len(self.dual)
+
+    def bound(self, problem: Problem, pricer: Pricer | None = None) -> DualBound:
+        """Return the lower bound that the dual vector proves for the problem, which is tight from alpha_max on."""
+        assert problem.alpha is not None, "a regularised loss always has alpha"
+        search = pricer or make_pricer(problem.X, problem.bias, problem.negative_slope)
+        limit = problem.n_samples * problem.alpha
+        return bound_dual(problem, self.dual, lambda v: search(v, tol=ACCURACY, threshold=limit, node_limit=NODE_LIMIT))
+
+
+def alpha_max(problem: Problem) -> float:
+    """Return the smallest alpha for which a network of zero cost is optimal.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem with the loss "squared", "logistic" or "hinge"; its own alpha does not matter.
+
+    Returns
+    -------
+    float
+        min over F of gamma(v), over N: see above. It is computed from a proven upper bound on gamma, so a constant is
+        optimal for every alpha from this value on; 1e-7 of it below, at most, none is. It is 0.0 if a constant is
+        optimal for every alpha, up to rounding.
+
+    Raises
+    ------
+    InputError
+        If the loss has no alpha, or is none of the three.
+    SolverError
+        If the linear programs for the hinge loss cannot be solved.
+
+    Warns
+    -----
+    AccuracyWarning
+        If the exhaustive search (three or more dimensions) was cut short: the value is then an upper bound.
+
+    Examples
+    --------
+    The residuals of the mean are -1/3, 2/3, -1/3, and the neuron max(0, x) has the score 1/3:
+
+    >>> problem = Problem([[-1.0], [0.0], [1.0]], [0.0, 1.0, 0.0], loss="squared", alpha=1.0)
+    >>> round(9 * alpha_max(problem), 9)
+    1.0
+    """
+    found = best_of_zero_cost(problem)
+    if not found.complete:
+        warnings.warn(
+            "The search for alpha_max was cut short, so the value is only an upper bound on it; use fewer samples or "
+            "features for an exact one.",
+            AccuracyWarning,
+            stacklevel=2,
+        )
+    return found.alpha_max
+
+
+def best_of_zero_cost(problem: Problem) -> ZeroCost:
+    """Return the best network of zero cost and its dual vector of least gamma; parameters and errors as `alpha_max`."""
+    name, y, free = problem.loss.name, problem.y, problem.norm.has_free_constant
+    if name not in ("squared", "logistic", "hinge"):
+        raise InputError(f"alpha_max is known for the losses 'squared', 'logistic' and 'hinge', not for {name!r}.")
+    pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+    larger = float(np.sign(y.sum())) if problem.loss.labels and free else 0.0
+    constant = 0.0
+    if name == "squared":
+        # The mean of equal numbers is not always that number in floats.
+        constant = float(y[0] if np.ptp(y) == 0 else y.mean()) if free else 0.0
+        dual = y - constant
+    elif name == "logistic":
+        constant = float(np.log((y > 0).sum() / (y < 0).sum())) if free else 0.0
+        dual = y * expit(-y * constant)
+    else:
+        constant = larger
+        # The uniform point of the face: n / (N - n) in the larger class, n the size of the smaller.
+        dual = np.where(y == larger, (y != larger).sum() / max((y == larger).sum(), 1), 1.0) * y
+    network = constant_network(constant, problem.n_features, problem.negative_slope)
+    dual = problem.loss.repair(dual, y, free)
+    if not dual.any():
+        return ZeroCost(network, dual, None, complete=True)
+    priced = pricer(dual, tol=ACCURACY, node_limit=NODE_LIMIT)
+    reach = np.linalg.norm(problem.X - problem.X.mean(axis=0) if free else problem.lifted, axis=1).max()
+    found = ZeroCost(network, dual, priced, priced.complete, ROUNDING * float(reach * np.abs(dual).sum()))
+    if name == "hinge" and larger and found.alpha_max > 0:
+        return _least_on_face(problem, pricer, found, larger)
+    return found
+
+
+def _least_on_face(problem: Problem, pricer: Pricer, start: ZeroCost, larger: float) -> ZeroCost:
+    """Minimise gamma over the face of the hinge loss by cutting planes, from a point of the face."""
+    best, priced, rng = start, start.priced, np.random.default_rng(0)
+    assert priced is not None, "no vector of the face is zero"
+    unit, columns, accuracy, lower = priced.upper, np.empty((problem.n_samples, 0)), COARSEST, 0.0
+    exhaustive = pricer.method in ("line", "plane")
+    for _ in range(MAX_ROUNDS):
+        outputs = leaky_relu(problem.X @ priced.W.T + priced.b, problem.negative_slope)
+        # v sums to zero, so constants may be taken from the outputs; the rounding that they cause goes with them.
+        columns = np.hstack([columns, (outputs - outputs.mean(axis=0)) / unit])
+        cut = _least_on_columns(columns, problem.y, larger, accuracy)
+        lower = max(lower, cut.lower * unit)
+        dual = problem.loss.repair(cut.vector, problem.y, True)
+        priced = None
+        if not exhaustive:
+            priced = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=rng)
+        if priced is None or priced.value <= lower * (1 + ACCURACY / 2):
+            priced = pricer(dual, tol=ACCURACY / 4, node_limit=NODE_LIMIT)
+            if best.priced is None or priced.upper < best.priced.upper:
+                best = replace(best, dual=dual, priced=priced, complete=False)
+        assert best.priced is not None, "the best vector of the face is priced"
+        if best.priced.upper <= lower * (1 + ACCURACY) + ACCURACY**2 * unit:
+            return replace(best, complete=True)
+        excess = (priced.value - lower) / unit
+        if accuracy <= FINEST and excess <= FINEST:
+            break
+        accuracy = float(np.clip(SHARE * excess, FINEST, accuracy))
+    return best
+
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """A vector of the face, and a lower bound on the least maximum of its scores at the neurons at hand."""
+
+    vector: Array
+    lower: float
+
+
+def _least_on_columns(columns: Array, y: Array, larger: float, accuracy: float) -> _Cut:
+    """Minimise the maximum of abs(columns' v) over the face.
+
+    The bound is good for any solver: if weights a_j have sum abs(a_j) = 1, then max_j abs(columns_j.v) >= f.v with
+    f = sum_j a_j columns_j, and f.v is least on the face where p = 1 at the smallest entries of y f.
+    """
+    inside = y == larger
+    size, count = int(inside.sum()), columns.shape[1]
+    smaller = len(y) - size
+    fixed = y[~inside] @ columns[~inside]
+    scores = larger * columns[inside].T
+    ones = np.ones((count, 1))
+    solver = piqp.DenseSolver()
+    settings = solver.settings
+    settings.verbose = False
+    settings.eps_abs = settings.eps_rel = accuracy
+    settings.check_duality_gap = True
+    settings.eps_duality_gap_abs = settings.eps_duality_gap_rel = accuracy
+    # The unknowns are p in the larger class, and t >= abs(score) of every neuron, which is minimised.
+    solver.setup(
+        np.zeros((size + 1, size + 1)),
+        np.append(np.zeros(size), 1.0),
+        np.append(np.ones(size), 0.0)[None, :],
+        np.array([float(smaller)]),
+        np.block([[scores, -ones], [-scores, -ones]]),
+        np.full(2 * count, -np.inf),
+        np.append(-fixed, fixed),
+        np.zeros(size + 1),
+        np.append(np.ones(size), np.inf),
+    )
+    solver.solve()
+    p, multipliers = np.asarray(solver.result.x)[:-1], np.maximum(solver.result.z_u, 0.0)
+    if not (np.isfinite(p).all() and np.isfinite(multipliers).all()):
+        raise SolverError("The linear program for alpha_max broke down numerically; rescale the data.")
+    v = y.copy()
+    v[inside] = larger * p
+    total = multipliers.sum()
+    if total == 0:
+        return _Cut(v, 0.0)
+    heights = y * (columns @ (multipliers[:count] - multipliers[count:])) / total
+    return _Cut(v, float(heights[~inside].sum() + np.sort(heights[inside])[:smaller].sum()))
