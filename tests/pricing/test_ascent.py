@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from reference import BIASES, SLOPES, check_priced, scores
 
 from cvxrelu.errors import InputError
 from cvxrelu.pricing import make_pricer
+from tests.pricing.reference import BIASES, SLOPES, check_priced, scores
 
 
 def noise(n, d, seed=0):

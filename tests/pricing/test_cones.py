@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import (
+
+from cvxrelu.pricing import make_pricer, price
+from tests.pricing.reference import (
     BIASES,
     SLOPES,
     balanced,
@@ -14,8 +16,6 @@ from reference import (
     random_neurons,
     scores,
 )
-
-from cvxrelu.pricing import make_pricer, price
 
 
 def noise(n, d, seed=0):

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import (
+
+from cvxrelu.errors import InputError, InputTypeError
+from cvxrelu.pricing import make_pricer, price, price_cells
+from tests.pricing.reference import (
     BIASES,
     SLOPES,
     all_patterns,
@@ -15,9 +18,6 @@ from reference import (
     random_neurons,
     scores,
 )
-
-from cvxrelu.errors import InputError, InputTypeError
-from cvxrelu.pricing import make_pricer, price, price_cells
 
 KH_X = np.array([-1, -0.6, -0.2, 0.2, 0.6, 1])[:, None]
 KH_V = np.array([2.5, -7.5, 5, 5, -7.5, 2.5])
