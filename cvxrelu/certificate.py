@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.arrangement import count_patterns
 from cvxrelu.network import Network
 from cvxrelu.pricing import Priced, make_pricer, price_cells
 from cvxrelu.problem import Problem
@@ -34,6 +35,9 @@ Scope = Literal["global", "sampled"]
 
 # Relative accuracy asked of the bound on gamma; the gap can be no smaller, so it is far below the tightest tolerance.
 PRICING_TOL = 1e-9
+# Cells up to which each is searched by itself, which always ends; and cones that a search looks at otherwise before it
+# settles for the bound it has, if there is no time limit.
+CELL_LIMIT, NODE_LIMIT = 20_000, 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,8 +269,17 @@ def certify_dual(
     bias, slope = problem.bias, problem.negative_slope
     if patterns is None:
         pricer = make_pricer(problem.X, bias, slope)
-        bound = bound_dual(problem, dual, lambda v: pricer(v, tol=PRICING_TOL, time_limit=time_limit))
+        if pricer.method == "cones" and _few_cells(problem):
+            pricer = make_pricer(problem.X, bias, slope, "cells")
+        nodes = NODE_LIMIT if time_limit is None and pricer.method == "cones" else None
+        search = partial(pricer, tol=PRICING_TOL, time_limit=time_limit, node_limit=nodes)
+        bound = bound_dual(problem, dual, search)
     else:
         search = partial(price_cells, problem.X, patterns=patterns, bias=bias, negative_slope=slope)
         bound = bound_dual(problem, dual, search, "sampled")
     return certificate_of(problem, network, bound)
+
+
+def _few_cells(problem: Problem) -> bool:
+    """Tell whether every cell of the data can be searched by itself."""
+    return count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias) <= CELL_LIMIT

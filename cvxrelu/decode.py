@@ -111,7 +111,7 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
     return Solution(groups[0], groups[1], constant, dual, value, True, Cells(patterns, np.ones_like(patterns)), scaling)
 
 
-def decode(problem: Problem, solution: Solution, resolve: Resolve) -> Network:
+def decode(problem: Problem, solution: Solution, resolve: Resolve, rtol: float = NETWORK_RTOL) -> Network:
     """Return a network of least objective and few neurons from a solution of the convex program.
 
     Parameters
@@ -122,6 +122,8 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve) -> Network:
         A solution of its program on some cells.
     resolve : callable
         Solves the program of the problem on given cells.
+    rtol : float, default 1e-7
+        Relative excess over the solution's objective that fewer neurons may cost.
 
     Returns
     -------
@@ -129,7 +131,7 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve) -> Network:
         At most N neurons of unit cost each; at most N - 1 and an intercept if the output constant is free.
     """
     trimmed = _trim(solution, resolve)
-    target = max(0.0, trimmed.value * trimmed.scaling.objective_scale * (1 + NETWORK_RTOL))
+    target = max(0.0, trimmed.value * trimmed.scaling.objective_scale * (1 + rtol))
     networks: list[Network] = []
     for network in _proposals(problem, trimmed, resolve):
         networks.append(network)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.backend import check_solver
 from cvxrelu.certificate import Certificate
-from cvxrelu.errors import AccuracyWarning, InputError
+from cvxrelu.errors import AccuracyWarning, InputError, SolverError
 from cvxrelu.methods import METHODS, Outcome, Round, Run, choose_method
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
@@ -192,6 +192,11 @@ def _judge(problem: Problem, outcome: Outcome, tol: float) -> Status:
     certificate = outcome.certificate
     # An objective of zero is reached up to rounding only, and is measured by the loss of predicting nothing.
     nothing = problem.loss.value(np.zeros(problem.n_samples), problem.y) if problem.loss.regularised else 0.0
-    if certificate.gap > tol * max(certificate.upper, ZERO_RTOL * nothing):
+    if not np.isfinite(certificate.upper) and not outcome.stopped:
+        raise SolverError(
+            f"The best network found misses loss={problem.loss.name!r} by a relative {certificate.residual:.1e}: no "
+            f"network with bias={problem.bias!r} meets it, or the data is too badly scaled; use a regularised loss."
+        )
+    if not certificate.gap <= tol * max(certificate.upper, ZERO_RTOL * nothing) or np.isinf(certificate.upper):
         return Status.STOPPED if outcome.stopped else Status.INACCURATE
     return Status.OPTIMAL if certificate.scope == "global" else Status.SAMPLED

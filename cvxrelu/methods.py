@@ -22,7 +22,7 @@ from cvxrelu.arrangement import bounding_rows, count_patterns, enumerate_pattern
 from cvxrelu.backend import Solution, run_solver
 from cvxrelu.certificate import Certificate, certificate_of, certify_dual
 from cvxrelu.column_generation import GenerationRound, generate
-from cvxrelu.decode import as_solution, decode
+from cvxrelu.decode import NETWORK_RTOL, as_solution, decode
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.function_space import fit_function, is_line_problem
 from cvxrelu.network import Network
@@ -44,6 +44,8 @@ SAMPLED_PATTERNS = (40, 1000)
 # Entries of the prediction matrix up to which column generation ends with the program on the cells it found; some ten
 # seconds of solving.
 FINISHING_SIZE = 500_000
+# How the gap to reach is spent: on the rounds of column generation, and on leaving neurons out afterwards.
+LOOP_SHARE, REDUCTION_SHARE = 0.7, 0.25
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,9 @@ def _generate(run: Run) -> Outcome:
     """Solve on the neurons that pricing finds, and finish on their cells."""
     problem, history, stopped = run.problem, [], False
     best: GenerationRound | None = None
-    rounds = generate(problem, tol=run.tol, deadline=run.deadline, random_state=run.random_state, start=run.warm_start)
+    rounds = generate(
+        problem, tol=LOOP_SHARE * run.tol, deadline=run.deadline, random_state=run.random_state, start=run.warm_start
+    )
     with tqdm(disable=not run.progress, bar_format="{desc} [{elapsed}]") as bar:
         try:
             for state in rounds:
@@ -208,7 +212,7 @@ def _finish(run: Run, state: GenerationRound) -> Network:
     """
     problem = run.problem
     solution = as_solution(problem, state.network, state.bound.dual)
-    reduced = decode(problem, solution, _refuse)
+    reduced = decode(problem, solution, _refuse, max(NETWORK_RTOL, REDUCTION_SHARE * run.tol))
     candidates = [state.network, reduced]
     closed = problem.objective(reduced) * (1 - run.tol) <= state.bound.lower
     if not closed and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
@@ -219,7 +223,7 @@ def _finish(run: Run, state: GenerationRound) -> Network:
         except SolverError as error:
             logger.info("the program on the cells of the last neurons was not solved: %s", error)
     objectives = np.array([problem.objective(network) for network in candidates])
-    as_good = objectives <= objectives.min() + run.tol / 10 * abs(objectives.min())
+    as_good = objectives <= objectives.min() + REDUCTION_SHARE * run.tol * abs(objectives.min())
     return min((candidates[k] for k in np.flatnonzero(as_good)), key=lambda network: network.n_neurons)
 
 

@@ -21,6 +21,9 @@ __all__ = ["Scaling", "standardise"]
 
 Array = NDArray[np.float64]
 
+# Targets that vary by less than this share of their size are constant up to the rounding of their mean.
+CONSTANT_RTOL = 1e-14
+
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
@@ -78,6 +81,8 @@ class Scaling:
 
         y_center = float(y.mean()) if norm.has_free_constant and loss.degree is not None else 0.0
         y_scale = _root_mean_square(y - y_center) if loss.degree is not None else 1.0
+        if y_scale <= CONSTANT_RTOL * np.max(np.abs(y)):
+            y_scale = 1.0
         group_matrix = norm.group_matrix(problem.n_features) @ transform
         unit_cost = float(np.linalg.norm(group_matrix, 2)) * y_scale
         loss_scale = y_scale**loss.degree if loss.degree is not None else 1.0

@@ -30,7 +30,10 @@ def _peak(ax: float, ay: float, lo: Array, hi: Array, out: Array) -> float:
     """Maximum of A . u over the arc from lo to hi (at most a half turn); its direction goes to `out`."""
     if lo[0] * ay - lo[1] * ax >= 0 and hi[0] * ay - hi[1] * ax <= 0:
         r = np.sqrt(ax * ax + ay * ay)
-        if r > 0 and (ax * (lo[0] + hi[0]) + ay * (lo[1] + hi[1]) >= 0):
+        # On an arc of half a turn lo + hi is rounding noise; there, and on any arc of a quarter turn or more, the two
+        # half-planes above meet in the arc alone.
+        wide = lo[0] * hi[0] + lo[1] * hi[1] <= 0
+        if r > 0 and (wide or ax * (lo[0] + hi[0]) + ay * (lo[1] + hi[1]) >= 0):
             out[0] = ax / r
             out[1] = ay / r
             return r
