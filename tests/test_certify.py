@@ -2,6 +2,7 @@
 
 import ast
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ LABELS = np.where(Y > 0, 1.0, -1.0)
 def train(kind, y=Y, **options):
     """A network of scikit-learn, trained a little."""
     settings = {"hidden_layer_sizes": (8,), "max_iter": 60, "random_state": 0} | options
-    with pytest.warns(ConvergenceWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return kind(**settings).fit(X, y)
 
 
