@@ -184,7 +184,7 @@ def _search(pricer: Pricer, v: Array, time_limit: float | None, threshold: float
 
 def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost, larger: float) -> ZeroCost:
     """Minimise gamma over the face of the hinge loss by cutting planes, from a point of the face."""
-    best, priced, rng = start, start.priced, np.random.default_rng(0)
+    best, priced, rng = replace(start, complete=False), start.priced, np.random.default_rng(0)
     assert priced is not None, "no vector of the face is zero"
     unit, columns, accuracy, lower = priced.upper, np.empty((problem.n_samples, 0)), COARSEST, 0.0
     pricer: Pricer = search.args[0]
@@ -196,18 +196,19 @@ def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost,
         cut = _least_on_columns(columns, problem.y, larger, accuracy)
         lower = max(lower, cut.lower * unit)
         dual = problem.loss.repair(cut.vector, problem.y, True)
-        priced = None
+        priced, cut_short = None, False
         if not exhaustive:
             priced = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=rng)
         if priced is None or priced.value <= lower * (1 + ACCURACY / 2):
             priced = search(dual)
+            cut_short = not priced.complete
             if best.priced is None or priced.upper < best.priced.upper:
-                best = replace(best, dual=dual, priced=priced, complete=False)
+                best = replace(best, dual=dual, priced=priced)
         assert best.priced is not None, "the best vector of the face is priced"
         if best.priced.upper <= lower * (1 + ACCURACY) + ACCURACY**2 * unit:
             return replace(best, complete=True)
         excess = (priced.value - lower) / unit
-        if not priced.complete or (accuracy <= FINEST and excess <= FINEST):
+        if cut_short or (accuracy <= FINEST and excess <= FINEST):
             break
         accuracy = float(np.clip(SHARE * excess, FINEST, accuracy))
     return best
