@@ -20,6 +20,7 @@ from cvxrelu.errors import (
     SolverError,
 )
 from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
+from cvxrelu.estimators_cv import ReLUClassifierCV, ReLURegressorCV
 from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
@@ -41,8 +42,10 @@ __all__ = [
     "Path",
     "Problem",
     "ReLUClassifier",
+    "ReLUClassifierCV",
     "ReLUInterpolator",
     "ReLURegressor",
+    "ReLURegressorCV",
     "SizeError",
     "SolverError",
     "Status",

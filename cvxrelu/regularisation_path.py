@@ -140,15 +140,16 @@ def path(
     --------
     >>> x = np.linspace(-1, 1, 9)[:, None]
     >>> found = path(Problem(x, np.abs(x[:, 0]), loss="squared", alpha=1.0), n_alphas=4)
-    >>> found.n_neurons[0], found.costs[0], bool((np.diff(found.costs) > 0).all())
-    (0, 0.0, True)
+    >>> float(found.costs[0]), bool((np.diff(found.costs) > 0).all()), bool((found.relative_gaps <= 1e-6).all())
+    (0.0, True, True)
     """
-    constant = best_of_zero_cost(problem)
+    time_limit = options.get("time_limit")
+    constant = best_of_zero_cost(problem, time_limit)
     strengths = _checked(alphas) if alphas is not None else alpha_grid(constant.alpha_max, n_alphas, eps)
     fits: list[Fit] = []
     for alpha in strengths:
         at_alpha = replace(problem, alpha=float(alpha))
-        fit = _constant_fit(at_alpha, constant) if alpha >= constant.alpha_max else None
+        fit = _constant_fit(at_alpha, constant, time_limit) if alpha >= constant.alpha_max else None
         if fit is None:
             fit = solve(at_alpha, warm_start=fits[-1].network if fits else None, **options)
         fits.append(fit)
@@ -197,10 +198,10 @@ def _checked(alphas: ArrayLike) -> Array:
     return np.sort(strengths)[::-1]
 
 
-def _constant_fit(problem: Problem, constant: ZeroCost) -> Fit | None:
+def _constant_fit(problem: Problem, constant: ZeroCost, time_limit: float | None) -> Fit | None:
     """Return the fit with the constant, or None if it is not proven to be optimal."""
     started = time.perf_counter()
-    certificate = certificate_of(problem, constant.network, constant.bound(problem))
+    certificate = certificate_of(problem, constant.network, constant.bound(problem, time_limit))
     if certificate.gap > CONSTANT_RTOL * certificate.upper:
         return None
     row = Round(0, certificate.upper, certificate.lower, time.perf_counter() - started, "best network of zero cost")

@@ -26,6 +26,7 @@ constant (c = 0), F is the single vector y.
 
 import warnings
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import piqp
@@ -86,21 +87,24 @@ class ZeroCost:
         """The proven upper bound on gamma(dual), over N; 0.0 if gamma is 0 up to rounding."""
         return 0.0 if self.priced is None or self.priced.upper <= self.rounding else self.priced.upper / len(self.dual)
 
-    def bound(self, problem: Problem, pricer: Pricer | None = None) -> DualBound:
+    def bound(self, problem: Problem, time_limit: float | None = None) -> DualBound:
         """Return the lower bound that the dual vector proves for the problem, which is tight from alpha_max on."""
         assert problem.alpha is not None, "a regularised loss always has alpha"
-        search = pricer or make_pricer(problem.X, problem.bias, problem.negative_slope)
+        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
         limit = problem.n_samples * problem.alpha
-        return bound_dual(problem, self.dual, lambda v: search(v, tol=ACCURACY, threshold=limit, node_limit=NODE_LIMIT))
+        return bound_dual(problem, self.dual, partial(_search, pricer, time_limit=time_limit, threshold=limit))
 
 
-def alpha_max(problem: Problem) -> float:
+def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     """Return the smallest alpha for which a network of zero cost is optimal.
 
     Parameters
     ----------
     problem : Problem
         A problem with the loss "squared", "logistic" or "hinge"; its own alpha does not matter.
+    time_limit : float, optional
+        Seconds for an exhaustive search, of which the hinge loss may need several; by default it settles for the bound
+        that it has after a fixed number of steps.
 
     Returns
     -------
@@ -129,7 +133,7 @@ def alpha_max(problem: Problem) -> float:
     >>> round(9 * alpha_max(problem), 9)
     1.0
     """
-    found = best_of_zero_cost(problem)
+    found = best_of_zero_cost(problem, time_limit)
     if not found.complete:
         warnings.warn(
             "The search for alpha_max was cut short, so the value is only an upper bound on it; use fewer samples or "
@@ -140,7 +144,7 @@ def alpha_max(problem: Problem) -> float:
     return found.alpha_max
 
 
-def best_of_zero_cost(problem: Problem) -> ZeroCost:
+def best_of_zero_cost(problem: Problem, time_limit: float | None = None) -> ZeroCost:
     """Return the best network of zero cost and its dual vector of least gamma; parameters and errors as `alpha_max`."""
     name, y, free = problem.loss.name, problem.y, problem.norm.has_free_constant
     if name not in ("squared", "logistic", "hinge"):
@@ -163,19 +167,27 @@ def best_of_zero_cost(problem: Problem) -> ZeroCost:
     dual = problem.loss.repair(dual, y, free)
     if not dual.any():
         return ZeroCost(network, dual, None, complete=True)
-    priced = pricer(dual, tol=ACCURACY, node_limit=NODE_LIMIT)
+    search = partial(_search, pricer, time_limit=time_limit)
+    priced = search(dual)
     reach = np.linalg.norm(problem.X - problem.X.mean(axis=0) if free else problem.lifted, axis=1).max()
     found = ZeroCost(network, dual, priced, priced.complete, ROUNDING * float(reach * np.abs(dual).sum()))
     if name == "hinge" and larger and found.alpha_max > 0:
-        return _least_on_face(problem, pricer, found, larger)
+        return _least_on_face(problem, search, found, larger)
     return found
 
 
-def _least_on_face(problem: Problem, pricer: Pricer, start: ZeroCost, larger: float) -> ZeroCost:
+def _search(pricer: Pricer, v: Array, time_limit: float | None, threshold: float | None = None) -> Priced:
+    """Bound gamma(v) by exhaustive search, within limits."""
+    nodes = NODE_LIMIT if time_limit is None else None
+    return pricer(v, tol=ACCURACY / 4, threshold=threshold, time_limit=time_limit, node_limit=nodes)
+
+
+def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost, larger: float) -> ZeroCost:
     """Minimise gamma over the face of the hinge loss by cutting planes, from a point of the face."""
-    best, priced, rng = start, start.priced, np.random.default_rng(0)
+    best, priced, rng = replace(start, complete=False), start.priced, np.random.default_rng(0)
     assert priced is not None, "no vector of the face is zero"
     unit, columns, accuracy, lower = priced.upper, np.empty((problem.n_samples, 0)), COARSEST, 0.0
+    pricer: Pricer = search.args[0]
     exhaustive = pricer.method in ("line", "plane")
     for _ in range(MAX_ROUNDS):
         outputs = leaky_relu(problem.X @ priced.W.T + priced.b, problem.negative_slope)
@@ -184,18 +196,19 @@ def _least_on_face(problem: Problem, pricer: Pricer, start: ZeroCost, larger: fl
         cut = _least_on_columns(columns, problem.y, larger, accuracy)
         lower = max(lower, cut.lower * unit)
         dual = problem.loss.repair(cut.vector, problem.y, True)
-        priced = None
+        priced, cut_short = None, False
         if not exhaustive:
             priced = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=rng)
         if priced is None or priced.value <= lower * (1 + ACCURACY / 2):
-            priced = pricer(dual, tol=ACCURACY / 4, node_limit=NODE_LIMIT)
+            priced = search(dual)
+            cut_short = not priced.complete
             if best.priced is None or priced.upper < best.priced.upper:
-                best = replace(best, dual=dual, priced=priced, complete=False)
+                best = replace(best, dual=dual, priced=priced)
         assert best.priced is not None, "the best vector of the face is priced"
         if best.priced.upper <= lower * (1 + ACCURACY) + ACCURACY**2 * unit:
             return replace(best, complete=True)
         excess = (priced.value - lower) / unit
-        if accuracy <= FINEST and excess <= FINEST:
+        if cut_short or (accuracy <= FINEST and excess <= FINEST):
             break
         accuracy = float(np.clip(SHARE * excess, FINEST, accuracy))
     return best

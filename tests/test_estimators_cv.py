@@ -1,0 +1,109 @@
+"""Estimators that choose alpha: scikit-learn's checks, and the choice itself."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_moons
+from sklearn.model_selection import KFold
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import cvxrelu as cr
+from cvxrelu.estimators_cv import FOLD_TOL
+
+# Each check fits many times, some to ten features: one alpha, few folds and a short time will do for conventions.
+QUICK = {"alphas": [0.1], "cv": 2, "tol": 1e-2, "time_limit": 0.05}
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning", "ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks([cr.ReLURegressorCV(**QUICK), cr.ReLUClassifierCV(**QUICK)])
+def test_scikit_learn_conventions(estimator, check, monkeypatch):
+    # Conventions do not need tight bounds, and the second that each fit would spend on them adds up.
+    monkeypatch.setattr("cvxrelu.column_generation.LAST_BOUND_SECONDS", 0.05)
+    check(estimator)
+
+
+def noisy_wedge(n_samples=40, noise=0.2):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (n_samples, 1))
+    return x, np.abs(x[:, 0]) + noise * rng.standard_normal(n_samples)
+
+
+def test_regressor_chooses_what_cross_validation_by_hand_chooses():
+    X, y = noisy_wedge()
+    folds = KFold(3, shuffle=True, random_state=0)
+    model = cr.ReLURegressorCV(n_alphas=4, cv=folds).fit(X, y)
+    assert model.alphas_[0] == cr.alpha_max(cr.Problem(X, y, loss="squared", alpha=1.0))
+    assert model.alphas_[-1] == pytest.approx(1e-3 * model.alphas_[0])
+    by_hand = np.array(
+        [
+            [
+                np.mean((cr.ReLURegressor(alpha).fit(X[train], y[train]).predict(X[test]) - y[test]) ** 2)
+                for train, test in folds.split(X)
+            ]
+            for alpha in model.alphas_
+        ]
+    )
+    # A relative gap g leaves the predictions within sqrt(2 g) of the residuals, by strong convexity.
+    np.testing.assert_allclose(model.mse_path_, by_hand, rtol=4 * np.sqrt(2 * FOLD_TOL))
+    assert model.alpha_ == model.alphas_[np.argmin(by_hand.mean(axis=1))]
+    assert 0 < model.alpha_ < model.alphas_[0]
+    assert model.certificate_.relative_gap <= 1e-6
+    assert model.fit_.problem.alpha == model.alpha_
+    np.testing.assert_array_equal(model.predict(X), model.network_(X))
+
+
+def test_alphas_may_be_given_in_any_order():
+    X, y = noisy_wedge(20)
+    model = cr.ReLURegressorCV(alphas=[0.01, 0.1], cv=2).fit(X, y)
+    assert model.alphas_.tolist() == [0.1, 0.01]
+    assert model.mse_path_.shape == (2, 2)
+
+
+def test_constant_targets_give_a_constant():
+    X = noisy_wedge(12)[0]
+    model = cr.ReLURegressorCV(n_alphas=2, cv=2).fit(X, np.full(12, 0.1))
+    assert model.alpha_ == 1.0
+    assert model.network_.cost() == 0
+    np.testing.assert_allclose(model.predict(X), 0.1)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge"])
+def test_binary_classifier(loss):
+    X, y = make_moons(40, noise=0.1, random_state=0)
+    labels = np.array(["lower", "upper"])[y]
+    model = cr.ReLUClassifierCV(loss, n_alphas=4, eps=1e-2, cv=3, random_state=0).fit(X, labels)
+    assert model.scores_.shape == (4, 3)
+    assert model.scores_.mean(axis=1).max() > 0.8
+    assert model.alpha_ == model.alphas_[np.argmax(model.scores_.mean(axis=1))]
+    assert model.certificate_.relative_gap <= 1e-6
+    assert hasattr(model, "predict_proba") == (loss == "logistic")
+    plain = cr.ReLUClassifier(loss, model.alpha_, random_state=0).fit(X, labels)
+    np.testing.assert_array_equal(model.decision_function(X), plain.decision_function(X))
+
+
+def test_several_classes_in_parallel_are_the_same():
+    X, y = load_iris(return_X_y=True)
+    one = cr.ReLUClassifierCV(n_alphas=3, eps=0.1, cv=2, random_state=0).fit(X[::5, 2:], y[::5])
+    two = clone(one).set_params(n_jobs=2).fit(X[::5, 2:], y[::5])
+    assert len(one.fits_) == 3
+    assert one.networks_ == two.networks_
+    np.testing.assert_array_equal(one.scores_, two.scores_)
+    assert one.score(X[::5, 2:], y[::5]) > 0.9
+
+
+def test_a_class_that_a_fold_lacks_is_never_predicted_there():
+    x = np.linspace(-1, 1, 12)[:, None]
+    y = np.array([0] * 5 + [1] * 5 + [2] * 2)
+    folds = [(np.arange(10), np.arange(10, 12)), (np.arange(1, 12), np.arange(1))]
+    model = cr.ReLUClassifierCV(n_alphas=2, eps=1e-2, cv=folds).fit(x, y)
+    assert (model.scores_[:, 0] == 0).all()
+
+
+def test_unusable_parameters_are_refused():
+    X, y = noisy_wedge(10)
+    with pytest.raises(cr.InputError, match="loss='margin' has no path of alphas; choose 'logistic' or 'hinge'"):
+        cr.ReLUClassifierCV("margin").fit(X, y > 0.5)
+    with pytest.raises(cr.InputError, match="eps=2 must be between 0 and 1"):
+        cr.ReLURegressorCV(eps=2).fit(X, y)
+    with pytest.raises(cr.InputError, match="alphas must be a non-empty sequence of positive numbers"):
+        cr.ReLURegressorCV(alphas=[1.0, -1.0]).fit(X, y)
