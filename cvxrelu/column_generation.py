@@ -45,6 +45,8 @@ ASCENT_STARTS, WARM_STARTS = 32, 40
 PRICING_SHARE = 0.25
 # Cones that an exhaustive search looks at before it settles for the bound it has, if no deadline is given.
 NODE_LIMIT = 100_000
+# Rounds without any improvement of either bound after which rounding has the last word.
+PATIENCE = 8
 # Seconds that an exhaustive search gets after the deadline: without it there would be no bound at all.
 LAST_BOUND_SECONDS = 1.0
 
@@ -154,6 +156,7 @@ def generate(
         columns += Columns.of(standard, *scaling.adopt(start.W[costs > 0], start.b[costs > 0]))
     best = DualBound(np.zeros(problem.n_samples), None, 0.0, "global")
     dual, accuracy = None, COARSEST
+    least, greatest, stalled = np.inf, 0.0, 0
     while True:
         master = solve_master(standard, columns.outputs, accuracy, dual)
         dual = master.dual
@@ -166,7 +169,7 @@ def generate(
             heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]
             starts = np.column_stack([network.W, network.b])[heaviest]
             priced = pricer.ascend(v, n_starts=ASCENT_STARTS, starts=starts, random_state=rng)
-        if priced is None or priced.value <= limit * (1 + PRICING_SHARE * tol):
+        if priced is None or stalled > 0 or priced.value <= limit * (1 + PRICING_SHARE * tol):
             seconds = None if deadline is None else max(deadline - time.perf_counter(), LAST_BOUND_SECONDS)
             search = partial(
                 pricer,
@@ -179,7 +182,9 @@ def generate(
             best, priced = max(best, bound, key=lambda known: known.lower), bound.priced
             proven = priced is None or priced.complete
         yield GenerationRound(network, upper, best, len(columns))
-        if late or upper * (1 - tol) <= best.lower:
+        stalled = 0 if upper < least or best.lower > greatest else stalled + 1
+        least, greatest = min(least, upper), max(greatest, best.lower)
+        if late or upper * (1 - tol) <= best.lower or stalled == PATIENCE:
             return
 
         excess = 0.0 if priced is None else priced.value / limit - 1
@@ -192,7 +197,8 @@ def generate(
         shortfall = np.clip(DROP_FACTOR * excess, *DROP_LIMITS)
         weights = np.abs(master.weights)
         close = np.abs(columns.outputs.T @ dual) > (1 - shortfall) * standard_limit
-        kept = close | (weights > NEEDED_RTOL * weights.max())
+        # Nothing is dropped in a round without progress: what was dropped might be what is missing.
+        kept = close | (weights > NEEDED_RTOL * weights.max()) | (stalled > 0)
         columns = columns[kept] + Columns.of(standard, *scaling.adopt(priced.W[new], priced.b[new]))
         accuracy = float(np.clip(MASTER_SHARE * excess, FINEST, min(accuracy, COARSEST)))
 
