@@ -33,8 +33,8 @@ def test_interpolator():
 
 def test_regressor_in_a_pipeline():
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((24, 2)) * [1, 100]
-    y = np.abs(X[:, 0]) + 0.1 * rng.standard_normal(24)
+    X = rng.standard_normal((40, 2)) * [1, 100]
+    y = np.abs(X[:, 0]) + 0.1 * rng.standard_normal(40)
     model = make_pipeline(StandardScaler(), cr.ReLURegressor(alpha=0.01))
     assert cross_val_score(model, X, y, cv=3).mean() > 0.8
 
