@@ -212,4 +212,5 @@ def _examine_suspects(level: Level, state: walk.Walk) -> None:
             return
         state.dead[depth, row] = 1
         state.n_dead[depth] += 1
-        state.reduced[depth, :, row] = 0.0
+        if depth < len(state.reduced):
+            state.reduced[depth, : state.reduced.shape[1] - depth, row] = 0.0
