@@ -168,7 +168,7 @@ def run_chunk(chunk: Chunk, tops: bool = False) -> Iterator[Batch]:
     if k == 0:
         signs = np.array([[row[0] > 0 for row in level.rows]])
         mask = int.from_bytes(np.packbits(signs, bitorder="little").tobytes(), "little")
-        yield _exact_batch(level, [VertexCell(mask, (1,), ())])
+        yield _exact_batch(level, [VertexCell(mask, (1,), (), ())])
         return
     state = walk.start_walk(level, chunk.start, chunk.stop)
     work = max(1, _WORK_PER_CALL // n)

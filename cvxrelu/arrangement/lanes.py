@@ -9,6 +9,8 @@ on other processors.
 No operation is fused or reordered, comparisons are false for NaN: the values are those of the plain loop.
 """
 
+from collections.abc import Callable
+
 from llvmlite import ir
 from numba import types
 from numba.core.cgutils import gep, unpack_tuple
@@ -19,8 +21,7 @@ __all__ = ["LANES", "eight_signs"]
 LANES = 8
 
 
-@intrinsic
-def eight_signs(typing_context, rows, at, point, bound):
+def _eight_signs(typing_context, rows, at, point, bound):
     """Return the signs of eight values as bits 0 to 7, and how many are certain in the bits above.
 
     Called as eight_signs(rows, at, point, bound), in compiled code only.
@@ -76,3 +77,6 @@ def eight_signs(typing_context, rows, at, point, bound):
         return builder.or_(builder.zext(positive, word), shifted)
 
     return signature, generate
+
+
+eight_signs: Callable[..., int] = intrinsic(_eight_signs)
