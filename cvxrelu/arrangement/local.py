@@ -97,9 +97,7 @@ def _local_arrangement(rows: tuple[IntegerRow, ...]) -> _LocalArrangement:
     rays = _rays(rows)
     # A ray belongs to the closure of a cell if no row has opposite signs on the two.
     on_rays = np.array([[_sign(dot(row, ray)) for ray in rays] for row in rows], dtype=np.float64)
-    in_cells = np.array(
-        [[1.0 if mask >> i & 1 else -1.0 for i in range(len(rows))] for mask in cells], dtype=np.float64
-    )
+    in_cells = np.where(unpack_patterns(pack_masks(cells, len(rows)), len(rows)), 1.0, -1.0)
     agreement = in_cells @ on_rays
     most = np.abs(on_rays).sum(axis=0)
     # Sums of ones are exact, also in floats.
