@@ -2,11 +2,11 @@ r"""Fewer terms in a non-negative combination, at no greater cost (Caratheodory'
 
     sum_j f_j a_j = t,  f >= 0   ->   the same sum with linearly independent a_j,  and  sum_j c_j f_j  not greater
 
-Along a direction z with sum_j z_j a_j = 0 the sum does not change. Of z and -z one does not raise the cost; following it
-until a term vanishes leaves one term fewer and one direction fewer. The directions are kept as an orthonormal basis of
-the null space, from which a reflection removes each term that has vanished, so rounding does not build up. A vertex of
-the linear program over f has as few terms, but simplex codes stop at a feasibility of 1e-9 and often fail on columns
-that are almost parallel, of which solutions of interior-point methods are full.
+Along a direction z with sum_j z_j a_j = 0 the sum does not change. Of z and -z one does not raise the cost; following
+it until a term vanishes leaves one term fewer and one direction fewer. The directions are kept as an orthonormal basis
+of the null space, from which a reflection removes each term that has vanished, so rounding does not build up. A vertex
+of the linear program over f has as few terms, but simplex codes stop at a feasibility of 1e-9 and often fail on
+columns that are almost parallel, of which solutions of interior-point methods are full.
 """
 
 import numpy as np
@@ -46,6 +46,8 @@ def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -
     >>> fewest_terms(np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]), np.ones(3), np.ones(3), False).round(12)
     array([2., 0., 0.])
     """
+    if not len(factors):
+        return factors
     lengths = np.linalg.norm(columns, axis=0)
     matrix = columns / lengths
     if constant:

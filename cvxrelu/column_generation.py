@@ -259,7 +259,9 @@ def _fan(X: Array, rng: np.random.Generator) -> Array:
     return np.vstack([across, -across, axes, -axes])
 
 
-def _network(problem: Problem, standard: Problem, scaling: Scaling, columns: Columns, master: MasterSolution) -> Network:
+def _network(
+    problem: Problem, standard: Problem, scaling: Scaling, columns: Columns, master: MasterSolution
+) -> Network:
     """Return the network of a master solution, in the units of the problem."""
     weights = np.abs(master.weights)
     used = weights > USED_RTOL * weights.max()

@@ -155,8 +155,9 @@ def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve) -> Iterato
 
 def _reduced_networks(problem: Problem, solution: Solution) -> Iterator[Network]:
     """Yield networks of few neurons for a solution."""
-    for level in TRIM_LEVELS:
-        groups = _reduce(problem, solution.scaling, _occupied(solution, level), level)
+    for level, negligible in (*((level, NEGLIGIBLE_COST) for level in TRIM_LEVELS), (0.0, 0.0)):
+        reduced = _reduce(problem, solution.scaling, _occupied(solution, level, negligible))
+        groups = _above(solution.scaling, reduced, level, 0.0)
         network = _to_network(problem, solution.scaling, groups)
         yield network
         for snap in SNAP_LEVELS if _misfit(problem, network) <= HOPELESS else ():
@@ -165,7 +166,7 @@ def _reduced_networks(problem: Problem, solution: Solution) -> Iterator[Network]
 
 def _narrow(problem: Problem, solution: Solution, resolve: Resolve) -> Solution | None:
     """Return the solution on the cells that a reduced network uses: fewer cells are solved more accurately."""
-    groups = _reduce(problem, solution.scaling, _occupied(solution, TRIM_LEVELS[0]), TRIM_LEVELS[-1])
+    groups = _reduce(problem, solution.scaling, _occupied(solution, TRIM_LEVELS[0]))
     used = {pattern.tobytes() for pattern in groups.patterns}
     keep = np.array([pattern.tobytes() in used for pattern in solution.cells.patterns])
     return _attempt(resolve, solution.cells[keep]) if keep.any() else None
@@ -200,23 +201,20 @@ def _trim(solution: Solution, resolve: Resolve) -> Solution:
     return solution
 
 
-def _reduce(problem: Problem, scaling: Scaling, groups: _Groups, level: float) -> _Groups:
-    """Return at most N groups (N - 1 next to a free constant) with the same predictions, at no greater cost.
-
-    Groups below `level` times the dearest are dropped, so the predictions are the same up to that.
-    """
+def _reduce(problem: Problem, scaling: Scaling, groups: _Groups) -> _Groups:
+    """Return at most N groups (N - 1 next to a free constant) with the same predictions, at no greater cost."""
     outputs = groups.outputs(scaling, problem.negative_slope)
     seen = np.any(outputs, axis=0)
     costs = _costs(scaling, groups.vectors)
     free = problem.norm.has_free_constant
     factors = np.zeros(len(costs))
     factors[seen] = fewest_terms(outputs[:, seen], np.ones(int(seen.sum())), costs[seen], free)
-    support = factors * costs > level * np.max(factors * costs, initial=0.0)
-    missing = outputs.sum(axis=1) - outputs[:, support] @ factors[support]
+    missing = outputs @ (1.0 - factors)
+    used = factors > 0
     return _Groups(
-        groups.signs[support],
-        groups.patterns[support],
-        groups.vectors[support] * factors[support, None],
+        groups.signs[used],
+        groups.patterns[used],
+        groups.vectors[used] * factors[used, None],
         groups.constant + float(missing.mean()) if free else 0.0,
     )
 
@@ -296,14 +294,19 @@ def _costs(scaling: Scaling, vectors: Array) -> Array:
     return np.linalg.norm(vectors @ scaling.group_matrix.T, axis=1)
 
 
-def _occupied(solution: Solution, level: float) -> _Groups:
+def _occupied(solution: Solution, level: float, negligible: float = NEGLIGIBLE_COST) -> _Groups:
     """Return the groups whose cost is above `level` times the largest."""
     vectors = np.vstack([solution.plus, solution.minus])
-    costs = _costs(solution.scaling, vectors)
-    keep = costs > max(level * costs.max(initial=0.0), NEGLIGIBLE_COST)
     signs = np.repeat([1.0, -1.0], len(solution.plus))
-    patterns = np.vstack([solution.cells.patterns] * 2)
-    return _Groups(signs[keep], patterns[keep], vectors[keep], solution.constant)
+    groups = _Groups(signs, np.vstack([solution.cells.patterns] * 2), vectors, solution.constant)
+    return _above(solution.scaling, groups, level, negligible)
+
+
+def _above(scaling: Scaling, groups: _Groups, level: float, negligible: float) -> _Groups:
+    """Return the groups whose cost is above `level` times the largest and not negligible."""
+    costs = _costs(scaling, groups.vectors)
+    keep = costs > max(level * costs.max(initial=0.0), negligible)
+    return replace(groups, signs=groups.signs[keep], patterns=groups.patterns[keep], vectors=groups.vectors[keep])
 
 
 def _attempt(resolve: Resolve, cells: Cells) -> Solution | None:

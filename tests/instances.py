@@ -1,5 +1,7 @@
 """Problems with known answers, and checks that every fit has to pass."""
 
+import math
+
 import cvxpy as cp
 import numpy as np
 from scipy.optimize import linprog
@@ -116,6 +118,6 @@ def assert_certified(fit, gap=1e-6):
         assert not network.b.any()
     v = certificate.dual
     if problem.bias == "free":
-        assert np.sum(v) == 0
+        assert math.fsum(v) == 0
     if problem.loss.labels:
         assert (v * problem.y >= 0).all()
