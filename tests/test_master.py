@@ -1,0 +1,150 @@
+"""The restricted master against the same problem written in cvxpy, and its dual vector against its own rules."""
+
+import itertools
+
+import cvxpy as cp
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu.errors import SolverError
+from cvxrelu.master import solve_master
+from cvxrelu.network import leaky_relu
+from tests.instances import BIASES, LOSSES, make_problem
+
+ACCURACY = 1e-9
+
+
+def random_columns(problem, count, seed=1):
+    """Outputs of random neurons of unit cost: (N, count)."""
+    rng = np.random.default_rng(seed)
+    W, b = rng.standard_normal((count, problem.n_features)), rng.standard_normal(count)
+    if problem.bias == "none":
+        b = np.zeros(count)
+    costs = problem.norm.neuron_costs(W, b)
+    return leaky_relu(problem.X @ (W / costs[:, None]).T + b / costs, problem.negative_slope)
+
+
+def optimum_in_cvxpy(problem, outputs):
+    """Optimal value of the restricted problem: weights of either sign, and a constant if it is free."""
+    weights = cp.Variable(outputs.shape[1])
+    constant = cp.Variable() if problem.bias == "free" else 0.0
+    z, y, n = outputs @ weights + constant, problem.y, problem.n_samples
+    margins = cp.multiply(y, z)
+    loss, constraints = {
+        "interpolation": lambda: (0.0, [z == y]),
+        "margin": lambda: (0.0, [margins >= 1]),
+        "squared": lambda: (cp.sum_squares(z - y) / (2 * n), []),
+        "logistic": lambda: (cp.sum(cp.logistic(-margins)) / n, []),
+        "hinge": lambda: (cp.sum(cp.pos(1 - margins)) / n, []),
+    }[problem.loss.name]()
+    model = cp.Problem(cp.Minimize(loss + (problem.alpha or 1.0) * cp.norm1(weights)), constraints)
+    model.solve(solver="CLARABEL")
+    return model.value
+
+
+def value_of(problem, outputs, master):
+    """Loss and cost of a master solution, from the definitions; a constraint may be missed by rounding."""
+    z = outputs @ master.weights + master.constant
+    cost = np.abs(master.weights).sum()
+    if problem.loss.regularised:
+        return problem.loss.value(z, problem.y) + problem.alpha * cost
+    assert problem.loss.residual(z, problem.y) < 1e-6
+    return cost
+
+
+@pytest.mark.parametrize(("loss", "bias", "slope"), list(itertools.product(LOSSES, BIASES, (0.0, -0.3))))
+def test_against_cvxpy(loss, bias, slope):
+    problem = make_problem(loss, n_samples=12, bias=bias, negative_slope=slope)
+    outputs = random_columns(problem, 40)
+    master = solve_master(problem, outputs, ACCURACY)
+    expected = optimum_in_cvxpy(problem, outputs)
+    np.testing.assert_allclose(value_of(problem, outputs, master), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("loss", "bias"), list(itertools.product(LOSSES, BIASES)))
+def test_dual_vector_is_feasible_and_proves_the_value(loss, bias):
+    """abs(Phi' v) <= B, v in the domain of its dual, and the dual objective there is the optimum: strong duality."""
+    problem = make_problem(loss, n_samples=15, bias=bias)
+    outputs = random_columns(problem, 60)
+    master = solve_master(problem, outputs, ACCURACY)
+    bound = problem.n_samples * problem.alpha if problem.alpha else 1.0
+    v = master.dual
+    assert np.abs(outputs.T @ v).max() <= bound * (1 + 1e-6)
+    np.testing.assert_allclose(v, loss_domain(problem, v), atol=1e-7 * np.abs(v).max())
+    if bias == "free":
+        assert abs(v.sum()) <= 1e-7 * np.abs(v).sum()
+    else:
+        assert master.constant == 0
+    lower = problem.loss.lower_bound(loss_domain(problem, v), problem.y, bound * (1 + 1e-6), problem.alpha)
+    np.testing.assert_allclose(lower, value_of(problem, outputs, master), rtol=1e-5)
+
+
+def loss_domain(problem, v):
+    """The nearest vector in the domain of the dual objective, sum not considered."""
+    if not problem.loss.labels:
+        return v
+    box = 1.0 if problem.loss.name in ("hinge", "logistic") else np.inf
+    return problem.y * np.clip(v * problem.y, 0.0, box)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_complementary_slackness(loss):
+    """A column with weight is at its bound, with the weight's sign."""
+    problem = make_problem(loss, n_samples=12)
+    outputs = random_columns(problem, 50)
+    master = solve_master(problem, outputs, ACCURACY)
+    bound = problem.n_samples * problem.alpha if problem.alpha else 1.0
+    used = np.abs(master.weights) > 1e-4 * np.abs(master.weights).max()
+    assert 0 < used.sum() <= problem.n_samples
+    scores = outputs[:, used].T @ master.dual
+    np.testing.assert_allclose(scores, bound * np.sign(master.weights[used]), rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("alpha", [1e-4, 10.0])
+def test_every_alpha(loss, alpha):
+    problem = make_problem(loss, n_samples=12, alpha=alpha)
+    outputs = random_columns(problem, 40)
+    master = solve_master(problem, outputs, ACCURACY)
+    np.testing.assert_allclose(
+        value_of(problem, outputs, master), optimum_in_cvxpy(problem, outputs), rtol=1e-5, atol=1e-9
+    )
+
+
+def test_a_start_changes_nothing_but_the_work():
+    problem = make_problem("logistic", n_samples=12)
+    outputs = random_columns(problem, 40)
+    cold = solve_master(problem, outputs, ACCURACY)
+    warm = solve_master(problem, outputs, ACCURACY, start=cold.dual)
+    np.testing.assert_allclose(warm.dual, cold.dual, atol=1e-6 * np.abs(cold.dual).max())
+    np.testing.assert_allclose(*(value_of(problem, outputs, m) for m in (cold, warm)), rtol=1e-8)
+
+
+def test_duplicate_columns_and_rows_are_harmless():
+    problem = make_problem("squared", n_samples=10)
+    outputs = random_columns(problem, 20)
+    value = value_of(problem, outputs, solve_master(problem, outputs, ACCURACY))
+    twice = np.hstack([outputs, outputs, np.zeros((10, 2))])
+    np.testing.assert_allclose(value_of(problem, twice, solve_master(problem, twice, ACCURACY)), value, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["interpolation", "margin"])
+def test_columns_that_cannot_fit_are_refused(loss):
+    problem = make_problem(loss, n_samples=12, bias="none")
+    with pytest.raises(SolverError, match="free"):
+        solve_master(problem, np.zeros((12, 3)), ACCURACY)
+
+
+def test_sixty_random_masters():
+    """Shapes from one sample and one column up, against cvxpy."""
+    rng = np.random.default_rng(5)
+    for seed in range(60):
+        n, count = int(rng.integers(1, 12)), int(rng.integers(1, 30))
+        X, y = rng.standard_normal((n, 2)), rng.standard_normal(n)
+        problem = cr.Problem(X, y, loss="squared", alpha=float(10 ** rng.uniform(-4, 0)), bias=BIASES[seed % 3])
+        outputs = random_columns(problem, count, seed)
+        master = solve_master(problem, outputs, ACCURACY)
+        np.testing.assert_allclose(
+            value_of(problem, outputs, master), optimum_in_cvxpy(problem, outputs), rtol=1e-5, atol=1e-8
+        )
