@@ -28,7 +28,7 @@ from scipy.optimize import linprog
 import cvxrelu.arrangement as arr
 from cvxrelu.arrangement.exact import exact_half_cells
 from cvxrelu.arrangement.integers import integer_rows
-from cvxrelu.arrangement.validation import lift
+from cvxrelu.arrangement.lifting import lift
 
 SEED = 0
 WALK_SIZES = ((100, 2), (100, 3), (50, 5), (500, 3), (100, 5), (1000, 2), (20, 8))

@@ -13,6 +13,9 @@ __all__ = ["as_count", "as_matrix", "as_real", "as_vector", "first_conflict", "n
 
 Array = NDArray[np.float64]
 
+# Kinds of NumPy types that hold real numbers: booleans, integers, floats, and objects, which are converted.
+NUMERIC_KINDS = "biufO"
+
 # How many offending rows a message names.
 NAMED_ROWS = 5
 
@@ -127,10 +130,15 @@ def first_conflict(X: Array, y: Array) -> tuple[int, int] | None:
 def _as_float(values: ArrayLike, name: str) -> Array:
     if issparse(values):
         raise InputTypeError(f"{name} is a sparse matrix; pass a dense array ({name}.toarray()).")
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputTypeError(f"{name} must be a rectangular array of real numbers ({error}).") from error
     if np.iscomplexobj(array):
         raise InputTypeError(f"{name} is complex; it must be real. Complex data not supported.")
+    if array.dtype.kind not in NUMERIC_KINDS:
+        raise InputTypeError(f"{name} must hold real numbers, not entries of type {array.dtype}; convert it to float.")
     try:
-        return np.array(array, dtype=np.float64)
+        return np.array(array, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise InputTypeError(f"{name} must be an array of real numbers ({error}).") from error

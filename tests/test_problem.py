@@ -60,8 +60,8 @@ def test_unusable_values(arguments, message):
     [
         ({"X": csr_array(X)}, "X is a sparse matrix; pass a dense array"),
         ({"X": X + 1j}, "X is complex"),
-        ({"X": [["a", "b"]] * 3}, "X must be an array of real numbers"),
-        ({"y": ["a", "b", "c"]}, "y must be an array of real numbers"),
+        ({"X": [["a", "b"]] * 3}, "X must hold real numbers"),
+        ({"y": ["a", "b", "c"]}, "y must hold real numbers"),
         ({"loss": "squared", "alpha": "much"}, "alpha must be a real number, not 'much'"),
         ({"loss": "squared", "alpha": True}, "alpha must be a real number, not True"),
         ({"negative_slope": None}, "negative_slope must be a real number"),

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from cvxrelu.arrangement.interior import interior_points
+from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.parallel_rows import classes_of_rows
-from cvxrelu.arrangement.validation import check_points, lift
 from cvxrelu.errors import InputError, InputTypeError
+from cvxrelu.validation import as_matrix
 
 __all__ = ["bounding_rows"]
 
@@ -57,7 +58,7 @@ def bounding_rows(X: ArrayLike, patterns: ArrayLike, bias: bool = True) -> NDArr
     >>> bounding_rows([[0.0], [1.0], [2.0], [3.0]], [[False, True, True, True]]).astype(int).tolist()
     [[1, 1, 0, 0]]
     """
-    points = check_points(X)
+    points = as_matrix(X)
     signs = np.asarray(patterns)
     if signs.dtype != np.bool_:
         raise InputTypeError(f"patterns must be boolean, True for +, but their dtype is {signs.dtype}")

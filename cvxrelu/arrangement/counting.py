@@ -6,7 +6,7 @@ Cover, "Geometrical and statistical properties of systems of linear inequalities
 
 from math import comb
 
-from cvxrelu.arrangement.validation import check_count
+from cvxrelu.validation import as_count
 
 __all__ = ["count_patterns", "half_count"]
 
@@ -71,6 +71,6 @@ def count_patterns(n_samples: int, n_features: int, bias: bool = True) -> int:
     >>> count_patterns(100, 5)
     150898640
     """
-    n = check_count(n_samples, "n_samples")
-    d = check_count(n_features, "n_features")
+    n = as_count(n_samples, "n_samples")
+    d = as_count(n_features, "n_features")
     return 2 * half_count(n, d + bool(bias))

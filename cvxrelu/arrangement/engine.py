@@ -168,7 +168,7 @@ def run_chunk(chunk: Chunk, tops: bool = False) -> Iterator[Batch]:
     if k == 0:
         signs = np.array([[row[0] > 0 for row in level.rows]])
         mask = int.from_bytes(np.packbits(signs, bitorder="little").tobytes(), "little")
-        yield _exact_batch(level, [VertexCell(mask, (1,), ())])
+        yield _exact_batch(level, [VertexCell(mask, (1,), (), ())])
         return
     state = walk.start_walk(level, chunk.start, chunk.stop)
     work = max(1, _WORK_PER_CALL // n)
@@ -212,4 +212,5 @@ def _examine_suspects(level: Level, state: walk.Walk) -> None:
             return
         state.dead[depth, row] = 1
         state.n_dead[depth] += 1
-        state.reduced[depth, :, row] = 0.0
+        if depth < len(state.reduced):
+            state.reduced[depth, : state.reduced.shape[1] - depth, row] = 0.0

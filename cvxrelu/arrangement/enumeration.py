@@ -18,12 +18,13 @@ from cvxrelu.arrangement.engine import Batch
 from cvxrelu.arrangement.facets import facets_by_flips
 from cvxrelu.arrangement.flag import Level, levels, rank_bound
 from cvxrelu.arrangement.integers import integer_rows
+from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.memory import check_max_memory, refuse_if_too_large
 from cvxrelu.arrangement.packing import bytes_per_pattern, pack_patterns, unpack_patterns
 from cvxrelu.arrangement.parallel_rows import ParallelClasses, classes_of_rows
 from cvxrelu.arrangement.stream import rebatch, stream_batches
-from cvxrelu.arrangement.validation import check_count, check_points, lift
 from cvxrelu.arrangement.witnesses import witnesses_of_batch
+from cvxrelu.validation import as_count, as_matrix
 
 __all__ = ["Arrangement", "enumerate_patterns"]
 
@@ -128,7 +129,7 @@ class Arrangement:
         >>> [sorted(block.tolist()) for block in enumerate_patterns([[0.0], [1.0]]).half_blocks()]
         [[[1], [3]]]
         """
-        size = check_count(size, "size")
+        size = as_count(size, "size")
         return self._half_blocks(size)
 
     def _half_blocks(self, size: int) -> Iterator[NDArray[np.uint8]]:
@@ -171,7 +172,7 @@ class Arrangement:
         >>> [sorted(block.tolist()) for block in enumerate_patterns([[0.0], [1.0]]).blocks()]
         [[[0], [1], [2], [3]]]
         """
-        size = check_count(size, "size")
+        size = as_count(size, "size")
         return self._blocks(size)
 
     def _blocks(self, size: int) -> Iterator[NDArray[np.uint8]]:
@@ -334,7 +335,7 @@ def enumerate_patterns(
     >>> len(triangle), triangle.to_bool().shape
     (8, (8, 3))
     """
-    points = check_points(X)
+    points = as_matrix(X)
     if n_jobs != -1:
-        check_count(n_jobs, "n_jobs (unless -1)")
+        as_count(n_jobs, "n_jobs (unless -1)")
     return Arrangement(points, bool(bias), check_max_memory(max_memory), int(n_jobs), bool(progress))

@@ -38,7 +38,7 @@ _SEED = 1965
 _BITS = 60
 # Rows up to this length are cheap to eliminate in integers, however many.
 _SHORT = 32
-# Elimination of integers is exact in floats if sums of two products of minors stay below this.
+# Elimination of integers is exact in floats if sums of three products of minors stay below this.
 _EXACT_LIMIT = 2**53
 
 Matrix = tuple[IntegerRow, ...]
@@ -215,7 +215,7 @@ def _is_exact(matrix: Matrix) -> bool:
     k = len(matrix[0]) - 1
     largest = max(max(map(abs, row)) for row in matrix)
     root = isqrt(k) + 1
-    return 2 * ((root * largest) ** k) ** 2 < _EXACT_LIMIT
+    return 3 * ((root * largest) ** k) ** 2 < _EXACT_LIMIT
 
 
 def _level(matrix: Matrix, chart: IntegerRow, height: IntegerRow, frame: Matrix) -> Level:

@@ -1,19 +1,24 @@
-"""A point deep inside a given cell: the largest margin to its walls, by one small linear program.
+"""A point deep inside a given cell: the one of largest margin to its walls.
 
-For signs s and rows a_i, with Q an orthonormal basis of the columns of the lifted matrix A = Q R,
+For signs s and rows a_i, with Q an orthonormal basis of the columns of the lifted matrix A = Q R and p_i = s_i
+q_i / norm(q_i), the direction of largest margin is the shortest vector in the convex hull of the p_i (the dual of
+the support vector machine), and with non-negative least squares (Gordan's alternative)
 
-    max t   subject to   s_i q_i . v >= t * norm(q_i) for all i,   max abs(v_k) <= 1,      u = R^+ v.
+    min norm(sum_i l_i p_i)^2 + (1 - sum_i l_i)^2   subject to   l >= 0,      v = sum_i l_i p_i,      u = R^+ v,
+
+has p_i . v >= 1 - sum_i l_i > 0 for all i. Where rounding leaves the cell, which happens to thin ones, a linear
+program is tried: max t subject to p_i . v >= t for all i, max abs(v_k) <= 1.
 
 The change of basis keeps the program well scaled when the points are far from the origin or their features
-have different units. The linear program works in floats, so its point counts only if its signs, evaluated
-exactly, are those asked for.
+have different units. All this is computed in floats, so a point counts only if its signs, evaluated exactly, are
+those asked for.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
+from scipy.optimize import linprog, nnls
 
 from cvxrelu.arrangement.signs import exact_signs
 
@@ -73,18 +78,35 @@ def interior_points(rows: NDArray[np.float64], patterns: NDArray[np.bool_]) -> I
     back = (right[:rank].T / singular[:rank]) / scale[:, np.newaxis]
     norms = np.linalg.norm(basis, axis=1)
     basis = basis / np.where(norms > 0, norms, 1.0)[:, np.newaxis]
-    for p, pattern in enumerate(patterns[:, live]):
-        signs = np.where(pattern, 1.0, -1.0)
-        solution = linprog(
-            np.append(np.zeros(rank), -1.0),
-            A_ub=np.column_stack([-signs[:, np.newaxis] * basis, np.ones(len(signs))]),
-            b_ub=np.zeros(len(signs)),
-            bounds=[(-1.0, 1.0)] * rank + [(0.0, 1.0)],
-            method="highs",
-        )
-        if solution.x is not None:
-            points[p] = back @ solution.x[:rank]
-    wanted = np.where(patterns, 1, -1)
-    found = (exact_signs(rows, points) == np.where(live, wanted, 0)).all(axis=1)
+    signs = np.where(patterns, 1, -1) * live
+    # Without walls every point is inside.
+    found = np.full(len(patterns), rank == 0)
+    for method in (_shortest, _most_central):
+        for p in np.flatnonzero(~found):
+            points[p] = back @ method(signs[p, live, np.newaxis] * basis)
+        found[~found] = (exact_signs(rows, points[~found]) == signs[~found]).all(axis=1)
     points[~found] = 0.0
     return InteriorPoints(points, found)
+
+
+def _shortest(walls: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the shortest vector in the hull of the walls, or zero."""
+    system = np.vstack([walls.T, np.ones(len(walls))])
+    target = np.append(np.zeros(walls.shape[1]), 1.0)
+    try:
+        return nnls(system, target)[0] @ walls
+    except RuntimeError:  # it stalls
+        return np.zeros(walls.shape[1])
+
+
+def _most_central(walls: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the point of the cube that is farthest from all walls, by a linear program, or zero."""
+    rank = walls.shape[1]
+    solution = linprog(
+        np.append(np.zeros(rank), -1.0),
+        A_ub=np.column_stack([-walls, np.ones(len(walls))]),
+        b_ub=np.zeros(len(walls)),
+        bounds=[(-1.0, 1.0)] * rank + [(0.0, 1.0)],
+        method="highs",
+    )
+    return np.zeros(rank) if solution.x is None else solution.x[:rank]

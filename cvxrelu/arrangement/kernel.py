@@ -7,9 +7,14 @@ in
 
     h = y_0 g + sum_{i in S} y_i a_i.
 
-Reduced by the first k - 1 rows of S, two coordinates are left, w = (-b_y, b_x) with b the last row, and one
-pass over the rows gives the pattern. The system for y is triangular, and is solved at once for all vertices
-of one line, which share the first k - 1 rows.
+Reduced by the first k - 2 rows of S, three coordinates are left, w = b_i x b_j with i, j the last two rows,
+and one pass over the rows gives the pattern. In these coordinates
+
+    s y_0 = t,   s y_i = c . b_j,   s y_j = - c . b_i,      s = g . w,   t = h . w,   c = g x h,
+
+and in the coordinate F_q that is solved for q, one of the first k - 2 rows,
+
+    s y_q F_q(b_q) = s F_q(h) - t F_q(g) - (c . b_j) F_q(b_i) + (c . b_i) F_q(b_j).
 
 Signs count only if proven (see `reduction`). Vertices at which floats leave one undecided are handed back in
 `odd` and treated exactly elsewhere.
@@ -20,12 +25,19 @@ than the last chosen one newly depends on the chosen ones; rows that depend on t
 not chosen.
 """
 
-import math
-
 import numpy as np
 from numba import njit
 
-from cvxrelu.arrangement.reduction import SAFE, bury_suspects, eliminate, find_suspects, product_error
+from cvxrelu.arrangement.lanes import LANES, eight_signs
+from cvxrelu.arrangement.reduction import (
+    SAFE,
+    UNDERFLOW,
+    bury_suspects,
+    eliminate,
+    find_parallel,
+    find_suspects,
+    product_error,
+)
 from cvxrelu.arrangement.walk import (
     DEPTH,
     DONE,
@@ -44,9 +56,6 @@ from cvxrelu.arrangement.walk import (
 __all__ = ["walk_vertices"]
 
 _U = UNIT_ROUNDOFF
-# Multiplied with 8 bytes that are 0 or 1, it collects them as bits of the highest byte, the first byte
-# lowest.
-_GATHER = 0x0102040810204080
 
 
 @njit(cache=True)
@@ -74,85 +83,12 @@ def _limit(chosen, stop, n):
     return min(n, stop[last])
 
 
-@njit(cache=True, inline="always", error_model="numpy")
-def _solve_line(walk, first):
-    """Solve for y at the vertices of a line from the last row `first` on, and note where its signs are sure.
-
-    In the two coordinates left, h = y_0 g + y_last b; then, from the deepest, y_m from the pivot coordinate
-    of depth m.
-    """
-    k, n = walk.chosen.shape[0], walk.n
-    last = k - 1
-    rows, y, e, sure = walk.reduced, walk.weight, walk.weight_error, walk.sure
-    factor, factor_error = walk.factor, walk.factor_error
-    at_g = rows.shape[2] - 2
-    cx, cy, fx, fy = (
-        rows[last, 0, at_g],
-        rows[last, 1, at_g],
-        rows[last, 0, at_g + 1],
-        rows[last, 1, at_g + 1],
-    )
-    ex, ey = walk.row_error[last, 0], walk.row_error[last, 1]
-    ecx, ecy = walk.chart_error[last, 0], walk.chart_error[last, 1]
-    efx, efy = walk.height_error[last, 0], walk.height_error[last, 1]
-    top = cx * fy - cy * fx
-    etop = product_error(cx, ecx, fy, efy) + product_error(cy, ecy, fx, efx)
-    for j in range(first, n):
-        x_j, y_j = rows[last, 0, j], rows[last, 1, j]
-        det = cx * y_j - cy * x_j
-        edet = product_error(cx, ecx, y_j, ey) + product_error(cy, ecy, x_j, ex)
-        side = fx * y_j - fy * x_j
-        eside = product_error(fx, efx, y_j, ey) + product_error(fy, efy, x_j, ex)
-        inverse = 1.0 / det
-        # From abs(det) > 2 edet: 1 / (abs(det) - edet) < 2 / abs(det).
-        grow = 2.0 * abs(inverse) * SAFE
-        solution = top * inverse
-        error = (etop + abs(solution) * edet) * grow + 4.0 * _U * abs(solution)
-        y[last, j], e[last, j] = solution, error
-        sure[j] = (abs(det) > 2.0 * edet * SAFE) & (abs(solution) > error * SAFE)
-        solution = side * inverse
-        y[k, j], e[k, j] = solution, (eside + abs(solution) * edet) * grow + 4.0 * _U * abs(solution)
-    rounding = (k + 6) * _U
-    for m in range(last - 1, -1, -1):
-        p, inverse, ratio_error = walk.pivot[m], walk.inverse[m], walk.ratio_error[m]
-        chart, e_chart, height, e_height = (
-            factor[m, k],
-            factor_error[m, k],
-            factor[m, k + 1],
-            factor_error[m, k + 1],
-        )
-        for j in range(first, n):
-            a = rows[m, p, j] * inverse
-            ea = (1.0 + abs(a)) * ratio_error + rounding * abs(a)
-            y[m, j] = height - y[last, j] * a - y[k, j] * chart
-            error = e_height + abs(y[last, j]) * ea + (abs(a) + ea) * e[last, j]
-            e[m, j] = error + abs(y[k, j]) * e_chart + (abs(chart) + e_chart) * e[k, j]
-        for q in range(m + 1, last):
-            a, ea = factor[m, q], factor_error[m, q]
-            for j in range(first, n):
-                y[m, j] -= y[q, j] * a
-                e[m, j] += abs(y[q, j]) * ea + (abs(a) + ea) * e[q, j]
-        for j in range(first, n):
-            sure[j] &= abs(y[m, j]) > e[m, j] * SAFE
-
-
 @njit(cache=True, error_model="numpy")
-def _signs_off(bx, by, wx, wy, bound, signs):
-    """Write the signs of bx wx + by wy; return how many of the values exceed the bound."""
-    certain = 0
-    for i in range(signs.shape[0]):
-        value = bx[i] * wx + by[i] * wy
-        signs[i] = value > 0.0
-        certain += abs(value) > bound
-    return certain
-
-
-@njit(cache=True, error_model="numpy")
-def _comes_later(bx, by, wx, wy, chosen, dead):
+def _comes_later(bx, by, bz, wx, wy, wz, chosen, dead):
     """Whether a row before the last chosen one passes through the vertex (only asked if rows are exact)."""
     last = chosen.shape[0] - 1
     for i in range(chosen[last]):
-        if bx[i] * wx + by[i] * wy == 0.0 and not dead[i]:
+        if bx[i] * wx + by[i] * wy + bz[i] * wz == 0.0 and not dead[i]:
             is_chosen = False
             for m in range(last):
                 is_chosen = is_chosen or chosen[m] == i
@@ -162,49 +98,111 @@ def _comes_later(bx, by, wx, wy, chosen, dead):
 
 
 @njit(cache=True, inline="always", error_model="numpy")
+def _solve(walk, entries, s, t, turn_i, turn_j, error, turn_error):
+    """Write the signs of s y on S to walk.upper; return whether they are sure.
+
+    `error` bounds the errors of s and t, `turn_error` those of turn_i = c . b_i and turn_j = c . b_j. With E
+    the error and M the size of a coordinate, a sum of four products errs by at most
+
+        (|s| + |t| + |turn_i| + |turn_j|) (E + 4 u M) + 2 (error + turn_error) (M + E).
+    """
+    chosen, upper, k, depth = walk.chosen, walk.upper, walk.chosen.shape[0], entries.shape[0] - 3
+    at_g = entries.shape[1] - LANES
+    sure = abs(turn_i) > turn_error
+    upper[k - 1] = turn_i < 0.0
+    if k == 1:
+        return sure
+    i, j = chosen[k - 2], chosen[k - 1]
+    sure &= abs(turn_j) > turn_error
+    upper[k - 2] = turn_j > 0.0
+    values = (abs(s) + abs(t) + abs(turn_i) + abs(turn_j)) * SAFE
+    errors = 2.0 * (error + turn_error) * SAFE
+    for q in range(depth):
+        solved = entries[k - q]
+        e, size = walk.functional_error[depth, k - q], walk.row_size[depth, k - q]
+        value = s * solved[at_g + 1] - t * solved[at_g] - turn_j * solved[i] + turn_i * solved[j]
+        bound = (values * (e + 4.0 * _U * size) + errors * (size + e)) * SAFE + UNDERFLOW
+        own = solved[chosen[q]]
+        # Where a product overflows, so does the value.
+        sure &= (bound < abs(value)) & (abs(value) < np.inf) & (abs(own) > walk.row_error[depth, k - q])
+        upper[q] = (value > 0.0) == (own > 0.0)
+    return sure
+
+
+@njit(cache=True, inline="always", error_model="numpy")
 def _visit_line(walk, limit, out, tops, odd):
     """Visit the vertices of one line, chosen[k - 1] < limit; False if a buffer or the work ran out."""
-    chosen, control, weight, sure, exact = walk.chosen, walk.control, walk.weight, walk.sure, walk.exact
-    signs, words = walk.signs, walk.signs.view(np.uint64)
+    chosen, control, exact, upper = walk.chosen, walk.control, walk.exact, walk.upper
     k, n, n_bytes = chosen.shape[0], walk.n, out.shape[1]
-    last = k - 1
+    last, depth = k - 1, max(k - 2, 0)
+    entries = walk.reduced[depth]
     dead = walk.dead[last]
-    bx, by = walk.reduced[last, 0], walk.reduced[last, 1]
-    cx, cy = bx[8 * n_bytes], by[8 * n_bytes]
-    ex, ey = walk.row_error[last, 0], walk.row_error[last, 1]
-    mx, my = walk.row_size[last, 0], walk.row_size[last, 1]
-    tail = np.uint8(255 >> (8 * n_bytes - n))
+    bx, by, bz = entries[0], entries[1], entries[2]
+    gx, gy, gz = bx[8 * n_bytes], by[8 * n_bytes], bz[8 * n_bytes]
+    hx, hy, hz = bx[8 * n_bytes + 1], by[8 * n_bytes + 1], bz[8 * n_bytes + 1]
+    # A plane is as good as space with one more row.
+    ix, iy, iz = 0.0, 0.0, 1.0
+    if k > 1:
+        ix, iy, iz = bx[chosen[k - 2]], by[chosen[k - 2]], bz[chosen[k - 2]]
+    previous = walk.pivot[k - 3] if exact and k > 2 else 1.0
+    # Errors of rows and functionals, sizes, and errors of w = b_i x b_j and of c = g x h, which for exact rows
+    # are divided by the previous pivot: w consists of minors, too.
+    ex, ey, ez = walk.row_error[depth, 0], walk.row_error[depth, 1], walk.row_error[depth, 2]
+    fx, fy, fz = walk.functional_error[depth, 0], walk.functional_error[depth, 1], walk.functional_error[depth, 2]
+    mx, my, mz = walk.row_size[depth, 0], walk.row_size[depth, 1], walk.row_size[depth, 2]
+    ewx, ewy, ewz = 0.0, 0.0, 0.0
+    if not exact:
+        ewx = product_error(iy, ey, mz, ez) + product_error(iz, ez, my, ey)
+        ewy = product_error(iz, ez, mx, ex) + product_error(ix, ex, mz, ez)
+        ewz = product_error(ix, ex, my, ey) + product_error(iy, ey, mx, ex)
+    scale = abs(1.0 / previous)
+    cx, cy, cz = (gy * hz - gz * hy) / previous, (gz * hx - gx * hz) / previous, (gx * hy - gy * hx) / previous
+    ecx = (product_error(gy, fy, hz, fz) + product_error(gz, fz, hy, fy)) * scale
+    ecy = (product_error(gz, fz, hx, fx) + product_error(gx, fx, hz, fz)) * scale
+    ecz = (product_error(gx, fx, hy, fy) + product_error(gy, fy, hx, fx)) * scale
+    turn_error = product_error(mx, ex, cx, ecx) + product_error(my, ey, cy, ecy) + product_error(mz, ez, cz, ecz)
+    turn_error *= SAFE
+    turn_i = cx * ix + cy * iy + cz * iz
+    # The sum of product_error(m, f, w, ew) over the coordinates is fixed + |w| . slope.
+    fixed = (mx + fx) * ewx + (my + fy) * ewy + (mz + fz) * ewz + UNDERFLOW
+    slope_x, slope_y, slope_z = fx + 4.0 * _U * mx, fy + 4.0 * _U * my, fz + 4.0 * _U * mz
     kept, n_odd, work = control[KEPT], control[ODD], control[WORK]
     j = chosen[last]
-    _solve_line(walk, j)
     while j < limit and kept < out.shape[0] and n_odd < odd.shape[0] and work > 0:
         work -= 1
         if dead[j]:
             j += 1
             continue
         chosen[last] = j
-        # Where sure[j] holds, this sign of g . w is proven, too: it is that of the determinant in the system
-        # for y.
-        up = math.copysign(1.0, cy * bx[j] - cx * by[j])
-        wx, wy = -by[j] * up, bx[j] * up
-        bound = product_error(mx, ex, wx, ey) + product_error(my, ey, wy, ex)
-        bound = 0.0 if exact else bound * SAFE
-        if _signs_off(bx, by, wx, wy, bound, signs) == n - k and sure[j]:
-            first = weight[0, j] > 0.0 if chosen[0] == 0 else signs[0] == 1
-            flip = 0 if first else 255
-            for byte in range(n_bytes):
-                out[kept, byte] = ((words[byte] * np.uint64(_GATHER)) >> np.uint64(56)) ^ np.uint64(flip)
+        jx, jy, jz = bx[j], by[j], bz[j]
+        wx, wy, wz = iy * jz - iz * jy, iz * jx - ix * jz, ix * jy - iy * jx
+        if exact:
+            wx, wy, wz = wx / previous, wy / previous, wz / previous
+        error = (fixed + abs(wx) * slope_x + abs(wy) * slope_y + abs(wz) * slope_z) * SAFE
+        s, t = gx * wx + gy * wy + gz * wz, hx * wx + hy * wy + hz * wz
+        turn_j = cx * jx + cy * jy + cz * jz
+        sure = (abs(s) > error) & _solve(walk, entries, s, t, turn_i, turn_j, error, turn_error)
+        # Opposite patterns have opposite w and s y: take that with the first row positive.
+        upward = upper[0] if chosen[0] == 0 else bx[0] * wx + by[0] * wy + bz[0] * wz > 0.0
+        if not upward:
+            wx, wy, wz = -wx, -wy, -wz
+        bound = 0.0 if exact else error
+        certain = 0
+        for byte in range(n_bytes):
+            signs = eight_signs((bx, by, bz), LANES * byte, (wx, wy, wz), bound)
+            out[kept, byte] = signs & 255
+            certain += signs >> LANES
+        if certain == n - k and sure:
+            # Of S only the first k - 2 rows are zero in these coordinates, the others up to rounding.
+            for m in range(max(k - 2, 0), k):
+                out[kept, chosen[m] >> 3] &= ~(1 << (chosen[m] & 7))
             for m in range(k):
-                row = chosen[m]
-                bit = row & 7
-                positive = (weight[m, j] > 0.0) ^ (not first)
-                out[kept, row >> 3] = (out[kept, row >> 3] & ~(1 << bit)) | (positive << bit)
-            out[kept, n_bytes - 1] &= tail
+                out[kept, chosen[m] >> 3] |= (upper[m] == upward) << (chosen[m] & 7)
             if tops.shape[0]:
                 for m in range(k):
                     tops[kept, m] = chosen[m]
             kept += 1
-        elif not (exact and _comes_later(bx, by, wx, wy, chosen, dead)):
+        elif not (exact and _comes_later(bx, by, bz, wx, wy, wz, chosen, dead)):
             for m in range(k):
                 odd[n_odd, m] = chosen[m]
             n_odd += 1
@@ -238,7 +236,7 @@ def walk_vertices(walk, out, tops, odd):
         again.
     """
     control, chosen, n = walk.control, walk.chosen, walk.n
-    last = chosen.shape[0] - 1
+    line = chosen.shape[0] - 2
     control[KEPT] = 0
     control[ODD] = 0
     while True:
@@ -248,31 +246,24 @@ def walk_vertices(walk, out, tops, odd):
         if control[WORK] <= 0:
             return FULL
         m = control[DEPTH]
-        if m == last:
-            if not _visit_line(walk, limit, out, tops, odd):
-                return FULL
-            if limit < n:
-                return DONE
-            changed = _advance(chosen, n, last - 1)
-            if changed < 0:
-                return DONE
-            control[DEPTH] = changed
-            continue
         if control[PHASE] == ENTER:
             control[WORK] -= 1
             control[PHASE] = STAY
             if walk.dead[m, chosen[m]]:
                 control[PHASE] = LEAVE
-            else:
-                if find_suspects(walk, m + 1, eliminate(walk, m)):
-                    if not walk.exact:
-                        return SUSPECT
-                    control[PHASE] = STAY if bury_suspects(walk, m + 1) else LEAVE
+            elif find_parallel(walk) if m == line else find_suspects(walk, m + 1, eliminate(walk, m)):
+                if not walk.exact:
+                    return SUSPECT
+                control[PHASE] = STAY if bury_suspects(walk, m + 1) else LEAVE
         if control[PHASE] == STAY:
-            control[DEPTH] = m + 1
-        else:
-            changed = _advance(chosen, n, m)
-            if changed < 0:
-                return DONE
-            control[DEPTH] = changed
+            if m < line:
+                control[DEPTH] = m + 1
+                control[PHASE] = ENTER
+                continue
+            if not _visit_line(walk, limit, out, tops, odd):
+                return FULL
+        changed = _advance(chosen, n, m)
+        if changed < 0:
+            return DONE
+        control[DEPTH] = changed
         control[PHASE] = ENTER

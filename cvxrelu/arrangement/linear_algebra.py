@@ -11,7 +11,7 @@ from operator import mul
 
 from cvxrelu.arrangement.integers import IntegerRow, primitive
 
-__all__ = ["Span", "dot", "null_vector"]
+__all__ = ["Span", "coordinates", "dot", "null_vector"]
 
 
 def dot(left: Iterable[int], right: Iterable[int]) -> int:
@@ -123,3 +123,44 @@ def null_vector(rows: Sequence[IntegerRow]) -> IntegerRow | None:
     free = next(q for q in range(length) if q not in basis)
     scale = lcm(*(row[pivot] for pivot, row in basis.items()))
     return primitive(scale if q == free else -basis[q][free] * (scale // basis[q][q]) for q in range(length))
+
+
+def coordinates(basis: Sequence[IntegerRow], vectors: Sequence[IntegerRow]) -> list[IntegerRow] | None:
+    """Write vectors in a basis, up to positive factors.
+
+    Bareiss' elimination without fractions: every number is a minor, and every division leaves no remainder.
+
+    Parameters
+    ----------
+    basis : sequence of tuple of int
+        n rows of length n.
+    vectors : sequence of tuple of int
+        Rows of length n.
+
+    Returns
+    -------
+    list of tuple of int, or None
+        For each vector v primitive integers c such that sum_q c_q basis_q is a positive multiple of v; None if
+        the basis is dependent.
+
+    Examples
+    --------
+    >>> coordinates([(2, 0), (1, 1)], [(0, 1), (2, 0)])
+    [(-1, 2), (1, 0)]
+    """
+    n, previous = len(basis), 1
+    table = [list(row) for row in zip(*basis, *vectors, strict=True)]
+    for p in range(n):
+        top = min((q for q in range(p, n) if table[q][p]), key=lambda q: abs(table[q][p]), default=-1)
+        if top < 0:
+            return None
+        table[p], table[top] = table[top], table[p]
+        by = table[p]
+        pivot = by[p]
+        for q in range(n):
+            if q != p:
+                factor = table[q][p]
+                table[q] = [(pivot * a - factor * b) // previous for a, b in zip(table[q], by, strict=True)]
+        previous = pivot
+    sign = 1 if previous > 0 else -1
+    return [primitive(sign * row[n + v] for row in table) for v in range(len(vectors))]

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.arrangement.validation import check_count
 from cvxrelu.errors import InputError, InputTypeError
+from cvxrelu.validation import as_count
 
 __all__ = ["bytes_per_pattern", "pack_masks", "pack_patterns", "unpack_patterns"]
 
@@ -84,7 +84,7 @@ def unpack_patterns(block: NDArray[np.uint8], n_samples: int) -> NDArray[np.bool
     >>> unpack_patterns(np.array([[5]], dtype=np.uint8), 3)
     array([[ True, False,  True]])
     """
-    n_samples = check_count(n_samples, "n_samples")
+    n_samples = as_count(n_samples, "n_samples")
     packed = np.asarray(block)
     if packed.dtype != np.uint8:
         raise InputTypeError(f"block must be an array of uint8, but its dtype is {packed.dtype}")

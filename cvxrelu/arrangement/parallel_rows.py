@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.arrangement.integers import IntegerRow, integer_rows, leading_sign
+from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.packing import pack_patterns, unpack_patterns
-from cvxrelu.arrangement.validation import check_points, lift
+from cvxrelu.validation import as_matrix
 
 __all__ = ["ParallelClasses", "classes_of_rows", "parallel_classes"]
 
@@ -110,7 +111,7 @@ def parallel_classes(X: ArrayLike, bias: bool = True) -> ParallelClasses:
     >>> parallel_classes([[1.0, 2.0], [1.0, 2.0], [3.0, 6.0]], bias=False).representative.tolist()
     [0, 0, 0]
     """
-    return classes_of_rows(lift(check_points(X), bias))
+    return classes_of_rows(lift(as_matrix(X), bias))
 
 
 def classes_of_rows(rows: NDArray[np.float64]) -> ParallelClasses:

@@ -4,151 +4,159 @@ With b the chosen row, p its largest coordinate, every row a (and the functional
 
     a'_q = (a_q b_p - b_q a_p) * scale,        q != p,
 
-which vanishes for b, so that one coordinate fewer is left. If entries a, b err by at most e, then a' errs by
-at most
+which vanishes for b, so that one coordinate fewer is left. The coordinate p is kept as it is, solved for b:
+like the coordinates solved before, which are treated as all others, it vanishes for all chosen rows but its
+own (Gauss-Jordan elimination). If entries a, b err by at most e, then a' errs by at most
 
     scale * (|a_q| e_p + |b_p| e_q + |b_q| e_p + |a_p| e_q + 2 e_p e_q + 4 u (|a_q b_p| + |b_q a_p|)),    u =
     2^-53,
 
-(of the 4 u, three cover products and difference, one the scaling). For the rows, |a| is the largest entry of
-the column. The scale is 1 / |b_p|, which is as good as any positive number. If the rows are small integers
-(`exact`) it is the reciprocal of the previous pivot: Bareiss' elimination, where every number is a minor of
-the integer matrix and exact in floats, so that the bounds of the rows are zero.
+(of the 4 u, three cover products and difference, one the scaling), where for |a| stands the largest entry of
+the coordinate. The scale is 1 / |b_p|, which is as good as any positive number. If the rows are small
+integers (`exact`) it is the reciprocal of the previous pivot: Bareiss' elimination, where every number is a
+minor of the integer matrix and exact in floats, so that the bounds of the rows are zero, and only those of
+the functionals grow.
 
-Everything is decided by comparisons `abs(value) > bound`, which are false for NaN, so overflow decides
-nothing.
+Everything is decided by comparisons `abs(value) > bound`, which are false for NaN. Coordinates that are left
+at most double at each depth, because b_p is the largest of b, so they do not overflow; where solved ones do, so
+does what is computed from them, and decides nothing.
 """
 
-import numpy as np
 from numba import njit
 
+from cvxrelu.arrangement.lanes import LANES, eight_signs
 from cvxrelu.arrangement.walk import UNIT_ROUNDOFF
 
-__all__ = ["SAFE", "bury_suspects", "eliminate", "find_suspects", "product_error"]
+__all__ = ["SAFE", "UNDERFLOW", "bury_suspects", "eliminate", "find_parallel", "find_suspects", "product_error"]
 
 _U = UNIT_ROUNDOFF
 # Covers the rounding of the bounds themselves: a few hundred operations on positive numbers.
 SAFE = 1.0 + 1e-9
+# Far above what products lose below the smallest normal number, also in the bounds themselves.
+UNDERFLOW = 2.0**-1000
 
 
 @njit(cache=True, inline="always", error_model="numpy")
 def product_error(a, ea, b, eb):
-    """Bound the error of a b from those of its factors, with room for rounding a difference and a scaling."""
-    return abs(a) * eb + abs(b) * ea + ea * eb + 4.0 * _U * abs(a * b)
+    """Bound the error of a b from those of its factors, with room for rounding sums of four and a scaling."""
+    return abs(a) * eb + abs(b) * ea + ea * eb + 4.0 * _U * abs(a * b) + UNDERFLOW
 
 
 @njit(cache=True, inline="always", error_model="numpy")
 def eliminate(walk, m):
     """Reduce depth m by the chosen row m to depth m + 1.
 
-    Returns how many rows certainly do not vanish there, judged by the last coordinate alone.
+    Returns how many rows certainly do not vanish there, judged by the last coordinate left alone.
     """
     source, target = walk.reduced[m], walk.reduced[m + 1]
-    width = source.shape[1]
-    dimension = walk.reduced.shape[1] - m
+    height, width = source.shape
+    left = height - m
     at = walk.chosen[m]
     p = 0
-    for q in range(1, dimension):
+    for q in range(1, left):
         if abs(source[q, at]) > abs(source[p, at]):
             p = q
     b_p = source[p, at]
-    inverse = 1.0 / b_p
-    previous = 1.0
-    scale = abs(inverse)
-    if walk.exact:
-        if m > 0:
-            previous = walk.reduced[m - 1, walk.pivot[m - 1], walk.chosen[m - 1]]
-        scale = 1.0 / abs(previous)
-    walk.pivot[m] = p
-    walk.inverse[m] = inverse
-    _store_ratios(walk, m, p, b_p)
-    e_p, size_p = walk.row_error[m, p], walk.row_size[m, p]
-    to, clear = 0, 0
-    for q in range(dimension):
+    walk.pivot[m] = b_p
+    previous = walk.pivot[m - 1] if walk.exact and m > 0 else 1.0
+    scale = 1.0 / abs(previous) if walk.exact else abs(1.0 / b_p)
+    e_p, size_p, f_p = walk.row_error[m, p], walk.row_size[m, p], walk.functional_error[m, p]
+    clear = 0
+    for q in range(height):
         if q == p:
             continue
+        to = q - 1 if p < q < left else q
         b_q = source[q, at]
-        e_q, size_q = walk.row_error[m, q], walk.row_size[m, q]
-        bound = product_error(size_q, e_q, b_p, e_p) + product_error(b_q, e_q, size_p, e_p)
-        bound = 0.0 if walk.exact else bound * scale * SAFE
-        walk.row_error[m + 1, to] = bound
-        walk.row_size[m + 1, to] = (size_q * abs(b_p) + abs(b_q) * size_p) * scale * SAFE
+        e_q, size_q, f_q = walk.row_error[m, q], walk.row_size[m, q], walk.functional_error[m, q]
+        bound = product_error(size_q, f_q, b_p, e_p) + product_error(b_q, e_q, size_p, f_p)
+        walk.functional_error[m + 1, to] = bound * scale * SAFE
         if walk.exact:
-            error = product_error(source[q, width - 2], walk.chart_error[m, q], b_p, e_p)
-            error += product_error(b_q, e_q, source[p, width - 2], walk.chart_error[m, p])
-            walk.chart_error[m + 1, to] = error * scale * SAFE
-            error = product_error(source[q, width - 1], walk.height_error[m, q], b_p, e_p)
-            error += product_error(b_q, e_q, source[p, width - 1], walk.height_error[m, p])
-            walk.height_error[m + 1, to] = error * scale * SAFE
-        clear = 0
+            walk.row_error[m + 1, to] = 0.0
+        bound = walk.row_error[m + 1, to]
+        walk.row_size[m + 1, to] = (size_q * abs(b_p) + abs(b_q) * size_p) * scale * SAFE
         if walk.exact:
             for i in range(width):
                 target[to, i] = (source[q, i] * b_p - b_q * source[p, i]) / previous
-            for i in range(width - 2):
-                clear += target[to, i] != 0.0
         else:
-            for i in range(width - 2):
-                value = (source[q, i] * b_p - b_q * source[p, i]) * scale
-                target[to, i] = value
-                clear += abs(value) > bound
-            for i in range(width - 2, width):
+            for i in range(width):
                 target[to, i] = (source[q, i] * b_p - b_q * source[p, i]) * scale
         target[to, at] = 0.0
-        to += 1
+        if to == left - 2:
+            for i in range(width - LANES):
+                clear += abs(target[to, i]) > bound
+    # The pivot's coordinate comes first of the solved ones.
+    target[left - 1] = source[p]
+    walk.row_error[m + 1, left - 1], walk.functional_error[m + 1, left - 1] = e_p, f_p
+    walk.row_size[m + 1, left - 1] = size_p
     return clear
-
-
-@njit(cache=True, inline="always", error_model="numpy")
-def _store_ratios(walk, m, p, b_p):
-    """Store what the triangular system for y needs: entries at pivots, over the pivots, with their errors.
-
-    A ratio r = a / b_p errs by at most (e_a + |r| e_b) / (|b_p| - e_b) + 2 u |r|, where the quotient is below
-    (e_a + |r| e_b) (1 + 2 e_b / |b_p|) / |b_p| for |b_p| > 2 e_b. To the 2 u come k + 4 for the share of r in
-    a sum of k + 2 products.
-    """
-    k = walk.reduced.shape[0]
-    width = walk.reduced.shape[2]
-    rounding = (k + 6) * _U
-    inverse, e_p = walk.inverse[m], walk.row_error[m, p]
-    margin = np.inf
-    if abs(b_p) > 2.0 * e_p:
-        margin = abs(inverse) * (1.0 + 2.0 * e_p * abs(inverse)) * SAFE
-    walk.ratio_error[m] = e_p * margin
-    for before in range(m):
-        ratio = walk.reduced[before, walk.pivot[before], walk.chosen[m]] * walk.inverse[before]
-        walk.factor[before, m] = ratio
-        walk.factor_error[before, m] = (1.0 + abs(ratio)) * walk.ratio_error[before] + rounding * abs(ratio)
-    ratio = walk.reduced[m, p, width - 2] * inverse
-    walk.factor[m, k] = ratio
-    walk.factor_error[m, k] = (walk.chart_error[m, p] + abs(ratio) * e_p) * margin + rounding * abs(ratio)
-    ratio = walk.reduced[m, p, width - 1] * inverse
-    walk.factor[m, k + 1] = ratio
-    walk.factor_error[m, k + 1] = (walk.height_error[m, p] + abs(ratio) * e_p) * margin + rounding * abs(ratio)
 
 
 @njit(cache=True, inline="always", error_model="numpy")
 def find_suspects(walk, m, clear):
     """Count and mark the rows that may newly depend on the first m chosen ones; `clear` of them do not."""
-    entries, n = walk.reduced[m], walk.n
+    entries = walk.reduced[m]
+    if _inherit_dead(walk, m) + clear == walk.n - m:
+        return 0
+    count = 0
+    for i in range(walk.n):
+        free = walk.dead[m, i]
+        for q in range(entries.shape[0] - m):
+            free = free or abs(entries[q, i]) > walk.row_error[m, q]
+        count += _mark(walk, m, i, free)
+    return count
+
+
+@njit(cache=True, error_model="numpy")
+def find_parallel(walk):
+    """Count and mark the rows that may depend on the first k - 1 chosen ones, by their cross products.
+
+    In the three coordinates left at depth k - 2, these rows are parallel to the last of the chosen.
+    """
+    m = walk.chosen.shape[0] - 1
+    entries, e, size = walk.reduced[m - 1], walk.row_error[m - 1], walk.row_size[m - 1]
+    at = walk.chosen[m - 1]
+    p = 0
+    for q in range(1, 3):
+        if abs(entries[q, at]) > abs(entries[p, at]):
+            p = q
+    q = (p + 1) % 3
+    b_p, b_q = entries[p, at], entries[q, at]
+    bound = (product_error(b_p, e[p], size[q], e[q]) + product_error(b_q, e[q], size[p], e[p])) * SAFE
+    bound = 0.0 if walk.exact else bound
+    clear = 0
+    for i in range(0, entries.shape[1] - LANES, LANES):
+        clear += eight_signs((entries[q], entries[p]), i, (b_p, -b_q), bound) >> LANES
+    if _inherit_dead(walk, m) + clear == walk.n - m:
+        return 0
+    count = 0
+    for i in range(walk.n):
+        free = walk.dead[m, i]
+        for p in range(3):
+            q = (p + 1) % 3
+            b_p, b_q = entries[p, at], entries[q, at]
+            bound = (product_error(b_p, e[p], size[q], e[q]) + product_error(b_q, e[q], size[p], e[p])) * SAFE
+            bound = 0.0 if walk.exact else bound
+            free = free or abs(entries[q, i] * b_p - entries[p, i] * b_q) > bound
+        count += _mark(walk, m, i, free)
+    return count
+
+
+@njit(cache=True, inline="always")
+def _inherit_dead(walk, m):
+    """Declare dead at depth m what is dead before; return how many that are."""
     if walk.n_dead[m] or walk.n_dead[m - 1]:
         walk.dead[m, :] = walk.dead[m - 1]
     walk.n_dead[m] = walk.n_dead[m - 1]
-    if clear == n - m - walk.n_dead[m]:
-        return 0
-    count = 0
-    for i in range(n):
-        walk.suspect[i] = False
-        if walk.dead[m, i]:
-            continue
-        free = False
-        for q in range(walk.reduced.shape[1] - m):
-            free = free or abs(entries[q, i]) > walk.row_error[m, q]
-        for q in range(m):
-            free = free or walk.chosen[q] == i
-        if not free:
-            walk.suspect[i] = True
-            count += 1
-    return count
+    return walk.n_dead[m]
+
+
+@njit(cache=True, inline="always")
+def _mark(walk, m, row, free):
+    """Mark a row as suspect unless it is free or one of the first m chosen ones."""
+    for q in range(m):
+        free = free or walk.chosen[q] == row
+    walk.suspect[row] = not free
+    return not free
 
 
 @njit(cache=True)

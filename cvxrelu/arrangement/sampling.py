@@ -18,11 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.arrangement.counting import half_count
 from cvxrelu.arrangement.exact import exact_half_cells
 from cvxrelu.arrangement.integers import integer_rows
+from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.packing import pack_masks, pack_patterns, unpack_patterns
 from cvxrelu.arrangement.parallel_rows import classes_of_rows
 from cvxrelu.arrangement.signs import decided_signs
-from cvxrelu.arrangement.validation import check_count, check_points, lift
 from cvxrelu.errors import InputError, InputTypeError
+from cvxrelu.validation import as_count, as_matrix
 
 __all__ = ["sample_patterns"]
 
@@ -81,8 +82,8 @@ def sample_patterns(
     >>> sample_patterns([[0.0], [1.0]], 10, random_state=0).shape
     (4, 2)
     """
-    points = check_points(X)
-    n = check_count(n, "n")
+    points = as_matrix(X)
+    n = as_count(n, "n")
     try:
         rng = np.random.default_rng(random_state)
     except TypeError as error:

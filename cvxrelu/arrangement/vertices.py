@@ -17,10 +17,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.arrangement.exact import NOT_GENERIC, Expansion, cells_inside, expansion_to_point
+from cvxrelu.arrangement.exact import NOT_GENERIC
 from cvxrelu.arrangement.flag import Level
 from cvxrelu.arrangement.integers import IntegerRow, primitive
-from cvxrelu.arrangement.linear_algebra import Span, dot, null_vector
+from cvxrelu.arrangement.linear_algebra import coordinates, dot, null_vector
+from cvxrelu.arrangement.local import cells_above
 from cvxrelu.arrangement.signs import decided_signs
 from cvxrelu.errors import SolverError
 
@@ -37,19 +38,21 @@ class VertexCell:
         Pattern; bit i is the sign of row i of the level.
     vertex : tuple of int
         The lowest point.
-    directions : tuple of tuple of int
-        Vectors r_0, r_1, ...; r_0 + epsilon r_1 + ... leads from there into the cell. Empty if the vertex is
-        inside.
+    basis : tuple of int
+        Independent rows that span the vertex; none if the vertex is inside.
+    steps : tuple of int
+        Their inner products with a direction that leads from the vertex into the cell.
 
     Examples
     --------
-    >>> VertexCell(1, (1, 0), ((0, 1),)).mask
+    >>> VertexCell(1, (1, 0), (0,), (1,)).mask
     1
     """
 
     mask: int
     vertex: IntegerRow
-    directions: Expansion
+    basis: tuple[int, ...]
+    steps: IntegerRow
 
     def interior_point(self, rows: Sequence[IntegerRow]) -> IntegerRow:
         """Return the point halfway from the vertex to the far side of the cell.
@@ -66,12 +69,12 @@ class VertexCell:
 
         Examples
         --------
-        >>> VertexCell(3, (1, 0), ((0, 1),)).interior_point([(1, 0), (0, 1)])
+        >>> VertexCell(3, (1, 0), (1,), (1,)).interior_point([(1, 0), (0, 1)])
         (1, 1)
         """
-        if not self.directions:
+        if not self.basis:
             return self.vertex
-        direction = expansion_to_point(self.directions, rows)
+        direction = self._direction(rows)
         reach: Fraction | None = None
         for row in rows:
             here, change = dot(row, self.vertex), dot(row, direction)
@@ -83,6 +86,18 @@ class VertexCell:
         return primitive(
             reach.denominator * w + reach.numerator * r for w, r in zip(self.vertex, direction, strict=True)
         )
+
+    def _direction(self, rows: Sequence[IntegerRow]) -> IntegerRow:
+        """Solve for the direction, its coordinate zero where the vertex has its first that is not."""
+        dropped = _first_nonzero(self.vertex)
+        system = [(*_without(rows[i], dropped), -step) for i, step in zip(self.basis, self.steps, strict=True)]
+        solution = null_vector(system)
+        if solution is None:
+            raise SolverError(NOT_GENERIC)
+        *direction, scale = solution
+        if scale < 0:
+            direction = [-r for r in direction]
+        return (*direction[:dropped], 0, *direction[dropped:])
 
 
 def cells_at_vertices(level: Level, subsets: NDArray[np.integer]) -> list[VertexCell]:
@@ -154,20 +169,36 @@ def _cells_around(level: Level, basis: list[int], vertex: IntegerRow, signs: NDA
             through.append(i)
         else:
             signs[i] = 1 if value > 0 else -1
-    if len(through) > len(basis) and not _is_first_basis(level, basis, through):
-        return []
-    off = int.from_bytes(np.packbits(signs > 0, bitorder="little").tobytes(), "little")
-    dropped = next(p for p in range(level.dimension) if vertex[p])
-    local = [_without(level.rows[i], dropped) for i in through]
+    dropped = _first_nonzero(vertex)
     up, across = dot(level.chart, vertex), dot(level.height, vertex)
-    eta = _without(tuple(up * h - across * g for g, h in zip(level.chart, level.height, strict=True)), dropped)
-    around = _simple_cell(eta, local) if len(through) == len(basis) else cells_inside(eta, local)
+    eta = tuple(up * h - across * g for g, h in zip(level.chart, level.height, strict=True))
+    local = coordinates(
+        [_without(level.rows[i], dropped) for i in basis],
+        [_without(row, dropped) for row in (*(level.rows[i] for i in through), eta)],
+    )
+    if local is None:
+        raise SolverError(NOT_GENERIC)
+    *rows, eta = local
+    off = int.from_bytes(np.packbits(signs > 0, bitorder="little").tobytes(), "little")
+    if len(through) == len(basis):
+        # The one cell of independent rows on which eta is positive throughout has the signs of its coordinates.
+        if not all(eta):
+            raise SolverError(NOT_GENERIC)
+        steps = tuple(1 if weight > 0 else -1 for weight in eta)
+        around = {sum(1 << i for i, step in enumerate(steps) if step > 0): steps}
+    elif _is_first_basis(basis, through, rows):
+        around = cells_above(eta, tuple(rows))
+    else:
+        return []
     result = []
-    for mask, local_directions in around.items():
+    for mask, steps in around.items():
         on = sum(1 << row for i, row in enumerate(through) if mask >> i & 1)
-        directions = tuple((*r[:dropped], 0, *r[dropped:]) for r in local_directions)
-        result.append(VertexCell(off | on, vertex, directions))
+        result.append(VertexCell(off | on, vertex, tuple(basis), steps))
     return result
+
+
+def _first_nonzero(vector: IntegerRow) -> int:
+    return next(p for p, entry in enumerate(vector) if entry)
 
 
 def _without(row: IntegerRow, position: int) -> IntegerRow:
@@ -175,27 +206,10 @@ def _without(row: IntegerRow, position: int) -> IntegerRow:
     return row[:position] + row[position + 1 :]
 
 
-def _is_first_basis(level: Level, basis: list[int], through: list[int]) -> bool:
-    """Whether the basis is the lexicographically first among the rows through a vertex."""
-    span = Span()
-    return [i for i in through if i <= basis[-1] and span.add(level.rows[i])] == basis
-
-
-def _simple_cell(eta: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, Expansion]:
-    """Return the one cell of k independent rows in k dimensions on which eta is positive throughout.
-
-    eta = sum_i y_i row_i has the signs of the cell, and a direction r with row_i . r = sign(y_i) leads into
-    it.
-    """
-    relation = null_vector(tuple(zip(*rows, eta, strict=True)))
-    if relation is None or not all(relation):
-        raise SolverError(NOT_GENERIC)
-    *weights, unit = relation
-    signs = [1 if (weight > 0) != (unit > 0) else -1 for weight in weights]
-    solution = null_vector([(*row, -sign) for row, sign in zip(rows, signs, strict=True)])
-    if solution is None:
-        raise SolverError(NOT_GENERIC)
-    *direction, scale = solution
-    if scale < 0:
-        direction = [-r for r in direction]
-    return {sum(1 << i for i, sign in enumerate(signs) if sign > 0): (tuple(direction),)}
+def _is_first_basis(basis: list[int], through: list[int], rows: Sequence[IntegerRow]) -> bool:
+    """Whether each row through a vertex, in coordinates of the basis, depends on earlier ones alone."""
+    return not any(
+        entry and member > row
+        for row, entries in zip(through, rows, strict=True)
+        for member, entry in zip(basis, entries, strict=True)
+    )

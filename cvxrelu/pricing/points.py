@@ -27,8 +27,9 @@ from typing import Literal, cast, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cvxrelu.errors import InputError, InputTypeError
+from cvxrelu.errors import InputError
 from cvxrelu.pricing.result import Priced
+from cvxrelu.validation import as_matrix, as_vector
 
 __all__ = ["Bias", "Points", "Weights", "leaky", "room_below"]
 
@@ -143,9 +144,7 @@ class Points:
         slope = float(negative_slope)
         if not math.isfinite(slope) or slope == 1.0:
             raise InputError(f"negative_slope must be a finite number other than 1, not {negative_slope!r}.")
-        X = _floats(X, "X")
-        if X.ndim != 2 or X.size == 0:
-            raise InputError(f"X must be a matrix (n_samples, n_features), not of shape {X.shape}.")
+        X = as_matrix(X) + 0.0  # -0.0 and 0.0 are the same place
         places, place = np.unique(X, axis=0, return_inverse=True)
         centre = np.zeros(X.shape[1])
         if bias == "free":
@@ -197,9 +196,7 @@ class Points:
         InputError, InputTypeError
             If v is not a finite vector of n_samples numbers, or, in free mode, does not sum to zero.
         """
-        v = _floats(v, "v")
-        if v.shape != (len(self.X),):
-            raise InputError(f"v must have one entry for each of the {len(self.X)} rows of X, not {v.shape}.")
+        v = as_vector(v, len(self.X), "v") + 0.0
         residue = 0.0
         if self.bias == "free":
             total = abs(math.fsum(v))
@@ -274,13 +271,3 @@ class Points:
             complete,
             nodes,
         )
-
-
-def _floats(values: ArrayLike, name: str) -> Array:
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputTypeError(f"{name} must be an array of real numbers.") from None
-    if not np.isfinite(array).all():
-        raise InputError(f"{name} must be finite: remove or replace NaN and infinity.")
-    return array + 0.0  # -0.0 and 0.0 are the same place

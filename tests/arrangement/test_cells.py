@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import linprog
 
 import cvxrelu.arrangement as arr
+from cvxrelu.arrangement import interior
 from cvxrelu.arrangement.signs import exact_signs
 from cvxrelu.errors import InputError, InputTypeError
 from tests.arrangement.instances import lattice
@@ -89,6 +90,28 @@ def test_bounding_rows_of_a_huge_arrangement_are_few():
     patterns = arr.sample_patterns(X, 20, random_state=0)
     bounding = arr.bounding_rows(X, patterns)
     assert 4 <= bounding.sum(axis=1).mean() <= 12
+
+
+def test_interior_points_without_linear_programs(monkeypatch):
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    arrangement = arr.enumerate_patterns(X)
+    patterns = arrangement.to_bool()
+    everywhere = interior.interior_points(arrangement.lifted, patterns)
+    assert everywhere.found.all()
+    np.testing.assert_array_equal(arrangement.lifted @ everywhere.points.T > 0, patterns.T)
+    monkeypatch.setattr(interior, "_shortest", lambda walls: np.zeros(walls.shape[1]))
+    programs = interior.interior_points(arrangement.lifted, patterns[:50])
+    assert programs.found.all()
+    monkeypatch.setattr(interior, "_most_central", lambda walls: np.zeros(walls.shape[1]))
+    assert not interior.interior_points(arrangement.lifted, patterns[:50]).found.any()
+
+
+def test_interior_points_of_what_has_none_or_no_walls():
+    nowhere = interior.interior_points(np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]]), np.array([[True, False, True]]))
+    assert not nowhere.found.any()
+    assert interior.interior_points(np.zeros((3, 2)), np.ones((2, 3), dtype=bool)).found.all()
+    assert arr.bounding_rows([[0.0], [1.0], [2.0]], [[True, False, True]]).all()
+    assert not arr.bounding_rows(np.zeros((3, 2)), np.ones((2, 3), dtype=bool), bias=False).any()
 
 
 def test_bounding_rows_refuses_unusable_patterns():

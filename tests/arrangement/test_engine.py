@@ -15,9 +15,9 @@ import cvxrelu.arrangement as arr
 from cvxrelu.arrangement import engine, flag
 from cvxrelu.arrangement.exact import cells_inside, exact_half_cells
 from cvxrelu.arrangement.integers import integer_rows
+from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.packing import pack_masks, unpack_patterns
 from cvxrelu.arrangement.stream import stream_batches
-from cvxrelu.arrangement.validation import lift
 from cvxrelu.arrangement.vertices import cells_at_vertices
 from cvxrelu.errors import SolverError
 from tests.arrangement.instances import as_set, lattice

@@ -83,13 +83,13 @@ def test_too_large_is_refused_with_the_count_and_the_way_out():
 @pytest.mark.parametrize(
     ("X", "error", "match"),
     [
-        ([1.0, 2.0], InputError, "shape"),
-        (np.zeros((0, 2)), InputError, "at least one row"),
-        (np.zeros((2, 0)), InputError, "at least one row"),
+        ([1.0, 2.0], InputError, "one-dimensional"),
+        (np.zeros((0, 2)), InputError, "at least one of each"),
+        (np.zeros((2, 0)), InputError, "at least one of each"),
         ([[0.0], [np.nan]], InputError, "row 1"),
         ([["a"]], InputTypeError, "real numbers"),
-        ([[1j]], InputTypeError, "real numbers"),
-        ([[1.0], [1.0, 2.0]], InputTypeError, "differ in length"),
+        ([[1j]], InputTypeError, "complex"),
+        ([[1.0], [1.0, 2.0]], InputTypeError, "rectangular"),
         ([[None]], InputError, "NaN"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 from cvxrelu.arrangement.counting import half_count
 from cvxrelu.arrangement.exact import exact_half_cells
 from cvxrelu.arrangement.integers import integer_rows
+from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.packing import pack_masks, unpack_patterns
-from cvxrelu.arrangement.validation import lift
 from tests.arrangement.instances import as_set, brute_force
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cvxrelu.arrangement.linear_algebra import Span, dot, null_vector
+from cvxrelu.arrangement.linear_algebra import Span, coordinates, dot, null_vector
 from cvxrelu.arrangement.signs import decided_signs, exact_signs
 
 
@@ -20,6 +20,20 @@ def test_null_vectors_are_orthogonal(n, seed):
     if vector is not None:
         assert any(vector)
         assert all(dot(row, vector) == 0 for row in rows)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.integers(1, 5), st.integers(0, 2**32))
+def test_coordinates_give_the_vectors_back(n, seed):
+    rng = np.random.default_rng(seed)
+    basis, vectors = rng.integers(-3, 4, (n, n)), rng.integers(-3, 4, (4, n))
+    found = coordinates(basis.tolist(), vectors.tolist())
+    assert (found is None) == (np.linalg.matrix_rank(basis) < n)
+    if found is not None:
+        back = np.array(found) @ basis
+        scale = (back * vectors).sum(axis=1)
+        assert (scale[vectors.any(axis=1)] > 0).all()
+        np.testing.assert_array_equal(back * (vectors**2).sum(axis=1)[:, None], vectors * scale[:, None])
 
 
 @settings(derandomize=True, deadline=None)

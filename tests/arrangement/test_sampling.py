@@ -55,7 +55,7 @@ def test_wide_range_of_magnitudes():
 
 
 def test_unusable_arguments_are_refused():
-    with pytest.raises(InputError, match="n must be at least 1"):
+    with pytest.raises(InputError, match="n=0 must be a positive integer"):
         arr.sample_patterns([[0.0]], 0)
     with pytest.raises(InputTypeError, match="random_state"):
         arr.sample_patterns([[0.0]], 1, random_state="a")  # pyright: ignore[reportArgumentType]

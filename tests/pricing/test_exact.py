@@ -195,7 +195,7 @@ def test_bad_input_is_refused():
         price(X[:, :1], [1.0, np.nan, 0.0], bias="joint")
     with pytest.raises(InputTypeError):
         price([["a"]], [1.0])
-    with pytest.raises(InputError, match="matrix"):
+    with pytest.raises(InputError, match="one-dimensional"):
         price([1.0, 2.0], [1.0, -1.0])
     with pytest.raises(InputError, match="patterns"):
         price_cells(X, v, [[True, False]], bias="joint")
