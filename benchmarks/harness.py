@@ -31,6 +31,7 @@ __all__ = [
     "environment",
     "isolated",
     "median",
+    "read",
     "repeated",
     "score",
     "table",
@@ -191,6 +192,12 @@ def write(folder: Path, name: str, record: Mapping[str, Any]) -> Path:
     text = re.sub(r"\[[^\[\]{}\"]*\]", lambda numbers: " ".join(numbers.group().split()), text)
     path.write_text(text + "\n")
     return path
+
+
+def read(folder: Path, name: str) -> Record:
+    """Return the record that `write` wrote, or an empty one."""
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _plain(value: Any) -> Any:
