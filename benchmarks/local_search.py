@@ -41,10 +41,10 @@ def violation(problem: cr.Problem, network: cr.Network, n_starts: int, seed: int
     Examples
     --------
     >>> problem = cr.Problem([[1.0], [-1.0]], [1.0, 0.0], "squared", bias="none", alpha=0.1)
-    >>> round(violation(problem, cr.Network([[1.0]], [0.0], [0.8]), 4), 9)  # the optimum
-    0.0
-    >>> round(violation(problem, cr.Network([[1.0]], [0.0], [0.6]), 4), 9)
+    >>> round(1 + violation(problem, cr.Network([[1.0]], [0.0], [0.8]), 4), 9)  # the optimum
     1.0
+    >>> round(1 + violation(problem, cr.Network([[1.0]], [0.0], [0.6]), 4), 9)
+    2.0
     """
     assert problem.loss.name == "squared"
     assert problem.bias != "free"
