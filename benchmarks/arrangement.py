@@ -1,6 +1,6 @@
 """Half patterns a second of the exact enumeration, beside two reference methods, in one run.
 
-    python -m benchmarks.arrangement [output.json]
+    python -m benchmarks.arrangement
 
 Methods: `walk`, the compiled walk over lowest vertices that `enumerate_patterns` uses; `integers`, deletion
 and restriction in Python's integers; `programs`, a tree over prefixes of signs with one linear program
@@ -9,10 +9,6 @@ several runs, on the wall and of the processor, which is what counts on a machin
 preparation (exact conversion of the points to integers) is reported apart.
 """
 
-import json
-import os
-import platform
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +17,11 @@ from pathlib import Path
 
 import numba
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 import cvxrelu.arrangement as arr
+from benchmarks.harness import RESULTS, Record, environment, table, update_page, write
 from cvxrelu.arrangement.exact import exact_half_cells
 from cvxrelu.arrangement.integers import integer_rows
 from cvxrelu.arrangement.lifting import lift
@@ -38,7 +34,6 @@ WORKER_SIZE = (100, 5)
 # Slack of a linear program above which a cell counts as open; its blind spot is what exact methods do not
 # have.
 PROGRAM_MARGIN = 1e-9
-DEFAULT_OUTPUT = Path(__file__).parent / "results" / "arrangement.json"
 
 
 def gaussian(n: int, d: int) -> NDArray[np.float64]:
@@ -87,7 +82,7 @@ def count_by_programs(X: NDArray[np.float64]) -> int:
     return len(prefixes)
 
 
-def measure(method: str, data: str, count: Callable[[], int], budget: float = 3.0) -> dict[str, object]:
+def measure(method: str, data: str, count: Callable[[], int], budget: float = 3.0) -> Record:
     """Run until the budget is used up, at least once, and keep the best times."""
     wall, processor, patterns, spent = np.inf, np.inf, 0, 0.0
     while spent < budget:
@@ -133,10 +128,11 @@ def speedup_of_bare_threads() -> float:
     return best[0] / best[1]
 
 
-def run() -> dict[str, object]:
+def run() -> Record:
     """Run everything."""
+    surroundings = environment()
     count_by_walk(arr.enumerate_patterns(gaussian(9, 3)))  # compile, or load what was compiled
-    rows: list[dict[str, object]] = []
+    rows: list[Record] = []
     for n, d in dict.fromkeys((*COMPARED_SIZES, *INTEGER_SIZES, *WALK_SIZES)):
         X = gaussian(n, d)
         name = f"N={n} d={d}"
@@ -160,36 +156,45 @@ def run() -> dict[str, object]:
         arrangement = arr.enumerate_patterns(X, n_jobs=n_jobs)
         name = "N={} d={}".format(*WORKER_SIZE)
         rows.append(measure(f"walk, {n_jobs} worker(s)", name, lambda a=arrangement: count_by_walk(a)))
-    return {
-        "seed": SEED,
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-            "numba": numba.__version__,
-        },
-        "processor": processor_name(),
-        "cores": os.cpu_count(),
-        "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
-        "speedup_of_two_bare_threads": possible,
-        "results": rows,
-    }
+    return {"environment": surroundings, "seed": SEED, "speedup_of_two_bare_threads": possible, "results": rows}
 
 
-def processor_name() -> str:
-    """Return the processor's name as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+def tables(record: Record) -> tuple[str, str]:
+    """Return the two tables of the page: speed of the walk, and the methods side by side."""
+    rows = record["results"]
+    walk = [
+        {
+            "points": row["data"],
+            "half patterns": f"{row['half_patterns']:,}",
+            "wall seconds": f"{row['seconds']:.3g}",
+            "processor seconds": f"{row['processor_seconds']:.3g}",
+            "million a processor second": f"{row['half_patterns_per_processor_second'] / 1e6:.2f}",
+        }
+        for row in rows
+        if row["method"].startswith("walk")
+    ]
+    seconds = {(row["data"], row["method"]): row["processor_seconds"] for row in rows}
+    compared = []
+    for data in dict.fromkeys(data for data, method in seconds if method == "integers"):
+        fast = seconds[data, "walk"]
+        row = {"points": data, "walk, s": f"{fast:.2g}"}
+        for method in ("integers", "programs"):
+            slow = seconds.get((data, method))
+            row |= {
+                f"{method}, s": f"{slow:.2g}" if slow else "",
+                f"{method} / walk": f"{slow / fast:,.0f}" if slow else "",
+            }
+        compared.append(row)
+    return table(walk), table(compared)
 
 
-def main() -> None:
+def main(output: Path = RESULTS) -> None:
     """Run and record."""
-    output = Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_OUTPUT
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(run(), indent=1) + "\n")
+    record = run()
+    write(output, "arrangement", record)
+    walk, compared = tables(record)
+    update_page(output, "arrangement", walk)
+    update_page(output, "arrangement-methods", compared)
 
 
 if __name__ == "__main__":

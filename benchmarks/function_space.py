@@ -2,21 +2,18 @@
 
     python -m benchmarks.function_space
 
-writes results/function_space.json: seconds are the best of three runs (of one, for fits), data and seeds are stated.
+Seconds are the best of three runs (of one, for fits), data and seeds are stated.
 """
 
-import json
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-import cvxpy
 import numpy as np
-import scipy
 
 import cvxrelu as cr
+from benchmarks.harness import RESULTS, environment, table, update_page, write
 from cvxrelu.certificate import certify_dual
 from cvxrelu.function_space import (
     PiecewiseLinear,
@@ -29,7 +26,6 @@ from cvxrelu.function_space import (
     sparsest_interpolant,
 )
 
-OUTPUT = Path(__file__).parent.parent / "results" / "function_space.json"
 SEED, REPEATS = 0, 3
 Result = TypeVar("Result")
 
@@ -43,15 +39,17 @@ class Row(TypedDict):
     result: str
 
 
-def main(output: Path = OUTPUT) -> None:
+def main(output: Path = RESULTS) -> None:
     """Run everything and write the results."""
+    surroundings = environment()
     rows = [*closed_forms(), *fits()]
-    for row in rows:
-        print(f"{row['name']:<44} N = {row['n_samples']:>9,} {row['seconds']:8.3f} s   {row['result']}")
-    versions = {"python": platform.python_version(), "cvxrelu": cr.__version__, "numpy": np.__version__}
-    versions |= {"scipy": scipy.__version__, "cvxpy": cvxpy.__version__, "machine": platform.machine()}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps({"versions": versions, "seed": SEED, "rows": rows}, indent=1) + "\n")
+    write(output, "function_space", {"environment": surroundings, "seed": SEED, "results": rows})
+    shown = [
+        {"what": row["name"], "N": f"{row['n_samples']:,}", "seconds": row["seconds"], "result": row["result"]}
+        for row in rows
+    ]
+    update_page(output, "function-space", table(shown))
+    print(table(shown))
 
 
 def closed_forms() -> list[Row]:

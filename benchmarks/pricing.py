@@ -1,22 +1,19 @@
-"""How long pricing takes: `python -m benchmarks.pricing` writes benchmarks/results/pricing.json.
+"""How long pricing takes: `python -m benchmarks.pricing`.
 
 Duals are pure noise, or the residual of a zero network on a two-neuron teacher with noise ("teacher"),
 summing to zero. Every row records the relative gap proved, so a row that ran out of time is as visible as one
 that finished.
 """
 
-import json
-import platform
 import time
 from pathlib import Path
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.harness import RESULTS, Record, environment, table, update_page, write
 from cvxrelu.pricing import make_pricer
 
-RESULTS = Path(__file__).parent / "results" / "pricing.json"
 TIME_LIMIT = 60.0
 SEED = 1
 
@@ -57,7 +54,7 @@ def problem(dual: str, n: int, d: int) -> tuple[NDArray[np.float64], NDArray[np.
     return X, v - v.mean()
 
 
-def run(bias: str, dual: str, n: int, d: int, tol: float) -> dict[str, object]:
+def run(bias: str, dual: str, n: int, d: int, tol: float) -> Record:
     """Time one case, search and ascent."""
     X, v = problem(dual, n, d)
     pricer = make_pricer(X, bias)
@@ -84,17 +81,32 @@ def run(bias: str, dual: str, n: int, d: int, tol: float) -> dict[str, object]:
     }
 
 
-def main() -> None:
+def main(output: Path = RESULTS) -> None:
     """Run all cases, once to compile and once to measure, and write the results."""
+    surroundings = environment()
     for bias, d in (("free", 1), ("free", 2), ("none", 2), ("free", 3), ("joint", 3), ("none", 3)):
         run(bias, "noise", 10, d, 1e-3)
     rows = []
     for case in CASES:
         rows.append(run(*case))
-        print(*rows[-1].values())
-    versions = {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"seed": SEED, "versions": versions, "rows": rows}, indent=1) + "\n")
+        print(*rows[-1].values(), flush=True)
+    write(output, "pricing", {"environment": surroundings, "seed": SEED, "results": rows})
+    shown = [
+        {
+            "bias": row["bias"],
+            "dual": row["dual"],
+            "N": f"{row['n_samples']:,}",
+            "d": row["n_features"],
+            "method": row["method"],
+            "asked": f"{row['tol']:.0e}",
+            "proven gap": f"{row['relative_gap']:.0e}",
+            "seconds": f"{row['seconds']:.3g}",
+            "nodes": f"{row['nodes']:,}",
+            "ascent": f"{100 * row['ascent_share_of_value']:.1f} % in {row['ascent_seconds']:.2g} s",
+        }
+        for row in rows
+    ]
+    update_page(output, "pricing", table(shown))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-OUTPUT = Path(__file__).parent / "figures" / "interpolants_1d.png"
+FIGURES = Path(__file__).parent / "figures"
 SIX = np.array([-1.0, -0.6, -0.2, 0.2, 0.6, 1.0]), np.array([1.0, -1.0, 1.0, 1.0, -1.0, 1.0])
 WAVE_X = np.array([0.0, 0.55, 1.2, 1.75, 2.5, 3.1, 3.75, 4.45, 5.0, 5.8, 6.3, 7.0, 7.6, 8.4])
 WAVE = WAVE_X, np.sin(1.5 * WAVE_X) + 0.12 * WAVE_X
@@ -40,8 +40,8 @@ MEMBERS = 40
 BEYOND, OPEN, GRID = 0.11, 0.45, 1201
 
 
-def main(output: Path = OUTPUT) -> None:
-    """Draw the picture to a PNG file."""
+def main(folder: Path = FIGURES) -> None:
+    """Draw ``interpolants_1d.png`` into a folder."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 7.6), layout="constrained")
@@ -58,7 +58,8 @@ def main(output: Path = OUTPUT) -> None:
     draw_all(wave, *WAVE, "The band opens between turns of one direction")
     draw_all(rise, *RISE, "Steep and nearly straight: open ends", OPEN)
 
-    output.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    output = folder / "interpolants_1d.png"
     figure.savefig(output, dpi=100)
     print(f"least cost through the six points {minimum_cost(*SIX):g}; wrote {output}")
 
