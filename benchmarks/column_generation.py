@@ -40,6 +40,7 @@ ROOT = Path(__file__).parent.parent
 PYSCNN_SECONDS = 300.0
 # Samples and cones with which compiled kernels are loaded before anything is timed.
 WARM_SAMPLES, WARM_NODES = 12, 10
+# What the project's page shows.
 HEADLINES = ("line_1000", "plane_100", "plane_400", "plane_1000", "joint_1000_3", "teacher_200_5", "teacher_1000_20")
 
 
@@ -79,8 +80,7 @@ def measure(name: str) -> Record:
     record |= score(problem, fit.network)
     for check in case.checks:
         record |= check(fit)
-    goals = [{"figure": goal.figure, "goal": str(goal), "reached": goal.reached(record)} for goal in case.goals]
-    return record | {"goals": goals}
+    return record
 
 
 def _warm_up(problem: cr.Problem) -> None:
@@ -92,28 +92,31 @@ def _warm_up(problem: cr.Problem) -> None:
     make_pricer(problem.X, problem.bias)(v, node_limit=WARM_NODES)
 
 
-def fit_pyscnn(name: str, gates: int) -> Record:
+def fit_pyscnn(name: str, gates: int, time_limit: float) -> Record:
     """Fit a case's problem with pyscnn and return its record, or how it failed."""
     problem = CASES[name].problem()
     try:
-        trained = pyscnn.train(problem, pyscnn.Settings(max_neurons=2 * gates), PYSCNN_SECONDS)
+        trained = pyscnn.train(problem, pyscnn.Settings(max_neurons=2 * gates), time_limit)
     except subprocess.TimeoutExpired:
-        return {"gates": gates, "failure": f"no network after {PYSCNN_SECONDS:g} s"}
+        return {"gates": gates, "failure": f"no network after {time_limit:g} s"}
     except RuntimeError as error:
         return {"gates": gates, "failure": str(error)}
     record = {"gates": gates, "seconds": trained.seconds, "version": trained.version}
     return record | score(problem, trained.network)
 
 
-def run(output: Path, names: Iterable[str] = CASES) -> Record:
+def run(output: Path, names: Iterable[str] = CASES, pyscnn_seconds: float = PYSCNN_SECONDS) -> Record:
     """Run cases, merge them into ``column_generation.json`` one by one, and return all that it holds."""
     record = read(output, NAME)
     without_pyscnn = pyscnn.available()
     for name in names:
         before = environment()
         row = isolated(measure, name)
+        row["goals"] = [
+            {"figure": goal.figure, "goal": str(goal), "reached": goal.reached(row)} for goal in CASES[name].goals
+        ]
         if CASES[name].gates:
-            row["pyscnn"] = without_pyscnn or [fit_pyscnn(name, gates) for gates in CASES[name].gates]
+            row["pyscnn"] = without_pyscnn or [fit_pyscnn(name, gates, pyscnn_seconds) for gates in CASES[name].gates]
         cases = record.get("cases", {}) | {name: row | {"environment": before}}
         record = {
             "benchmark": NAME,
@@ -136,8 +139,9 @@ def cases_table(cases: Mapping[str, Record]) -> str:
 
 
 def headline_table(cases: Mapping[str, Record]) -> str:
-    """Return the table of the cases that the project's page shows."""
-    return table([_summary(cases[name]) for name in HEADLINES if name in cases])
+    """Return the table of the headlines that were measured, empty if none was."""
+    lines = [_summary(cases[name]) for name in HEADLINES if name in cases]
+    return table(lines) if lines else ""
 
 
 def _summary(row: Record) -> dict[str, str]:
@@ -163,11 +167,11 @@ def goals_table(cases: Mapping[str, Record]) -> str:
                 "case": name,
                 "figure": goal["figure"].replace("_", " "),
                 "goal": goal["goal"],
-                "measured": "–" if row[goal["figure"]] is None else f"{row[goal['figure']]:.3g}",
+                "measured": "–" if row.get(goal["figure"]) is None else f"{row[goal['figure']]:.3g}",
                 "reached": "yes" if goal["reached"] else "no",
             }
             for name, row in cases.items()
-            for goal in row.get("goals", ())
+            for goal in row["goals"]
         ]
     )
 
@@ -198,11 +202,12 @@ def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description="Column generation, its goals, and pyscnn on the same problems.")
     parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES), help="cases to run, all by default")
+    parser.add_argument("--pyscnn-seconds", type=float, default=PYSCNN_SECONDS, help="for each of its networks")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     if absent := pyscnn.available():
         print(absent)
-    cases = run(options.output, options.only)["cases"]
+    cases = run(options.output, options.only, options.pyscnn_seconds)["cases"]
     if options.output == RESULTS:
         update_page(ROOT, "headlines", headline_table(cases))
     print("\n\n".join([cases_table(cases), goals_table(cases), pyscnn_table(cases)]))

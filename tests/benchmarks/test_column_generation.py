@@ -99,13 +99,13 @@ def test_pyscnn_is_scored_by_the_same_objective(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(column_generation, "CASES", TINY)
     monkeypatch.setenv("PYSCNN_PYTHON", sys.executable)
     monkeypatch.setattr(pyscnn, "WORKER", worker)
-    row = column_generation.fit_pyscnn("teacher", 3)
+    row = column_generation.fit_pyscnn("teacher", 3, 60.0)
     problem = teacher(20, 2)
     assert row["objective"] == problem.objective(cr.Network(np.array([[1.0, 2.0]]), np.zeros(1), np.array([0.5])))
     assert (row["gates"], row["seconds"], row["neurons"]) == (3, 1.5, 1)
 
     worker.write_text("raise ValueError('no luck')\n")
-    failed = column_generation.fit_pyscnn("teacher", 3)
+    failed = column_generation.fit_pyscnn("teacher", 3, 60.0)
     assert failed == {"gates": 3, "failure": "ValueError: no luck"}
     ours = {"objective": row["objective"] / 2, "seconds": 0.1, "neurons": 4, "pyscnn": [row, failed]}
     text = column_generation.pyscnn_table({"teacher": ours})
@@ -121,8 +121,10 @@ def test_absent_pyscnn_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failures_have_their_place_in_the_tables() -> None:
-    failed = {"plane_50": {"failure": "SolverError: no luck"}}
+    goal = {"figure": "seconds", "goal": "≤ 1", "reached": False}
+    failed = {"plane_50": {"failure": "SolverError: no luck", "goals": [goal]}}
     assert "no luck" in column_generation.cases_table(failed)
+    assert "| plane_50 | seconds | ≤ 1 | – | no |" in column_generation.goals_table(failed)
 
 
 def test_the_goals_are_figures_that_are_measured() -> None:
