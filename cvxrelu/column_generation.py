@@ -12,11 +12,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.certificate import DualBound, bound_dual
+from cvxrelu.errors import SolverError
 from cvxrelu.master import MasterSolution, solve_master
 from cvxrelu.network import Network, leaky_relu
 from cvxrelu.pricing import Pricer, make_pricer
@@ -35,6 +38,8 @@ DROP_FACTOR, DROP_LIMITS = 3.0, (0.03, 0.3)
 # The master is solved to this share of the largest excess, within these limits: the first dual vectors are wild and are
 # not worth many digits.
 MASTER_SHARE, FINEST, COARSEST = 1e-2, 1e-9, 1e-4
+# Largest misfit of an interpolant, relative to the scale of the targets, and attempts to get there.
+MISFIT, CORRECTIONS = 1e-11, 3
 # Output weights below this share of the largest are zeros of the interior-point method.
 USED_RTOL = 1e-9
 # Columns with more than this share of the largest weight are kept whatever their score.
@@ -74,7 +79,7 @@ class Columns:
         """Evaluate neurons on the data of the (scaled) problem."""
         return cls(W, b, leaky_relu(problem.X @ W.T + b, problem.negative_slope))
 
-    def __getitem__(self, keep: NDArray[np.bool_]) -> "Columns":
+    def __getitem__(self, keep: NDArray[np.bool_] | slice) -> "Columns":
         return Columns(self.W[keep], self.b[keep], self.outputs[:, keep])
 
     def __add__(self, other: "Columns") -> "Columns":
@@ -146,6 +151,8 @@ def generate(
     rng = np.random.default_rng(random_state)
     standard, scaling = standardise(problem)
     pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+    # On a line with free biases the hinges through the data are all that is needed, and the first columns.
+    central = pricer.method != "line" or standard.loss.regularised
     ascend_first = pricer.method not in ("line", "plane")
     standard_limit = 1.0 if standard.alpha is None else standard.n_samples * standard.alpha
     limit = standard_limit * scaling.score_scale
@@ -154,13 +161,21 @@ def generate(
     if start is not None:
         costs = problem.norm.neuron_costs(start.W, start.b)
         columns += Columns.of(standard, *scaling.adopt(start.W[costs > 0], start.b[costs > 0]))
+    dropped = columns[:0]
     best = DualBound(np.zeros(problem.n_samples), None, 0.0, "global")
     dual, accuracy = None, COARSEST
     least, greatest, stalled = np.inf, 0.0, 0
     while True:
-        master = solve_master(standard, columns.outputs, accuracy, dual)
+        try:
+            master = solve_master(standard, columns.outputs, accuracy, dual, central)
+        except SolverError:
+            # Of two hinges that are almost the same, the one that was dropped may be the one that fits.
+            if not len(dropped):
+                raise
+            columns, dropped = columns + dropped, dropped[:0]
+            continue
         dual = master.dual
-        network = _network(problem, scaling, columns, master)
+        network = _network(problem, standard, scaling, columns, master)
         upper = problem.objective(network)
         v = problem.loss.repair(dual * scaling.gradient_scale, problem.y, problem.norm.has_free_constant)
         late = deadline is not None and time.perf_counter() >= deadline
@@ -199,25 +214,22 @@ def generate(
         close = np.abs(columns.outputs.T @ dual) > (1 - shortfall) * standard_limit
         # Nothing is dropped in a round without progress: what was dropped might be what is missing.
         kept = close | (weights > NEEDED_RTOL * weights.max()) | (stalled > 0)
+        dropped = columns[~kept]
         columns = columns[kept] + Columns.of(standard, *scaling.adopt(priced.W[new], priced.b[new]))
         accuracy = float(np.clip(MASTER_SHARE * excess, FINEST, min(accuracy, COARSEST)))
 
 
 def _starting_columns(standard: Problem, pricer: Pricer, scaling: Scaling, rng: np.random.Generator) -> Columns:
-    """Return neurons from which the master is feasible: hinges through all data along one random direction.
-
-    Without a bias, or where any network will do, random neurons serve.
-    """
-    n, d = standard.X.shape
-    if standard.loss.regularised or not standard.norm.has_bias:
-        W, b = rng.standard_normal((ASCENT_STARTS if standard.loss.regularised else 4 * n, d)), np.zeros(1)
-        b = np.zeros(len(W))
+    """Return neurons from which the master is feasible if any are, and the first local maxima of the targets."""
+    if standard.loss.regularised:
+        W, b = rng.standard_normal((ASCENT_STARTS, standard.n_features)), np.zeros(ASCENT_STARTS)
+    elif standard.norm.has_bias:
+        W, b = _staircase(standard.X, rng)
     else:
-        direction = rng.standard_normal(d)
-        heights = np.unique(standard.X @ direction)
-        W = np.repeat([direction, -direction], len(heights), axis=0)
-        b = np.append(-heights, heights)
+        W = _fan(standard.X, rng)
+        b = np.zeros(len(W))
     costs = standard.norm.neuron_costs(W, b)
+    W, b, costs = W[costs > 0], b[costs > 0], costs[costs > 0]
     start = Columns.of(standard, W / costs[:, None], b / costs)
     y = standard.loss.repair(standard.y, standard.y, standard.norm.has_free_constant)
     if not y.any():
@@ -226,12 +238,51 @@ def _starting_columns(standard: Problem, pricer: Pricer, scaling: Scaling, rng: 
     return start + Columns.of(standard, *scaling.adopt(local.W, local.b))
 
 
-def _network(problem: Problem, scaling: Scaling, columns: Columns, master: MasterSolution) -> Network:
+def _staircase(X: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return both hinges at every point along one random direction, and constants: they fit whatever is consistent."""
+    direction = rng.standard_normal(X.shape[1])
+    heights = np.unique(X @ direction)
+    W = np.repeat([direction, -direction, np.zeros_like(direction)], [len(heights), len(heights), 2], axis=0)
+    return W, np.concatenate([-heights, heights, [1.0, -1.0]])
+
+
+def _fan(X: Array, rng: np.random.Generator) -> Array:
+    """Return neurons without bias, hinges through every point seen in one random plane, and both ways along each axis.
+
+    Without bias a function is linear plus even; the fan bends once between neighbouring lines through the origin, so
+    it takes any values on them, and the axes give the linear part.
+    """
+    axes = np.eye(X.shape[1])
+    first, second = rng.standard_normal((2, X.shape[1]))
+    across = np.outer(X @ first, second) - np.outer(X @ second, first)
+    across = across[np.linalg.norm(across, axis=1) > 0]
+    return np.vstack([across, -across, axes, -axes])
+
+
+def _network(problem: Problem, standard: Problem, scaling: Scaling, columns: Columns, master: MasterSolution) -> Network:
     """Return the network of a master solution, in the units of the problem."""
     weights = np.abs(master.weights)
     used = weights > USED_RTOL * weights.max()
+    output_weights = _corrected(standard, columns.outputs[:, used], master.weights[used], master.constant)
     network = scaling.restore(
-        Network(columns.W[used], columns.b[used], master.weights[used], master.constant, problem.negative_slope)
+        Network(columns.W[used], columns.b[used], output_weights, master.constant, problem.negative_slope)
     )
     factor = problem.loss.feasible_factor(network(problem.X), problem.y)
     return replace(network, v=network.v * factor, intercept=network.intercept * factor)
+
+
+def _corrected(standard: Problem, outputs: Array, weights: Array, constant: float) -> Array:
+    """Return the output weights, changed so that the predictions are what an exact solution would predict.
+
+    The change is the smallest relative to the weights themselves: what is almost zero stays so.
+    """
+    shares = weights**2
+    for _ in range(CORRECTIONS):
+        predictions = outputs @ weights + constant
+        misfit = standard.loss.aim(predictions, standard.y) - predictions
+        if np.abs(misfit).max() <= MISFIT:
+            break
+        gram = (outputs * shares) @ outputs.T
+        multipliers: Any = scipy.linalg.lstsq(gram, misfit, lapack_driver="gelsy")[0]
+        weights = weights + shares * (outputs.T @ multipliers)
+    return weights

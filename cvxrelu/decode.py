@@ -5,10 +5,9 @@ solution *is* a network, but that of an interior-point solver has a little of ev
 
 1. Trim. Only the cells with weight in them are kept and solved again; a value that has not grown proves that nothing
    was lost.
-2. Reduce (Caratheodory; de Dios & Bruna, Section 4). With the directions fixed, output weights a_j >= 0 are sought that
-   give the same predictions. The active-set method for non-negative least squares ends with linearly independent
-   columns, at most N of them (N - 1 next to a free constant), and the cost cannot change: at an optimum it is v.z
-   for every such choice, with v the dual vector and z the predictions.
+2. Reduce (Caratheodory; de Dios & Bruna, Section 4). With the directions fixed, output weights a_j >= 0 are changed so
+   that the predictions stay, the cost does not rise, and at most N of them are positive (N - 1 next to a free
+   constant).
 3. Polish. Hinges within rounding of a data point are put exactly on it, with the predictions kept (for an interpolant:
    put right), by the smallest change of the groups: a linear least-squares problem.
 
@@ -22,10 +21,10 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-import scipy.optimize
 from numpy.typing import NDArray
 
 from cvxrelu.backend import Solution
+from cvxrelu.caratheodory import fewest_terms
 from cvxrelu.errors import SolverError
 from cvxrelu.network import Network
 from cvxrelu.norms import Norm
@@ -53,10 +52,12 @@ NETWORK_RTOL = 1e-7
 SNAP_LEVELS = (1e-5, 1e-7, 0.0)
 # Share of a row's length within which a point on a hinge counts as on the positive side: rounding only.
 ON_HINGE = 1e-12
-# Steps of the active-set method for each column; a few times the support are usual.
-NNLS_STEPS = 10
 # Misfits (relative) below which interpolants count as equally exact, so that the cheaper one is chosen.
 EXACT_FIT = 1e-10
+# Rounding of a prediction, as a multiple of the scaled cost.
+EVALUATION = 8 * np.finfo(float).eps
+# Misfit above which moving hinges by rounding does not help.
+HOPELESS = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,12 +133,14 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve, rtol: float =
     """
     trimmed = _trim(solution, resolve)
     target = max(0.0, trimmed.value * trimmed.scaling.objective_scale * (1 + rtol))
+    # In scaled coordinates the data are about one, and so the cost times eps is what rounding makes of predictions.
+    exact = max(EXACT_FIT, EVALUATION * trimmed.value)
     networks: list[Network] = []
     for network in _proposals(problem, trimmed, resolve):
         networks.append(network)
-        if problem.loss.residual(network(problem.X), problem.y) <= EXACT_FIT and problem.objective(network) <= target:
+        if _misfit(problem, network) <= exact and problem.objective(network) <= target:
             return network
-    return _best(problem, networks)
+    return _best(problem, networks, exact)
 
 
 def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve) -> Iterator[Network]:
@@ -154,8 +157,9 @@ def _reduced_networks(problem: Problem, solution: Solution) -> Iterator[Network]
     """Yield networks of few neurons for a solution."""
     for level in TRIM_LEVELS:
         groups = _reduce(problem, solution.scaling, _occupied(solution, level), level)
-        yield _to_network(problem, solution.scaling, groups)
-        for snap in SNAP_LEVELS:
+        network = _to_network(problem, solution.scaling, groups)
+        yield network
+        for snap in SNAP_LEVELS if _misfit(problem, network) <= HOPELESS else ():
             yield _to_network(problem, solution.scaling, _polish(problem, solution.scaling, groups, snap))
 
 
@@ -167,11 +171,16 @@ def _narrow(problem: Problem, solution: Solution, resolve: Resolve) -> Solution 
     return _attempt(resolve, solution.cells[keep]) if keep.any() else None
 
 
-def _best(problem: Problem, networks: list[Network]) -> Network:
+def _best(problem: Problem, networks: list[Network], exact: float) -> Network:
     """Return the cheapest network among those that fit best, rounding aside."""
-    misfits = np.array([problem.loss.residual(network(problem.X), problem.y) for network in networks])
+    misfits = np.array([_misfit(problem, network) for network in networks])
     objectives = np.array([problem.objective(network) for network in networks])
-    return networks[int(np.argmin(np.where(misfits <= max(EXACT_FIT, misfits.min()), objectives, np.inf)))]
+    return networks[int(np.argmin(np.where(misfits <= max(exact, misfits.min()), objectives, np.inf)))]
+
+
+def _misfit(problem: Problem, network: Network) -> float:
+    """Return the relative violation of the constraint of the loss."""
+    return problem.loss.residual(network(problem.X), problem.y)
 
 
 def _trim(solution: Solution, resolve: Resolve) -> Solution:
@@ -192,33 +201,23 @@ def _trim(solution: Solution, resolve: Resolve) -> Solution:
 
 
 def _reduce(problem: Problem, scaling: Scaling, groups: _Groups, level: float) -> _Groups:
-    """Return at most N groups (N - 1 next to a free constant) with the same predictions at the same cost.
+    """Return at most N groups (N - 1 next to a free constant) with the same predictions, at no greater cost.
 
     Groups below `level` times the dearest are dropped, so the predictions are the same up to that.
     """
     outputs = groups.outputs(scaling, problem.negative_slope)
-    target = _aim(problem, scaling, groups)
-    # A free constant takes up the means, so only what is left has to be matched.
+    seen = np.any(outputs, axis=0)
+    costs = _costs(scaling, groups.vectors)
     free = problem.norm.has_free_constant
-    centered, center = (outputs - outputs.mean(axis=0), target.mean()) if free else (outputs, 0.0)
-    lengths = np.linalg.norm(centered, axis=0)
-    used = lengths > 0
-    factors = np.zeros(len(lengths))
-    if used.any():
-        try:
-            found = scipy.optimize.nnls(
-                centered[:, used] / lengths[used], target - center, maxiter=NNLS_STEPS * len(used)
-            )
-        except RuntimeError:  # out of steps: the groups stay as they are
-            return groups
-        factors[used] = found[0] / lengths[used]
-    costs = factors * _costs(scaling, groups.vectors)
-    support = costs > level * costs.max(initial=0.0)
+    factors = np.zeros(len(costs))
+    factors[seen] = fewest_terms(outputs[:, seen], np.ones(int(seen.sum())), costs[seen], free)
+    support = factors * costs > level * np.max(factors * costs, initial=0.0)
+    missing = outputs.sum(axis=1) - outputs[:, support] @ factors[support]
     return _Groups(
         groups.signs[support],
         groups.patterns[support],
         groups.vectors[support] * factors[support, None],
-        float(np.mean(target - outputs[:, support] @ factors[support])) if free else 0.0,
+        groups.constant + float(missing.mean()) if free else 0.0,
     )
 
 

@@ -308,15 +308,15 @@ class Logistic(_Classification):
 def _balance(v: Vector) -> Vector:
     """Return a vector near v whose entries sum to zero without any rounding.
 
-    All entries become multiples of one power of two so coarse that every partial sum is a float; their sum is
-    then exact, and the largest entry of its sign absorbs it.
+    All entries become multiples of one power of two, the last digit of the largest. Their sum is one, too, and small,
+    so it is found exactly, and the largest entry of its sign absorbs it.
     """
     largest = np.max(np.abs(v))
     if largest == 0:
         return v
-    unit = 2.0 ** (math.ceil(math.log2(largest * len(v))) - 52)
+    unit = 2.0 ** (math.ceil(math.log2(largest)) - 52)
     v = np.round(v / unit) * unit
-    excess = v.sum()
+    excess = math.fsum(v)
     v[np.argmax(v * np.sign(excess))] -= excess
     return v
 

@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 import piqp
+import scipy.linalg
 from numpy.typing import NDArray
 from scipy.optimize import linprog
+from scipy.sparse import csr_array
 
 from cvxrelu.errors import SolverError
 from cvxrelu.losses import DualModel
@@ -37,6 +39,8 @@ SMALLEST_STEP = 1e-4
 
 # Interior-point iterations after which a program counts as too badly scaled; ten to thirty are usual.
 MOST_ITERATIONS = 60
+# Columns that depend on others up to this share of the longest count as dependent; entries that are rounding.
+RANK_RTOL, NOISE = 1e-13, 1e-9
 FAILURES = (piqp.PIQP_DUAL_INFEASIBLE, piqp.PIQP_PRIMAL_INFEASIBLE, piqp.PIQP_NUMERICS)
 
 
@@ -59,7 +63,9 @@ class MasterSolution:
     constant: float
 
 
-def solve_master(problem: Problem, outputs: Array, accuracy: float, start: Array | None = None) -> MasterSolution:
+def solve_master(
+    problem: Problem, outputs: Array, accuracy: float, start: Array | None = None, central: bool = True
+) -> MasterSolution:
     """Solve the restricted master problem.
 
     Parameters
@@ -72,6 +78,9 @@ def solve_master(problem: Problem, outputs: Array, accuracy: float, start: Array
         Relative accuracy asked of the solver.
     start : (N,) array, optional
         A dual vector to start Newton's method from.
+    central : bool, default True
+        Whether a dual vector from the middle of the optimal ones is wanted rather than a vertex. It saves rounds where
+        columns come one by one; where they are all there, a vertex of a linear program is found sooner.
 
     Returns
     -------
@@ -84,7 +93,10 @@ def solve_master(problem: Problem, outputs: Array, accuracy: float, start: Array
         If no weights meet the constraint of the loss, or the solver fails.
     """
     loss, y = problem.loss, problem.y
-    solution = _solve_quadratic(problem, outputs, loss.dual_model(y / 2 if start is None else start, y), accuracy)
+    model = loss.dual_model(y / 2 if start is None else start, y)
+    if not central and not model.curvature.any():
+        return _solve_linear(problem, outputs, model)
+    solution = _solve_quadratic(problem, outputs, model, accuracy)
     if loss.quadratic_dual:
         return solution
     v = solution.dual
@@ -140,27 +152,43 @@ def _solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accurac
 
 
 def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterSolution:
-    """Maximise a linear dual objective by the simplex method, which badly scaled columns do not upset."""
+    r"""Maximise a linear dual objective by the simplex method, in coordinates in which its columns are not alike.
+
+    The primal program, with e_i for each finite bound of the dual vector, is
+
+        min  sum B abs(a_j) + upper . p - lower . q   subject to   Phi a + c + p - q = -slope,   p, q >= 0
+
+    Rows are multiplied with the inverse of N columns that a pivoted QR factorisation takes for a basis. For hinges
+    along a line this takes second differences: almost nothing is left to solve.
+    """
     if model.curvature.any():
         raise SolverError("The master problem broke down numerically; rescale the data, or use method='enumerate'.")
     n, k = outputs.shape
     bound = 1.0 if problem.alpha is None else n * problem.alpha
-    balanced = problem.norm.has_free_constant
+    balanced = int(problem.norm.has_free_constant)
+    above, below = np.isfinite(model.upper), np.isfinite(model.lower)
+    matrix = np.hstack([outputs, np.ones((n, balanced)), np.eye(n)[:, above], -np.eye(n)[:, below]])
+    costs = np.concatenate([np.full(k, bound), np.zeros(balanced), model.upper[above], -model.lower[below]])
+
+    orthogonal, triangle, _ = scipy.linalg.qr(matrix, mode="economic", pivoting=True)  # pyright: ignore[reportAssignmentType]
+    heights = np.abs(np.diag(triangle))
+    rank = int(np.sum(heights > RANK_RTOL * heights[0]))
+    orthogonal, triangle = orthogonal[:, :rank], triangle[:rank, :rank]
+    rows = scipy.linalg.solve_triangular(triangle, orthogonal.T @ matrix)
+    rows[np.abs(rows) <= NOISE] = 0.0
+    target = orthogonal.T @ -model.slope
+    reached = np.linalg.norm(orthogonal @ target + model.slope) <= NOISE * np.linalg.norm(model.slope)
     result: Any = linprog(
-        model.slope,
-        A_ub=np.vstack([outputs.T, -outputs.T]),
-        b_ub=np.full(2 * k, bound),
-        A_eq=np.ones((1, n)) if balanced else None,
-        b_eq=[0.0] if balanced else None,
-        bounds=np.column_stack([model.lower, model.upper]),
+        np.append(costs, costs[:k]),
+        A_eq=csr_array(np.hstack([rows, -rows[:, :k]])),
+        b_eq=scipy.linalg.solve_triangular(triangle, target),
+        bounds=[(0.0, None)] * k + [(None, None)] * balanced + [(0.0, None)] * (len(costs) - balanced),
         method="highs-ds",
-        options={"presolve": False},
     )
-    if result.x is None:
+    if result.x is None or not reached:
         raise SolverError(
             f"No network with bias={problem.bias!r} meets loss={problem.loss.name!r} on this data; use bias='free' or "
             "bias='joint', or a regularised loss."
         )
-    marginals = -result.ineqlin.marginals
-    constant = -float(result.eqlin.marginals[0]) if balanced else 0.0
-    return MasterSolution(result.x, marginals[:k] - marginals[k:], constant)
+    dual = orthogonal @ scipy.linalg.solve_triangular(triangle, result.eqlin.marginals, trans="T")
+    return MasterSolution(dual, result.x[:k] - result.x[len(costs) :], float(result.x[k]) if balanced else 0.0)

@@ -327,8 +327,8 @@ def corrupt(monkeypatch, change):
     """Change the dual vector of every master solution."""
     original = column_generation.solve_master
 
-    def wrapper(problem, outputs, accuracy, _start=None):
-        master = original(problem, outputs, accuracy, None)
+    def wrapper(problem, outputs, accuracy, _start=None, central=True):
+        master = original(problem, outputs, accuracy, None, central)
         return MasterSolution(change(master.dual), master.weights, master.constant)
 
     monkeypatch.setattr(column_generation, "solve_master", wrapper)

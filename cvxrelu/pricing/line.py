@@ -42,9 +42,9 @@ def price_line(points: Points, weights: Weights) -> Priced:
         scores, columns = _hinges(points, weights)
         best = float(np.abs(scores).max())
         columns = columns[_local_maxima(scores)]
-        # n terms each rounded in the wide format, and merging, differences and products in doubles.
-        wide = float(np.finfo(EXTENDED).eps) / ROUNDOFF
-        terms = 4 * n * wide + (len(points.X) - n) + 256.0
+        # Two prefix sums of n terms and the merging of samples, all in the wide format, then rounded once.
+        terms = (3 * n + len(points.X) + 16.0) * float(np.finfo(EXTENDED).eps) / ROUNDOFF
+        best *= 1 + 2 * ROUNDOFF
     upper = best + weights.margin(terms)
     return points.report(weights, columns, upper=upper, method="line", complete=True, nodes=2 * n)
 
@@ -74,9 +74,10 @@ def circle_columns(points: Points, weights: Weights) -> tuple[Array, float]:
 
 def _hinges(points: Points, weights: Weights) -> tuple[Array, Array]:
     """Scores of the neurons (1, -x_k), x ascending, then of (-1, x_k), x descending; and their (w, b)."""
-    order = np.argsort(points.Z[:, 0])
-    x = points.Z[order, 0].astype(EXTENDED)
-    v = weights.v[order].astype(EXTENDED)
+    # The distinct places, ascending, and their weights: neither centred nor merged in doubles, which would cost digits.
+    hinge = np.unique(points.X[:, 0])
+    x, v = hinge.astype(EXTENDED), np.zeros(len(hinge), EXTENDED)
+    np.add.at(v, points.place, weights.original.astype(EXTENDED))
     gap = np.diff(x)
     zero = np.zeros(1, EXTENDED)
     # sum_{j > k} v_j (x_j - x_k) grows, from k + 1 to k, by the gap times the weight to the right of it.
@@ -85,7 +86,7 @@ def _hinges(points: Points, weights: Weights) -> tuple[Array, Array]:
     a = points.negative_slope
     # sigma(t) = max(t, 0) - a max(-t, 0)
     scores = np.concatenate([right - a * left, (left - a * right)[::-1]]).astype(np.float64)
-    hinge = points.Z[order, 0]
+    hinge = hinge - points.centre
     w = np.repeat([1.0, -1.0], len(x))
     return scores, np.column_stack([w, np.concatenate([-hinge, hinge[::-1]])])
 

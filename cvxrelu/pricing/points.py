@@ -234,7 +234,7 @@ class Points:
     ) -> Priced:
         """Make unit neurons of candidate columns, score them afresh and sort them.
 
-        Should a score exceed `upper` by rounding, `upper` is widened to cover it.
+        Should a score exceed `upper` by more than rounding, `upper` is widened to cover it.
 
         Parameters
         ----------
@@ -261,9 +261,11 @@ class Points:
         order = order[np.abs(scores[order]) > ROUNDOFF * weights.mass]
         W, b, scores = W[order], b[order], scores[order]
         value = float(abs(scores[0])) if len(scores) else 0.0
+        # A score may exceed the bound by the rounding of its evaluation; any more, and the bound was wrong.
+        upper = max(float(upper), value - weights.margin(len(self.X) + 256.0))
         return Priced(
-            max(float(upper), value),
-            value,
+            upper,
+            min(value, upper),
             W,
             (b - W @ self.centre) if self.bias != "none" else np.zeros(len(b)),
             scores,
