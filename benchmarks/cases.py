@@ -139,7 +139,6 @@ CASES = {
         NOISE,
         partial(normal_line, 1000),
         (Goal("seconds", 5.0), Goal("deviation", 1e-8)),
-        tol=1e-8,
         checks=(closed_form,),
     ),
     "teacher_50_2": Case(
