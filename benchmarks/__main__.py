@@ -5,7 +5,15 @@ import subprocess
 import sys
 
 # The order is that of benchmarks/results/README.md; a benchmark is a module of this package that runs by itself.
-BENCHMARKS = ("exact_pipeline", "widths", "arrangement", "pricing", "function_space")
+BENCHMARKS = (
+    "exact_pipeline",
+    "column_generation",
+    "growth",
+    "widths",
+    "arrangement",
+    "pricing",
+    "function_space",
+)
 
 
 def main() -> int:

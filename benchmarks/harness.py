@@ -31,6 +31,7 @@ __all__ = [
     "environment",
     "isolated",
     "median",
+    "read",
     "repeated",
     "score",
     "table",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("cvxrelu", "numpy", "scipy", "numba", "cvxpy", "clarabel", "ecos", "scs", "jax", "jaxlib")
+PACKAGES = ("cvxrelu", "numpy", "scipy", "numba", "cvxpy", "clarabel", "piqp", "ecos", "scs", "jax", "jaxlib")
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 MIB = 2**20
 # A call is repeated so often, or for so long, and the median taken.
@@ -191,6 +192,12 @@ def write(folder: Path, name: str, record: Mapping[str, Any]) -> Path:
     text = re.sub(r"\[[^\[\]{}\"]*\]", lambda numbers: " ".join(numbers.group().split()), text)
     path.write_text(text + "\n")
     return path
+
+
+def read(folder: Path, name: str) -> Record:
+    """Return the record that `write` wrote, or an empty one."""
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _plain(value: Any) -> Any:
