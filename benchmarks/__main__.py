@@ -5,7 +5,18 @@ import subprocess
 import sys
 
 # The order is that of benchmarks/results/README.md; a benchmark is a module of this package that runs by itself.
-BENCHMARKS = ("exact_pipeline", "widths", "arrangement", "pricing")
+BENCHMARKS = (
+    "exact_pipeline",
+    "arrangement",
+    "pricing",
+    "experiments.widths",
+    "experiments.weight_decay",
+    "experiments.classification",
+    "experiments.ten_points",
+    "experiments.depth",
+    "experiments.sparse_support",
+    "experiments.label_noise",
+)
 
 
 def main() -> int:
