@@ -9,10 +9,16 @@ BENCHMARKS = (
     "exact_pipeline",
     "column_generation",
     "growth",
-    "widths",
     "arrangement",
     "pricing",
     "function_space",
+    "experiments.widths",
+    "experiments.weight_decay",
+    "experiments.classification",
+    "experiments.ten_points",
+    "experiments.depth",
+    "experiments.sparse_support",
+    "experiments.label_noise",
 )
 
 

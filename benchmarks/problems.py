@@ -5,11 +5,24 @@ import numpy as np
 import cvxrelu as cr
 from cvxrelu.pricing import price
 
-__all__ = ["normal_data", "normal_line", "normal_plane", "six_points", "teacher", "teacher_joint"]
+__all__ = [
+    "normal_data",
+    "normal_line",
+    "normal_plane",
+    "rings",
+    "six_points",
+    "teacher",
+    "teacher_joint",
+    "ten_points",
+]
 
 TEACHER_NEURONS, TEACHER_NOISE, TEACHER_ALPHA = 10, 0.1, 1e-3
 # Relative accuracy of the largest alpha that leaves a neuron, of which a share is taken.
 ALPHA_RTOL = 1e-4
+# The smaller of two rings, and how far points stray from their ring (standard deviation).
+INNER_RADIUS, STRAY = 0.45, 0.12
+# How far ten points stray from an even grid of [-1, 1], in either direction: a quarter of its spacing.
+JITTER = 0.05
 
 
 def six_points() -> cr.Problem:
@@ -60,3 +73,21 @@ def _taught(n_samples: int, n_features: int, seed: int) -> tuple[np.ndarray, np.
     W = rng.standard_normal((TEACHER_NEURONS, n_features))
     y = np.maximum(X @ W.T, 0.0) @ rng.standard_normal(TEACHER_NEURONS)
     return X, y + TEACHER_NOISE * rng.standard_normal(n_samples)
+
+
+def ten_points(
+    loss: str = "interpolation", alpha: float | None = None, bias: str = "free", seed: int = 0
+) -> cr.Problem:
+    """Return standard normal targets at ten uneven places of [-1, 1]."""
+    rng = np.random.default_rng(seed)
+    x = np.linspace(-1, 1, 10) + rng.uniform(-JITTER, JITTER, 10)
+    return cr.Problem(x[:, None], rng.standard_normal(10), loss, bias, alpha=alpha)
+
+
+def rings(n_samples: int, loss: str = "margin", alpha: float | None = None, seed: int = 0) -> cr.Problem:
+    """Return two classes in the plane, one on a noisy ring of radius 1 and one on a ring inside it."""
+    rng = np.random.default_rng(seed)
+    labels = np.where(np.arange(n_samples) % 2, 1.0, -1.0)
+    radii = np.where(labels > 0, 1.0, INNER_RADIUS) + STRAY * rng.standard_normal(n_samples)
+    angles = rng.uniform(0, 2 * np.pi, n_samples)
+    return cr.Problem(np.column_stack([radii * np.cos(angles), radii * np.sin(angles)]), labels, loss, alpha=alpha)

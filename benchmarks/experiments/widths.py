@@ -8,39 +8,49 @@ fitting its own predictions z_i = f(x_i), whose certified minimum is the fair ya
     excess = cost(f) / (least cost of any network with f(x_i) = z_i) - 1  >= 0.
 """
 
-import argparse
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 import cvxrelu as cr
-from benchmarks.baselines.gradient_descent import Settings, Training, train
-from benchmarks.harness import RESULTS, Record, environment, median, score, table, timed, update_page, write
+from benchmarks.baselines.gradient_descent import Settings, train
+from benchmarks.baselines.training import Training
+from benchmarks.experiments.common import (
+    bare,
+    certified,
+    command_line,
+    curve,
+    least_cost_of_own_predictions,
+    publish,
+    shades,
+)
+from benchmarks.harness import Record, median, score, timed
 from benchmarks.problems import six_points
 from cvxrelu.plots import GREY, INK, ORANGE
 
-WIDTHS = (10, 100, 1000)
-SCALES = (1e-3, 1e-1)
-SEEDS = range(10)
-MAX_STEPS = 2_000_000
-# Light to dark with the width (viridis without its ends, which are hard to tell from black and from white).
-COLOURS = ("#a3c626", "#2a9d8f", "#3b4a8c")
+
+@dataclass(frozen=True)
+class Size:
+    """Widths and starts (standard deviations of the weights), seeds of each, and the most steps."""
+
+    widths: tuple[int, ...] = (10, 100, 1000)
+    scales: tuple[float, ...] = (1e-3, 1e-1)
+    seeds: int = 10
+    max_steps: int = 2_000_000
+
+
+DEFAULT, LARGE = Size(), Size(widths=(10, 30, 100, 300, 1000, 3000), seeds=30)
 # Distance on the axis between the marks of two starts at the same width.
 CLUSTER = 0.44
 
 
-def least_cost_of_own_predictions(problem: cr.Problem, network: cr.Network) -> float:
-    """Return a certified lower bound on the cost of every network that predicts what this one does on the data."""
-    return cr.solve(cr.Problem(problem.X, network(problem.X), bias=problem.bias)).certificate.lower
-
-
-def train_and_score(problem: cr.Problem, settings: Settings, seed: int) -> tuple[Record, Training]:
+def train_and_score(problem: cr.Problem, settings: Settings, seed: int) -> tuple[Record, Training[cr.Network]]:
     """Train once, and return the record and the training."""
     run = timed(train, problem, settings, seed)
-    training: Training = run.value
+    training: Training[cr.Network] = run.value
     least = least_cost_of_own_predictions(problem, training.network)
     scored = score(problem, training.network)
     record = {
@@ -58,47 +68,28 @@ def train_and_score(problem: cr.Problem, settings: Settings, seed: int) -> tuple
     return record | scored, training
 
 
-def run(
-    output: Path,
-    widths: Sequence[int] = WIDTHS,
-    scales: Sequence[float] = SCALES,
-    seeds: Sequence[int] = SEEDS,
-    max_steps: int = MAX_STEPS,
-) -> Record:
-    """Train at every width, write ``widths.json`` and ``widths.png``, and return what the former holds."""
+def run(output: Path, size: Size = DEFAULT) -> Record:
+    """Train at every width, write ``widths.json``, ``widths.png`` and the table, and return what the first holds."""
     problem = six_points()
     fit = cr.solve(problem)
-    rows, trained, curves = [], [], []
-    for scale in scales:
-        for width in widths:
-            settings = Settings(width, scale, max_steps=max_steps)
-            for seed in seeds:
-                row, training = train_and_score(problem, settings, seed)
+    rows, networks, curves = [], [], []
+    for scale in size.scales:
+        for width in size.widths:
+            for seed in range(size.seeds):
+                row, training = train_and_score(problem, Settings(width, scale, max_steps=size.max_steps), seed)
                 rows.append(row)
-                trained.append(training.network)
-                if seed == seeds[0]:
-                    curve = [[point.step, float(f"{point.loss:.5g}"), round(point.cost, 4)] for point in training.curve]
-                    curves.append({"width": width, "scale": scale, "seed": seed, "step, loss, cost": curve})
+                networks.append(training.network)
+                if seed == 0:
+                    shown = {"width": width, "scale": scale, "seed": seed}
+                    curves.append(shown | {"step, loss, cost": curve(training)})
     record = {
-        "benchmark": "widths",
         "data": "the six points of Kumar & Haupt, Figure 1; interpolation, free bias",
-        "settings": dataclasses.asdict(Settings(0, max_steps=max_steps)) | {"width": list(widths), "scale": scales},
         "loss": "half the sum of squares",
-        "environment": environment(),
-        "certified": {
-            "upper": fit.certificate.upper,
-            "lower": fit.certificate.lower,
-            "relative_gap": fit.certificate.relative_gap,
-            "scope": fit.certificate.scope,
-        }
-        | score(problem, fit.network),
+        "certified": certified(fit),
         "trained": rows,
         "curves": curves,
     }
-    write(output, "widths", record)
-    draw(problem, fit, rows, trained).savefig(output / "widths.png", dpi=110)
-    update_page(output, "widths", widths_table(record))
-    return record
+    return publish(output, "widths", size, record, draw(problem, fit, rows, networks), lines(rows, size))
 
 
 def draw(problem: cr.Problem, fit: cr.Fit, rows: Sequence[Record], trained: Sequence[cr.Network]) -> Figure:
@@ -106,7 +97,7 @@ def draw(problem: cr.Problem, fit: cr.Fit, rows: Sequence[Record], trained: Sequ
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     functions, costs = figure.subplots(1, 2)
     widths, scales = sorted({row["width"] for row in rows}), sorted({row["scale"] for row in rows})
-    colours = dict(zip(widths, COLOURS, strict=False))
+    colours = shades(widths)
 
     grid = np.linspace(-1.3, 1.3, 521)
     functions.plot(grid, fit.network(grid[:, None]), color=INK, linewidth=5, alpha=0.25, label="least cost, certified")
@@ -140,19 +131,19 @@ def draw(problem: cr.Problem, fit: cr.Fit, rows: Sequence[Record], trained: Sequ
     costs.set(xticks=range(len(widths)), xticklabels=map(str, widths), xlim=(-0.5, len(widths) - 0.5))
     costs.set_title("Cost of the networks that fit, one mark a seed", fontsize=11)
     costs.legend(frameon=False, fontsize=9, loc="upper right")
-    for axes in (functions, costs):
-        axes.spines[["top", "right"]].set_visible(False)
+    bare(functions)
+    bare(costs)
     return figure
 
 
-def widths_table(record: Record) -> str:
+def lines(rows: Sequence[Record], size: Size) -> list[Record]:
     """Return the table: one line for each start and width, medians over the seeds that reached the tolerance."""
-    lines = []
-    for scale in record["settings"]["scale"]:
-        for width in record["settings"]["width"]:
-            rows = [row for row in record["trained"] if (row["scale"], row["width"]) == (scale, width)]
-            good = [row for row in rows if not row["failure"]]
-            line = {"start": f"{scale:g}", "width": width, "fitted": f"{len(good)} of {len(rows)}"}
+    summaries = []
+    for scale in size.scales:
+        for width in size.widths:
+            group = [row for row in rows if (row["scale"], row["width"]) == (scale, width)]
+            good = [row for row in group if not row["failure"]]
+            line = {"start": f"{scale:g}", "width": width, "fitted": f"{len(good)} of {len(group)}"}
             columns = {
                 "steps": lambda row: row["steps"],
                 "residual": lambda row: row["residual"],
@@ -166,17 +157,9 @@ def widths_table(record: Record) -> str:
                 summary = max if name == "largest excess" else median
                 unit = " %" if "excess" in name else ""
                 line[name] = f"{summary(map(value, good)):{formats.get(name, '.4f')}}{unit}" if good else "–"
-            lines.append(line)
-    return table(lines)
-
-
-def main() -> None:
-    """Run the benchmark from the command line."""
-    parser = argparse.ArgumentParser(description="Trained networks of several widths beside the certified minimum.")
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    print(widths_table(run(options.output)))
+            summaries.append(line)
+    return summaries
 
 
 if __name__ == "__main__":
-    main()
+    command_line(run, DEFAULT, LARGE, __doc__)
