@@ -292,10 +292,11 @@ class Logistic(_Classification):
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return sum H(t p) / N, H(p) = -p log p - (1 - p) log(1 - p), t as for the hinge loss."""
-        from scipy.special import entr
+        from scipy.special import entr, xlog1py
 
         p = min(1.0, _scale(gamma, alpha, len(y))) * np.clip(v * y, 0.0, 1.0)
-        return math.fsum(entr(p) + entr(1.0 - p)) / len(y) * (1 - ROUNDING)
+        # entr(1 - p) would lose all digits of a small p.
+        return math.fsum(entr(p) - xlog1py(1.0 - p, -p)) / len(y) * (1 - ROUNDING)
 
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return the expansion of -sum H(p) at p = y v, moved inside its box where the entropy has a slope."""

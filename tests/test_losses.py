@@ -1,6 +1,7 @@
 """Losses: values, repaired duals, weak duality."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -72,3 +73,16 @@ def test_logistic_loss_does_not_overflow():
 def test_unknown_names_are_refused():
     with pytest.raises(InputError, match="loss='absolute' is unknown; choose one of 'interpolation'"):
         get_loss("absolute")
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-8, 1e-5, 0.3, 1 - 1e-9])
+def test_lower_bound_of_the_logistic_loss_is_below_its_exact_value(size):
+    """Entropies of small p, where alpha is tiny, in rational arithmetic."""
+    from cvxrelu.rational.numbers import entropy_below
+
+    y = np.resize([1.0, -1.0], 8)
+    p = size * np.linspace(0.5, 1.0, 8)
+    exact = sum(entropy_below(Fraction(value)) for value in p.tolist()) / len(p)
+    bound = cr.Problem(np.arange(8.0)[:, None], y, "logistic", alpha=1.0).loss.lower_bound(p * y, y, 0.0, 1.0)
+    assert Fraction(bound) <= exact
+    assert bound == pytest.approx(float(exact), rel=1e-12)
