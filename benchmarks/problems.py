@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 import cvxrelu as cr
 
-__all__ = ["hidden_cross", "normal_inputs", "normal_plane", "rings", "six_points", "teacher", "ten_points"]
+__all__ = ["cross", "hidden_cross", "normal_inputs", "normal_plane", "rings", "six_points", "teacher", "ten_points"]
 
 # The smaller of two rings, and how far points stray from their ring (standard deviation).
 INNER_RADIUS, STRAY = 0.45, 0.12
@@ -57,6 +57,13 @@ def hidden_cross(n_samples: int, n_features: int, rng: np.random.Generator) -> c
     corner = rng.integers(4, size=n_samples)
     X[:, :2] = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])[corner]
     return cr.Problem(X, np.where(corner < 2, 1.0, -1.0), loss="margin", bias="none")
+
+
+def cross(n_features: int) -> cr.Network:
+    """Return the network abs(x_1) - abs(x_2), which separates the classes of `hidden_cross` with margin one."""
+    W = np.zeros((4, n_features))
+    W[:, :2] = [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]
+    return cr.Network(W, np.zeros(4), np.array([1.0, 1.0, -1.0, -1.0]))
 
 
 def teacher(n_neurons: int, n_features: int, rng: np.random.Generator) -> cr.Network:

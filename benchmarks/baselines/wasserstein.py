@@ -65,19 +65,19 @@ class PerturbedFlow(FullBatch):
     """Full-batch gradient descent that redraws neurons."""
 
     redrawn: float
-    seed: int
 
     def optimiser(self) -> optax.GradientTransformation:
         """Return steps followed by redrawing."""
-        return optax.chain(super().optimiser(), redraw(self.redrawn, self.bias, self.seed))
+        return optax.chain(super().optimiser(), redraw(self.redrawn, self.bias))
 
 
-def redraw(probability: float, bias: str, seed: int) -> optax.GradientTransformation:
+def redraw(probability: float, bias: str) -> optax.GradientTransformation:
     """Return the transformation that moves each neuron, with some probability, to a new place on the sphere."""
 
     def init(parameters: Parameters) -> Redrawing:
-        del parameters
-        return Redrawing(jax.random.key(seed))
+        # The start is what tells seeds apart; a seed of its own would have every one compiled anew.
+        digits = jax.lax.bitcast_convert_type(parameters.v[0].astype(jnp.float32), jnp.uint32)
+        return Redrawing(jax.random.fold_in(jax.random.key(0), digits))
 
     def update(changes: Parameters, state: Redrawing, parameters: Parameters) -> tuple[Parameters, Redrawing]:
         following, place, choice = jax.random.split(state.key, 3)
@@ -131,7 +131,7 @@ def train(problem: cr.Problem, settings: Settings, seed: int) -> Training[cr.Net
             "cost": lambda weights: training.to_network(weights, slope).cost(bias, problem.norm),
         }
         data = Data.of(problem)
-        flow = PerturbedFlow(*base, None, settings.redrawn, seed)
+        flow = PerturbedFlow(*base, None, settings.redrawn)
         flown = training.descend(flow, weights, data, key, tol=None, max_steps=settings.flow_steps, **follow)
         settle = FullBatch(*base, settings.settle_steps)
         end = training.descend(settle, flown.network, data, key, tol=None, max_steps=settings.settle_steps, **follow)

@@ -34,7 +34,7 @@ COLOURS = {LEAST_COST: BLUE, TRAINED: ORANGE, "NTK": INK, "ReLU kernel": GREY}
 
 @dataclass(frozen=True)
 class Size:
-    """Features d; samples in units of d, up to d; seeds of each; rounds of column generation; training; test samples."""
+    """Features d; samples in units of d; seeds of each; rounds of column generation; training; test samples."""
 
     features: tuple[int, ...] = (5, 20)
     multiples: tuple[int, ...] = (1, 2, 4, 8)

@@ -250,7 +250,7 @@ def draw_lambda(axes: Axes, record: Record) -> None:
 
 def draw_widths(axes: Axes, records: Sequence[Record]) -> None:
     """Draw the margin against the width."""
-    for record, colour in zip(records, COLOURS, strict=True):
+    for record, colour in zip(records, COLOURS, strict=False):
         rows = record["widths"]
         axes.plot([row["width"] for row in rows], [row["share"] for row in rows], color=colour, label=record["problem"])
         for row in rows:
