@@ -40,7 +40,20 @@ __all__ = [
 ]
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("cvxrelu", "numpy", "scipy", "numba", "cvxpy", "clarabel", "ecos", "scs", "jax", "jaxlib")
+PACKAGES = (
+    "cvxrelu",
+    "numpy",
+    "scipy",
+    "numba",
+    "cvxpy",
+    "clarabel",
+    "ecos",
+    "scs",
+    "scikit-learn",
+    "jax",
+    "jaxlib",
+    "optax",
+)
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 MIB = 2**20
 # A call is repeated so often, or for so long, and the median taken.

@@ -109,20 +109,16 @@ def train(X: NDArray[np.float64], y: NDArray[np.int64], settings: Settings, seed
     Training
         The network; its curve shows the squared norm of all weights as the cost.
     """
+    rng = np.random.default_rng(seed)
+    W = np.sqrt(2 / X.shape[1]) * rng.standard_normal((settings.width, X.shape[1]))
+    V = np.sqrt(1 / settings.width) * rng.standard_normal((settings.n_classes, settings.width))
+    start = W, np.zeros(settings.width), V, np.zeros(settings.n_classes)
     with training.float64():
-        one, two, batches = jax.random.split(jax.random.key(seed), 3)
-        scales = np.sqrt(2 / X.shape[1]), np.sqrt(1 / settings.width)
-        weights = Softmax(
-            scales[0] * jax.random.normal(one, (settings.width, X.shape[1])),
-            jnp.zeros(settings.width),
-            scales[1] * jax.random.normal(two, (settings.n_classes, settings.width)),
-            jnp.zeros(settings.n_classes),
-        )
         return training.descend(
             settings,
-            weights,
-            Data(jnp.asarray(X), jnp.asarray(y), jnp.zeros(())),
-            batches,
+            Softmax(*map(jnp.asarray, start)),
+            Data(*map(jnp.asarray, (X, y, 0.0))),
+            jax.random.key(seed),
             tol=None,
             max_steps=settings.steps,
             read=lambda weights: Softmax(*map(np.asarray, weights)),  # pyright: ignore[reportArgumentType]

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 import cvxrelu as cr
@@ -82,7 +83,7 @@ def redraw(probability: float, bias: str) -> optax.GradientTransformation:
     def update(changes: Parameters, state: Redrawing, parameters: Parameters) -> tuple[Parameters, Redrawing]:
         following, place, choice = jax.random.split(state.key, 3)
         width, n_features = parameters.W.shape
-        fresh = on_the_sphere(width, n_features, bias, place)
+        fresh = on_the_sphere(jax.random.normal(place, (width, n_features + 2)), bias)
         chosen = jax.random.bernoulli(choice, probability, (width,))
 
         def change(change: jax.Array, old: jax.Array, new: jax.Array) -> jax.Array:
@@ -94,11 +95,10 @@ def redraw(probability: float, bias: str) -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)  # pyright: ignore[reportArgumentType]
 
 
-def on_the_sphere(width: int, n_features: int, bias: str, key: jax.Array) -> Parameters:
-    """Return neurons (w, b, v), without b if there is no bias, uniformly on the sphere of radius 1 / sqrt(width)."""
-    drawn = jax.random.normal(key, (width, n_features + 2))
-    W, b, v = drawn[:, :n_features], drawn[:, -2] * (bias != "none"), drawn[:, -1]
-    radius = jnp.sqrt(width * (jnp.sum(W**2, axis=1) + b**2 + v**2))
+def on_the_sphere(directions: jax.Array, bias: str) -> Parameters:
+    """Return neurons with rows (w, b, v) of given directions and norm 1 / sqrt(m); without b if there is no bias."""
+    W, b, v = directions[:, :-2], directions[:, -2] * (bias != "none"), directions[:, -1]
+    radius = jnp.sqrt(len(v) * (jnp.sum(W**2, axis=1) + b**2 + v**2))
     return Parameters(W / radius[:, None], b / radius, v / radius, jnp.zeros(()))
 
 
@@ -123,9 +123,8 @@ def train(problem: cr.Problem, settings: Settings, seed: int) -> Training[cr.Net
     base = (problem.loss.name, bias, slope, "gd", settings.step)
     with training.float64():
         key = jax.random.key(seed)
-        weights = on_the_sphere(settings.width, problem.n_features, bias, key)
-        if settings.one_sided:
-            weights = Parameters(*map(jnp.abs, weights))
+        drawn = np.random.default_rng(seed).standard_normal((settings.width, problem.n_features + 2))
+        weights = on_the_sphere(jnp.asarray(np.abs(drawn) if settings.one_sided else drawn), bias)
         follow = {
             "read": lambda weights: weights,
             "cost": lambda weights: training.to_network(weights, slope).cost(bias, problem.norm),

@@ -234,16 +234,22 @@ def draw(record: Record) -> Figure:
 def draw_lambda(axes: Axes, record: Record) -> None:
     """Draw how far the margin falls short of the largest."""
     largest, rows = record["certified"]["gamma*"], record["lambda"]
-    decays = [row["lambda"] for row in rows]
-    axes.loglog(decays, [1 - row["expected"] / largest for row in rows], color=GREY, label="expected, to first order")
-    axes.loglog(decays, [1 - row["margin"] / largest for row in rows], "o", color=BLUE, label="all networks, certified")
     some = [row for row in rows if "margin over 1000 neurons" in row]
-    shortfall = [1 - row["margin over 1000 neurons"] / largest for row in some]
-    axes.loglog([row["lambda"] for row in some], shortfall, "^", color=ORANGE, label="1000 neurons drawn once")
-    axes.axhline(0.01, color=INK, linewidth=0.8, linestyle="dotted")
-    axes.text(min(decays), 0.0105, "1 %", color=INK, fontsize=9, ha="right")
-    axes.invert_xaxis()
-    axes.set(xlabel=r"$\lambda$, falling", ylabel=r"$1 - \gamma_\lambda\,/\,\gamma^*$")
+    series = (
+        ("expected", rows, {"color": GREY, "label": "expected, to first order"}),
+        ("margin", rows, {"color": BLUE, "marker": "o", "linestyle": "", "label": "all networks, certified"}),
+        ("margin over 1000 neurons", some, {"color": ORANGE, "marker": "^", "label": "1000 neurons drawn once"}),
+    )
+    for name, chosen, style in series:
+        # The margin falls short by about one over the number of decades.
+        decades = [-np.log10(row["lambda"]) for row in chosen]
+        axes.loglog(decades, [100 * (1 - row[name] / largest) for row in chosen], **style)
+    ticks = [3, 4, 6, 10, 20, 30, 100]
+    axes.set_xticks(ticks, [f"$10^{{-{tick}}}$" for tick in ticks])
+    axes.set_yticks([0.1, 0.3, 1, 3, 10], ["0.1", "0.3", "1", "3", "10"])
+    axes.minorticks_off()
+    axes.axhline(1, color=INK, linewidth=0.8, linestyle="dotted")
+    axes.set(xlabel=r"weight decay $\lambda$", ylabel=r"$1 - \gamma_\lambda\,/\,\gamma^*$, %")
     axes.set_title("Margin with weak decay, below the certified largest", fontsize=11)
     axes.legend(frameon=False, fontsize=9)
 
