@@ -27,8 +27,10 @@ Layers = tuple[tuple[jax.Array, jax.Array], ...]
 
 # Knots nearer than this, or than this share of their distance from the origin if they are beyond the data, which has a
 # size of one, are one: the function moves by no more than that share of its variation, and slopes between nearer knots
-# would be rounding. The extent of the knots is no yardstick: a nearly dead neuron may turn at 1e14.
+# would be rounding.
 KNOT_SPACING = 1e-8
+# Neurons that turn farther out than this count as straight: their weight is a billionth of their bias, they are dead.
+FAR = 1e9
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,10 @@ class DeepNetwork:
         knots = np.zeros(1)
         for depth in range(1, len(self.layers)):
             knots = _merged(np.concatenate([knots, self._crossings(knots, depth)]))
-        values = self._layer(_extended(knots)[:, None], len(self.layers))[:, 0]
-        return PiecewiseLinear(knots, values[1:-1], values[1] - values[0], values[-1] - values[-2])
+        places = _extended(knots)
+        values = self(places[:, None])
+        slopes = np.diff(values) / np.diff(places)
+        return PiecewiseLinear(knots, values[1:-1], slopes[0], slopes[-1])
 
     def _layer(self, X: Array, depth: int) -> Array:
         """Return the values before the activation of a layer, (n, units)."""
@@ -112,7 +116,8 @@ class DeepNetwork:
         # The first and the last piece are rays, which go on beyond the places.
         inside[0] |= along[0] <= 0
         inside[-1] |= along[-1] >= 1
-        return (places[:-1, None] + along * run)[inside]
+        crossings = (places[:-1, None] + along * run)[inside]
+        return crossings[np.abs(crossings) <= FAR]
 
 
 @dataclass(frozen=True)
@@ -161,9 +166,7 @@ def train(problem: cr.Problem, settings: Settings, seed: int) -> Training[DeepNe
     """
     expected = ("squared", "free", 1, 0.0)
     if (problem.loss.name, problem.bias, problem.n_features, problem.negative_slope) != expected:
-        raise ValueError(
-            f"Deep networks are for the squared loss on the line, free biases and slope 0, not {problem!r}."
-        )
+        raise ValueError(f"Deep networks take the squared loss on the line, free biases and slope 0, not {problem!r}.")
     with training.float64():
         key = jax.random.key(seed)
         return training.descend(
@@ -190,8 +193,9 @@ def _start(settings: Settings, key: jax.Array) -> Layers:
 
 
 def _extended(knots: Array) -> Array:
-    """Return the knots with a place on each of the outer rays, at distance one."""
-    return np.concatenate([[knots[0] - 1], knots, [knots[-1] + 1]])
+    """Return the knots with a place on each of the outer rays, as far from the knot as that is from the data."""
+    first, last = knots[0], knots[-1]
+    return np.concatenate([[first - max(1.0, abs(first))], knots, [last + max(1.0, abs(last))]])
 
 
 def _merged(knots: Array) -> Array:

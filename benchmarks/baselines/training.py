@@ -161,15 +161,13 @@ def descend(
     Training
         The network, whether or not training succeeded; the last checkpoint's, if it diverged.
     """
-    loss, gradient = _evaluate(method, weights, data, key)
-    memory = method.optimiser().init(weights)
-    state = Descent(weights, loss, gradient, memory, jnp.asarray(0), key)
-    target = -jnp.inf if tol is None else tol
+    state = _begin(method, weights, data, key)
+    target = -np.inf if tol is None else tol
     curve: list[Checkpoint] = []
     failure = None
     for until in (0, *_checkpoints(max_steps)):
         reached = _advance(method, state, data, target, until)
-        if not bool(jnp.isfinite(reached.loss)):
+        if not np.isfinite(reached.loss):
             failure = f"diverged after step {int(state.steps)}"
             break
         state = reached
@@ -179,8 +177,8 @@ def descend(
     else:
         if tol is not None:
             failure = f"loss {float(state.loss):.3g} after {int(state.steps)} steps"
-    norm = float(jnp.sqrt(sum(jnp.sum(part**2) for part in jax.tree.leaves(state.gradient))))
-    return Training(read(state.weights), int(state.steps), float(state.loss), norm, failure, tuple(curve))
+    norm = np.sqrt(sum(float(np.sum(np.square(part))) for part in jax.tree.leaves(state.gradient)))
+    return Training(read(state.weights), int(state.steps), float(state.loss), float(norm), failure, tuple(curve))
 
 
 def start(width: int, n_features: int, scale: float, bias: str, key: jax.Array) -> Parameters:
@@ -257,7 +255,14 @@ def _evaluate(method: Method, weights: Weights, data: Data, key: jax.Array) -> t
 
 
 @partial(jax.jit, static_argnames="method")
-def _advance(method: Method, state: Descent, data: Data, tol: jax.Array, until: jax.Array) -> Descent:
+def _begin(method: Method, weights: Weights, data: Data, key: jax.Array) -> Descent:
+    """Return the state before the first step."""
+    loss, gradient = _evaluate(method, weights, data, key)
+    return Descent(weights, loss, gradient, method.optimiser().init(weights), jnp.asarray(0), key)
+
+
+@partial(jax.jit, static_argnames="method")
+def _advance(method: Method, state: Descent, data: Data, tol: float, until: int) -> Descent:
     """Return the state once the loss is at most `tol`, or after step number `until`."""
     rule = method.optimiser()
 
