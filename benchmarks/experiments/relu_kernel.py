@@ -145,10 +145,7 @@ def draw(rows: Sequence[Record]) -> Figure:
         group = [row for row in rows if row["task"] == task]
         for axes, quantity in zip(column, ("error", "bound"), strict=True):
             draw_quantity(axes, group, quantity)
-        if task == "regression":
-            column[0].set(yscale="log", ylim=(None, None))
-            column[0].relim()
-            column[0].autoscale(axis="y")
+            axes.set(yscale="log") if (task, quantity) == ("regression", "error") else axes.set(ylim=(0, None))
         column[0].set_title(task, fontsize=11)
         column[1].set_xlabel("samples $n$")
     for axes, label in zip(grid.ravel(), ("wrong labels", "squared error / variance", "bound", "bound"), strict=True):
@@ -164,7 +161,7 @@ def draw_quantity(axes: Axes, rows: Sequence[Record], quantity: str) -> None:
         axes.plot(samples, [median(group) for group in groups], color=colour, label=name)
         for n, group in zip(samples, groups, strict=True):
             axes.plot([n] * len(group), group, "o", color=colour, markersize=4)
-    axes.set(xscale="log", ylim=(0, None))
+    axes.set(xscale="log")
     axes.set_xticks(samples, [str(n) for n in samples])
     axes.minorticks_off()
     axes.legend(frameon=False, fontsize=9)
