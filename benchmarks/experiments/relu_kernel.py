@@ -145,7 +145,10 @@ def draw(rows: Sequence[Record]) -> Figure:
         group = [row for row in rows if row["task"] == task]
         for axes, quantity in zip(column, ("error", "bound"), strict=True):
             draw_quantity(axes, group, quantity)
-            axes.set(yscale="log") if (task, quantity) == ("regression", "error") else axes.set(ylim=(0, None))
+            if (task, quantity) == ("regression", "error"):
+                axes.set_yscale("log")
+            else:
+                axes.set_ylim(bottom=0)
         column[0].set_title(task, fontsize=11)
         column[1].set_xlabel("samples $n$")
     for axes, label in zip(grid.ravel(), ("wrong labels", "squared error / variance", "bound", "bound"), strict=True):

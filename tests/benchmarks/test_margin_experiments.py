@@ -1,7 +1,8 @@
 """The experiments on margins and kernels, at a tiny size: they run, repeat themselves, and keep to the theory."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,34 +31,38 @@ def without_times(value: Any) -> Any:
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
 
-@pytest.fixture
-def few_problems(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def few_problems() -> Iterator[None]:
     """Keep the six points only, of the problems whose widths are searched, with three widths tried one by one."""
     problems = margins.labelled()
-    monkeypatch.setattr(margins, "labelled", lambda: {"six points": problems["six points"]})
-    monkeypatch.setattr("benchmarks.baselines.finite_width.MOST_CHOICES", 300)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(margins, "labelled", lambda: {"six points": problems["six points"]})
+        patch.setattr("benchmarks.baselines.finite_width.MOST_CHOICES", 300)
+        yield
 
 
-@pytest.fixture
-def run(few_problems: None, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    def call(experiment: Any, folder: str = "first") -> dict[str, Any]:
-        name = experiment.__name__.rpartition(".")[2]
-        experiment.run(tmp_path / folder, SIZES[experiment])
-        assert (tmp_path / folder / f"{name}.png").stat().st_size > 10_000
-        return json.loads((tmp_path / folder / f"{name}.json").read_text())
+def run_in(folder: Path, experiment: Any) -> dict[str, Any]:
+    name = experiment.__name__.rpartition(".")[2]
+    experiment.run(folder, SIZES[experiment])
+    assert (folder / f"{name}.png").stat().st_size > 10_000
+    return json.loads((folder / f"{name}.json").read_text())
 
-    return call
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], dict[str, Any]]:
+    """Return what runs an experiment, once for all tests."""
+    return cache(lambda experiment: run_in(tmp_path_factory.mktemp("first"), experiment))
 
 
 @pytest.mark.parametrize("experiment", [*SIZES])
-def test_two_runs_give_the_same_numbers(experiment: Any, run: Callable[..., dict[str, Any]]) -> None:
-    first, second = run(experiment), run(experiment, "second")
+def test_two_runs_give_the_same_numbers(experiment: Any, run: Callable[[Any], dict[str, Any]], tmp_path: Path) -> None:
+    first, second = run(experiment), run_in(tmp_path, experiment)
     assert without_times(first) == without_times(second)
     assert first["environment"]["packages"]["cvxrelu"]
     assert "seeds" in first["size"] or "draws" in first["size"]
 
 
-def test_margins_agree_with_the_theory(run: Callable[..., dict[str, Any]]) -> None:
+def test_margins_agree_with_the_theory(run: Callable[[Any], dict[str, Any]]) -> None:
     record = run(margins)
     largest = record["certified"]["gamma*"]
     assert largest == pytest.approx(1 / (2 * 33.3238075794), rel=1e-7)
@@ -73,7 +78,7 @@ def test_margins_agree_with_the_theory(run: Callable[..., dict[str, Any]]) -> No
     assert shares[-1] == pytest.approx(1, abs=1e-5)
 
 
-def test_kernels_need_more_samples(run: Callable[..., dict[str, Any]]) -> None:
+def test_kernels_need_more_samples(run: Callable[[Any], dict[str, Any]]) -> None:
     for row in run(hidden_cross)["runs"]:
         best = row[hidden_cross.LEAST_COST]
         assert best["lower"] <= best["upper"] <= 4 * (1 + 1e-6)
@@ -82,7 +87,7 @@ def test_kernels_need_more_samples(run: Callable[..., dict[str, Any]]) -> None:
         )
 
 
-def test_training_stays_above_the_certified_optimum(run: Callable[..., dict[str, Any]]) -> None:
+def test_training_stays_above_the_certified_optimum(run: Callable[[Any], dict[str, Any]]) -> None:
     for row in run(relu_kernel)["runs"]:
         assert row["network"]["objective"] >= row["optimum"]["lower"]
         assert row["optimum"]["teacher's cost"] == pytest.approx(6)
