@@ -182,10 +182,10 @@ def lines(rows: Sequence[Record]) -> list[Record]:
                 "start": f"{key[2]:g}",
                 "fitted": f"{len(good)} of {len(group)}",
                 "variation norm": middle((row["cost"] for row in good), ".3f"),
-                "above its least": middle((100 * (row["cost"] / row["least_cost"] - 1) for row in good), ".2g") + " %",
+                "above its least": middle((100 * (row["cost"] / row["least_cost"] - 1) for row in good), ".3g") + " %",
                 "sensitivity": middle((row["sensitivity"] for row in good), ".3f"),
                 "above the least": middle(
-                    (100 * (row["sensitivity"] / row["least_sensitivity"] - 1) for row in good), ".2g"
+                    (100 * (row["sensitivity"] / row["least_sensitivity"] - 1) for row in good), ".3g"
                 )
                 + " %",
                 "seconds": middle((row["seconds"] for row in group), ".1f"),

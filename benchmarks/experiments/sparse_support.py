@@ -146,8 +146,10 @@ def run(output: Path, size: Size = DEFAULT) -> Record:
 def draw(fit: cr.Fit, shown: dict[int, cr.Network], rows: Sequence[Record], size: Size) -> Figure:
     """Return the figure: the score with the trained neurons under it, and their number against the width."""
     figure = Figure(figsize=(11, 5), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[3, 2])
-    top, bottom = left.subplots(2, 1, sharex=True, height_ratios=[2, 3])
+    grid = figure.add_gridspec(2, 2, width_ratios=[3, 2], height_ratios=[2, 3])
+    bottom, counts = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[:, 1])
+    top = figure.add_subplot(grid[0, 0], sharex=bottom)
+    top.tick_params(labelbottom=False)
     _draw_score(top, fit)
     places, _ = shared_places(fit.problem, fit.certificate.dual)
     for place in places:
@@ -162,7 +164,6 @@ def draw(fit: cr.Fit, shown: dict[int, cr.Network], rows: Sequence[Record], size
     bottom.set(yticks=range(len(shown)), yticklabels=[str(width) for width in shown], ylabel="width")
     bottom.set(xlabel="direction of $[w, b]$, radians", ylim=(-0.6, len(shown) - 0.4))
     bare(bottom)
-    counts = right.subplots()
     series = {
         name: [[row[key] for row in rows if row["width"] == width] for width in size.widths]
         for name, key in (("neurons alive", "alive"), ("places they are in", "places"))

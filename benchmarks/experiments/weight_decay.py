@@ -22,8 +22,9 @@ from benchmarks.problems import six_points
 from cvxrelu.plots import INK
 
 ALPHA = 0.01
-# At the start; small enough for gradient descent to be stable and large enough to lose no time near zero.
-SCALE = 0.3
+# At the start; large enough to lose no time near zero. Gradient descent then needs steps of a thousandth: at width 1000
+# the curvature of the loss is a few hundred.
+SCALE, STEP = 0.3, 1e-3
 # Gaps below this are drawn there: they are those of the certificate and of the last steps.
 FLOOR = 1e-10
 
@@ -44,7 +45,7 @@ def methods(width: int, steps: int) -> dict[str, tuple[Any, Any]]:
     """Return the ways to train, each a module with its settings."""
     full = {"width": width, "scale": SCALE, "tol": None, "max_steps": steps}
     return {
-        "gradient descent": (gradient_descent, gradient_descent.Settings(**full)),
+        "gradient descent": (gradient_descent, gradient_descent.Settings(**full, step=STEP)),
         "Adam, annealed": (gradient_descent, gradient_descent.Settings(**full, optimiser="adam", annealed=True)),
         "scikit-learn, L-BFGS": (sklearn_mlp, sklearn_mlp.Settings(width)),
     }

@@ -1,5 +1,6 @@
 """Baselines descend what they say, say when they fail, and with weight decay reach the certified optimum."""
 
+import doctest
 from dataclasses import replace
 
 import numpy as np
@@ -152,6 +153,11 @@ def test_scikit_learn_failures_are_told() -> None:
     trained = sklearn_mlp.train(TINY, sklearn_mlp.Settings(width=30, max_iter=2), seed=0)
     assert trained.failure is not None
     assert "lbfgs failed to converge" in trained.failure
+
+
+def test_doctests() -> None:
+    results = doctest.testmod(deep)
+    assert (results.failed, results.attempted) == (0, 3)
 
 
 def test_function_of_a_deep_network() -> None:
