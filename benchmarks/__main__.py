@@ -19,6 +19,12 @@ BENCHMARKS = (
     "experiments.depth",
     "experiments.sparse_support",
     "experiments.label_noise",
+    "experiments.margins",
+    "experiments.relu_kernel",
+    "experiments.hidden_cross",
+    "experiments.lazy_training",
+    "experiments.annealing",
+    "experiments.wasserstein_flow",
 )
 
 

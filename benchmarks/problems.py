@@ -1,18 +1,23 @@
 """The problems that methods are compared on, each a plain `cvxrelu.Problem`."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 import cvxrelu as cr
 from cvxrelu.pricing import price
 
 __all__ = [
+    "cross",
+    "hidden_cross",
     "normal_data",
+    "normal_inputs",
     "normal_line",
     "normal_plane",
     "rings",
     "six_points",
     "teacher",
     "teacher_joint",
+    "teacher_network",
     "ten_points",
 ]
 
@@ -91,3 +96,40 @@ def rings(n_samples: int, loss: str = "margin", alpha: float | None = None, seed
     radii = np.where(labels > 0, 1.0, INNER_RADIUS) + STRAY * rng.standard_normal(n_samples)
     angles = rng.uniform(0, 2 * np.pi, n_samples)
     return cr.Problem(np.column_stack([radii * np.cos(angles), radii * np.sin(angles)]), labels, loss, alpha=alpha)
+
+
+def hidden_cross(n_samples: int, n_features: int, rng: np.random.Generator) -> cr.Problem:
+    """Return the margin problem of Wei, Lee, Liu & Ma, "Regularization Matters", Section 2, without bias.
+
+    The first two of d features are one of (1, 0), (-1, 0), labelled +1, or of (0, 1), (0, -1), labelled -1; the others
+    are independent signs that say nothing. abs(x_1) - abs(x_2) separates the classes at cost 4, with neurons that see
+    no noise; no function of single features does better than chance.
+    """
+    X = rng.choice([-1.0, 1.0], (n_samples, n_features))
+    corner = rng.integers(4, size=n_samples)
+    X[:, :2] = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])[corner]
+    return cr.Problem(X, np.where(corner < 2, 1.0, -1.0), loss="margin", bias="none")
+
+
+def cross(n_features: int) -> cr.Network:
+    """Return the network abs(x_1) - abs(x_2), which separates the classes of `hidden_cross` with margin one."""
+    W = np.zeros((4, n_features))
+    W[:, :2] = [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]
+    return cr.Network(W, np.zeros(4), np.array([1.0, 1.0, -1.0, -1.0]))
+
+
+def teacher_network(n_neurons: int, n_features: int, rng: np.random.Generator) -> cr.Network:
+    """Return a network without bias, with hidden weights from the unit sphere and output weights 1, -1, 1, ..."""
+    W = rng.standard_normal((n_neurons, n_features))
+    W /= np.linalg.norm(W, axis=1, keepdims=True)
+    return cr.Network(W, np.zeros(n_neurons), (-1.0) ** np.arange(n_neurons))
+
+
+def normal_inputs(
+    network: cr.Network, n_samples: int, rng: np.random.Generator, distance: float = 0.0
+) -> NDArray[np.float64]:
+    """Return standard normal inputs (n, d) at which a network's outputs are no closer to zero than `distance`."""
+    X = rng.standard_normal((n_samples, network.n_features))
+    while len(near := np.flatnonzero(np.abs(network(X)) < distance)):
+        X[near] = rng.standard_normal((len(near), X.shape[1]))
+    return X
