@@ -24,7 +24,7 @@ LAYERS = [
     {"scaling", "zero_cost"},
     {"program"},
     {"backend"},
-    {"decode", "master"},
+    {"decode", "master", "ties"},
     {"column_generation"},
     {"function_space"},
     {"methods"},
