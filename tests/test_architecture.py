@@ -20,7 +20,7 @@ LAYERS = [
     {"pricing"},
     {"rational", "records"},
     {"certificate"},
-    {"certificate_file"},
+    {"certificate_file", "margins"},
     {"scaling", "zero_cost"},
     {"program"},
     {"backend"},
