@@ -226,6 +226,20 @@ def test_no_random_neuron_scores_above_the_bound(norm):
     np.testing.assert_allclose(found, priced.scores, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("spread", [1e-13, 1e-9, 1e-7, 1e-5])
+def test_points_that_are_nearly_in_a_line_keep_the_bound_honest(spread):
+    rng = np.random.default_rng(0)
+    X = DEGENERATE["lattice"] + spread * rng.standard_normal((9, 2))
+    v = rng.standard_normal(9)
+    for norm in NORMS:
+        problem = cr.Problem(X, v, norm=norm, bias="joint")
+        priced = NormPricer.of(problem.norm, X, 0.0)(v)
+        exact = NormPricer.of(problem.norm.on(DEGENERATE["lattice"], 0.0), DEGENERATE["lattice"], 0.0)(v)
+        # Neurons of the lattice with room on all sides are nearly as good for the points around it.
+        assert priced.upper >= exact.value * (1 - 1e4 * spread)
+        assert priced.upper <= priced.value * (1 + 1e-6) or spread == 1e-9
+
+
 def test_pricing_that_is_cut_short_is_honest():
     problem = make_problem(n_samples=12, norm="response", bias="joint")
     pricer = NormPricer.of(problem.norm, problem.X, 0.0)

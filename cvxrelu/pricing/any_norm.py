@@ -41,9 +41,11 @@ STRAY_RTOL = 1e-10
 STRAY_FACTOR = 64.0
 # Share of its terms below which the best score in a cell is zero up to the accuracy of the least-squares method.
 NEGLIGIBLE_SCORE = 1e-9
-# Weight of the equation, against rows of order one: it is met to the square of its inverse, and the maximiser loses no
-# more digits than this.
-EQUATION_WEIGHT = 1e5
+# Weights of the equation, against rows of order one. It is met to the square of their inverse, and the maximiser loses
+# no more digits than the first; the others are for cells whose bound stays loose, since samples are nearly in a plane.
+EQUATION_WEIGHTS = (1e5, 1e8, 1e11)
+# Share by which the bound of a cell may exceed its best score before another weight is tried.
+LOOSE_RTOL = 1e-8
 # Rounded operations, in units of the roundoff, behind one entry of p: sums over N samples and a decomposition.
 ROUNDED_TERMS = 64
 ROUNDOFF = float(np.finfo(float).eps)
@@ -211,7 +213,18 @@ class NormPricer:
         # Rows in the range of M' have nothing outside of it but rounding.
         stray[np.linalg.norm(stray, axis=1) <= RANK_RTOL] = 0.0
         target = signs[:, 0] * self.slopes[cell] * v
-        weight = EQUATION_WEIGHT * np.abs(images).max()
+        first, *others = EQUATION_WEIGHTS if stray.any() else EQUATION_WEIGHTS[:1]
+        solved = self._attempt(cell, target, images, stray, first)
+        for weight in others:
+            if solved.upper <= solved.value * (1 + LOOSE_RTOL):
+                break
+            again = self._attempt(cell, target, images, stray, weight)
+            solved = solved._replace(upper=min(solved.upper, again.upper))
+        return solved
+
+    def _attempt(self, cell: np.intp, target: Array, images: Array, stray: Array, weight: float) -> _Solved:
+        """Bound the scores in a cell, with a given weight of the equation."""
+        weight *= np.abs(images).max()
         rows = np.hstack([images, weight * stray])
         lengths = np.linalg.norm(rows, axis=1)
         rows /= np.where(lengths > 0, lengths, 1.0)[:, None]
