@@ -22,6 +22,7 @@ from cvxrelu.errors import (
 from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
 from cvxrelu.estimators_cv import ReLUClassifierCV, ReLURegressorCV
 from cvxrelu.fit import Fit, Status, solve
+from cvxrelu.margins import MaxMargin, generalisation_bound, max_margin
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
 from cvxrelu.rational import ExactBound
@@ -38,6 +39,7 @@ __all__ = [
     "Fit",
     "InputError",
     "InputTypeError",
+    "MaxMargin",
     "Network",
     "Path",
     "Problem",
@@ -54,7 +56,9 @@ __all__ = [
     "certify",
     "count_patterns",
     "enumerate_patterns",
+    "generalisation_bound",
     "load_certificate",
+    "max_margin",
     "path",
     "sample_patterns",
     "solve",

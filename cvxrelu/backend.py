@@ -174,14 +174,14 @@ def _value(leaf: Any) -> Array:
 
 def _read(program: Program, accurate: bool) -> Solution:
     problem, scaling, cells = program.problem, program.scaling, program.cells
-    shape = (len(cells), scaling.lifted.shape[1])
+    shape = (len(cells), scaling.lifted.shape[1], 1)
     # The multiplier of `predictions == output` is minus the gradient of the mean loss at the predictions.
     dual = _value(program.link.dual_value)
     if problem.loss.regularised:
         dual = dual * (problem.n_samples * scaling.gradient_scale * program.unit)
     return Solution(
-        plus=_value(program.plus.value).reshape(shape),
-        minus=_value(program.minus.value).reshape(shape),
+        plus=(program.coordinates @ _value(program.plus.value).reshape(shape))[:, :, 0],
+        minus=(program.coordinates @ _value(program.minus.value).reshape(shape))[:, :, 0],
         constant=0.0 if program.constant is None else float(_value(program.constant.value)),
         dual=dual,
         value=float(_value(program.model.value)) * program.unit,

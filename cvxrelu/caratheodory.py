@@ -9,6 +9,8 @@ of the linear program over f has as few terms, but simplex codes stop at a feasi
 columns that are almost parallel, of which solutions of interior-point methods are full.
 """
 
+from typing import Any
+
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
@@ -53,7 +55,8 @@ def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -
     if constant:
         matrix = matrix - matrix.mean(axis=0)
     values, prices = factors * lengths, costs / lengths
-    orthogonal, triangle, _ = scipy.linalg.qr(matrix.T, pivoting=True)  # pyright: ignore[reportAssignmentType]
+    factorisation: Any = scipy.linalg.qr(matrix.T, pivoting=True)
+    orthogonal, triangle = factorisation[0], factorisation[1]
     heights = np.abs(np.diag(triangle))
     basis = orthogonal[:, int(np.sum(heights > RANK_RTOL * heights[0])) :]
     while basis.shape[1]:

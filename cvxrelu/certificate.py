@@ -7,7 +7,7 @@ r"""The certificate: how far a network can be from the best of all networks, pro
 Weak duality makes `lower` true for *every* v, so neither the solver, nor the program, nor the decoder has to be
 trusted, and this module imports none of them. What has to be right is the problem, the network's arithmetic and
 the bound on gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b)), which `cvxrelu.pricing` finds by
-exhaustive search, rounding included.
+exhaustive search, rounding included. A unit neuron is one of cost one, in the norm of the problem.
 """
 
 from collections.abc import Callable
@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 
 from cvxrelu.arrangement import count_patterns
 from cvxrelu.network import Network
-from cvxrelu.pricing import Priced, make_pricer, price_cells
+from cvxrelu.norms import Euclidean
+from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
 from cvxrelu.problem import Problem
 from cvxrelu.rational import ExactBound, exact_bound
 from cvxrelu.rational.numbers import ExactData
 from cvxrelu.records import write_record
 from cvxrelu.wording import sentence_of
 
-__all__ = ["Certificate", "DualBound", "Scope", "bound_dual", "certificate_of", "certify_dual"]
+__all__ = ["Certificate", "DualBound", "Scope", "bound_dual", "certificate_of", "certify_dual", "pricer_of"]
 
 Array = NDArray[np.float64]
 Scope = Literal["global", "sampled"]
@@ -266,18 +267,37 @@ def certify_dual(
     >>> certify_dual(problem, network, np.array([-1.0, 1.0]))
     Certificate(upper=1, lower=1, relative_gap=..., scope='global')
     """
-    bias, slope = problem.bias, problem.negative_slope
     if patterns is None:
-        pricer = make_pricer(problem.X, bias, slope)
+        pricer = pricer_of(problem)
         if pricer.method == "cones" and _few_cells(problem):
-            pricer = make_pricer(problem.X, bias, slope, "cells")
+            pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells")
         nodes = NODE_LIMIT if time_limit is None and pricer.method == "cones" else None
         search = partial(pricer, tol=PRICING_TOL, time_limit=time_limit, node_limit=nodes)
         bound = bound_dual(problem, dual, search)
     else:
-        search = partial(price_cells, problem.X, patterns=patterns, bias=bias, negative_slope=slope)
-        bound = bound_dual(problem, dual, search, "sampled")
+        bound = bound_dual(problem, dual, _search_of_cells(problem, patterns), "sampled")
     return certificate_of(problem, network, bound)
+
+
+def pricer_of(problem: Problem) -> Pricer | NormPricer:
+    """Return what computes gamma(v) for the norm of a problem, over all neurons.
+
+    Raises
+    ------
+    SizeError
+        If the norm is not Euclidean, and the cells, which are then searched one by one, would not fit in memory.
+    """
+    if isinstance(problem.norm, Euclidean):
+        return make_pricer(problem.X, problem.bias, problem.negative_slope)
+    return NormPricer.of(problem.norm, problem.X, problem.negative_slope)
+
+
+def _search_of_cells(problem: Problem, patterns: NDArray[np.bool_]) -> Callable[[Array], Priced]:
+    """Return what computes gamma(v) over the neurons of given cells."""
+    if isinstance(problem.norm, Euclidean):
+        options = {"bias": problem.bias, "negative_slope": problem.negative_slope}
+        return partial(price_cells, problem.X, patterns=patterns, **options)
+    return NormPricer.of(problem.norm, problem.X, problem.negative_slope, patterns)
 
 
 def _few_cells(problem: Problem) -> bool:

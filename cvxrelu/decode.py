@@ -48,8 +48,10 @@ VALUE_RTOL = 2e-8
 # Excess over the solution's objective up to which a smaller network counts as equally good: the promise of `solve`.
 NETWORK_RTOL = 1e-7
 # Shares of a row's length below which a hinge is taken to pass through the data point, from bold to timid; 0 leaves
-# the hinges where they are.
+# the hinges where they are, unless points are beyond them.
 SNAP_LEVELS = (1e-5, 1e-7, 0.0)
+# Weight of that against the predictions, where they contradict each other by rounding: the cost may jump at a hinge.
+HINGE_WEIGHT = 1e4
 # Share of a row's length within which a point on a hinge counts as on the positive side: rounding only.
 ON_HINGE = 1e-12
 # Misfits (relative) below which interpolants count as equally exact, so that the cheaper one is chosen.
@@ -186,7 +188,8 @@ def _misfit(problem: Problem, network: Network) -> float:
 
 def _trim(solution: Solution, resolve: Resolve) -> Solution:
     """Return the solution on the cells with weight in them."""
-    costs = np.maximum(_costs(solution.scaling, solution.plus), _costs(solution.scaling, solution.minus))
+    scaling, patterns = solution.scaling, solution.cells.patterns
+    costs = np.maximum(scaling.costs(patterns, solution.plus), scaling.costs(patterns, solution.minus))
     allowed = solution.value + VALUE_RTOL * max(abs(solution.value), NEGLIGIBLE_COST)
     for level in TRIM_LEVELS:
         keep = costs > max(level * costs.max(initial=0.0), NEGLIGIBLE_COST)
@@ -205,7 +208,7 @@ def _reduce(problem: Problem, scaling: Scaling, groups: _Groups) -> _Groups:
     """Return at most N groups (N - 1 next to a free constant) with the same predictions, at no greater cost."""
     outputs = groups.outputs(scaling, problem.negative_slope)
     seen = np.any(outputs, axis=0)
-    costs = _costs(scaling, groups.vectors)
+    costs = scaling.costs(groups.patterns, groups.vectors)
     free = problem.norm.has_free_constant
     factors = np.zeros(len(costs))
     factors[seen] = fewest_terms(outputs[:, seen], np.ones(int(seen.sum())), costs[seen], free)
@@ -233,7 +236,10 @@ def _polish(problem: Problem, scaling: Scaling, groups: _Groups, snap: float) ->
     preactivations = groups.vectors @ lifted.T
     scale = np.linalg.norm(groups.vectors, axis=1)[:, None] * np.linalg.norm(lifted, axis=1)
     flat = flat_cells(problem, groups.patterns)
-    group, sample = np.nonzero((np.abs(preactivations) <= snap * scale) & (scale > 0) & ~flat[:, None])
+    # Where a point is beyond the hinge for its cell, by the solver's accuracy, the hinge is meant to be on it.
+    beyond = (preactivations != 0) & (groups.patterns == (preactivations < 0))
+    close = (np.abs(preactivations) <= snap * scale) | beyond
+    group, sample = np.nonzero(close & (scale > 0) & ~flat[:, None])
 
     on_hinge = np.zeros((len(group), count, size))
     on_hinge[np.arange(len(group)), group] = lifted[sample]
@@ -241,13 +247,13 @@ def _polish(problem: Problem, scaling: Scaling, groups: _Groups, snap: float) ->
     misfit = (
         _aim(problem, scaling, groups) - groups.outputs(scaling, problem.negative_slope).sum(axis=1) - groups.constant
     )
-    matrix = np.vstack([on_hinge.reshape(len(group), count * size), outputs])
+    matrix = np.vstack([HINGE_WEIGHT * on_hinge.reshape(len(group), count * size), outputs])
     # Flat groups have no bias of their own: theirs stays zero.
     matrix[:, np.flatnonzero(flat) * size + size - 1] = 0.0
     has_constant = problem.norm.has_free_constant
     if has_constant:
         matrix = np.column_stack([matrix, np.repeat([0.0, 1.0], [len(group), len(lifted)])])
-    target = np.concatenate([-preactivations[group, sample], misfit])
+    target = np.concatenate([-HINGE_WEIGHT * preactivations[group, sample], misfit])
     solution: Any = scipy.linalg.lstsq(matrix, target, lapack_driver="gelsy")
     change = solution[0]
     return _Groups(
@@ -289,11 +295,6 @@ def _split(vectors: Array, norm: Norm) -> tuple[Array, Array]:
     return (vectors[:, :-1], vectors[:, -1].copy()) if norm.has_bias else (vectors, np.zeros(len(vectors)))
 
 
-def _costs(scaling: Scaling, vectors: Array) -> Array:
-    """Return the scaled cost norm(M u) of each group."""
-    return np.linalg.norm(vectors @ scaling.group_matrix.T, axis=1)
-
-
 def _occupied(solution: Solution, level: float, negligible: float = NEGLIGIBLE_COST) -> _Groups:
     """Return the groups whose cost is above `level` times the largest."""
     vectors = np.vstack([solution.plus, solution.minus])
@@ -304,7 +305,7 @@ def _occupied(solution: Solution, level: float, negligible: float = NEGLIGIBLE_C
 
 def _above(scaling: Scaling, groups: _Groups, level: float, negligible: float) -> _Groups:
     """Return the groups whose cost is above `level` times the largest and not negligible."""
-    costs = _costs(scaling, groups.vectors)
+    costs = scaling.costs(groups.patterns, groups.vectors)
     keep = costs > max(level * costs.max(initial=0.0), negligible)
     return replace(groups, signs=groups.signs[keep], patterns=groups.patterns[keep], vectors=groups.vectors[keep])
 

@@ -170,7 +170,8 @@ def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterS
     matrix = np.hstack([outputs, np.ones((n, balanced)), np.eye(n)[:, above], -np.eye(n)[:, below]])
     costs = np.concatenate([np.full(k, bound), np.zeros(balanced), model.upper[above], -model.lower[below]])
 
-    orthogonal, triangle, _ = scipy.linalg.qr(matrix, mode="economic", pivoting=True)  # pyright: ignore[reportAssignmentType]
+    factors: Any = scipy.linalg.qr(matrix, mode="economic", pivoting=True)
+    orthogonal, triangle = factors[0], factors[1]
     heights = np.abs(np.diag(triangle))
     rank = int(np.sum(heights > RANK_RTOL * heights[0]))
     orthogonal, triangle = orthogonal[:, :rank], triangle[:rank, :rank]
@@ -190,5 +191,5 @@ def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterS
             f"No network with bias={problem.bias!r} meets loss={problem.loss.name!r} on this data; use bias='free' or "
             "bias='joint', or a regularised loss."
         )
-    dual = orthogonal @ scipy.linalg.solve_triangular(triangle, result.eqlin.marginals, trans="T")
+    dual = orthogonal @ scipy.linalg.solve_triangular(triangle, result.eqlin.marginals, trans=1)
     return MasterSolution(dual, result.x[:k] - result.x[len(costs) :], float(result.x[k]) if balanced else 0.0)

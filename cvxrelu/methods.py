@@ -26,8 +26,10 @@ from cvxrelu.decode import NETWORK_RTOL, as_solution, decode
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.function_space import fit_function, is_line_problem
 from cvxrelu.network import Network
+from cvxrelu.norms import Euclidean
 from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, build_program, covering_cells
+from cvxrelu.ties import with_least_weights
 
 __all__ = ["METHODS", "Outcome", "Round", "Run", "choose_method"]
 
@@ -122,6 +124,8 @@ def choose_method(problem: Problem) -> tuple[str, str]:
         reason = "one input with free biases, where the problem has one variable a sample"
         logger.info("method 'line': %s", reason)
         return "line", reason
+    if not isinstance(problem.norm, Euclidean):
+        return "enumerate", f"norm {problem.norm.name!r}, which differs from cell to cell"
     count = count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias)
     size = count * problem.lifted.shape[1]
     method = "enumerate" if size <= AUTO_SIZE else "generate"
@@ -160,7 +164,7 @@ def _solve_cells(
     stage(f"solving, {len(cells)} cells")
     solution = run.solve_on(cells)
     stage("decoding")
-    network = decode(run.problem, solution, run.solve_on)
+    network = with_least_weights(run.problem, decode(run.problem, solution, run.solve_on))
     stage("certifying")
     certificate = certify_dual(run.problem, network, solution.dual, patterns=searched)
     row = Round(n_patterns, certificate.upper, certificate.lower, run.elapsed, f"program on {len(cells)} cells")
@@ -177,6 +181,10 @@ def _staircase(problem: Problem, random_state: int | np.random.Generator | None)
 
 def _generate(run: Run) -> Outcome:
     """Solve on the neurons that pricing finds, and finish on their cells."""
+    if not isinstance(run.problem.norm, Euclidean):
+        raise InputError(
+            f"method='generate' takes the Euclidean norm; use method='enumerate' for {run.problem.norm.name!r}."
+        )
     problem, history, stopped = run.problem, [], False
     best: GenerationRound | None = None
     rounds = generate(

@@ -145,6 +145,107 @@ class Network:
         unit = cost_of.neuron_costs(np.zeros((1, self.n_features)), np.ones(1))
         return total + abs(self.intercept) * float(unit[0])
 
+    def balanced(self, bias: Bias = "free") -> "Network":
+        """Return the network with each neuron rescaled so that both of its layers weigh the same.
+
+        abs(v) norm(u) = min over t of ((v / t)^2 + norm(t u)^2) / 2, attained where abs(v / t) = norm(t u), for every
+        neuron u (Savarese et al., Appendix A), so half the sum of all squared weights is then the Euclidean cost.
+
+        Parameters
+        ----------
+        bias : {"free", "joint", "none"}, default "free"
+            Whether biases count as weights.
+
+        Returns
+        -------
+        Network
+            The same function, without neurons that cost nothing. If an output constant costs something, it becomes a
+            neuron w = 0.
+
+        Raises
+        ------
+        InputError
+            If bias is "none" and the network has biases or an output constant.
+
+        Examples
+        --------
+        >>> network = Network(W=[[8.0]], b=[4.0], v=[0.5]).balanced()
+        >>> network.W, network.b, network.v, network.cost()
+        (array([[2.]]), array([1.]), array([2.]), 4.0)
+        """
+        norm = get_norm("euclidean", bias)
+        if not np.isfinite(self.cost(bias)):
+            raise InputError("This network has biases or an output constant; use bias='free' or bias='joint'.")
+        W, b, v, intercept = self.W, self.b, self.v, self.intercept
+        if intercept and not norm.has_free_constant:
+            W, b = np.vstack([W, np.zeros(self.n_features)]), np.append(b, abs(intercept))
+            v, intercept = np.append(v, np.sign(intercept)), 0.0
+        sizes = norm.neuron_costs(W, b)
+        used = (sizes > 0) & (v != 0)
+        intercept += float(v[~used] @ leaky_relu(b[~used], self.negative_slope))
+        factors = np.sqrt(np.abs(v[used]) / sizes[used])
+        return Network(W[used] * factors[:, None], b[used] * factors, v[used] / factors, intercept, self.negative_slope)
+
+    def normalised(self, bias: Bias = "free") -> "Network":
+        """Return the balanced network with all weights divided by their norm: the predictions over twice the cost.
+
+        Parameters
+        ----------
+        bias : {"free", "joint", "none"}, default "free"
+            Whether biases count as weights.
+
+        Raises
+        ------
+        InputError
+            If the network costs nothing, or has biases or an output constant while bias is "none".
+
+        Examples
+        --------
+        >>> network = Network(W=[[8.0]], b=[4.0], v=[0.5]).normalised()
+        >>> round(network.cost(), 12)  # half the squared norm of all weights
+        0.5
+        """
+        size = np.sqrt(2 * self._positive_cost(bias))
+        network = self.balanced(bias)
+        return Network(
+            network.W / size, network.b / size, network.v / size, network.intercept / size**2, self.negative_slope
+        )
+
+    def normalised_margin(self, X: ArrayLike, y: ArrayLike, bias: Bias = "free") -> float:
+        """Return the margin of the normalised network, min_i y_i f(x_i) / (2 cost).
+
+        It is the largest of min_i y_i f(x_i) / norm(weights)^2 over rescaled neurons (Wei, Lee, Liu & Ma).
+
+        Parameters
+        ----------
+        X : (N, d) array_like
+            Inputs.
+        y : (N,) array_like
+            Labels -1 and +1.
+        bias : {"free", "joint", "none"}, default "free"
+            Whether biases count as weights.
+
+        Raises
+        ------
+        InputError
+            If the shapes do not agree, the network costs nothing, or it has biases while bias is "none".
+
+        Examples
+        --------
+        >>> Network(W=[[2.0]], b=[0.0], v=[1.0], intercept=-1.0).normalised_margin([[0.0], [1.0]], [-1, 1])
+        0.25
+        """
+        outputs, labels = self(X), np.asarray(y, dtype=float)
+        if labels.shape != outputs.shape:
+            raise InputError(f"y has shape {labels.shape}; give one label for each of the {len(outputs)} rows of X.")
+        return float(np.min(labels * outputs)) / (2 * self._positive_cost(bias))
+
+    def _positive_cost(self, bias: Bias) -> float:
+        cost = self.cost(bias)
+        if not 0 < cost < np.inf:
+            raise InputError(f"The network costs {cost:g} with bias={bias!r}, so it cannot be normalised.")
+        return cost
+
     def save(self, file: str | PathLike[str], **notes: ArrayLike) -> None:
         """Write the network to a NumPy .npz file.
 

@@ -37,8 +37,9 @@ class Problem:
         the others are averaged over the samples and the cost is added with weight `alpha`.
     bias : {"free", "joint", "none"}, default "free"
         Whether a neuron's bias costs nothing, counts like a weight, or is absent.
-    norm : "euclidean" or Norm, default "euclidean"
-        The norm of a neuron's weights.
+    norm : {"euclidean", "response", "label-noise"} or Norm, default "euclidean"
+        What a neuron costs: the norm of its weights, its root mean square response on X, or what label noise makes of
+        that; see `cvxrelu.norms`.
     alpha : float, optional
         Regularisation strength, positive; required by "squared", "logistic" and "hinge", refused by the others.
     negative_slope : float, default 0.0
@@ -88,9 +89,9 @@ class Problem:
             "y": as_vector(y, len(inputs)),
             "loss": get_loss(loss),
             "bias": bias,
-            "norm": get_norm(norm, bias),
             "alpha": None if alpha is None else as_real(alpha, "alpha"),
-            "negative_slope": as_real(negative_slope, "negative_slope"),
+            "negative_slope": (slope := as_real(negative_slope, "negative_slope")),
+            "norm": get_norm(norm, bias).on(inputs, slope),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)

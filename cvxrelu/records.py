@@ -19,7 +19,7 @@ import numpy as np
 from cvxrelu.errors import InputError
 from cvxrelu.losses import LOSSES
 from cvxrelu.network import Network
-from cvxrelu.norms import NORMS, get_norm
+from cvxrelu.norms import NORMS
 from cvxrelu.problem import Problem
 
 __all__ = ["network_of", "problem_of", "read_record", "record_of_network", "record_of_problem", "write_record"]
@@ -47,7 +47,7 @@ def record_of_problem(problem: Problem) -> Record:
         raise InputError(
             f"loss={problem.loss!r} cannot be written to a file: no name in cvxrelu.losses.LOSSES means it."
         )
-    if problem.norm.name not in NORMS or get_norm(problem.norm.name, problem.bias) != problem.norm:
+    if NORMS.get(problem.norm.name) is not type(problem.norm):
         raise InputError(f"norm={problem.norm!r} cannot be written to a file; use a norm in cvxrelu.norms.NORMS.")
     return {
         "loss": problem.loss.name,

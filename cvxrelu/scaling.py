@@ -4,9 +4,9 @@ A group u = [w, b] acts on the lifted rows [x_i, 1]. Any invertible T gives the 
 
     [x_i, 1] u = ([x_i, 1] T) u',   u = T u',   cost = norm(M u) = norm((M T) u'),
 
-so centring and scaling X is exact for every cost. Targets are centred where the output constant is free, and scaled
-where the loss is homogeneous: f = t f' + m. Nothing here changes an optimum; it spares the solver data far from
-the origin and units of 1e-6 or 1e6.
+so centring and scaling X is exact for every cost, with M the group matrix of the cell. Targets are centred where the
+output constant is free, and scaled where the loss is homogeneous: f = t f' + m. Nothing here changes an optimum; it
+spares the solver data far from the origin and units of 1e-6 or 1e6.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.network import Network
+from cvxrelu.norms import Norm
 from cvxrelu.problem import Problem
 
 __all__ = ["Scaling", "standardise"]
@@ -37,8 +38,10 @@ class Scaling:
         The scaled targets.
     transform : (D, D) array
         T.
-    group_matrix : (r, D) array
-        M T, normalised to spectral norm one.
+    norm : Norm
+        The cost of a neuron.
+    cost_scale : float
+        Scaled cost of a group per unit of norm(M T u'); with it, M T has spectral norm one in the cell of all signs +1.
     alpha : float
         Weight of the scaled cost against the scaled loss; 1.0 if the loss is a constraint.
     y_center, y_scale : float
@@ -54,7 +57,8 @@ class Scaling:
     lifted: Array
     y: Array
     transform: Array
-    group_matrix: Array
+    norm: Norm
+    cost_scale: float
     alpha: float
     y_center: float
     y_scale: float
@@ -83,15 +87,17 @@ class Scaling:
         y_scale = _root_mean_square(y - y_center) if loss.degree is not None else 1.0
         if y_scale <= CONSTANT_RTOL * np.max(np.abs(y)):
             y_scale = 1.0
-        group_matrix = norm.group_matrix(problem.n_features) @ transform
-        unit_cost = float(np.linalg.norm(group_matrix, 2)) * y_scale
+        everywhere = np.ones((1, problem.n_samples), dtype=bool)
+        largest = float(np.linalg.norm(norm.group_matrices(everywhere, lifted, transform)[0], 2))
+        unit_cost = (largest or 1.0) * y_scale
         loss_scale = y_scale**loss.degree if loss.degree is not None else 1.0
         alpha = 1.0 if problem.alpha is None else problem.alpha * unit_cost / loss_scale
         return cls(
             lifted=lifted,
             y=(y - y_center) / y_scale,
             transform=transform,
-            group_matrix=group_matrix * (y_scale / unit_cost),
+            norm=norm,
+            cost_scale=y_scale / unit_cost,
             alpha=alpha,
             y_center=y_center,
             y_scale=y_scale,
@@ -99,6 +105,14 @@ class Scaling:
             gradient_scale=loss_scale / y_scale,
             score_scale=loss_scale / unit_cost,
         )
+
+    def group_matrices(self, patterns: NDArray[np.bool_]) -> Array:
+        """Return the matrices M T of given cells, scaled: (P, r, D), or (1, r, D) if all cells share theirs."""
+        return self.norm.group_matrices(patterns, self.lifted, self.transform) * self.cost_scale
+
+    def costs(self, patterns: NDArray[np.bool_], groups: Array) -> Array:
+        """Return the scaled costs of groups (P, D), one in each of the given cells."""
+        return np.linalg.norm(self.group_matrices(patterns) @ groups[:, :, None], axis=(1, 2))
 
     def restore(self, network: Network) -> Network:
         """Return the network in the units of the problem, given one in scaled coordinates."""
@@ -115,7 +129,7 @@ class Scaling:
     def adopt(self, W: Array, b: Array) -> tuple[Array, Array]:
         """Return neurons in scaled coordinates, of unit scaled cost, given neurons in the units of the problem."""
         groups = np.linalg.solve(self.transform, np.column_stack([W, b])[:, : len(self.transform)].T).T
-        groups /= np.linalg.norm(groups @ self.group_matrix.T, axis=1)[:, None]
+        groups = groups / (self.norm.neuron_costs(W, b) * self.cost_scale)[:, None]
         return groups[:, : W.shape[1]], groups[:, W.shape[1]] if groups.shape[1] > W.shape[1] else b
 
 

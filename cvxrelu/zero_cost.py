@@ -33,10 +33,10 @@ import piqp
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cvxrelu.certificate import DualBound, bound_dual
+from cvxrelu.certificate import DualBound, bound_dual, pricer_of
 from cvxrelu.errors import AccuracyWarning, InputError, SolverError
 from cvxrelu.network import Network, constant_network, leaky_relu
-from cvxrelu.pricing import Priced, Pricer, make_pricer
+from cvxrelu.pricing import NormPricer, Priced, Pricer
 from cvxrelu.problem import Problem
 
 __all__ = ["ZeroCost", "alpha_max", "best_of_zero_cost"]
@@ -45,7 +45,8 @@ Array = NDArray[np.float64]
 
 # Relative accuracy of alpha_max where gamma is found by branch and bound or cutting planes.
 ACCURACY = 1e-7
-# Share of sum_i abs(v_i) norm(x_i) below which gamma(v) is zero up to rounding; gamma of real data is far above.
+# Share of its bound by the triangle inequality below which gamma(v) is zero up to rounding; that of real data is far
+# above.
 ROUNDING = 1e-12
 # Cones after which branch and bound settles for the bound it has, as in column generation.
 NODE_LIMIT = 100_000
@@ -90,7 +91,7 @@ class ZeroCost:
     def bound(self, problem: Problem, time_limit: float | None = None) -> DualBound:
         """Return the lower bound that the dual vector proves for the problem, which is tight from alpha_max on."""
         assert problem.alpha is not None, "a regularised loss always has alpha"
-        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+        pricer = pricer_of(problem)
         limit = problem.n_samples * problem.alpha
         return bound_dual(problem, self.dual, partial(_search, pricer, time_limit=time_limit, threshold=limit))
 
@@ -149,7 +150,7 @@ def best_of_zero_cost(problem: Problem, time_limit: float | None = None) -> Zero
     name, y, free = problem.loss.name, problem.y, problem.norm.has_free_constant
     if name not in ("squared", "logistic", "hinge"):
         raise InputError(f"alpha_max is known for the losses 'squared', 'logistic' and 'hinge', not for {name!r}.")
-    pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+    pricer = pricer_of(problem)
     larger = float(np.sign(y.sum())) if problem.loss.labels and free else 0.0
     constant = 0.0
     if name == "squared":
@@ -169,14 +170,13 @@ def best_of_zero_cost(problem: Problem, time_limit: float | None = None) -> Zero
         return ZeroCost(network, dual, None, complete=True)
     search = partial(_search, pricer, time_limit=time_limit)
     priced = search(dual)
-    reach = np.linalg.norm(problem.X - problem.X.mean(axis=0) if free else problem.lifted, axis=1).max()
-    found = ZeroCost(network, dual, priced, priced.complete, ROUNDING * float(reach * np.abs(dual).sum()))
+    found = ZeroCost(network, dual, priced, priced.complete, ROUNDING * pricer.size(dual))
     if name == "hinge" and larger and found.alpha_max > 0:
         return _least_on_face(problem, search, found, larger)
     return found
 
 
-def _search(pricer: Pricer, v: Array, time_limit: float | None, threshold: float | None = None) -> Priced:
+def _search(pricer: Pricer | NormPricer, v: Array, time_limit: float | None, threshold: float | None = None) -> Priced:
     """Bound gamma(v) by exhaustive search, within limits."""
     nodes = NODE_LIMIT if time_limit is None else None
     return pricer(v, tol=ACCURACY / 4, threshold=threshold, time_limit=time_limit, node_limit=nodes)
@@ -187,8 +187,7 @@ def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost,
     best, priced, rng = replace(start, complete=False), start.priced, np.random.default_rng(0)
     assert priced is not None, "no vector of the face is zero"
     unit, columns, accuracy, lower = priced.upper, np.empty((problem.n_samples, 0)), COARSEST, 0.0
-    pricer: Pricer = search.args[0]
-    exhaustive = pricer.method in ("line", "plane")
+    pricer: Pricer | NormPricer = search.args[0]
     for _ in range(MAX_ROUNDS):
         outputs = leaky_relu(problem.X @ priced.W.T + priced.b, problem.negative_slope)
         # v sums to zero, so constants may be taken from the outputs; the rounding that they cause goes with them.
@@ -197,7 +196,7 @@ def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost,
         lower = max(lower, cut.lower * unit)
         dual = problem.loss.repair(cut.vector, problem.y, True)
         priced, cut_short = None, False
-        if not exhaustive:
+        if isinstance(pricer, Pricer) and pricer.method not in ("line", "plane"):
             priced = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=rng)
         if priced is None or priced.value <= lower * (1 + ACCURACY / 2):
             priced = search(dual)

@@ -47,6 +47,32 @@ class KnotMeasure:
     positions: Array
     jumps: Array
 
+    @classmethod
+    def from_network(cls, network: Network) -> "KnotMeasure":
+        """Return f'' = (1 - a) sum_j v_j abs(w_j) delta(-b_j / w_j) of a network of one input.
+
+        Neurons that share a hinge are added up; the jumps are exact where differences of slopes are not.
+
+        Raises
+        ------
+        InputError
+            If the network has more inputs.
+
+        Examples
+        --------
+        >>> network = Network(W=[[2.0], [-1.0], [1.0]], b=[-2.0, 0.0, 0.0], v=[1.0, 3.0, 1.0])
+        >>> measure = KnotMeasure.from_network(network)
+        >>> measure.positions, measure.jumps
+        (array([0., 1.]), array([4., 2.]))
+        """
+        _require_line(network)
+        bent = network.W[:, 0] != 0
+        w, b, v = network.W[bent, 0], network.b[bent], network.v[bent]
+        positions, place = np.unique(-b / w + 0.0, return_inverse=True)
+        jumps = np.zeros(len(positions))
+        np.add.at(jumps, place, (1 - network.negative_slope) * v * np.abs(w))
+        return cls(positions, jumps)
+
     @property
     def total_variation(self) -> float:
         """The sum of the absolute jumps, TV(f')."""
@@ -179,8 +205,7 @@ class PiecewiseLinear:
         >>> function.knots, function.slopes
         (array([0., 1.]), array([-3.,  0.,  2.]))
         """
-        if network.n_features != 1:
-            raise InputError(f"The network has {network.n_features} inputs; only those of one are functions on a line.")
+        _require_line(network)
         a, bent = network.negative_slope, network.W[:, 0] != 0
         w, b, v = network.W[bent, 0], network.b[bent], network.v[bent]
         if not len(w):
@@ -208,6 +233,11 @@ class PiecewiseLinear:
         ends = np.abs([self.left_slope, self.right_slope]) * np.finfo(float).eps
         rounding = np.concatenate([ends[:1], slope_rounding(self.knots, self.values), ends[1:]])
         return np.abs(np.diff(self.slopes)) > rounding[1:] + rounding[:-1]
+
+
+def _require_line(network: Network) -> None:
+    if network.n_features != 1:
+        raise InputError(f"The network has {network.n_features} inputs; only those of one are functions on a line.")
 
 
 def _evaluate(network: Network, places: Array) -> Array:

@@ -80,6 +80,10 @@ class Pricer:
 
         return self.prepared.search(weights, Search(tol, threshold, stop))
 
+    def size(self, v: ArrayLike) -> float:
+        """Bound gamma(v) by the triangle inequality, sample by sample: the scale of its rounding."""
+        return self.points.trivial_bound(self.points.weigh(v))
+
     def ascend(
         self,
         v: ArrayLike,

@@ -14,7 +14,7 @@ import optax
 import cvxrelu as cr
 from benchmarks import weak_logistic
 from benchmarks.baselines import finite_width, kernels, softmax, wasserstein
-from benchmarks.problems import cross, hidden_cross, normal_inputs, teacher
+from benchmarks.problems import cross, hidden_cross, normal_inputs, teacher_network
 from benchmarks.weak_logistic import WeakLogistic, expected_margin
 
 LINE = cr.Problem([[-1.0], [-0.6], [-0.2], [0.2]], [1.0, -1.0, 1.0, 1.0], loss="margin", bias="joint")
@@ -155,7 +155,7 @@ def test_softmax_annealing_divides_the_decay(annealed: bool, share: float) -> No
 
 def test_teacher_and_inputs() -> None:
     rng = np.random.default_rng(0)
-    network = teacher(6, 5, rng)
+    network = teacher_network(6, 5, rng)
     assert network.cost("none") == pytest.approx(6)
     X = normal_inputs(network, 40, rng, distance=0.1)
     assert np.abs(network(X)).min() >= 0.1

@@ -13,7 +13,16 @@ matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = ("arrangement_plane", "classification_2d", "hero", "interpolants_1d", "interpolation_1d", "negative_slopes")
+NAMES = (
+    "arrangement_plane",
+    "classification_2d",
+    "hero",
+    "interpolants_1d",
+    "interpolation_1d",
+    "label_noise_cost",
+    "laplacian",
+    "negative_slopes",
+)
 LARGEST_PICTURE = 150_000
 
 
@@ -66,3 +75,23 @@ def test_arcs_and_spirals_need_a_curved_boundary() -> None:
         bounds = [(None, None)] * 3 + [(0, None)] * len(X)
         slack = linprog(np.repeat([0.0, 1.0], [3, len(X)]), rows, -np.ones(len(X)), bounds=bounds).fun
         assert slack > 1
+
+
+def test_the_laplacian_formula() -> None:
+    example = load("laplacian")
+    for name, network in example.networks().items():
+        assert network.cost() == pytest.approx(1, rel=1e-12)
+        for radius in example.RADII[::6]:
+            assert example.mean_bend(network, radius) == pytest.approx(example.prediction(network, radius), abs=3e-4)
+        limit = example.prediction(network, 1e6)
+        assert limit == pytest.approx(1, rel=1e-6) if name.startswith("convex") else limit < 0.9
+
+
+def test_the_fits_of_three_costs_err_alike() -> None:
+    example = load("label_noise_cost")
+    prices = {norm: example.price_of_a_bend(norm, np.array([0.0, 0.8])) for norm in example.STYLES}
+    for norm, fit in example.fits().items():
+        loss = fit.problem.loss.value(fit.predict(fit.problem.X), fit.problem.y)
+        assert loss == pytest.approx(example.LOSS, rel=1e-3)
+        assert fit.certificate.relative_gap <= 1e-6
+        assert prices[norm][1] < 0.3 * prices[norm][0] or norm == "euclidean"

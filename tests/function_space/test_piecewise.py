@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cvxrelu import InputError, InputTypeError
-from cvxrelu.function_space import PiecewiseLinear, envelope
+from cvxrelu import InputError, InputTypeError, Network
+from cvxrelu.function_space import KnotMeasure, PiecewiseLinear, envelope
 from tests.function_space.instances import SIX_X, SIX_Y
 
 
@@ -85,3 +85,17 @@ def test_pictures():
     assert axes.get_xlim() == pytest.approx((-1.3, 1.3))
     line = PiecewiseLinear([0.0], [0.0], 1.0, 1.0).plot()
     assert len(line.lines) == 1
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, -1.0, 2.0])
+def test_second_derivative_of_a_network(slope):
+    rng = np.random.default_rng(0)
+    W, b, v = rng.standard_normal((7, 1)), rng.standard_normal(7), rng.standard_normal(7)
+    W[0], b[2], b[3] = 0.0, 0.0, 0.0  # a constant neuron, and two that share a hinge
+    network = Network(W, b, v, 0.4, slope)
+    measure, function = KnotMeasure.from_network(network), PiecewiseLinear.from_network(network)
+    np.testing.assert_allclose(measure.positions, function.knots)
+    np.testing.assert_allclose(measure.jumps, function.second_derivative().jumps, atol=1e-12)
+    assert measure.total_variation <= abs(1 - slope) * network.cost() + 1e-12
+    with pytest.raises(InputError, match="2 inputs"):
+        KnotMeasure.from_network(Network([[1.0, 2.0]], [0.0], [1.0]))
