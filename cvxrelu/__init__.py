@@ -23,6 +23,7 @@ from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
 from cvxrelu.estimators_cv import ReLUClassifierCV, ReLURegressorCV
 from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.network import Network
+from cvxrelu.optima import OptimalSet, optimal_set
 from cvxrelu.problem import Problem
 from cvxrelu.rational import ExactBound
 from cvxrelu.regularisation_path import Path, path
@@ -39,6 +40,7 @@ __all__ = [
     "InputError",
     "InputTypeError",
     "Network",
+    "OptimalSet",
     "Path",
     "Problem",
     "ReLUClassifier",
@@ -55,6 +57,7 @@ __all__ = [
     "count_patterns",
     "enumerate_patterns",
     "load_certificate",
+    "optimal_set",
     "path",
     "sample_patterns",
     "solve",
