@@ -14,7 +14,7 @@ delta of v may show in a fit as a gap of the order of delta^2 only. Two steps:
    with least-squares steps, since neither v nor lambda need be unique. Samples at which v is at a bound of its domain
    (margin and hinge loss) stay there, and have no equation: their predictions may be on one side of z(v).
 
-What counts as carrying weight is decided by what comes out: the polished vector whose largest score is closest to L.
+What counts as carrying weight is decided by what comes out: a vector that explains an optimal network.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from cvxrelu.pricing import price_cells
 from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, activation_weights, build_program
 
-__all__ = ["RefinedDual", "refine_dual", "score_limit"]
+__all__ = ["RefinedDual", "refined_duals", "score_limit"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -45,11 +45,13 @@ NEAR = 1e-2
 VIOLATION = 1e-7
 # Rounds of adding cells; two or three are usual.
 MOST_ROUNDS = 20
-# A cell carries weight above this share of the largest weight, the first that does well is used. Interior-point methods
-# leave 1e-9 to 1e-6 where there is none.
+# A cell carries weight above one of these shares of the largest weight; interior-point methods leave 1e-9 to 1e-6 where
+# there is none.
 WEIGHT_LEVELS = (1e-4, 1e-6, 1e-3, 1e-8)
-# A polished vector is exact if its largest score exceeds the bound by this share only.
-EXACT = 1e-10
+# Weights below this are the solver's zeros, whatever the others are: standard problems have predictions of order one.
+NO_WEIGHT = 1e-7
+# Where no score comes within this share of a bound, a constant is optimal.
+IDLE = 1e-5
 # Steps of Newton's method; it converges quadratically, so a handful is enough.
 NEWTON_STEPS = 12
 # Singular values below this share of the largest are zero in a step.
@@ -70,14 +72,14 @@ class RefinedDual:
         z(v).
     sides : (N,) array
         0.0 where optimal networks predict z(v); +1.0 (-1.0) where they predict at least (at most) that.
-    excess : float
-        Share by which a score exceeded the bound before v was scaled down: what is wrong with v.
+    error : float
+        Share by which the largest score missed the bound before v was scaled: what is wrong with v.
     """
 
     v: Array
     targets: Array
     sides: Array
-    excess: float
+    error: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +95,8 @@ def score_limit(problem: Problem) -> float:
     return 1.0 if problem.alpha is None else problem.n_samples * problem.alpha
 
 
-def refine_dual(search: NeuronSearch, v: Array) -> RefinedDual:
-    """Return an accurate dual vector.
+def refined_duals(search: NeuronSearch, v: Array) -> Iterator[RefinedDual]:
+    """Yield accurate dual vectors, from different ideas of which neurons carry weight; any that explains will do.
 
     Parameters
     ----------
@@ -103,31 +105,33 @@ def refine_dual(search: NeuronSearch, v: Array) -> RefinedDual:
     v : (N,) array
         An approximate dual vector of the standard problem (any multiple of it if the loss is a constraint).
 
-    Returns
-    -------
+    Yields
+    ------
     RefinedDual
-        The vector and the predictions that go with it.
+        The vector and the predictions that go with it. The last one is not polished.
 
     Raises
     ------
     SolverError
         If the program on the cells cannot be solved.
     """
-    problem, limit = search.problem, score_limit(search.problem)
+    problem = search.problem
     v = _repaired(problem, v)
     if not v.any():
-        return _judged(search, v, _at_bounds(problem, v, None))
+        yield _judged(search, v, _sides(problem, v, None))
+        return
     solution, v = _centre(search, v)
-    held = _at_bounds(problem, v, _predictions(problem, solution))
-    best = _judged(search, v, held)
+    sides, weights = _sides(problem, v, _predictions(problem, solution)), _weights(problem, solution)
+    if weights.max() <= NO_WEIGHT and not problem.loss.regularised:
+        # A constant meets the constraint at no cost, and the dual vector zero proves it; what came out is rounding.
+        yield _judged(search, np.zeros_like(v), sides)
+        return
     for level in WEIGHT_LEVELS:
-        pieces = list(_pieces(problem, solution, v, level))
-        polished = _polish(problem, v, pieces, held, solution.constant)
+        pieces = list(_pieces(problem, solution, v, max(level * weights.max(), NO_WEIGHT)))
+        polished = _polish(problem, v, pieces, sides, solution.constant)
         if np.isfinite(polished).all():
-            best = min(best, _judged(search, _repaired(problem, polished), held), key=lambda dual: abs(dual.excess))
-        if abs(best.excess) <= EXACT:
-            break
-    return best
+            yield _judged(search, _repaired(problem, polished), sides)
+    yield _judged(search, v, sides)
 
 
 def _centre(search: NeuronSearch, v: Array) -> tuple[Solution, Array]:
@@ -161,10 +165,23 @@ def _judged(search: NeuronSearch, v: Array, sides: Array) -> RefinedDual:
     problem, limit = search.problem, score_limit(search.problem)
     gamma = search.gamma(v) if v.any() else 0.0
     excess = gamma / limit - 1
-    if not problem.loss.regularised or excess > 0:
-        v = v / (1 + excess) if v.any() else v
+    if v.any() and (not problem.loss.regularised or excess > 0):
+        v = v / (1 + excess)
+    # Where the cost is so dear that a constant is best, no neuron meets the bound, which is no error.
+    idle = not v.any() or (problem.loss.regularised and excess < -IDLE)
     model = problem.loss.dual_model(v, problem.y)
-    return RefinedDual(v, -(model.curvature * v + model.slope), sides, excess)
+    return RefinedDual(v, -(model.curvature * v + model.slope), sides, 0.0 if idle else abs(excess))
+
+
+def _weights(problem: Problem, solution: Solution) -> Array:
+    """Return the costs of the groups, those of positive output weight first, in the units of the standard problem."""
+    groups = _groups(solution)
+    return problem.norm.neuron_costs(groups[:, : problem.n_features], groups[:, -1] * problem.norm.has_bias)
+
+
+def _groups(solution: Solution) -> Array:
+    """Return the groups, those of positive output weight first, in the units of the standard problem."""
+    return solution.scaling.y_scale * np.vstack([solution.plus, solution.minus]) @ solution.scaling.transform.T
 
 
 def _predictions(problem: Problem, solution: Solution) -> Array:
@@ -174,7 +191,7 @@ def _predictions(problem: Problem, solution: Solution) -> Array:
     return scaling.y_center + scaling.y_scale * scaled
 
 
-def _at_bounds(problem: Problem, v: Array, predictions: Array | None) -> Array:
+def _sides(problem: Problem, v: Array, predictions: Array | None) -> Array:
     """Return on which side of z(v) the predictions may be: +1.0 where v is at its lower bound, -1.0 at its upper one.
 
     In the middle of the optimal faces either v is off its bound or the prediction is off z(v), so the larger decides.
@@ -190,16 +207,11 @@ def _at_bounds(problem: Problem, v: Array, predictions: Array | None) -> Array:
     return np.where(room <= distance, np.where(nearer_lower, 1.0, -1.0), 0.0)
 
 
-def _pieces(problem: Problem, solution: Solution, v: Array, level: float) -> Iterator[_Piece]:
-    """Yield the neurons with weight in a solution, as the dual vector places them in their cells."""
-    scaling = solution.scaling
-    signs = np.repeat([1.0, -1.0], len(solution.cells))
-    patterns = np.vstack([solution.cells.patterns] * 2)
-    groups = scaling.y_scale * np.vstack([solution.plus, solution.minus]) @ scaling.transform.T
-    W, b = groups[:, : problem.n_features], groups[:, -1] * problem.norm.has_bias
-    costs = problem.norm.neuron_costs(W, b)
-    for k in np.flatnonzero(costs > level * costs.max(initial=0.0)):
-        pattern, sign = patterns[k], signs[k]
+def _pieces(problem: Problem, solution: Solution, v: Array, least: float) -> Iterator[_Piece]:
+    """Yield the neurons with more than the least weight in a solution, as the dual vector places them in their cells."""
+    count, costs, groups = len(solution.cells), _weights(problem, solution), _groups(solution)
+    for k in np.flatnonzero(costs > least):
+        pattern, sign = solution.cells.patterns[k % count], 1.0 if k < count else -1.0
         priced = price_cells(
             problem.X, v, pattern[None], bias=problem.bias, negative_slope=problem.negative_slope, tol=0.0
         )
@@ -209,13 +221,13 @@ def _pieces(problem: Problem, solution: Solution, v: Array, level: float) -> Ite
         w, bias = priced.W[best[0]], priced.b[best[0]]
         ends, shares = np.array([bias]), np.ones(1)
         if problem.norm.has_free_constant:
-            ends, shares = _ends(problem, pattern, w, b[k] / costs[k])
+            ends, shares = _ends(problem, pattern, w, groups[k, -1] / costs[k])
         weights = activation_weights(pattern, problem.negative_slope)
         for end, share in zip(ends, shares, strict=True):
-            if share * costs[k] > level * costs.max():
+            if share * costs[k] > least:
                 u = np.append(w, end)[: problem.lifted.shape[1]]
                 basis = subspace_of(problem, on_hinge(problem, u))
-                yield _Piece(sign * basis.T @ (problem.lifted.T * weights), share * costs[k])
+                yield _Piece(basis.T @ (problem.lifted.T * weights), share * costs[k])
 
 
 def _ends(problem: Problem, pattern: BoolArray, w: Array, b: float) -> tuple[Array, Array]:
@@ -245,7 +257,6 @@ def _polish(problem: Problem, v: Array, pieces: list[_Piece], sides: Array, cons
             gradients[k] = slopes @ piece.matrix / scores[k]
             tangent = piece.matrix - np.outer(slopes / scores[k], gradients[k])
             curvature += weight / scores[k] * tangent.T @ tangent
-        # The score of a neuron with a negative output weight is minus norm(matrix @ v), and its matrix has that sign.
         stationary = -(model.curvature * v + model.slope) - weights @ gradients - constant
         misfit = np.concatenate([stationary[free], limit - scores, [-v.sum()] * balanced])
         matrix = np.block(

@@ -10,7 +10,7 @@ from cvxrelu.certificate import certify_dual
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.fit import Fit
 from cvxrelu.norms import Euclidean
-from cvxrelu.optima.dual import RefinedDual, refine_dual, score_limit
+from cvxrelu.optima.dual import RefinedDual, refined_duals, score_limit
 from cvxrelu.optima.neurons import Neurons
 from cvxrelu.optima.optimal import OptimalSet
 from cvxrelu.optima.polytope import Polytope, polytope_of
@@ -65,21 +65,23 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     standard, scaling = standardise(problem)
     kept = problem.norm.neuron_costs(fit.network.W, fit.network.b) > 0
     search = NeuronSearch.of(standard, *scaling.adopt(fit.network.W[kept], fit.network.b[kept]))
-    dual = refine_dual(search, fit.certificate.dual / scaling.gradient_scale)
-    neurons = search.active(dual.v, score_limit(standard) * (1 - ACTIVE_RTOL - 2 * abs(dual.excess)))
-    polytope = _polytope(standard, neurons, dual)
-    if polytope is None:
-        raise SolverError("The neurons found do not explain the optimum; fit with a smaller tol, or rescale the data.")
-    carries = polytope.strict[: len(neurons)]
-    polytope = polytope.restricted(np.append(carries, np.ones(len(polytope.center) - len(neurons), dtype=bool)))
-    lower = _lower(fit, search, dual.v * scaling.gradient_scale)
-    found = OptimalSet(problem, neurons[carries], polytope, scaling, lower, search.exhaustive, abs(dual.excess))
-    if not found.center.relative_gap <= tol:
-        raise SolverError(
-            f"The networks found miss the optimum by a relative {found.center.relative_gap:.1e}, more than tol={tol:g}; "
-            "fit with a smaller tol, or rescale the data."
-        )
-    return found
+    misses: list[float] = []
+    for dual in refined_duals(search, fit.certificate.dual / scaling.gradient_scale):
+        neurons = search.active(dual.v, score_limit(standard) * (1 - ACTIVE_RTOL - 2 * dual.error))
+        polytope = _polytope(standard, neurons, dual)
+        if polytope is None:
+            continue
+        carries = polytope.strict[: len(neurons)]
+        polytope = polytope.restricted(np.append(carries, np.ones(len(polytope.center) - len(neurons), dtype=bool)))
+        lower = _lower(fit, search, dual.v * scaling.gradient_scale)
+        found = OptimalSet(problem, neurons[carries], polytope, scaling, lower, search.exhaustive, dual.error)
+        misses.append(found.center.relative_gap)
+        if misses[-1] <= tol:
+            return found
+    raise SolverError(
+        f"No dual vector explains an optimal network up to tol={tol:g} (the best misses by {min(misses, default=1):.1e}); "
+        "fit with a smaller tol, or rescale the data."
+    )
 
 
 def _polytope(problem: Problem, neurons: Neurons, dual: RefinedDual) -> Polytope | None:

@@ -291,7 +291,8 @@ class OptimalSet:
         matrix = np.block([[-polytope.slopes, taken], [np.zeros((len(moves), size)), -np.eye(len(moves))]])
         bounds = np.append(polytope.slack, np.zeros(len(moves)))
         objective = np.append(slope, gains)
-        if not (np.abs(objective) > SAME_FUNCTION * np.abs(outputs).max(initial=0.0)).any():
+        objective[np.abs(objective) <= SAME_FUNCTION * np.abs(outputs).max(initial=0.0)] = 0.0
+        if not objective.any():
             return self.center
         solution = solve_linear(-sign * objective, matrix, bounds)
         return self._member(polytope.point(solution[:size]), moves, np.maximum(solution[size:], 0.0))

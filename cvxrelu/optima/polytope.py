@@ -30,8 +30,8 @@ TIGHT = 1e-8
 CONSISTENT = 1e-8
 # Slack (likewise relative) beyond which more is not rewarded in the search for an inner point.
 ENOUGH = 1e-2
-# Accuracy asked of the simplex method: the best it offers.
-SOLVER_OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+# Accuracy asked of the simplex method: the best it offers. Presolve stumbles over coefficients of 1e-14.
+SOLVER_OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
 # Dimensions in which vertices are sought, which is seconds of work and some 10,000 vertices.
 VERTEX_DIMENSIONS = 8
 # Vertices that differ by less than this share of their size are one.

@@ -20,16 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from cvxrelu.errors import SolverError
 from cvxrelu.optima.neurons import Neurons
-from cvxrelu.optima.polytope import Polytope
+from cvxrelu.optima.polytope import Polytope, solve_linear
 
 __all__ = ["Cover", "carrying", "fewest", "reweighted"]
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-# Weights below this share of the largest possible one are zero: rounding of linear programs.
-NO_WEIGHT = 1e-8
+# Weights below this share of the largest are zero, being rounding of linear programs; and what is asked of a linear
+# program where a weight shall be zero.
+NO_WEIGHT, EXACT_ZERO = 1e-8, 1e-11
 # A mixed-integer solver takes 1e-6 for zero, so its weights are found again without the neurons that it leaves out; where
 # they cannot be, that choice is excluded and the program solved again, at most so many times.
 MOST_CUTS = 50
@@ -86,6 +88,8 @@ def fewest(polytope: Polytope, cover: Cover, time_limit: float) -> Array | None:
     """
     count, size = cover.members.shape[1], polytope.dimension
     elements = len(cover.members)
+    if size == 0:
+        return polytope.center
     largest = np.array([polytope.maximise(np.arange(len(polytope.center)) == k)[k] for k in range(count)])
     scale = largest.max(initial=0.0)
     stays = np.hstack([polytope.slopes, np.zeros((len(polytope.slopes), elements))])
@@ -99,18 +103,31 @@ def fewest(polytope: Polytope, cover: Cover, time_limit: float) -> Array | None:
             constraints=LinearConstraint(rows, lb=bounds),
             integrality=binary,
             bounds=limits,
-            options={"time_limit": time_limit},
+            options={"time_limit": time_limit, "presolve": False},
         )
         if result.status != 0:
             return None
         chosen = np.round(result.x[size:]) > 0
         absent = ~cover.members[chosen].any(axis=0)
-        point = polytope.maximise(-np.append(absent, np.zeros(len(polytope.center) - count)))
-        if (point[:count] * absent).max(initial=0.0) <= NO_WEIGHT * scale:
+        point = _without(polytope, absent, EXACT_ZERO * scale)
+        if point is not None:
             return point
         rows = np.vstack([rows, np.append(np.zeros(size), ~chosen)])
         bounds = np.append(bounds, 1.0)
     return None
+
+
+def _without(polytope: Polytope, absent: NDArray[np.bool_], zero: float) -> Array | None:
+    """Return a vertex of the points without weight on some neurons, or None if there are none."""
+    absent_rows, count = polytope.basis[: len(absent)][absent], len(absent)
+    matrix = np.vstack([-polytope.slopes, absent_rows])
+    bounds = np.append(polytope.slack, zero - polytope.center[:count][absent])
+    # Any costs without ties lead to a vertex, which has few neurons.
+    costs = np.append(1 + np.arange(count) / count, np.zeros(len(polytope.center) - count))
+    try:
+        return polytope.point(solve_linear(costs @ polytope.basis, matrix, bounds))
+    except SolverError:
+        return None
 
 
 def reweighted(polytope: Polytope, cover: Cover, rng: np.random.Generator) -> Array:
