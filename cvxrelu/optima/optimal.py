@@ -270,7 +270,7 @@ class OptimalSet:
         weights, moves, amounts = point[: len(self.neurons)].copy(), [], []
         extent = float(np.ptp(self.scaling.lifted, axis=0).max())
         for move in random_moves(self.neurons, rng, OUTER_REACH * extent):
-            amount = rng.uniform() * max(0.0, float((weights[move.sources] / move.shares).min()))
+            amount = rng.beta(0.5, 0.5) * max(0.0, float((weights[move.sources] / move.shares).min()))
             weights[move.sources] -= amount * move.shares
             moves.append(move)
             amounts.append(amount)
