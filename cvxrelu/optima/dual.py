@@ -212,8 +212,9 @@ def _pieces(problem: Problem, solution: Solution, v: Array, least: float) -> Ite
     count, costs, groups = len(solution.cells), _weights(problem, solution), _groups(solution)
     for k in np.flatnonzero(costs > least):
         pattern, sign = solution.cells.patterns[k % count], 1.0 if k < count else -1.0
+        # Neurons of both signs may be in one cell; the negative tolerance finds both.
         priced = price_cells(
-            problem.X, v, pattern[None], bias=problem.bias, negative_slope=problem.negative_slope, tol=0.0
+            problem.X, v, pattern[None], bias=problem.bias, negative_slope=problem.negative_slope, tol=-2 * NEAR
         )
         best = np.flatnonzero(np.sign(priced.scores) == sign)
         if not len(best):

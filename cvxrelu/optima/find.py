@@ -67,7 +67,7 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     search = NeuronSearch.of(standard, *scaling.adopt(fit.network.W[kept], fit.network.b[kept]))
     misses: list[float] = []
     for dual in refined_duals(search, fit.certificate.dual / scaling.gradient_scale):
-        neurons = search.active(dual.v, score_limit(standard) * (1 - ACTIVE_RTOL - 2 * dual.error))
+        neurons = search.active(dual.v, score_limit(standard) * (1 - ACTIVE_RTOL - 10 * dual.error))
         polytope = _polytope(standard, neurons, dual)
         if polytope is None:
             continue

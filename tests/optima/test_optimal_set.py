@@ -114,8 +114,8 @@ def test_members_lie_between_the_extremes():
         assert (values >= extremes.lower - 1e-7).all()
         assert (values <= extremes.upper + 1e-7).all()
     for k, (low, high) in enumerate(zip(extremes.lowest, extremes.highest, strict=True)):
-        assert low.network(places)[k] == extremes.lower[k]
-        assert high.network(places)[k] == extremes.upper[k]
+        assert low.network(places)[k] == pytest.approx(extremes.lower[k], abs=1e-12)
+        assert high.network(places)[k] == pytest.approx(extremes.upper[k], abs=1e-12)
     assert_optimal(optima, [*extremes.lowest, *extremes.highest])
     np.testing.assert_allclose(optima.extreme_predictions(LATTICE).width, 0, atol=1e-8)
 
