@@ -17,11 +17,11 @@ delta of v may show in a fit as a gap of the order of delta^2 only. Two steps:
 What counts as carrying weight is decided by what comes out: a vector that explains an optimal network.
 """
 
+import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.backend import Solution, run_solver
@@ -30,7 +30,7 @@ from cvxrelu.optima.neurons import on_hinge, subspace_of
 from cvxrelu.optima.search import NeuronSearch
 from cvxrelu.pricing import price_cells
 from cvxrelu.problem import Problem
-from cvxrelu.program import Cells, activation_weights, build_program
+from cvxrelu.program import activation_weights, build_program
 
 __all__ = ["RefinedDual", "refined_duals", "score_limit"]
 
@@ -48,6 +48,9 @@ MOST_ROUNDS = 20
 # A cell carries weight above one of these shares of the largest weight; interior-point methods leave 1e-9 to 1e-6 where
 # there is none.
 WEIGHT_LEVELS = (1e-4, 1e-6, 1e-3, 1e-8)
+# Neurons of neighbouring cells that are closer than one of these are one: where a maximum of the score is as good as on
+# the wall between two cells, each of them has its own idea of it.
+APART = (0.0, 1e-3)
 # Weights below this are the solver's zeros, whatever the others are: standard problems have predictions of order one.
 NO_WEIGHT = 1e-7
 # Where no score comes within this share of a bound, a constant is optimal.
@@ -84,10 +87,11 @@ class RefinedDual:
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """A smooth piece of the score: score = norm(matrix @ v) of a neuron with free directions; and its weight."""
+    """A smooth piece of the score, norm(matrix @ v): that of a neuron near `place` (group and sign); and its weight."""
 
     matrix: Array
     weight: float
+    place: Array
 
 
 def score_limit(problem: Problem) -> float:
@@ -126,9 +130,9 @@ def refined_duals(search: NeuronSearch, v: Array) -> Iterator[RefinedDual]:
         # A constant meets the constraint at no cost, and the dual vector zero proves it; what came out is rounding.
         yield _judged(search, np.zeros_like(v), sides)
         return
-    for level in WEIGHT_LEVELS:
+    for apart, level in itertools.product(APART, WEIGHT_LEVELS):
         pieces = list(_pieces(problem, solution, v, max(level * weights.max(), NO_WEIGHT)))
-        polished = _polish(problem, v, pieces, sides, solution.constant)
+        polished = _polish(problem, v, _merged(pieces, apart), sides, solution.constant)
         if np.isfinite(polished).all():
             yield _judged(search, _repaired(problem, polished), sides)
     yield _judged(search, v, sides)
@@ -145,9 +149,7 @@ def _centre(search: NeuronSearch, v: Array) -> tuple[Solution, Array]:
         if not v.any():
             return solution, v
         if not problem.loss.regularised:
-            inside = price_cells(
-                problem.X, v, cells.patterns, bias=problem.bias, negative_slope=problem.negative_slope
-            )
+            inside = price_cells(problem.X, v, cells.patterns, bias=problem.bias, negative_slope=problem.negative_slope)
             v = v * (limit / inside.value)
         gamma = search.gamma(v)
         groups = np.vstack([groups, search.near_best(v, max(1 - limit / gamma, 0.0))])
@@ -208,7 +210,7 @@ def _sides(problem: Problem, v: Array, predictions: Array | None) -> Array:
 
 
 def _pieces(problem: Problem, solution: Solution, v: Array, least: float) -> Iterator[_Piece]:
-    """Yield the neurons with more than the least weight in a solution, as the dual vector places them in their cells."""
+    """Yield the neurons with more than the least weight in a solution, placed in their cells by the dual vector."""
     count, costs, groups = len(solution.cells), _weights(problem, solution), _groups(solution)
     for k in np.flatnonzero(costs > least):
         pattern, sign = solution.cells.patterns[k % count], 1.0 if k < count else -1.0
@@ -228,7 +230,19 @@ def _pieces(problem: Problem, solution: Solution, v: Array, least: float) -> Ite
             if share * costs[k] > least:
                 u = np.append(w, end)[: problem.lifted.shape[1]]
                 basis = subspace_of(problem, on_hinge(problem, u))
-                yield _Piece(basis.T @ (problem.lifted.T * weights), share * costs[k])
+                yield _Piece(basis.T @ (problem.lifted.T * weights), share * costs[k], np.append(u, sign))
+
+
+def _merged(pieces: list[_Piece], apart: float) -> list[_Piece]:
+    """Return pieces of which those with neurons closer than `apart` are one, that with the most free directions."""
+    kept: list[_Piece] = []
+    for piece in sorted(pieces, key=lambda piece: -len(piece.matrix)):
+        near = [k for k, other in enumerate(kept) if np.abs(piece.place - other.place).max() < apart]
+        if near:
+            kept[near[0]] = replace(kept[near[0]], weight=kept[near[0]].weight + piece.weight)
+        else:
+            kept.append(piece)
+    return kept
 
 
 def _ends(problem: Problem, pattern: BoolArray, w: Array, b: float) -> tuple[Array, Array]:
@@ -269,7 +283,7 @@ def _polish(problem: Problem, v: Array, pieces: list[_Piece], sides: Array, cons
         if balanced:
             border = np.append(np.ones(int(free.sum())), np.zeros(count))[:, None]
             matrix = np.block([[matrix, border], [border.T, np.zeros((1, 1))]])
-        step = scipy.linalg.lstsq(matrix, misfit, cond=STEP_RTOL, lapack_driver="gelsd")[0]
+        step = np.linalg.lstsq(matrix, misfit, rcond=STEP_RTOL)[0]
         inside = int(free.sum())
         v = v.copy()
         v[free] += step[:inside]

@@ -1,6 +1,6 @@
 """`optimal_set`: from a fit to the set of all optimal networks.
 
-    Fit -> accurate dual vector -> neurons that can carry weight -> polytope of their weights -> OptimalSet
+Fit -> accurate dual vector -> neurons that can carry weight -> polytope of their weights -> OptimalSet
 """
 
 import numpy as np
@@ -24,8 +24,8 @@ Array = NDArray[np.float64]
 
 # Largest relative gap of the networks of a set, by default: that of the decoded networks of `solve`.
 DEFAULT_TOL = 1e-7
-# Neurons whose score falls short of the bound by less than this share can carry weight. In an accurate dual vector those
-# that can are within 1e-12 of it, and the next ones rarely within 1e-6.
+# Neurons whose score falls short of the bound by less than this share can carry weight. In an accurate dual vector
+# those that can are within 1e-12 of it, and the next ones rarely within 1e-6.
 ACTIVE_RTOL = 1e-9
 # Seconds for the proof of the lower bound of the accurate dual vector; without it that of the fit is used.
 PROOF_SECONDS = 20.0
@@ -79,8 +79,8 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
         if misses[-1] <= tol:
             return found
     raise SolverError(
-        f"No dual vector explains an optimal network up to tol={tol:g} (the best misses by {min(misses, default=1):.1e}); "
-        "fit with a smaller tol, or rescale the data."
+        f"No dual vector explains an optimal network up to tol={tol:g} (the best misses by "
+        f"{min(misses, default=1.0):.1e}); fit with a smaller tol, or rescale the data."
     )
 
 

@@ -1,8 +1,8 @@
 r"""Hinges that move without a change on the data: along segments and rays, and neurons merged by that.
 
-The weight mu (1 - theta) of one end of a segment and mu theta of the other are, on the data, the weight mu of the neuron
-(1 - theta) u + theta u' between them. On a ray a neuron is linear on the data, h (w.x + b), so a change of b is a
-change of the output constant by h times as much.
+The weight mu (1 - theta) of one end of a segment and mu theta of the other are, on the data, the weight mu of a
+neuron (1 - theta) u + theta u' between them. On a ray a neuron is linear on the data, h (w.x + b), so a change of b
+is a change of the output constant by h times as much.
 """
 
 from collections.abc import Iterator
@@ -58,11 +58,13 @@ class Parts:
 
 
 def moves_to(neurons: Neurons, z: Array) -> list[Move]:
-    """Return the moves that put the hinge of a neuron on the lifted point z, between the ends of segments or on rays."""
+    """Return the moves along segments and rays that put the hinge of a neuron on the lifted point z."""
     heights = neurons.groups @ z
     crossed = [pair for pair in neurons.segments if heights[pair[0]] * heights[pair[1]] < 0]
-    moves = [_between(neurons, pair, heights[pair[0]] / (heights[pair[0]] - heights[pair[1]])) for pair in crossed]
-    return moves + [_along(neurons, k, -heights[k]) for k in np.flatnonzero(neurons.rays * heights < 0)]
+    moves = [
+        _between(neurons, pair, float(heights[pair[0]] / (heights[pair[0]] - heights[pair[1]]))) for pair in crossed
+    ]
+    return moves + [_along(neurons, int(k), float(-heights[k])) for k in np.flatnonzero(neurons.rays * heights < 0)]
 
 
 def random_moves(neurons: Neurons, rng: np.random.Generator, reach: float) -> Iterator[Move]:
@@ -72,8 +74,8 @@ def random_moves(neurons: Neurons, rng: np.random.Generator, reach: float) -> It
         if index < len(neurons.segments):
             yield _between(neurons, neurons.segments[index], rng.uniform())
         else:
-            k = rays[index - len(neurons.segments)]
-            yield _along(neurons, k, neurons.rays[k] * rng.exponential(reach))
+            k = int(rays[index - len(neurons.segments)])
+            yield _along(neurons, k, float(neurons.rays[k]) * rng.exponential(reach))
 
 
 def moved(neurons: Neurons, weights: Array, moves: list[Move], amounts: Array) -> Parts:

@@ -5,8 +5,8 @@ With v an optimal dual vector and L the bound on gamma(v), the neurons of an opt
     e * sum_i v_i sigma(w.x_i + b) = L,     e = +-1 the sign of the output weight,
 
 and every non-negative combination of such neurons that agrees with v about the predictions is optimal. On a closed cell
-of the arrangement the score is linear in u = [w, b], so that L * cost(u) - score(u) is convex, and it vanishes
-on a convex cone of u. On this cone cost(u + u') = cost(u) + cost(u'), and a Euclidean norm is additive on parallel vectors
+of the arrangement the score is linear in u = [w, b], so that L * cost(u) - score(u) is convex, and it vanishes on a
+convex cone of u. On this cone cost(u + u') = cost(u) + cost(u'), and a Euclidean norm is additive on parallel vectors
 only: a cell and a sign have one u if the bias has a cost, and one w, with an interval of b, if it is free. Hence the
 neurons in question are finitely many points, joined (free bias) by segments along which b moves between two data
 points, and rays along which it moves away from all of them. On the data a neuron inside a segment is the
@@ -19,6 +19,7 @@ Where the points on the hinge leave directions free, the best one is the project
 orthonormal in the cost; with a free bias there is always a point on the hinge.
 """
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -122,7 +123,7 @@ def subspace_of(problem: Problem, points: NDArray[np.bool_]) -> Array:
         _, singular, right = scipy.linalg.svd(problem.lifted[points])
         basis = right[int((singular > RANK_RTOL * singular[0]).sum()) :].T
     _, triangle = np.linalg.qr(problem.norm.group_matrix(problem.n_features) @ basis)
-    return scipy.linalg.solve_triangular(triangle, basis.T, trans="T").T
+    return scipy.linalg.solve_triangular(triangle.T, basis.T, lower=True).T
 
 
 def along_biases(problem: Problem, v: Array, groups: Array, least: float) -> Array:
@@ -209,7 +210,7 @@ def _segments(problem: Problem, groups: Array, signs: Array) -> IntArray:
         members = members[np.argsort(groups[members, -1])]
         places = np.sort(-problem.X @ groups[members[0], :-1])
         slack = ON_HINGE * (1 + np.abs(places).max())
-        for j, k in zip(members[:-1], members[1:], strict=True):
+        for j, k in itertools.pairwise(members):
             start, end = np.searchsorted(places, [groups[j, -1] + slack, groups[k, -1] - slack])
             if start == end:
                 pairs.append((j, k))

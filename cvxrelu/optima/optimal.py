@@ -45,8 +45,8 @@ OUTER_REACH = 0.2
 class OptimalSet:
     """All optimal networks of a problem; made by `cvxrelu.optimal_set`.
 
-    What is guaranteed. Every network that is handed out is judged by its own objective on the data, against a proven lower
-    bound, and says how far from optimal it can be. Claims about *all* optimal networks (`is_unique`, the ends of
+    What is guaranteed. Every network that is handed out is judged by its own objective on the data, against a proven
+    lower bound, and says how far from optimal it can be. Claims about *all* optimal networks (`is_unique`, the ends of
     `extreme_predictions`, `SparsestNetwork.exact`) rest on a dual vector that is accurate to `dual_error`, and on every
     cell of the arrangement having been searched (`exhaustive`); without that they are claims about a subset.
 
@@ -139,9 +139,7 @@ class OptimalSet:
         """
         return tuple(self._member(point) for point in self.polytope.vertices())
 
-    def sample(
-        self, n: int = 1, random_state: int | np.random.Generator | None = None
-    ) -> tuple[OptimalNetwork, ...]:
+    def sample(self, n: int = 1, random_state: int | np.random.Generator | None = None) -> tuple[OptimalNetwork, ...]:
         """Draw optimal networks at random.
 
         Parameters
@@ -174,8 +172,8 @@ class OptimalSet:
         Parameters
         ----------
         exact : bool, default False
-            Whether to find the fewest possible by mixed-integer programming, for small sets. If that takes too long, the
-            result of the search is returned, and says so.
+            Whether to find the fewest possible by mixed-integer programming, for small sets. If that takes too long,
+            the result of the search is returned, and says so.
         count : {"neurons", "hinges"}, default "neurons"
             What there should be few of. Two neurons with the same hinge that face either way are one hinge: in one
             dimension, a knot of the function.
@@ -248,7 +246,9 @@ class OptimalSet:
 
     def _member(self, point: Array, moves: list[Move] | None = None, amounts: Array | None = None) -> OptimalNetwork:
         """Return the network at a point of the polytope, after moves of hinges."""
-        parts = moved(self.neurons, point[: len(self.neurons)], moves or [], np.zeros(0) if amounts is None else amounts)
+        parts = moved(
+            self.neurons, point[: len(self.neurons)], moves or [], np.zeros(0) if amounts is None else amounts
+        )
         return self._certified(parts, self._predictions(point))
 
     def _certified(self, parts: Parts, predictions: Array) -> OptimalNetwork:

@@ -144,7 +144,7 @@ class Polytope:
         corners = []
         for s in found.intersections[np.isfinite(found.intersections).all(axis=1)]:
             tight = rounded @ s + 1 <= TIGHT * (1 + np.abs(s).max())
-            s = scipy.linalg.lstsq(rounded[tight], -np.ones(int(tight.sum())))[0]
+            s = np.linalg.lstsq(rounded[tight], -np.ones(int(tight.sum())), rcond=None)[0]
             if not any(np.abs(s - other).max() <= SAME_VERTEX * (1 + np.abs(s).max()) for other in corners):
                 corners.append(s)
         return scipy.linalg.solve_triangular(factor.T, np.array(corners).T).T
@@ -197,7 +197,7 @@ def solve_linear(cost: Array, matrix: Array, bounds: Array) -> Array:
 
 def _solutions(equations: Array, values: Array) -> tuple[Array, Array]:
     """Return a solution of the equations and a basis of the solutions with zeros on the right."""
-    if not len(equations):
+    if not equations.size:
         return np.zeros(equations.shape[1]), np.eye(equations.shape[1])
     left, singular, right = scipy.linalg.svd(equations)
     rank = int((singular > RANK_RTOL * singular[0]).sum())

@@ -10,7 +10,8 @@ a weight that two segments could cover may go to either. This is a mixed-integer
 variable stand for a place and both ways of facing it: neurons with one hinge that face either way can be
 moved along their segments together, because sigma(-t) = sigma(t) - (1 + a) t and what is left over is a constant.
 
-Without the program: lambda minimises sum_k lambda_k / (previous lambda_k + epsilon), again and again, from several starts.
+Without the program: lambda minimises sum_k lambda_k / (previous lambda_k + epsilon), again and again, from several
+starts.
 """
 
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ IntArray = NDArray[np.intp]
 # Weights below this share of the largest are zero, being rounding of linear programs; and what is asked of a linear
 # program where a weight shall be zero.
 NO_WEIGHT, EXACT_ZERO = 1e-8, 1e-11
-# A mixed-integer solver takes 1e-6 for zero, so its weights are found again without the neurons that it leaves out; where
-# they cannot be, that choice is excluded and the program solved again, at most so many times.
+# A mixed-integer solver takes 1e-6 for zero, so its weights are found again without the neurons that it leaves out;
+# where they cannot be, that choice is excluded and the program solved again, at most so many times.
 MOST_CUTS = 50
 # Starts and rounds of the reweighted search, and the weight (a share of the largest) that counts as small in it.
 STARTS, ROUNDS, SMALL = 12, 8, 1e-3
@@ -75,7 +76,7 @@ class Cover:
 
 
 def fewest(polytope: Polytope, cover: Cover, time_limit: float) -> Array | None:
-    """Return a point of the polytope whose weights need the fewest elements of the cover, or None if that took too long.
+    """Return a point of the polytope whose weights need the fewest elements of the cover; None if that took too long.
 
     Parameters
     ----------
@@ -96,19 +97,19 @@ def fewest(polytope: Polytope, cover: Cover, time_limit: float) -> Array | None:
     covered = np.hstack([-polytope.basis[:count], (1 + NO_WEIGHT) * largest[:, None] * cover.members.T])
     rows, bounds = np.vstack([stays, covered]), np.concatenate([-polytope.slack, polytope.center[:count]])
     binary = np.repeat([0.0, 1.0], [size, elements])
-    limits = Bounds(np.where(binary, 0.0, -np.inf), np.where(binary, 1.0, np.inf))
+    low, high = np.where(binary, 0.0, -np.inf), np.where(binary, 1.0, np.inf)
     for _ in range(MOST_CUTS):
         result: Any = milp(
             binary,
-            constraints=LinearConstraint(rows, lb=bounds),
+            constraints=LinearConstraint(rows, lb=bounds),  # pyright: ignore[reportArgumentType]
             integrality=binary,
-            bounds=limits,
+            bounds=Bounds(low, high),  # pyright: ignore[reportArgumentType]
             options={"time_limit": time_limit, "presolve": False},
         )
         if result.status != 0:
             return None
         chosen = np.round(result.x[size:]) > 0
-        absent = ~cover.members[chosen].any(axis=0)
+        absent = np.logical_not(cover.members[chosen].any(axis=0))
         point = _without(polytope, absent, EXACT_ZERO * scale)
         if point is not None:
             return point

@@ -13,7 +13,7 @@ matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = ("classification_2d", "hero", "interpolation_1d", "negative_slopes")
+NAMES = ("classification_2d", "hero", "interpolation_1d", "negative_slopes", "uncertainty_plane")
 LARGEST_PICTURE = 150_000
 
 
