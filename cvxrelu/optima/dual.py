@@ -206,7 +206,9 @@ def _sides(problem: Problem, v: Array, predictions: Array | None) -> Array:
         targets = -(model.curvature * v + model.slope)
         distance = np.abs(predictions - targets) / max(1.0, np.abs(predictions).max())
     nearer_lower = v - model.lower <= model.upper - v
-    return np.where(room <= distance, np.where(nearer_lower, 1.0, -1.0), 0.0)
+    # A curved dual (logistic loss) has an infinite slope at its bounds, which v never reaches.
+    held = (room <= distance) & (model.curvature == 0)
+    return np.where(held, np.where(nearer_lower, 1.0, -1.0), 0.0)
 
 
 def _pieces(problem: Problem, solution: Solution, v: Array, least: float) -> Iterator[_Piece]:
