@@ -24,6 +24,7 @@ from cvxrelu.estimators_cv import ReLUClassifierCV, ReLURegressorCV
 from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.margins import MaxMargin, generalisation_bound, max_margin
 from cvxrelu.network import Network
+from cvxrelu.optima import OptimalSet, optimal_set
 from cvxrelu.problem import Problem
 from cvxrelu.rational import ExactBound
 from cvxrelu.regularisation_path import Path, path
@@ -41,6 +42,7 @@ __all__ = [
     "InputTypeError",
     "MaxMargin",
     "Network",
+    "OptimalSet",
     "Path",
     "Problem",
     "ReLUClassifier",
@@ -59,6 +61,7 @@ __all__ = [
     "generalisation_bound",
     "load_certificate",
     "max_margin",
+    "optimal_set",
     "path",
     "sample_patterns",
     "solve",

@@ -285,6 +285,6 @@ def _corrected(standard: Problem, outputs: Array, weights: Array, constant: floa
         if np.abs(misfit).max() <= MISFIT:
             break
         gram = (outputs * shares) @ outputs.T
-        multipliers: Any = scipy.linalg.lstsq(gram, misfit, lapack_driver="gelsy")[0]
-        weights = weights + shares * (outputs.T @ multipliers)
+        solution: Any = scipy.linalg.lstsq(gram, misfit, lapack_driver="gelsy")
+        weights = weights + shares * (outputs.T @ solution[0])
     return weights

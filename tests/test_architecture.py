@@ -29,7 +29,7 @@ LAYERS = [
     {"function_space"},
     {"methods"},
     {"fit"},
-    {"certify", "regularisation_path"},
+    {"certify", "optima", "regularisation_path"},
     {"estimators", "tables"},
     {"demo", "estimators_cv"},
     {"__main__"},

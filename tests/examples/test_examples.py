@@ -22,6 +22,7 @@ NAMES = (
     "label_noise_cost",
     "laplacian",
     "negative_slopes",
+    "uncertainty_plane",
 )
 LARGEST_PICTURE = 150_000
 
