@@ -269,9 +269,10 @@ def certify_dual(
     """
     if patterns is None:
         pricer = pricer_of(problem)
-        if pricer.method == "cones" and _few_cells(problem):
+        branches = isinstance(pricer, Pricer) and not pricer.sweeps
+        if branches and _few_cells(problem):
             pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells")
-        nodes = NODE_LIMIT if time_limit is None and pricer.method == "cones" else None
+        nodes = NODE_LIMIT if time_limit is None and branches else None
         search = partial(pricer, tol=PRICING_TOL, time_limit=time_limit, node_limit=nodes)
         bound = bound_dual(problem, dual, search)
     else:

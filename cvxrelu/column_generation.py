@@ -153,7 +153,7 @@ def generate(
     pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
     # On a line with free biases the hinges through the data are all that is needed, and the first columns.
     central = pricer.method != "line" or standard.loss.regularised
-    ascend_first = pricer.method not in ("line", "plane")
+    ascend_first = not pricer.sweeps
     standard_limit = 1.0 if standard.alpha is None else standard.n_samples * standard.alpha
     limit = standard_limit * scaling.score_scale
 

@@ -56,7 +56,7 @@ HINGE_WEIGHT = 1e4
 ON_HINGE = 1e-12
 # Misfits (relative) below which interpolants count as equally exact, so that the cheaper one is chosen.
 EXACT_FIT = 1e-10
-# Rounding of a prediction, as a multiple of the scaled cost.
+# Rounding of a prediction, as a multiple of the scaled cost and inputs.
 EVALUATION = 8 * np.finfo(float).eps
 # Misfit above which moving hinges by rounding does not help.
 HOPELESS = 0.1
@@ -96,8 +96,7 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
         cells count as bounding.
     """
     scaling = Scaling.of(problem)
-    vectors = np.column_stack([network.W, network.b])[:, : len(scaling.transform)] * np.abs(network.v)[:, None]
-    vectors = np.linalg.solve(scaling.transform, vectors.T).T / scaling.y_scale
+    vectors = scaling.enter(network.W, network.b) * (np.abs(network.v)[:, None] / scaling.y_scale)
     preactivations = vectors @ scaling.lifted.T
     reach = np.linalg.norm(vectors, axis=1)[:, None] * np.linalg.norm(scaling.lifted, axis=1)
     patterns, cell = np.unique(preactivations >= -ON_HINGE * reach, axis=0, return_inverse=True)
@@ -135,8 +134,9 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve, rtol: float =
     """
     trimmed = _trim(solution, resolve)
     target = max(0.0, trimmed.value * trimmed.scaling.objective_scale * (1 + rtol))
-    # In scaled coordinates the data are about one, and so the cost times eps is what rounding makes of predictions.
-    exact = max(EXACT_FIT, EVALUATION * trimmed.value)
+    # What rounding makes of predictions, w.x + b being evaluated far from the origin where the data are.
+    inputs = problem.X @ trimmed.scaling.transform[: problem.n_features]
+    exact = max(EXACT_FIT, EVALUATION * trimmed.value * max(1.0, np.abs(inputs).max()))
     networks: list[Network] = []
     for network in _proposals(problem, trimmed, resolve):
         networks.append(network)

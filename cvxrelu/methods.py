@@ -223,7 +223,7 @@ def _finish(run: Run, state: GenerationRound) -> Network:
     reduced = decode(problem, solution, _refuse, max(NETWORK_RTOL, REDUCTION_SHARE * run.tol))
     candidates = [state.network, reduced]
     closed = problem.objective(reduced) * (1 - run.tol) <= state.bound.lower
-    if not closed and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
+    if not closed and reduced.n_neurons and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
         patterns = as_solution(problem, reduced, state.bound.dual).cells.patterns
         cells = Cells(patterns, bounding_rows(problem.X, patterns, problem.norm.has_bias))
         try:

@@ -1,17 +1,20 @@
 r"""Coordinates in which a problem is well conditioned, and the way back.
 
-A group u = [w, b] acts on the lifted rows [x_i, 1]. Any invertible T gives the same program in other coordinates:
+A group u = [w, b] acts on the lifted rows [x_i, 1]. Other coordinates u = T u' give the same program, if T is
+invertible, or if w is confined to the span of the data, where the w of some optimum is (its affine hull, if biases are
+free):
 
     [x_i, 1] u = ([x_i, 1] T) u',   u = T u',   cost = norm(M u) = norm((M T) u'),
 
-so centring and scaling X is exact for every cost, with M the group matrix of the cell. Targets are centred where the
-output constant is free, and scaled where the loss is homogeneous: f = t f' + m. Nothing here changes an optimum; it
-spares the solver data far from the origin and units of 1e-6 or 1e6.
+so centring, scaling and turning X is exact for every cost, with M the group matrix of the cell. Targets are centred
+where the output constant is free, and scaled where the loss is homogeneous: f = t f' + m. Nothing here changes an
+optimum; it spares the solver data far from the origin, units of 1e-6 or 1e6, and features that depend on others.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.network import Network
@@ -32,12 +35,14 @@ class Scaling:
 
     Attributes
     ----------
-    lifted : (N, D) array
+    lifted : (N, R) array
         The lifted rows times T.
     y : (N,) array
         The scaled targets.
-    transform : (D, D) array
+    transform : (D, R) array
         T.
+    inverse : (R, D) array
+        Its left inverse; what it leaves out of a group makes no difference on the data.
     norm : Norm
         The cost of a neuron.
     cost_scale : float
@@ -57,6 +62,7 @@ class Scaling:
     lifted: Array
     y: Array
     transform: Array
+    inverse: Array
     norm: Norm
     cost_scale: float
     alpha: float
@@ -74,13 +80,18 @@ class Scaling:
         """
         X, y, norm, loss = problem.X, problem.y, problem.norm, problem.loss
         center = X.mean(axis=0) if norm.has_bias and scale_inputs else np.zeros(problem.n_features)
-        centered = X - center
+        centered = _centered(X, center) if norm.has_bias and scale_inputs else X
         scale = _root_mean_square(centered) if scale_inputs else 1.0
-        transform = np.eye(problem.n_features + norm.has_bias)
-        transform[: problem.n_features, : problem.n_features] /= scale
-        lifted = centered / scale
+        basis = _subspace(_centered(X, X.mean(axis=0)) if norm.has_free_bias else X)
+        transform: Array = basis / scale
+        inverse: Array = scale * basis.T
+        lifted = centered @ transform
         if norm.has_bias:
-            transform[-1, :-1] = -center / scale
+            shift = -center @ transform
+            transform = np.asarray(scipy.linalg.block_diag(transform, 1.0))
+            transform[-1, :-1] = shift
+            inverse = np.asarray(scipy.linalg.block_diag(inverse, 1.0))
+            inverse[-1, :-1] = center @ basis @ basis.T
             lifted = np.column_stack([lifted, np.ones(problem.n_samples)])
 
         y_center = float(y.mean()) if norm.has_free_constant and loss.degree is not None else 0.0
@@ -96,6 +107,7 @@ class Scaling:
             lifted=lifted,
             y=(y - y_center) / y_scale,
             transform=transform,
+            inverse=inverse,
             norm=norm,
             cost_scale=y_scale / unit_cost,
             alpha=alpha,
@@ -116,21 +128,23 @@ class Scaling:
 
     def restore(self, network: Network) -> Network:
         """Return the network in the units of the problem, given one in scaled coordinates."""
-        groups = np.column_stack([network.W, network.b])[:, : len(self.transform)] @ self.transform.T
-        n_features = network.n_features
+        groups = np.column_stack([network.W, network.b])[:, : self.transform.shape[1]] @ self.transform.T
         return Network(
-            groups[:, :n_features],
-            groups[:, n_features] if groups.shape[1] > n_features else network.b,
+            groups[:, :-1] if self.norm.has_bias else groups,
+            groups[:, -1] if self.norm.has_bias else network.b,
             network.v * self.y_scale,
             network.intercept * self.y_scale + self.y_center,
             network.negative_slope,
         )
 
+    def enter(self, W: Array, b: Array) -> Array:
+        """Return neurons in the units of the problem as groups in scaled coordinates."""
+        return np.column_stack([W, b])[:, : len(self.transform)] @ self.inverse.T
+
     def adopt(self, W: Array, b: Array) -> tuple[Array, Array]:
         """Return neurons in scaled coordinates, of unit scaled cost, given neurons in the units of the problem."""
-        groups = np.linalg.solve(self.transform, np.column_stack([W, b])[:, : len(self.transform)].T).T
-        groups = groups / (self.norm.neuron_costs(W, b) * self.cost_scale)[:, None]
-        return groups[:, : W.shape[1]], groups[:, W.shape[1]] if groups.shape[1] > W.shape[1] else b
+        groups = self.enter(W, b) / (self.norm.neuron_costs(W, b) * self.cost_scale)[:, None]
+        return (groups[:, :-1], groups[:, -1]) if self.norm.has_bias else (groups, b)
 
 
 def standardise(problem: Problem) -> tuple[Problem, Scaling]:
@@ -140,7 +154,7 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
     """
     scaling = Scaling.of(problem, scale_inputs=problem.bias != "joint")
     standard = Problem(
-        scaling.lifted[:, : problem.n_features],
+        scaling.lifted[:, :-1] if problem.norm.has_bias else scaling.lifted,
         scaling.y,
         loss=problem.loss,
         bias=problem.bias,
@@ -155,3 +169,17 @@ def _root_mean_square(values: Array) -> float:
     """Return the root mean square, or 1.0 if all values vanish."""
     largest = np.max(np.abs(values))
     return float(largest * np.sqrt(np.mean((values / largest) ** 2))) if largest > 0 else 1.0
+
+
+def _centered(X: Array, center: Array) -> Array:
+    """Return X less its center, with columns of equal values exactly zero, which a mean need not be equal to."""
+    return (X - center) * (np.ptp(X, axis=0) > 0)
+
+
+def _subspace(rows: Array) -> Array:
+    """Return an orthonormal basis (d, r) of the rows' span; the standard one where they span all of space."""
+    if not rows.any():
+        return np.eye(rows.shape[1])[:, :1]
+    _, singular, right = np.linalg.svd(rows)
+    rank = int(np.sum(singular > np.finfo(float).eps * max(rows.shape) * singular[0]))
+    return np.eye(rows.shape[1]) if rank == rows.shape[1] else right[:rank].T

@@ -64,8 +64,7 @@ def with_least_weights(problem: Problem, network: Network) -> Network:
     if isinstance(problem.norm, Euclidean) or not network.n_neurons:
         return network
     scaling = Scaling.of(problem)
-    groups = np.column_stack([network.W, network.b])[:, : len(scaling.transform)]
-    groups = np.linalg.solve(scaling.transform, groups.T).T
+    groups = scaling.enter(network.W, network.b)
     flattened = np.array([_flattened(u, scaling.lifted, problem) for u in groups]) @ scaling.transform.T
     size = problem.n_features
     result = replace(network, W=flattened[:, :size], b=flattened[:, size] if problem.norm.has_bias else network.b)

@@ -196,7 +196,7 @@ def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost,
         lower = max(lower, cut.lower * unit)
         dual = problem.loss.repair(cut.vector, problem.y, True)
         priced, cut_short = None, False
-        if isinstance(pricer, Pricer) and pricer.method not in ("line", "plane"):
+        if isinstance(pricer, Pricer) and not pricer.sweeps:
             priced = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=rng)
         if priced is None or priced.value <= lower * (1 + ACCURACY / 2):
             priced = search(dual)

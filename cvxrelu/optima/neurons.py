@@ -122,7 +122,7 @@ def subspace_of(problem: Problem, points: NDArray[np.bool_]) -> Array:
     if points.any():
         _, singular, right = scipy.linalg.svd(problem.lifted[points])
         basis = right[int((singular > RANK_RTOL * singular[0]).sum()) :].T
-    _, triangle = np.linalg.qr(problem.norm.group_matrix(problem.n_features) @ basis)
+    _, triangle = np.linalg.qr(problem.norm.group_matrices(points[None], problem.lifted @ basis, basis)[0])
     return scipy.linalg.solve_triangular(triangle.T, basis.T, lower=True).T
 
 

@@ -1,7 +1,7 @@
 """The table of pricing methods: a new one is one class and one row here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -15,8 +15,11 @@ from cvxrelu.pricing.line import price_line
 from cvxrelu.pricing.plane import price_plane
 from cvxrelu.pricing.points import Points, Weights
 from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.subspace import Subspace, rank_of, rows_of
 
-__all__ = ["METHODS", "Method", "Search"]
+__all__ = ["METHODS", "Method", "Search", "choose"]
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Method(Protocol):
 
     def __init__(self, points: Points) -> None: ...
 
+    @property
+    def sweeps(self) -> bool:
+        """Whether a search takes little more time than evaluating neurons, so that there is no need to guess first."""
+        ...
+
     @staticmethod
     def applies(points: Points) -> bool:
         """Tell whether the method can price these points."""
@@ -58,6 +66,11 @@ class Line:
     """One feature: `cvxrelu.pricing.line`."""
 
     points: Points
+
+    @property
+    def sweeps(self) -> bool:
+        """Always."""
+        return True
 
     @staticmethod
     def applies(points: Points) -> bool:
@@ -75,6 +88,11 @@ class Plane:
 
     points: Points
 
+    @property
+    def sweeps(self) -> bool:
+        """Always."""
+        return True
+
     @staticmethod
     def applies(points: Points) -> bool:
         """Two features and no cost of the bias."""
@@ -91,6 +109,11 @@ class Cones:
 
     points: Points
 
+    @property
+    def sweeps(self) -> bool:
+        """Never."""
+        return False
+
     @staticmethod
     def applies(points: Points) -> bool:
         """Any data."""
@@ -106,6 +129,11 @@ class Cells:
     """Any data with few enough patterns to list them all: `cvxrelu.pricing.cells`."""
 
     points: Points
+
+    @property
+    def sweeps(self) -> bool:
+        """Never."""
+        return False
 
     @staticmethod
     def applies(points: Points) -> bool:
@@ -129,6 +157,60 @@ class Cells:
         )
 
 
-METHODS: dict[str, type[Method]] = {"line": Line, "plane": Plane, "cones": Cones, "cells": Cells}
+@dataclass(frozen=True)
+class InSubspace:
+    """Data in fewer dimensions than they have features: `cvxrelu.pricing.subspace`, then another method."""
+
+    points: Points
+
+    @property
+    def sweeps(self) -> bool:
+        """As the method in the subspace."""
+        return self.method.sweeps
+
+    @staticmethod
+    def applies(points: Points) -> bool:
+        """Points, with a penalised bias lifted ones, that do not span their space; with a free one, affinely."""
+        return rank_of(rows_of(points)[0])[0] < points.Z.shape[1]
+
+    @cached_property
+    def subspace(self) -> Subspace:
+        """The points in coordinates of the subspace."""
+        return Subspace.of(self.points)
+
+    @cached_property
+    def method(self) -> Method:
+        """How the points are priced in the subspace."""
+        inner = self.subspace.inner
+        return choose(inner)[1](inner)
+
+    def search(self, weights: Weights, search: Search) -> Priced:
+        """Price in the subspace."""
+        margin = self.subspace.widening(weights)
+        threshold = None if search.threshold is None else max(search.threshold - 2 * margin, 0.0)
+        inner = self.subspace.inner.weigh(weights.original)
+        priced = self.method.search(inner, replace(search, threshold=threshold))
+        return self.points.report(
+            weights,
+            self.subspace.lift(priced),
+            upper=priced.upper + margin,
+            method=priced.method,
+            complete=priced.complete,
+            nodes=priced.nodes,
+        )
+
+
+def choose(points: Points) -> tuple[str, type[Method]]:
+    """Return the name and the class of the method to prefer."""
+    return next((name, method) for name, method in METHODS.items() if method.applies(points))
+
+
+METHODS: dict[str, type[Method]] = {
+    "subspace": InSubspace,
+    "line": Line,
+    "plane": Plane,
+    "cones": Cones,
+    "cells": Cells,
+}
 """Methods by name, the one to prefer first. Cones come before cells: even with a dozen points they look at
 fewer cones than there are cells."""

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from cvxrelu.errors import InputError
 from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts, random_starts
 from cvxrelu.pricing.cells import cell_search
-from cvxrelu.pricing.methods import METHODS, Method, Search
+from cvxrelu.pricing.methods import METHODS, Method, Search, choose
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 
@@ -79,6 +79,11 @@ class Pricer:
             return late or (node_limit is not None and nodes >= node_limit)
 
         return self.prepared.search(weights, Search(tol, threshold, stop))
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether a search takes little more time than evaluating neurons, so that there is no need to guess first."""
+        return self.prepared.sweeps
 
     def size(self, v: ArrayLike) -> float:
         """Bound gamma(v) by the triangle inequality, sample by sample: the scale of its rounding."""
@@ -153,7 +158,7 @@ def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, m
     """
     points = Points.prepare(X, bias, negative_slope)
     if method == "auto":
-        method = next(name for name, known in METHODS.items() if known.applies(points))
+        method = choose(points)[0]
     if method not in METHODS:
         raise InputError(f"method must be 'auto' or one of {sorted(METHODS)}, not {method!r}.")
     if not METHODS[method].applies(points):

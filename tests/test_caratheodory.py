@@ -1,0 +1,36 @@
+"""Fewer terms: the same sum, no dearer, independent."""
+
+import numpy as np
+import pytest
+
+from cvxrelu.caratheodory import fewest_terms
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("kind", ["normal", "repeated", "nearly parallel", "low rank"])
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (1, 5), (4, 9), (10, 7), (20, 60)])
+def test_same_sum_fewer_terms_no_dearer(n, k, kind, constant):
+    rng = np.random.default_rng(n * k)
+    columns = rng.standard_normal((n, k))
+    if kind == "repeated":
+        columns = columns[:, rng.integers(0, max(1, k // 2), k)] * rng.uniform(0.1, 10, k)
+    if kind == "nearly parallel":
+        columns = columns[:, rng.integers(0, max(1, k // 2), k)] + 1e-9 * rng.standard_normal((n, k))
+    if kind == "low rank":
+        columns = columns[:, :2] @ rng.standard_normal((min(k, 2), k))
+    factors, costs = rng.uniform(0, 1, k) ** 8, rng.uniform(0.5, 2, k)
+    fewer = fewest_terms(columns, factors, costs, constant)
+    missing = columns @ (fewer - factors)
+    np.testing.assert_allclose(missing, missing.mean() if constant else 0, atol=1e-10 * np.abs(columns).max())
+    assert (fewer >= 0).all()
+    assert costs @ fewer <= costs @ factors * (1 + 1e-12)
+    support = columns[:, fewer > 0]
+    if constant:
+        support = support - support.mean(axis=0)
+    assert support.shape[1] <= max(n - constant, 0)
+    if kind == "low rank":
+        assert support.shape[1] <= 2
+
+
+def test_nothing_to_combine():
+    assert fewest_terms(np.empty((3, 0)), np.empty(0), np.empty(0), True).shape == (0,)
