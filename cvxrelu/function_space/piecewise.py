@@ -25,7 +25,7 @@ __all__ = ["KnotMeasure", "PiecewiseLinear"]
 
 Array = NDArray[np.float64]
 
-# Hinges of a network nearer than this share of the knots' extent are taken for one. The slope between them
+# Hinges of a network nearer than this share of the extent of most bending are taken for one. The slope between them
 # would be known to no better than eps / share = 2e-6 of (values / extent), whereas merging moves f by share * TV.
 HINGE_SPACING = 1e-10
 # Default relative tolerance of comparisons: far above rounding, far below the accuracy of any solver.
@@ -210,8 +210,12 @@ class PiecewiseLinear:
         w, b, v = network.W[bent, 0], network.b[bent], network.v[bent]
         if not len(w):
             return cls([0.0], network([[0.0]]), 0.0, 0.0)  # pyright: ignore[reportArgumentType]
-        hinges = np.unique(-b / w)
-        spaced = np.concatenate([[True], np.diff(hinges) > HINGE_SPACING * np.ptp(hinges)])
+        hinges, place = np.unique(-b / w, return_inverse=True)
+        jumps = np.bincount(place, np.abs(v * w))
+        # Where most of the bending is: a hinge far out, of a neuron that has almost died, says nothing about the others.
+        middle = _weighted_median(hinges, jumps)
+        extent = np.maximum(np.abs(hinges - middle), _weighted_median(np.abs(hinges - middle), jumps))
+        spaced = np.concatenate([[True], np.diff(hinges) > HINGE_SPACING * np.minimum(extent[1:], extent[:-1])])
         knots = hinges[spaced]
         left, right = (float(v @ (w * np.where(active, 1.0, a))) for active in (w < 0, w > 0))
         return cls(knots, _evaluate(network, knots), left, right)
@@ -244,3 +248,10 @@ def _evaluate(network: Network, places: Array) -> Array:
     """Return the network's values at the places, in blocks, since all at once takes neurons times places numbers."""
     size = max(1, 2**22 // max(1, network.n_neurons))
     return np.concatenate([network(places[i : i + size, None]) for i in range(0, len(places), size)])
+
+
+def _weighted_median(values: Array, weights: Array) -> float:
+    """Return a value with at most half of the weight on either side."""
+    order = np.argsort(values)
+    cumulated = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(cumulated, cumulated[-1] / 2)]])

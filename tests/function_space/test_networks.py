@@ -110,3 +110,9 @@ def test_refuses_what_no_network_computes():
         ramp.to_network(1.0)
     with pytest.raises(InputError, match="2 inputs"):
         PiecewiseLinear.from_network(Network([[1.0, 2.0]], [0.0], [1.0]))
+
+
+def test_a_neuron_that_has_almost_died_hides_no_other():
+    """Weight decay leaves weights of 1e-14, whose hinges are 1e14 away from all others."""
+    network = Network(np.array([[1.0], [1.0], [1e-14]]), np.array([0.0, -1.0, 1.0]), np.array([1.0, -2.0, 1e-14]))
+    assert function_cost(PiecewiseLinear.from_network(network)) == pytest.approx(3.0)
