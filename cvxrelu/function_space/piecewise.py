@@ -212,7 +212,7 @@ class PiecewiseLinear:
             return cls([0.0], network([[0.0]]), 0.0, 0.0)  # pyright: ignore[reportArgumentType]
         hinges, place = np.unique(-b / w, return_inverse=True)
         jumps = np.bincount(place, np.abs(v * w))
-        # Where most of the bending is: a hinge far out, of a neuron that has almost died, says nothing about the others.
+        # Where most of the bending is: the hinge far out of a neuron that has almost died says nothing about others.
         middle = _weighted_median(hinges, jumps)
         extent = np.maximum(np.abs(hinges - middle), _weighted_median(np.abs(hinges - middle), jumps))
         spaced = np.concatenate([[True], np.diff(hinges) > HINGE_SPACING * np.minimum(extent[1:], extent[:-1])])

@@ -68,13 +68,6 @@ def test_refuses_slopes_that_are_no_numbers():
         PiecewiseLinear([0.0], [0.0], 0.0, "steep")
 
 
-def test_example_draws_a_small_picture(tmp_path):
-    from examples.interpolants_1d import main
-
-    main(tmp_path / "deep" / "picture.png")
-    assert 20_000 < (tmp_path / "deep" / "picture.png").stat().st_size < 150_000
-
-
 def test_pictures():
     band = envelope(SIX_X, SIX_Y)
     axes = band.plot(members=3, random_state=0)
