@@ -120,6 +120,7 @@ def generate(
     *,
     tol: float,
     deadline: float | None = None,
+    max_rounds: int | None = None,
     random_state: int | np.random.Generator | None = None,
     start: Network | None = None,
 ) -> Iterator[GenerationRound]:
@@ -133,6 +134,8 @@ def generate(
         Relative gap to reach.
     deadline : float, optional
         Value of `time.perf_counter` after which no new round starts.
+    max_rounds : int, optional
+        Most rounds; as at the deadline, the last one searches for a bound.
     random_state : int or numpy.random.Generator, optional
         Seed of the starting columns and of local ascent.
     start : Network, optional
@@ -164,7 +167,7 @@ def generate(
     dropped = columns[:0]
     best = DualBound(np.zeros(problem.n_samples), None, 0.0, "global")
     dual, accuracy = None, COARSEST
-    least, greatest, stalled = np.inf, 0.0, 0
+    least, greatest, stalled, rounds = np.inf, 0.0, 0, 0
     while True:
         try:
             master = solve_master(standard, columns.outputs, accuracy, dual, central)
@@ -178,7 +181,8 @@ def generate(
         network = _network(problem, standard, scaling, columns, master)
         upper = problem.objective(network)
         v = problem.loss.repair(dual * scaling.gradient_scale, problem.y, problem.norm.has_free_constant)
-        late = deadline is not None and time.perf_counter() >= deadline
+        rounds += 1
+        late = rounds == max_rounds or (deadline is not None and time.perf_counter() >= deadline)
         priced, proven = None, True
         if ascend_first and v.any() and not late:
             heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]

@@ -32,7 +32,7 @@ from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, activation_weights, flat_cells
 from cvxrelu.scaling import Scaling
 
-__all__ = ["as_solution", "decode"]
+__all__ = ["as_solution", "decode", "fewer_neurons"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -143,6 +143,28 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve, rtol: float =
         if _misfit(problem, network) <= exact and problem.objective(network) <= target:
             return network
     return _best(problem, networks, exact)
+
+
+def fewer_neurons(problem: Problem, network: Network) -> Network:
+    """Return a network of at most N neurons (N - 1 next to a free constant) that is no worse; no program is solved.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    network : Network
+        Any network.
+
+    Returns
+    -------
+    Network
+        The network with the neurons of a cell merged and dependent ones left out; itself, if rounding made that worse.
+    """
+    solution = as_solution(problem, network, np.zeros(problem.n_samples))
+    groups = _reduce(problem, solution.scaling, _occupied(solution, 0.0, 0.0))
+    reduced = _to_network(problem, solution.scaling, groups)
+    limit = problem.objective(network) * (1 + NETWORK_RTOL)
+    return reduced if problem.objective(reduced) <= limit else network
 
 
 def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve) -> Iterator[Network]:

@@ -44,6 +44,7 @@ class _Estimator(BaseEstimator):
         method: str = "auto",
         tol: float = 1e-6,
         time_limit: float | None = None,
+        max_rounds: int | None = None,
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
@@ -53,6 +54,7 @@ class _Estimator(BaseEstimator):
         self.method = method
         self.tol = tol
         self.time_limit = time_limit
+        self.max_rounds = max_rounds
         self.solver = solver
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -63,6 +65,7 @@ class _Estimator(BaseEstimator):
             self.method,
             tol=self.tol,
             time_limit=self.time_limit,
+            max_rounds=self.max_rounds,
             solver=self.solver,
             n_jobs=n_jobs,
             random_state=self.random_state,
@@ -113,6 +116,9 @@ class ReLUInterpolator(_Regressor):
         Relative gap to reach.
     time_limit : float, optional
         Seconds.
+    max_rounds : int, optional
+        Rounds of column generation after which to stop. In more than a few dimensions the proof of optimality takes
+        far longer than the fit; this bounds the time and, unlike `time_limit`, gives the same network every time.
     solver : str, default "CLARABEL"
         Any installed conic solver of cvxpy.
     n_jobs : int, default 1
@@ -174,7 +180,7 @@ class ReLURegressor(_Regressor):
     ----------
     alpha : float, default 0.1
         Regularisation strength, positive.
-    bias, negative_slope, method, tol, time_limit, solver, n_jobs, random_state
+    bias, negative_slope, method, tol, time_limit, max_rounds, solver, n_jobs, random_state
         As in `ReLUInterpolator`.
 
     Attributes
@@ -204,6 +210,7 @@ class ReLURegressor(_Regressor):
         method: str = "auto",
         tol: float = 1e-6,
         time_limit: float | None = None,
+        max_rounds: int | None = None,
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
@@ -214,6 +221,7 @@ class ReLURegressor(_Regressor):
             method=method,
             tol=tol,
             time_limit=time_limit,
+            max_rounds=max_rounds,
             solver=solver,
             n_jobs=n_jobs,
             random_state=random_state,
@@ -258,7 +266,7 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
         The loss; "margin" separates the training data exactly.
     alpha : float, default 0.01
         Regularisation strength, positive; not used by "margin".
-    bias, negative_slope, method, tol, time_limit, solver, n_jobs, random_state
+    bias, negative_slope, method, tol, time_limit, max_rounds, solver, n_jobs, random_state
         As in `ReLUInterpolator`; with several classes, `n_jobs` networks are fitted at a time.
 
     Attributes
@@ -296,6 +304,7 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
         method: str = "auto",
         tol: float = 1e-6,
         time_limit: float | None = None,
+        max_rounds: int | None = None,
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
@@ -306,6 +315,7 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
             method=method,
             tol=tol,
             time_limit=time_limit,
+            max_rounds=max_rounds,
             solver=solver,
             n_jobs=n_jobs,
             random_state=random_state,

@@ -45,6 +45,7 @@ class _CrossValidated:
     method: str
     tol: float
     time_limit: float | None
+    max_rounds: int | None
     solver: str
     n_jobs: int
     random_state: int | np.random.Generator | None
@@ -71,6 +72,7 @@ class _CrossValidated:
             method=self.method,
             tol=tol,
             time_limit=self.time_limit,
+            max_rounds=self.max_rounds,
             solver=self.solver,
             random_state=self.random_state,
         )
@@ -106,7 +108,7 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
         Last strength of the grid over the first.
     cv : int, splitter or iterable, optional
         Folds as in scikit-learn; 5 by default.
-    bias, negative_slope, method, tol, time_limit, solver, n_jobs, random_state
+    bias, negative_slope, method, tol, time_limit, max_rounds, solver, n_jobs, random_state
         As in `ReLURegressor`. `n_jobs` folds are fitted at a time, to a relative gap of at most max(tol, 1e-4), with
         `time_limit` for each alpha; the final network is fitted to `tol`.
 
@@ -147,6 +149,7 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
         method: str = "auto",
         tol: float = 1e-6,
         time_limit: float | None = None,
+        max_rounds: int | None = None,
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
@@ -160,6 +163,7 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
         self.method = method
         self.tol = tol
         self.time_limit = time_limit
+        self.max_rounds = max_rounds
         self.solver = solver
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -211,7 +215,7 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         As in `ReLURegressorCV`; the default grid starts from the largest `cvxrelu.alpha_max` of the classes.
     cv : int, splitter or iterable, optional
         Folds as in scikit-learn; 5 stratified ones by default.
-    bias, negative_slope, method, tol, time_limit, solver, n_jobs, random_state
+    bias, negative_slope, method, tol, time_limit, max_rounds, solver, n_jobs, random_state
         As in `ReLURegressorCV`.
 
     Attributes
@@ -251,6 +255,7 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         method: str = "auto",
         tol: float = 1e-6,
         time_limit: float | None = None,
+        max_rounds: int | None = None,
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
@@ -265,6 +270,7 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         self.method = method
         self.tol = tol
         self.time_limit = time_limit
+        self.max_rounds = max_rounds
         self.solver = solver
         self.n_jobs = n_jobs
         self.random_state = random_state

@@ -22,7 +22,7 @@ from cvxrelu.arrangement import bounding_rows, count_patterns, enumerate_pattern
 from cvxrelu.backend import Solution, run_solver
 from cvxrelu.certificate import Certificate, certificate_of, certify_dual
 from cvxrelu.column_generation import GenerationRound, generate
-from cvxrelu.decode import NETWORK_RTOL, as_solution, decode
+from cvxrelu.decode import NETWORK_RTOL, as_solution, decode, fewer_neurons
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.function_space import fit_function, is_line_problem
 from cvxrelu.network import Network
@@ -188,7 +188,12 @@ def _generate(run: Run) -> Outcome:
     problem, history, stopped = run.problem, [], False
     best: GenerationRound | None = None
     rounds = generate(
-        problem, tol=LOOP_SHARE * run.tol, deadline=run.deadline, random_state=run.random_state, start=run.warm_start
+        problem,
+        tol=LOOP_SHARE * run.tol,
+        deadline=run.deadline,
+        max_rounds=run.max_rounds,
+        random_state=run.random_state,
+        start=run.warm_start,
     )
     with tqdm(disable=not run.progress, bar_format="{desc} [{elapsed}]") as bar:
         try:
@@ -199,15 +204,15 @@ def _generate(run: Run) -> Outcome:
                 row = Round(state.columns, certificate.upper, certificate.lower, run.elapsed, "master and pricing")
                 history.append(row)
                 bar.set_description(f"round {len(history)}: relative gap {certificate.relative_gap:.1e}")
-                if run.max_rounds is not None and len(history) >= run.max_rounds:
-                    stopped = True
-                    break
+                stopped = len(history) == run.max_rounds
         except KeyboardInterrupt:
             stopped = True
     if best is None:
         raise KeyboardInterrupt("interrupted before the first round ended")
     stopped = stopped or run.time_left == 0
-    network = best.network if stopped else _finish(run, best)
+    network = fewer_neurons(problem, best.network) if stopped else _finish(run, best)
+    if run.warm_start is not None and problem.objective(run.warm_start) < problem.objective(network):
+        network = run.warm_start
     certificate = certificate_of(problem, network, best.bound)
     history.append(Round(network.n_neurons, certificate.upper, certificate.lower, run.elapsed, "fewest neurons"))
     return Outcome(network, certificate, tuple(history), stopped)

@@ -12,14 +12,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import cvxrelu as cr
 from tests.instances import SIX_X, SIX_Y
 
-QUICK = {"tol": 1e-2, "time_limit": 0.5}
+QUICK = {"tol": 1e-2, "max_rounds": 4}
 
 
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning", "ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks([cr.ReLUInterpolator(**QUICK), cr.ReLURegressor(**QUICK), cr.ReLUClassifier(**QUICK)])
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
-    # Conventions do not need tight bounds, and the second that each fit would spend on them adds up.
-    monkeypatch.setattr("cvxrelu.column_generation.LAST_BOUND_SECONDS", 0.05)
+    # Conventions do not need tight bounds, and the time that each fit would spend on them adds up.
+    for module in ("column_generation", "zero_cost", "certificate"):
+        monkeypatch.setattr(f"cvxrelu.{module}.NODE_LIMIT", 100)
     check(estimator)
 
 

@@ -10,15 +10,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import cvxrelu as cr
 from cvxrelu.estimators_cv import FOLD_TOL
 
-# Each check fits many times, some to ten features: one alpha, few folds and a short time will do for conventions.
-QUICK = {"alphas": [0.1], "cv": 2, "tol": 1e-2, "time_limit": 0.05}
+# Each check fits many times, some to ten features: one alpha, few folds and few rounds will do for conventions.
+QUICK = {"alphas": [0.1], "cv": 2, "tol": 1e-2, "max_rounds": 3}
 
 
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning", "ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks([cr.ReLURegressorCV(**QUICK), cr.ReLUClassifierCV(**QUICK)])
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
-    # Conventions do not need tight bounds, and the second that each fit would spend on them adds up.
-    monkeypatch.setattr("cvxrelu.column_generation.LAST_BOUND_SECONDS", 0.05)
+    # Conventions do not need tight bounds, and the time that each fit would spend on them adds up.
+    for module in ("column_generation", "zero_cost", "certificate"):
+        monkeypatch.setattr(f"cvxrelu.{module}.NODE_LIMIT", 100)
     check(estimator)
 
 

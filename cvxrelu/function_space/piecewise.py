@@ -211,7 +211,8 @@ class PiecewiseLinear:
         if not len(w):
             return cls([0.0], network([[0.0]]), 0.0, 0.0)  # pyright: ignore[reportArgumentType]
         hinges, place = np.unique(-b / w, return_inverse=True)
-        jumps = np.bincount(place, np.abs(v * w))
+        jumps = np.zeros(len(hinges))
+        np.add.at(jumps, place, np.abs(v * w))
         # Where most of the bending is: the hinge far out of a neuron that has almost died says nothing about others.
         middle = _weighted_median(hinges, jumps)
         extent = np.maximum(np.abs(hinges - middle), _weighted_median(np.abs(hinges - middle), jumps))

@@ -153,7 +153,7 @@ def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, m
 
     Examples
     --------
-    >>> make_pricer([[0.0, 1.0], [1.0, 0.0]]).method
+    >>> make_pricer([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]).method
     'plane'
     """
     points = Points.prepare(X, bias, negative_slope)
