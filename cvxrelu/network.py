@@ -16,6 +16,9 @@ __all__ = ["Network", "leaky_relu"]
 
 Array = NDArray[np.float64]
 
+# Most numbers of hidden activations that are computed at a time: some 32 MB.
+BLOCK_SIZE = 2**22
+
 
 def leaky_relu(t: Array, negative_slope: float = 0.0) -> Array:
     """Return t where t >= 0 and negative_slope * t elsewhere.
@@ -118,7 +121,31 @@ class Network:
         inputs = np.asarray(X, dtype=float)
         if inputs.ndim != 2 or inputs.shape[1] != self.n_features:
             raise InputError(f"X has shape {inputs.shape}; this network takes (n_samples, {self.n_features}) arrays.")
-        return leaky_relu(inputs @ self.W.T + self.b, self.negative_slope) @ self.v + self.intercept
+        if self.n_features == 1 and len(inputs) * self.n_neurons > BLOCK_SIZE:
+            return self._on_the_line(inputs[:, 0])
+        rows = max(1, BLOCK_SIZE // max(1, self.n_neurons))
+        blocks = [inputs[start : start + rows] for start in range(0, len(inputs), rows)] or [inputs]
+        hidden = [leaky_relu(block @ self.W.T + self.b, self.negative_slope) @ self.v for block in blocks]
+        return np.concatenate(hidden) + self.intercept
+
+    def _on_the_line(self, x: Array) -> Array:
+        """Return the predictions by prefix sums over the hinges, in O((n + m) log m) and wide floats."""
+        bent = self.W[:, 0] != 0
+        w, b, v = (part[bent].astype(np.longdouble) for part in (self.W[:, 0], self.b, self.v))
+        hinges = np.asarray(-b / w, dtype=float)
+        order = np.argsort(hinges)
+        passed = np.searchsorted(hinges[order], x, side="right")
+        past = np.where(w > 0, 1.0, self.negative_slope)[order]
+        ahead = np.where(w > 0, self.negative_slope, 1.0)[order]
+
+        def total(terms: NDArray[np.longdouble]) -> NDArray[np.longdouble]:
+            """Return the sums of the terms with the slopes that the neurons have at each x."""
+            before = np.concatenate([[0.0], np.cumsum(terms * past)])
+            after = np.concatenate([np.cumsum((terms * ahead)[::-1])[::-1], [0.0]])
+            return (before + after)[passed]
+
+        constant = leaky_relu(self.b[~bent], self.negative_slope) @ self.v[~bent] + self.intercept
+        return (total((v * w)[order]) * x + total((v * b)[order]) + constant).astype(float)
 
     predict = __call__
 

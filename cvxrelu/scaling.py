@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cvxrelu.network import Network
 from cvxrelu.norms import Norm
 from cvxrelu.problem import Problem
+from cvxrelu.span import span_of
 
 __all__ = ["Scaling", "standardise"]
 
@@ -178,8 +179,5 @@ def _centered(X: Array, center: Array) -> Array:
 
 def _subspace(rows: Array) -> Array:
     """Return an orthonormal basis (d, r) of the rows' span; the standard one where they span all of space."""
-    if not rows.any():
-        return np.eye(rows.shape[1])[:, :1]
-    _, singular, right = np.linalg.svd(rows)
-    rank = int(np.sum(singular > np.finfo(float).eps * max(rows.shape) * singular[0]))
-    return np.eye(rows.shape[1]) if rank == rows.shape[1] else right[:rank].T
+    basis = span_of(rows)
+    return np.eye(len(basis)) if basis.shape[1] == len(basis) else basis

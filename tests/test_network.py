@@ -81,3 +81,19 @@ def test_objective_of_any_network(loss, bias):
     problem = make_problem(loss, n_features=3, bias=bias)
     network = cr.Network(random_network().W, random_network().b, random_network().v)
     assert problem.objective(network) == pytest.approx(objective_by_hand(problem, network))
+
+
+@pytest.mark.parametrize("slope", [0.0, -0.5, 2.0])
+def test_prefix_sums_on_the_line_and_blocks_change_nothing(monkeypatch, slope):
+    rng = np.random.default_rng(0)
+    W, b, v = rng.standard_normal((30, 1)), rng.standard_normal(30), rng.standard_normal(30)
+    W[:3] = 0.0
+    network = cr.Network(W, b, v, 0.7, slope)
+    x = np.concatenate([rng.standard_normal(50), -b[3:] / W[3:, 0], [-1e3, 1e3]])[:, None]
+    wide = cr.Network(rng.standard_normal((30, 4)), b, v, 0.7, slope)
+    points = rng.standard_normal((17, 4))
+    expected = network(x), wide(points)
+    monkeypatch.setattr("cvxrelu.network.BLOCK_SIZE", 60)
+    np.testing.assert_allclose(network(x), expected[0], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(wide(points), expected[1], rtol=1e-13)
+    assert network(np.empty((0, 1))).shape == (0,)

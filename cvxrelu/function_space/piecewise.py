@@ -219,7 +219,7 @@ class PiecewiseLinear:
         spaced = np.concatenate([[True], np.diff(hinges) > HINGE_SPACING * np.minimum(extent[1:], extent[:-1])])
         knots = hinges[spaced]
         left, right = (float(v @ (w * np.where(active, 1.0, a))) for active in (w < 0, w > 0))
-        return cls(knots, _evaluate(network, knots), left, right)
+        return cls(knots, network(knots[:, None]), left, right)
 
     def to_network(self, negative_slope: float = 0.0) -> Network:
         """Return a cheapest network that computes this function; see `cheapest_network`."""
@@ -243,12 +243,6 @@ class PiecewiseLinear:
 def _require_line(network: Network) -> None:
     if network.n_features != 1:
         raise InputError(f"The network has {network.n_features} inputs; only those of one are functions on a line.")
-
-
-def _evaluate(network: Network, places: Array) -> Array:
-    """Return the network's values at the places, in blocks, since all at once takes neurons times places numbers."""
-    size = max(1, 2**22 // max(1, network.n_neurons))
-    return np.concatenate([network(places[i : i + size, None]) for i in range(0, len(places), size)])
 
 
 def _weighted_median(values: Array, weights: Array) -> float:

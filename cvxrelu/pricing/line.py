@@ -31,21 +31,18 @@ def price_line(points: Points, weights: Weights) -> Priced:
     >>> round(price_line(points, points.weigh([1.0, 1.0, -3.0])).value, 12)
     5.0
     """
-    n, terms = len(points.Z), len(points.X) + 256.0
+    n, margin = len(points.Z), weights.margin(len(points.X) + 256.0)
     if points.bias == "joint":
         columns, best = circle_columns(points, weights)
-        terms = sweep_terms(len(points.X))
+        margin = weights.margin(sweep_terms(len(points.X)))
     elif points.bias == "none":
         columns = np.array([[1.0, 0.0], [-1.0, 0.0]])
         best = float(np.abs(points.score(weights, columns[:, :1], columns[:, 1])).max())
     else:
-        scores, columns = _hinges(points, weights)
+        scores, columns, margin = _hinges(points, weights)
         best = float(np.abs(scores).max())
         columns = columns[_local_maxima(scores)]
-        # Two prefix sums of n terms and the merging of samples, all in the wide format, then rounded once.
-        terms = (3 * n + len(points.X) + 16.0) * float(np.finfo(EXTENDED).eps) / ROUNDOFF
-        best *= 1 + 2 * ROUNDOFF
-    upper = best + weights.margin(terms)
+    upper = best + margin
     return points.report(weights, columns, upper=upper, method="line", complete=True, nodes=2 * n)
 
 
@@ -72,8 +69,8 @@ def circle_columns(points: Points, weights: Weights) -> tuple[Array, float]:
     return columns, max(0.0, float(values.max()))
 
 
-def _hinges(points: Points, weights: Weights) -> tuple[Array, Array]:
-    """Scores of the neurons (1, -x_k), x ascending, then of (-1, x_k), x descending; and their (w, b)."""
+def _hinges(points: Points, weights: Weights) -> tuple[Array, Array, float]:
+    """Scores of the neurons (1, -x_k), x ascending, then of (-1, x_k), x descending; their (w, b); their rounding."""
     # The distinct places, ascending, and their weights: neither centred nor merged in doubles, which would cost digits.
     hinge = np.unique(points.X[:, 0])
     x, v = hinge.astype(EXTENDED), np.zeros(len(hinge), EXTENDED)
@@ -81,14 +78,36 @@ def _hinges(points: Points, weights: Weights) -> tuple[Array, Array]:
     gap = np.diff(x)
     zero = np.zeros(1, EXTENDED)
     # sum_{j > k} v_j (x_j - x_k) grows, from k + 1 to k, by the gap times the weight to the right of it.
-    right = np.concatenate([np.cumsum(np.cumsum(v[::-1])[:-1] * gap[::-1])[::-1], zero])
-    left = np.concatenate([zero, np.cumsum(np.cumsum(v)[:-1] * gap)])
+    weight_right, weight_left = np.cumsum(v[::-1])[:-1][::-1], np.cumsum(v)[:-1]
+    right = np.concatenate([np.cumsum((weight_right * gap)[::-1])[::-1], zero])
+    left = np.concatenate([zero, np.cumsum(weight_left * gap)])
     a = points.negative_slope
     # sigma(t) = max(t, 0) - a max(-t, 0)
     scores = np.concatenate([right - a * left, (left - a * right)[::-1]]).astype(np.float64)
-    hinge = hinge - points.centre
     w = np.repeat([1.0, -1.0], len(x))
-    return scores, np.column_stack([w, np.concatenate([-hinge, hinge[::-1]])])
+    columns = np.column_stack([w, np.concatenate([-hinge, hinge[::-1]]) + w * points.centre])
+
+    wide = float(np.finfo(EXTENDED).eps)
+    if _sums_are_exact(weights.original, float(np.abs(np.append(weight_left, weight_right)).max(initial=0))):
+        # Only the gaps, the products with them and their sums are rounded, then the scores once.
+        moment = float(((np.abs(weight_right) + np.abs(weight_left)) * gap).sum()) * (1 + abs(a))
+        margin = (len(x) + 8.0) * wide * moment + weights.residue
+    else:
+        margin = weights.margin((3 * len(x) + len(points.X) + 16.0) * wide / ROUNDOFF)
+    return scores, columns, margin + 2 * ROUNDOFF * float(np.abs(scores).max())
+
+
+def _sums_are_exact(v: Array, largest: float) -> bool:
+    """Tell whether partial sums of v, none larger than `largest`, need no rounding: all are multiples of one unit.
+
+    Dual vectors that were made to sum to zero are multiples of the last digit of their largest entry.
+    """
+    size = float(np.abs(v).max(initial=0.0))
+    if size == 0.0:
+        return True
+    unit = 2.0 ** (np.ceil(np.log2(size)) - 52)
+    multiples = v / unit
+    return bool((multiples == np.round(multiples)).all()) and largest < unit / float(np.finfo(EXTENDED).eps)
 
 
 def _local_maxima(scores: Array) -> NDArray[np.intp]:

@@ -15,7 +15,8 @@ from cvxrelu.pricing.line import price_line
 from cvxrelu.pricing.plane import price_plane
 from cvxrelu.pricing.points import Points, Weights
 from cvxrelu.pricing.result import Priced
-from cvxrelu.pricing.subspace import Subspace, rank_of, rows_of
+from cvxrelu.pricing.subspace import Subspace, rows_of
+from cvxrelu.span import span_of
 
 __all__ = ["METHODS", "Method", "Search", "choose"]
 
@@ -171,7 +172,7 @@ class InSubspace:
     @staticmethod
     def applies(points: Points) -> bool:
         """Points, with a penalised bias lifted ones, that do not span their space; with a free one, affinely."""
-        return rank_of(rows_of(points)[0])[0] < points.Z.shape[1]
+        return span_of(rows_of(points)[0]).shape[1] < points.Z.shape[1]
 
     @cached_property
     def subspace(self) -> Subspace:

@@ -15,23 +15,11 @@ from numpy.typing import NDArray
 
 from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
 from cvxrelu.pricing.result import Priced
+from cvxrelu.span import span_of
 
-__all__ = ["Subspace", "rank_of", "rows_of"]
+__all__ = ["Subspace", "rows_of"]
 
 Array = NDArray[np.float64]
-
-
-def rank_of(rows: Array) -> tuple[int, Array]:
-    """Return the rank of rows up to the rounding of their entries, at least one, and the right singular vectors.
-
-    Examples
-    --------
-    >>> rank_of(np.array([[1.0, 2.0], [2.0, 4.0]]))[0]
-    1
-    """
-    _, singular, right = np.linalg.svd(rows)
-    rank = int(np.sum(singular > ROUNDOFF * max(rows.shape) * singular[0]))
-    return max(rank, 1), right
 
 
 @dataclass(frozen=True)
@@ -57,8 +45,7 @@ class Subspace:
     def of(cls, points: Points) -> "Subspace":
         """Return the points in the least subspace that holds them up to rounding."""
         rows, origin = rows_of(points)
-        rank, right = rank_of(rows)
-        basis = right[:rank].T
+        basis = span_of(rows)
         bias = "free" if points.bias == "free" else "none"
         inner = Points.prepare((rows @ basis)[points.place], bias, points.negative_slope)
         return cls(points, inner, origin, basis)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cvxrelu import losses as cr_losses
 from cvxrelu.errors import InputError, InputTypeError
 from cvxrelu.pricing import make_pricer, price, price_cells
 from tests.pricing.reference import (
@@ -201,3 +202,30 @@ def test_bad_input_is_refused():
         price_cells(X, v, [[True, False]], bias="joint")
     with pytest.raises(InputError, match="facets"):
         price_cells(X, v, [[True, False, True]], bias="joint", facets=[[True]])
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_bound_on_the_line_is_above_the_exact_maximum_and_close(balanced):
+    """Neighbours 1e-9 apart make weights of 1e9 whose scores are of order one: nearly all digits cancel."""
+    from fractions import Fraction
+
+    rng = np.random.default_rng(3)
+    x = np.sort(np.concatenate([rng.standard_normal(30), rng.standard_normal(30)]))
+    x[1::2] = x[::2] + 1e-9 * rng.uniform(1, 2, 30)
+    bends = np.concatenate([[0.0], rng.choice([-1.0, 1.0], len(x) - 2), [0.0]])
+    slopes = np.diff(bends) / np.diff(x)
+    v = np.diff(np.concatenate([[0.0], slopes, [0.0]]))
+    if balanced:
+        v = cr_losses.get_loss("interpolation").repair(v, v, True)
+    else:
+        v -= v.mean()
+    exact_x, exact_v = ([Fraction(value) for value in values.tolist()] for values in (x, v))
+    scores = [
+        abs(sum(w * max(side * (z - hinge), Fraction(0)) for w, z in zip(exact_v, exact_x, strict=True)))
+        for hinge in exact_x
+        for side in (1, -1)
+    ]
+    priced = price(x[:, None], v)
+    assert priced.upper >= max(scores)
+    if balanced:
+        assert priced.upper <= max(scores) * (1 + Fraction(1, 10**6))
