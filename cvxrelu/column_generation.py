@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 WORTHWHILE, ROUNDING = 0.05, 1e-10
 # Unused columns are dropped when their score falls short of the bound by this multiple of the excess, within these
 # limits: as the dual vector settles, fewer of them come back.
-DROP_FACTOR, DROP_LIMITS = 3.0, (0.03, 0.3)
+DROP_FACTOR, DROP_LIMITS = 0.2, (5e-4, 0.02)
 # The master is solved to this share of the largest excess, within these limits: the first dual vectors are wild and are
 # not worth many digits.
 MASTER_SHARE, FINEST, COARSEST = 1e-2, 1e-9, 1e-4
@@ -43,9 +43,11 @@ MISFIT, CORRECTIONS = 1e-11, 3
 # Output weights below this share of the largest are zeros of the interior-point method.
 USED_RTOL = 1e-9
 # Columns with more than this share of the largest weight are kept whatever their score.
-NEEDED_RTOL = 1e-4
-# Random starts of local ascent in a round, and the most neurons in use that it starts from.
-ASCENT_STARTS, WARM_STARTS = 32, 40
+NEEDED_RTOL = 1e-3
+# Random starts of the first local ascent; those of a round are this number divided by the excess, within these limits:
+# first what is found at once matters, and in the end that nothing is missed. And the most neurons in use to start from.
+ASCENT_STARTS, STARTS_FACTOR, ASCENT_LIMITS = 32, 10.0, (32, 500)
+WARM_STARTS = 500
 # The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
 PRICING_SHARE = 0.25
 # Cones that an exhaustive search looks at before it settles for the bound it has, if no deadline is given.
@@ -163,7 +165,7 @@ def generate(
         columns += Columns.of(standard, *scaling.adopt(start.W[costs > 0], start.b[costs > 0]))
     dropped = columns[:0]
     best = DualBound(np.zeros(problem.n_samples), None, 0.0, "global")
-    dual, accuracy = None, COARSEST
+    dual, accuracy, excess = None, COARSEST, np.inf
     least, greatest, stalled = np.inf, 0.0, 0
     while True:
         try:
@@ -183,7 +185,9 @@ def generate(
         if ascend_first and v.any() and not late:
             heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]
             starts = np.column_stack([network.W, network.b])[heaviest]
-            priced = pricer.ascend(v, n_starts=ASCENT_STARTS, starts=starts, random_state=rng)
+            seconds = None if deadline is None else deadline - time.perf_counter()
+            n_starts = int(np.clip(STARTS_FACTOR / max(excess, ROUNDING), *ASCENT_LIMITS))
+            priced = pricer.ascend(v, n_starts=n_starts, starts=starts, random_state=rng, time_limit=seconds)
         if priced is None or stalled > 0 or priced.value <= limit * (1 + PRICING_SHARE * tol):
             seconds = None if deadline is None else max(deadline - time.perf_counter(), LAST_BOUND_SECONDS)
             search = partial(
