@@ -33,8 +33,10 @@ Array = NDArray[np.float64]
 # A new column's score must exceed the bound by this share of the largest excess, and by more than rounding.
 WORTHWHILE, ROUNDING = 0.05, 1e-10
 # Unused columns are dropped when their score falls short of the bound by this multiple of the excess, within these
-# limits: as the dual vector settles, fewer of them come back.
+# limits: as the dual vector settles, fewer of them come back. Dual vectors of a penalised loss stay near the targets and
+# settle soon; those of a constraint are vertices or nearly so, and jump.
 DROP_FACTOR, DROP_LIMITS = 0.2, (5e-4, 0.02)
+CONSTRAINT_DROP_FACTOR, CONSTRAINT_DROP_LIMITS = 3.0, (0.03, 0.3)
 # The master is solved to this share of the largest excess, within these limits: the first dual vectors are wild and are
 # not worth many digits.
 MASTER_SHARE, FINEST, COARSEST = 1e-2, 1e-9, 1e-4
@@ -213,7 +215,10 @@ def generate(
             accuracy = max(accuracy * MASTER_SHARE, FINEST)
             continue
         new = np.abs(priced.scores) > limit * (1 + max(WORTHWHILE * excess, ROUNDING))
-        shortfall = np.clip(DROP_FACTOR * excess, *DROP_LIMITS)
+        if standard.loss.regularised:
+            shortfall = np.clip(DROP_FACTOR * excess, *DROP_LIMITS)
+        else:
+            shortfall = np.clip(CONSTRAINT_DROP_FACTOR * excess, *CONSTRAINT_DROP_LIMITS)
         weights = np.abs(master.weights)
         close = np.abs(columns.outputs.T @ dual) > (1 - shortfall) * standard_limit
         # Nothing is dropped in a round without progress: what was dropped might be what is missing.
