@@ -33,8 +33,8 @@ Array = NDArray[np.float64]
 # A new column's score must exceed the bound by this share of the largest excess, and by more than rounding.
 WORTHWHILE, ROUNDING = 0.05, 1e-10
 # Unused columns are dropped when their score falls short of the bound by this multiple of the excess, within these
-# limits: as the dual vector settles, fewer of them come back. Dual vectors of a penalised loss stay near the targets and
-# settle soon; those of a constraint are vertices or nearly so, and jump.
+# limits: as the dual vector settles, fewer of them come back. Dual vectors of a penalised loss settle soon; those of a
+# constraint are vertices or nearly so, and jump.
 DROP_FACTOR, DROP_LIMITS = 0.2, (5e-4, 0.02)
 CONSTRAINT_DROP_FACTOR, CONSTRAINT_DROP_LIMITS = 3.0, (0.03, 0.3)
 # The master is solved to this share of the largest excess, within these limits: the first dual vectors are wild and are
