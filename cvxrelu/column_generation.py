@@ -33,8 +33,10 @@ Array = NDArray[np.float64]
 # A new column's score must exceed the bound by this share of the largest excess, and by more than rounding.
 WORTHWHILE, ROUNDING = 0.05, 1e-10
 # Unused columns are dropped when their score falls short of the bound by this multiple of the excess, within these
-# limits: as the dual vector settles, fewer of them come back.
-DROP_FACTOR, DROP_LIMITS = 3.0, (0.03, 0.3)
+# limits: as the dual vector settles, fewer of them come back. Dual vectors of a penalised loss settle soon; those of a
+# constraint are vertices or nearly so, and jump.
+DROP_FACTOR, DROP_LIMITS = 0.2, (5e-4, 0.02)
+CONSTRAINT_DROP_FACTOR, CONSTRAINT_DROP_LIMITS = 3.0, (0.03, 0.3)
 # The master is solved to this share of the largest excess, within these limits: the first dual vectors are wild and are
 # not worth many digits.
 MASTER_SHARE, FINEST, COARSEST = 1e-2, 1e-9, 1e-4
@@ -43,13 +45,18 @@ MISFIT, CORRECTIONS = 1e-11, 3
 # Output weights below this share of the largest are zeros of the interior-point method.
 USED_RTOL = 1e-9
 # Columns with more than this share of the largest weight are kept whatever their score.
-NEEDED_RTOL = 1e-4
-# Random starts of local ascent in a round, and the most neurons in use that it starts from.
-ASCENT_STARTS, WARM_STARTS = 32, 40
+NEEDED_RTOL = 1e-3
+# Random starts of the first local ascent; those of a round are this number divided by the excess, within these limits:
+# first what is found at once matters, and in the end that nothing is missed. And the most neurons in use to start from.
+ASCENT_STARTS, STARTS_FACTOR, ASCENT_LIMITS = 32, 10.0, (32, 500)
+WARM_STARTS = 500
 # The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
 PRICING_SHARE = 0.25
 # Cones that an exhaustive search looks at before it settles for the bound it has, if no deadline is given.
 NODE_LIMIT = 100_000
+# Rounds without any improvement after which exhaustive search is tried where ascent still finds columns, and the share of
+# the time left that it gets.
+STALLED, SEARCH_SHARE = 3, 0.3
 # Rounds without any improvement of either bound after which rounding has the last word.
 PATIENCE = 8
 # Seconds that an exhaustive search gets after the deadline: without it there would be no bound at all.
@@ -166,7 +173,7 @@ def generate(
         columns += Columns.of(standard, *scaling.adopt(start.W[costs > 0], start.b[costs > 0]))
     dropped = columns[:0]
     best = DualBound(np.zeros(problem.n_samples), None, 0.0, "global")
-    dual, accuracy = None, COARSEST
+    dual, accuracy, excess = None, COARSEST, np.inf
     least, greatest, stalled, rounds = np.inf, 0.0, 0, 0
     while True:
         try:
@@ -187,9 +194,14 @@ def generate(
         if ascend_first and v.any() and not late:
             heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]
             starts = np.column_stack([network.W, network.b])[heaviest]
-            priced = pricer.ascend(v, n_starts=ASCENT_STARTS, starts=starts, random_state=rng)
-        if priced is None or stalled > 0 or priced.value <= limit * (1 + PRICING_SHARE * tol):
-            seconds = None if deadline is None else max(deadline - time.perf_counter(), LAST_BOUND_SECONDS)
+            seconds = None if deadline is None else deadline - time.perf_counter()
+            n_starts = int(np.clip(STARTS_FACTOR / max(excess, ROUNDING), *ASCENT_LIMITS))
+            priced = pricer.ascend(v, n_starts=n_starts, starts=starts, random_state=rng, time_limit=seconds)
+        done = priced is None or priced.value <= limit * (1 + PRICING_SHARE * tol)
+        if done or stalled > STALLED:
+            # While there are columns to add, a search that proves nothing must leave time to add them.
+            share = 1.0 if done else SEARCH_SHARE
+            seconds = None if deadline is None else max(share * (deadline - time.perf_counter()), LAST_BOUND_SECONDS)
             search = partial(
                 pricer,
                 tol=PRICING_SHARE * tol,
@@ -213,14 +225,19 @@ def generate(
             accuracy = max(accuracy * MASTER_SHARE, FINEST)
             continue
         new = np.abs(priced.scores) > limit * (1 + max(WORTHWHILE * excess, ROUNDING))
-        shortfall = np.clip(DROP_FACTOR * excess, *DROP_LIMITS)
+        if standard.loss.regularised:
+            shortfall = np.clip(DROP_FACTOR * excess, *DROP_LIMITS)
+        else:
+            shortfall = np.clip(CONSTRAINT_DROP_FACTOR * excess, *CONSTRAINT_DROP_LIMITS)
         weights = np.abs(master.weights)
         close = np.abs(columns.outputs.T @ dual) > (1 - shortfall) * standard_limit
         # Nothing is dropped in a round without progress: what was dropped might be what is missing.
         kept = close | (weights > NEEDED_RTOL * weights.max()) | (stalled > 0)
         dropped = columns[~kept]
         columns = columns[kept] + Columns.of(standard, *scaling.adopt(priced.W[new], priced.b[new]))
-        accuracy = float(np.clip(MASTER_SHARE * excess, FINEST, min(accuracy, COARSEST)))
+        # No progress with columns to add means that the master is not accurate enough to use them.
+        accuracy *= MASTER_SHARE if stalled > 0 else 1.0
+        accuracy = float(np.clip(MASTER_SHARE * excess, FINEST, np.clip(accuracy, FINEST, COARSEST)))
 
 
 def _starting_columns(standard: Problem, pricer: Pricer, scaling: Scaling, rng: np.random.Generator) -> Columns:

@@ -1,191 +1,224 @@
-"""Local ascent on the score: cheap columns, no proof.
+"""Local ascent on the score from many starts at once: cheap columns, no proof.
 
-The score is a difference of sublinear functions, F = P - M with P(u) = g0 . u + sum over c_i > 0 of c_i
-max(z_i . u, 0). One step replaces P by its tangent at u, which is below P, and maximises the concave rest
-over the unit ball exactly (`cvxrelu.pricing.relaxation`), kinks included: F never decreases, and a point that
-stays where it is satisfies the first-order conditions (the convex-concave procedure of Yuille and Rangarajan,
-2003). It ends after a few steps.
+    u <- u + t G(u) / norm(G(u)), then back to norm one, for falling t;   G(u) = g0 + sum over z_i . u > 0 of c_i z_i
 
-In free mode the bias is chosen exactly for the starting direction, at the best of the n hinges, by cumulative
-sums; then the steps move it together with w, in coordinates sheared so that the current bias costs nothing.
+All starts march together, by matrix products. The score is positively homogeneous, F(u) = G(u) . u, so this is a damped
+power iteration: where F is smooth it settles at maxima, for there G is parallel to u. The lengths t do not depend on
+success, because at kinks, where line searches get stuck, only short steps help; the best point on the way counts. Long
+steps take random starts to good regions; short ones take the best of them, and the starts that are given, to maxima.
+The best few of these are climbed to the end (`cvxrelu.pricing.climb`), which gets the kinks exactly right.
+
+Every start goes up on one side: for the score or for its negative.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.pricing.climb import best_biases, climb
 from cvxrelu.pricing.points import Points, Weights
-from cvxrelu.pricing.relaxation import relax, scratch_for
 from cvxrelu.pricing.result import Priced
 
-__all__ = ["DEFAULT_STARTS", "ascend", "climb"]
+__all__ = ["DEFAULT_STARTS", "Score", "ascend", "march"]
 
 Array = NDArray[np.float64]
 
 DEFAULT_STARTS = 16
-"""Random starts of an ascent; each is climbed for the score and for its negative."""
+"""Random starts of an ascent; each goes up for the score and for its negative."""
 
-MOST_STEPS = 100
-"""Steps of one climb; a handful is usual."""
+LONG = np.geomspace(2.0, 1e-3, 30)
+"""Steps from random starts, across the sphere at first."""
 
-PROGRESS = 1e-12
-"""Relative gain of a step below which a climb ends."""
+SHORT = np.geomspace(0.2, 1e-4, 30)
+"""Steps from good starts, long enough to follow a maximum that has moved since."""
 
-SHEAR = 1e-3
-"""Cost of moving the bias away from the current hinge in free mode: small enough not to hold it back."""
+BATCH_SIZE, LARGEST_BATCH = 2**17, 512
+"""(Point, start) pairs that march together, a megabyte that stays in the cache; and starts, to look at the clock."""
 
-TIE = 1e-10
-"""A place this close to the hinge, relative to its norm, is on it."""
+NEAR = 3e-3
+"""Of the neurons of one side that are closer than this (an angle) the best is kept: the others would add little."""
+
+MOST_COLUMNS = 300
+"""Neurons kept after each march, the best ones."""
+
+CLIMBED_SIZE, FEWEST_CLIMBS, MOST_CLIMBS = 200_000, 8, 64
+"""Climbs times the size of the lifted data, and limits: they are to take no longer than the marches."""
 
 DISTINCT = 1e-7
 """Neurons closer than this count as one."""
 
 
-@njit(cache=True, error_model="numpy")
-def _score(Z: Array, c: Array, linear: Array, u: Array) -> float:
-    value = 0.0
-    for q in range(len(u)):
-        value += linear[q] * u[q]
-    for i in range(len(c)):
-        dot = 0.0
-        for q in range(len(u)):
-            dot += Z[i, q] * u[q]
-        if dot > 0:
-            value += c[i] * dot
-    return value
+@dataclass(frozen=True, eq=False)
+class Score:
+    """F(u) = linear . u + sum_i c_i max(z_i . u, 0), for lifted neurons u.
 
-
-@njit(cache=True, error_model="numpy")
-def _best_bias(Z: Array, c: Array, linear: Array, u: Array) -> None:
-    """Put the hinge of u through the place where the score is largest, w kept.
-
-    With t_i = z_i . w (bias part left out) ascending, the score at the hinge t_k is
-    linear + sum_{i > k} c_i (t_i - t_k).
-    """
-    n, m = Z.shape
-    t = np.zeros(n)
-    for i in range(n):
-        for q in range(m - 1):
-            t[i] += Z[i, q] * u[q]
-    order = np.argsort(t)
-    mass, moment = 0.0, 0.0
-    best, hinge = -np.inf, 0.0
-    for k in range(n - 1, -1, -1):
-        i = order[k]
-        value = moment - mass * t[i]
-        if value > best:
-            best, hinge = value, t[i]
-        mass += c[i]
-        moment += c[i] * t[i]
-    if Z[0, m - 1] > 0:
-        u[m - 1] = -hinge / Z[0, m - 1]
-
-
-@njit(cache=True, error_model="numpy")
-def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Array:
-    """Climb from every start; the scores are those of (c, linear), so negate both for the other side.
-
-    Parameters
+    Attributes
     ----------
     Z, c, linear : (n, m), (n,), (m,)
         Lifted points, ReLU weights and linear part.
     normed : int
-        Number of leading components whose norm is 1; m, or m - 1 in free mode.
-    starts : (k, m)
-        Overwritten by the neurons reached; a start without a direction stays.
+        Number of leading components of a neuron whose norm is 1; m, or m - 1 in free mode.
 
-    Returns
-    -------
-    values : (k,)
-        Scores reached, not negative.
+    Examples
+    --------
+    >>> score = Score(np.eye(2), np.array([1.0, -1.0]), np.zeros(2), 2)
+    >>> score(np.array([[3.0, 1.0], [-1.0, 1.0]]))
+    array([ 2., -1.])
     """
-    n, m = Z.shape
-    free = normed < m
-    concave = np.flatnonzero(c < 0)
-    scratch = scratch_for(m)
-    offset, u, mean = np.empty(m), np.empty(m), np.empty(m)
-    rays = np.empty((0, m))
-    t = np.zeros(normed)
-    size = np.empty(n)
-    for i in range(n):
-        size[i] = np.sqrt(np.sum(Z[i] * Z[i]))
-    values = np.zeros(len(starts))
-    for k in range(len(starts)):
-        norm = np.sqrt(np.sum(starts[k, :normed] ** 2))
-        if norm == 0:
-            continue
-        starts[k] /= norm
-        value = _score(Z, c, linear, starts[k])
-        tie = TIE
-        for _ in range(MOST_STEPS):
-            offset[:] = linear
-            for i in range(n):
-                if c[i] > 0:
-                    dot = 0.0
-                    for q in range(m):
-                        dot += Z[i, q] * starts[k, q]
-                    if dot > tie * size[i]:
-                        for q in range(m):
-                            offset[q] += c[i] * Z[i, q]
-            if free:
-                t[:] = starts[k, normed] * starts[k, :normed]
-            u[:] = starts[k]
-            relax(offset, concave, Z, c, rays, t, (0.0, np.inf, SHEAR if free else 0.0), u, mean, scratch)
-            norm = np.sqrt(np.sum(u[:normed] ** 2))
-            if norm == 0:
-                break
-            u /= norm
-            now = _score(Z, c, linear, u)
-            if not now > value + PROGRESS * abs(value):
-                # On a kink of P there are two tangents, and the other one may lead on.
-                if tie < 0:
-                    break
-                tie = -TIE
-                continue
-            tie = TIE
-            value = now
-            starts[k] = u
-        values[k] = max(value, 0.0)
-    return values
+
+    Z: Array
+    c: Array
+    linear: Array
+    normed: int
+
+    @classmethod
+    def of(cls, points: Points, weights: Weights) -> "Score":
+        """Return the score of a dual vector."""
+        Z, a = np.ascontiguousarray(points.lifted), points.negative_slope
+        return cls(Z, (1 - a) * weights.v, a * (weights.v @ Z), Z.shape[1] - (points.bias == "free"))
+
+    def __call__(self, neurons: Array) -> Array:
+        """Return F of each row."""
+        return neurons @ self.linear + np.maximum(neurons @ self.Z.T, 0.0) @ self.c
+
+    def gradients(self, neurons: Array) -> Array:
+        """Return G of each row; at a kink, that of the side where the kink's own term vanishes."""
+        return ((neurons @ self.Z.T > 0) * self.c) @ self.Z + self.linear
 
 
-def ascend(points: Points, weights: Weights, starts: Array) -> Priced:
-    """Climb from each start for the score and for its negative, and return the distinct neurons reached.
+def march(score: Score, sides: Array, starts: Array, lengths: Array) -> Array:
+    """Take steps along the gradient on the sphere, and return the best neurons on the way.
 
     Parameters
     ----------
-    starts : ndarray of shape (k, d + 1)
-        Rows (w, b) in the centred coordinates. In free mode the better of the given bias and the best one for
-        w is where the climb begins.
+    score : Score
+        What to increase.
+    sides : (k,)
+        1.0 where the score is to rise and -1.0 where it is to fall.
+    starts : (k, m)
+        Neurons of any norm.
+    lengths : (steps,)
+        Lengths of the steps.
+
+    Returns
+    -------
+    (k, m) array
+        Unit neurons; a start of norm zero may stay.
+
+    Examples
+    --------
+    >>> score = Score(np.array([[3.0, 4.0]]), np.ones(1), np.zeros(2), 2)
+    >>> march(score, np.ones(1), np.array([[1.0, 0.0]]), LONG).round(1)
+    array([[0.6, 0.8]])
     """
-    Z = points.lifted
-    a = points.negative_slope
-    free = points.bias == "free"
-    normed = Z.shape[1] - free
-    lifted = starts[:, : Z.shape[1]].copy()
-    if free and points.radius > 0:
-        lifted[:, -1] /= points.radius
-    c, linear = (1 - a) * weights.v, a * (weights.v @ Z)
-    reached = [np.empty((0, Z.shape[1]))]
-    for side in (1.0, -1.0):
-        begin = lifted.copy()
-        if free:
-            for row in begin:
-                given = _score(Z, side * c, side * linear, row)
-                moved = row.copy()
-                _best_bias(Z, side * c, side * linear, moved)
-                if _score(Z, side * c, side * linear, moved) > given:
-                    row[:] = moved
-        # One by one, so that an interruption is noticed between two climbs.
-        for k in range(len(begin)):
-            row = begin[k : k + 1]
-            if climb(Z, side * c, side * linear, normed, row)[0] > 0:
-                reached.append(row)
-    columns = distinct(np.concatenate(reached))
-    return points.report(
-        weights, unlift(points, columns), upper=np.inf, method="ascent", complete=False, nodes=2 * len(starts)
+    here = _unit(starts, score.normed)
+    best, reached = np.full(len(here), -np.inf), here.copy()
+    for length in lengths:
+        gradients = sides[:, None] * score.gradients(here)
+        values = np.einsum("km,km->k", gradients, here)
+        better = values > best
+        best[better], reached[better] = values[better], here[better]
+        here = _unit(here + length * _unit(gradients, here.shape[1]), score.normed)
+    return reached
+
+
+def ascend(points: Points, weights: Weights, given: Array, random: Array, stop: Callable[[], bool]) -> Priced:
+    """Go up from all starts, and return the neurons reached that are not almost the same.
+
+    Parameters
+    ----------
+    points, weights
+        The places and the dual vector on them.
+    given, random : (k, d + 1)
+        Rows (w, b) in the centred coordinates. Given ones go up on the side of their score, random ones on both. In
+        free mode they begin with the better of their own bias and the best one for w.
+    stop : callable
+        Asked between batches; once true, what has been reached is returned.
+    """
+    score = Score.of(points, weights)
+    given, random = _lift(points, given), np.repeat(_lift(points, random), 2, axis=0)
+    given_sides = np.where(score(given) >= 0, 1.0, -1.0)
+    sides = np.resize([1.0, -1.0], len(random))
+
+    scouts = _Reached.by_march(score, sides, random, LONG, stop)
+    found = _Reached.by_march(
+        score, np.append(given_sides, scouts.sides), np.concatenate([given, scouts.neurons]), SHORT, stop
     )
+    most = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MOST_CLIMBS))
+    for k, side in enumerate(found.sides[:most]):
+        if stop():
+            break
+        climb(score.Z, side * score.c, side * score.linear, score.normed, found.neurons[k : k + 1])
+    columns = _Reached.best(score, found.sides, found.neurons).neurons
+    return points.report(
+        weights,
+        unlift(points, columns),
+        upper=np.inf,
+        method="ascent",
+        complete=False,
+        nodes=len(given) + len(random),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Reached:
+    """Neurons with a positive score on their sides, none almost the same as a better one, the best first."""
+
+    sides: Array
+    neurons: Array
+
+    @classmethod
+    def by_march(
+        cls, score: Score, sides: Array, starts: Array, lengths: Array, stop: Callable[[], bool]
+    ) -> "_Reached":
+        """March in batches; starts whose batch is not reached in time stay where they are."""
+        neurons = _unit(starts, score.normed)
+        size = int(np.clip(BATCH_SIZE // len(score.Z), 1, LARGEST_BATCH))
+        for begin in range(0, len(neurons), size):
+            if stop():
+                break
+            batch = slice(begin, begin + size)
+            begun = _with_best_biases(score, sides[batch], neurons[batch])
+            neurons[batch] = march(score, sides[batch], begun, lengths)
+        return cls.best(score, sides, neurons)
+
+    @classmethod
+    def best(cls, score: Score, sides: Array, neurons: Array) -> "_Reached":
+        """Keep the best neurons that are not near each other."""
+        values = sides * score(neurons)
+        order = np.argsort(-values, kind="stable")
+        order = order[values[order] > 0]
+        directions = _unit(neurons, neurons.shape[1])
+        kept = np.empty(0, dtype=np.intp)
+        for k in order:
+            near = directions[kept] @ directions[k] > 1 - NEAR**2 / 2
+            if not (near & (sides[kept] == sides[k])).any():
+                kept = np.append(kept, k)
+                if len(kept) == MOST_COLUMNS:
+                    break
+        return cls(sides[kept], neurons[kept])
+
+
+def _unit(rows: Array, normed: int) -> Array:
+    """Divide rows by the norms of their leading components, where these are not zero."""
+    norms = np.linalg.norm(rows[:, :normed], axis=1, keepdims=True)
+    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+
+
+def _with_best_biases(score: Score, sides: Array, neurons: Array) -> Array:
+    """Return neurons with the better of their own bias and the best one for w, in free mode."""
+    neurons = neurons.copy()
+    if score.normed == neurons.shape[1]:
+        return neurons
+    moved = neurons.copy()
+    for side in (1.0, -1.0):
+        moved[sides == side, -1] = best_biases(score.Z, side * score.c, neurons[sides == side])
+    better = sides * score(moved) > sides * score(neurons)
+    neurons[better] = moved[better]
+    return neurons
 
 
 def random_starts(points: Points, n_starts: int, random_state: int | np.random.Generator | None) -> Array:
@@ -209,6 +242,14 @@ def given_starts(points: Points, starts: ArrayLike) -> Array:
     rows = rows.copy()
     rows[:, -1] += rows[:, :-1] @ points.centre
     return rows
+
+
+def _lift(points: Points, rows: Array) -> Array:
+    """Turn rows (w, b) in the centred coordinates into lifted neurons."""
+    lifted = rows[:, : points.lifted.shape[1]].copy()
+    if points.bias == "free" and points.radius > 0:
+        lifted[:, -1] /= points.radius
+    return lifted
 
 
 def unlift(points: Points, neurons: Array) -> Array:

@@ -42,7 +42,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.pricing.ascent import climb, distinct, unlift
+from cvxrelu.pricing.ascent import distinct, unlift
+from cvxrelu.pricing.climb import climb
 from cvxrelu.pricing.cone_bound import Cutoff, Problem
 from cvxrelu.pricing.cone_split import ERROR_LIMIT, branch, plant
 from cvxrelu.pricing.coordinates import choose_frame, merge_kinks

@@ -96,6 +96,7 @@ class Pricer:
         n_starts: int = DEFAULT_STARTS,
         starts: ArrayLike | None = None,
         random_state: int | np.random.Generator | None = None,
+        time_limit: float | None = None,
     ) -> Priced:
         """Find good neurons by local ascent; this proves nothing, so `upper` is infinite.
 
@@ -104,16 +105,19 @@ class Pricer:
         v : array_like of shape (n_samples,)
             Dual vector; it must sum to zero in free mode.
         n_starts : int, default=16
-            Number of random starts.
+            Number of random starts; each goes up for the score and for its negative.
         starts : array_like of shape (k, n_features + 1), optional
-            Further starts, rows (w, b).
+            Further starts, rows (w, b); each goes up on the side of its score.
         random_state : int or Generator, optional
             Source of the random starts.
+        time_limit : float, optional
+            Seconds; on expiry what was reached is returned.
 
         Returns
         -------
         Priced
-            The distinct local maxima reached, of either sign.
+            The neurons reached, of either sign, and of those that are almost the same the best. The best are local
+            maxima up to rounding, the others nearly so.
 
         Raises
         ------
@@ -127,10 +131,13 @@ class Pricer:
         5.0
         """
         weights = self.points.weigh(v)
-        rows = random_starts(self.points, n_starts, random_state)
-        if starts is not None:
-            rows = np.concatenate([given_starts(self.points, starts), rows])
-        return ascend(self.points, weights, rows)
+        start = time.monotonic()
+
+        def stop() -> bool:
+            return time_limit is not None and time.monotonic() - start >= time_limit
+
+        given = given_starts(self.points, np.empty((0, self.points.X.shape[1] + 1)) if starts is None else starts)
+        return ascend(self.points, weights, given, random_starts(self.points, n_starts, random_state), stop)
 
 
 def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto") -> Pricer:

@@ -1,10 +1,14 @@
 """Local ascent: never more than gamma, usually all of it, and local maxima indeed."""
 
+import time
+
 import numpy as np
 import pytest
 
 from cvxrelu.errors import InputError
 from cvxrelu.pricing import make_pricer
+from cvxrelu.pricing.ascent import LONG, NEAR, SHORT, Score, march
+from cvxrelu.pricing.points import Points
 from tests.pricing.reference import BIASES, SLOPES, check_priced, scores
 
 
@@ -61,3 +65,76 @@ def test_nothing_to_climb():
         pricer.ascend(np.zeros(3), starts=[[1.0]])
     with pytest.raises(InputError, match="n_starts"):
         pricer.ascend(np.zeros(3), n_starts=-1)
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+@pytest.mark.parametrize("bias", BIASES)
+def test_score_and_gradients_are_those_of_the_neurons(bias, slope):
+    X, v = noise(20, 3, seed=4)
+    points = Points.prepare(X, bias, slope)
+    score = Score.of(points, points.weigh(v))
+    W, b = np.random.default_rng(5).standard_normal((6, 3)), np.linspace(-1.0, 1.0, 6)
+    columns = {
+        "free": [W, (b + W @ points.centre) / points.radius],
+        "joint": [W, b],
+        "none": [W],
+    }
+    neurons = np.column_stack(columns[bias])
+    expected = scores(X, v, W, b if bias != "none" else 0 * b, slope)
+    np.testing.assert_allclose(score(neurons), expected, atol=1e-12)
+    np.testing.assert_allclose((score.gradients(neurons) * neurons).sum(axis=1), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("lengths", [LONG, SHORT], ids=["long", "short"])
+@pytest.mark.parametrize("bias", BIASES)
+def test_marching_never_descends(bias, lengths):
+    X, v = noise(40, 3, seed=6)
+    points = Points.prepare(X, bias, 0.1)
+    score = Score.of(points, points.weigh(v))
+    starts = np.random.default_rng(7).standard_normal((30, score.Z.shape[1]))
+    starts /= np.linalg.norm(starts[:, : score.normed], axis=1)[:, None]
+    sides = np.resize([1.0, -1.0], len(starts))
+    reached = march(score, sides, starts, lengths)
+    assert (sides * score(reached) >= sides * score(starts) - 1e-12).all()
+    assert np.mean(sides * score(reached)) > np.mean(sides * score(starts)) + 1.0
+    np.testing.assert_allclose(np.linalg.norm(reached[:, : score.normed], axis=1), 1)
+
+
+def test_neurons_are_not_almost_the_same():
+    X, v = noise(200, 6, seed=8)
+    found = make_pricer(X, "none").ascend(v, n_starts=200, random_state=0)
+    closeness = found.W @ found.W.T - np.eye(len(found.W))
+    same_side = np.sign(found.scores)[:, None] == np.sign(found.scores)
+    assert len(found.W) > 50
+    assert closeness[same_side].max() <= 1 - NEAR**2 / 2 + 1e-12
+    assert (np.diff(np.abs(found.scores)) <= 0).all()
+
+
+def test_given_starts_go_up_on_their_side():
+    X, v = noise(60, 4, seed=9)
+    start = np.random.default_rng(10).standard_normal((10, 5))
+    start[:, -1] = 0.0
+    pricer = make_pricer(X, "none")
+    for row in start:
+        found = pricer.ascend(v, n_starts=0, starts=[row])
+        before = scores(X, v, row[:-1], 0.0, 0.0)[0] / np.linalg.norm(row)
+        assert found.scores[0] * np.sign(before) >= abs(before)
+
+
+def test_misses_little_of_a_large_problem():
+    X, v = noise(400, 10, seed=11)
+    pricer = make_pricer(X, "none")
+    few, many = (pricer.ascend(v, n_starts=count, random_state=count).value for count in (200, 2000))
+    assert few >= 0.99 * many
+
+
+@pytest.mark.parametrize("bias", BIASES)
+def test_time_limit(bias):
+    X, v = noise(3000, 10, seed=12)
+    pricer = make_pricer(X, bias)
+    whole = pricer.ascend(v, n_starts=20, random_state=0)
+    assert pricer.ascend(v, n_starts=20, random_state=0, time_limit=np.inf).value == whole.value
+    check_priced(pricer.ascend(v, n_starts=20, random_state=0, time_limit=0.0), X, v, bias, 0.0)
+    begin = time.process_time()
+    pricer.ascend(v, n_starts=2000, random_state=0, time_limit=0.1)
+    assert time.process_time() - begin < 5.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize, nnls
 
-from cvxrelu.pricing.ascent import climb
+from cvxrelu.pricing.climb import best_biases, climb
 from cvxrelu.pricing.nearest import nearest
 from cvxrelu.pricing.relaxation import relax, scratch_for
 from cvxrelu.pricing.sweep import sweep
@@ -94,3 +94,15 @@ def test_climbing_never_descends():
     after = starts @ g + np.maximum(starts @ Z.T, 0) @ c
     assert (after >= before - 1e-12).all()
     np.testing.assert_allclose(np.maximum(after, 0), values, atol=1e-12)
+
+
+def test_best_biases_are_the_best_of_the_hinges():
+    rng = np.random.default_rng(2)
+    Z, W = np.column_stack([rng.standard_normal((15, 3)), np.full(15, 2.0)]), rng.standard_normal((6, 4))
+    c = rng.standard_normal(15)
+    c -= c.mean()
+    T = W[:, :3] @ Z[:, :3].T
+    at_hinges = np.maximum(T[:, :, None] - T[:, None, :], 0.0).transpose(0, 2, 1) @ c
+    W[:, 3] = best_biases(Z, c, W)
+    np.testing.assert_allclose(np.maximum(W @ Z.T, 0.0) @ c, at_hinges.max(axis=1), atol=1e-12)
+    assert (best_biases(Z * [1.0, 1.0, 1.0, 0.0], c, W) == 0).all()
