@@ -54,8 +54,8 @@ WARM_STARTS = 500
 PRICING_SHARE = 0.25
 # Cones that an exhaustive search looks at before it settles for the bound it has, if no deadline is given.
 NODE_LIMIT = 100_000
-# Rounds without any improvement after which exhaustive search is tried where ascent still finds columns, and the share of
-# the time left that it gets.
+# Rounds without any improvement after which exhaustive search is tried where ascent still finds columns, and the share
+# of the time left that it gets.
 STALLED, SEARCH_SHARE = 3, 0.3
 # Rounds without any improvement of either bound after which rounding has the last word.
 PATIENCE = 8
