@@ -50,7 +50,7 @@ def measure(name: str) -> Record:
     problem = case.problem()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        _warm_up(problem)
+        warm_up(problem)
         caught.clear()
         seeds = itertools.count()
         options = {"method": "generate", "tol": case.tol, "time_limit": case.time_limit}
@@ -83,7 +83,7 @@ def measure(name: str) -> Record:
     return record
 
 
-def _warm_up(problem: cr.Problem) -> None:
+def warm_up(problem: cr.Problem) -> None:
     """Load the compiled kernels that a problem needs, by a part of it and a few steps of its pricing."""
     few = slice(WARM_SAMPLES)
     options = {"loss": problem.loss, "bias": problem.bias, "alpha": problem.alpha}
