@@ -14,6 +14,7 @@ competed counts too, if it is larger. Every run has a process, which is killed a
 """
 
 import argparse
+import math
 import os
 import unittest.mock
 from collections.abc import Iterable, Mapping
@@ -36,8 +37,8 @@ NAME = "comparison"
 SECONDS, LARGE_SECONDS, GRACE = 6.0, 120.0, 3.0
 # JAX would use all cores for one training.
 ENVIRONMENT = ONE_THREAD | {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
-# Excesses up to which a method found the best, for the sentence on each.
-SAME, CLOSE = 1e-5, 1e-2
+# Excesses up to which a method found the best, and came close; percentages are written up to the last.
+SAME, CLOSE, VAST = 1e-5, 1e-2, 1e2
 # Points of a curve that are kept, and their digits; dots an inch of the picture.
 CURVE_POINTS, DIGITS, DPI = 60, 8, 80
 
@@ -52,8 +53,6 @@ def compete(name: str, sizes: Sizes, seconds: float, without_pyscnn: str | None)
         if applies(method, problem) and not (method == "pyscnn" and without_pyscnn)
     }
     runs = {method: _run(problem, outcome) for method, outcome in outcomes.items()}
-    entries: dict[str, Entry] = {method: outcome.value for method, outcome in outcomes.items() if outcome.value}
-    finders = sorted(entries, key=lambda method: runs[method]["objective"])
     record = {
         "n_samples": problem.n_samples,
         "n_features": problem.n_features,
@@ -65,19 +64,33 @@ def compete(name: str, sizes: Sizes, seconds: float, without_pyscnn: str | None)
         "runs": runs,
         "environment": before,
     }
-    if not finders:
-        return record | {"failure": "no method returned a network"}
-    best = runs[finders[0]]["objective"]
-    asked = with_deadline(certified, problem, seconds, entries[finders[0]].network, seconds=GRACE * seconds)
+    entries: dict[str, Entry] = {name: outcomes[name].value for name, run in runs.items() if "failure" not in run}
+    return record | _held_against_bounds(problem, entries, runs, seconds)
+
+
+def _held_against_bounds(
+    problem: cr.Problem, entries: Mapping[str, Entry], runs: Mapping[str, Record], seconds: float
+) -> Record:
+    """Return the best network and what is proven of it, and add to every run how far it is from both."""
+    if not entries:
+        return {"failure": "no method returned a network"}
+    finder = min(entries, key=lambda method: runs[method]["objective"])
+    best = runs[finder]["objective"]
+    asked = with_deadline(certified, problem, seconds, entries[finder].network, seconds=GRACE * seconds)
     bounds = {"certify": asked.value.lower} if asked.value else {}
     bounds |= {method: entry.certificate.lower for method, entry in entries.items() if entry.certificate}
     lower = max(bounds.values(), default=0.0)
     for method in entries:
         objective = runs[method]["objective"]
-        runs[method] |= {"excess": objective / best - 1, "relative_gap": 1 - lower / objective}
-    certification = {"seconds": asked.seconds, "failure": asked.failure}
-    found = {"best": best, "best_of": finders[0], "lower": lower, "relative_gap": 1 - lower / best}
-    return record | found | {"lower_bounds": bounds, "certify": certification}
+        runs[method].update(excess=objective / best - 1, relative_gap=1 - lower / objective)
+    return {
+        "best": best,
+        "best_of": finder,
+        "lower": lower,
+        "relative_gap": 1 - lower / best,
+        "lower_bounds": bounds,
+        "certify": {"seconds": asked.seconds, "failure": asked.failure},
+    }
 
 
 def _run(problem: cr.Problem, outcome: Outcome) -> Record:
@@ -86,10 +99,13 @@ def _run(problem: cr.Problem, outcome: Outcome) -> Record:
     if outcome.value is None:
         return record | {"failure": outcome.failure}
     entry: Entry = outcome.value
+    scored = score(problem, entry.network)
+    if not math.isfinite(scored["objective"]):
+        return record | {"failure": f"no finite objective: {entry.remark}"}
     record["seconds"] = entry.seconds or outcome.seconds
     kept = np.unique(np.linspace(0, len(entry.curve) - 1, CURVE_POINTS).round().astype(int)) if entry.curve else []
     curve = [[float(f"{value:.{DIGITS}g}") for value in entry.curve[k]] for k in kept]
-    return record | score(problem, entry.network) | {"remark": entry.remark, "seconds, objective": curve}
+    return record | scored | {"remark": entry.remark, "seconds, objective": curve}
 
 
 def run(
@@ -139,8 +155,8 @@ def _cell(run: Record | None) -> str:
 
 
 def _small(share: float) -> str:
-    """Return a share as a percentage, or in powers of ten if it is small."""
-    if share >= CLOSE:
+    """Return a share as a percentage, or in powers of ten if it is small or vast."""
+    if CLOSE <= share < VAST:
         return f"{100 * share:.0f} %"
     return f"{share:.0e}" if share > 0 else "0"
 

@@ -22,7 +22,8 @@ STYLES = {
 }
 # Excesses are drawn between these; what is smaller is the best, up to rounding.
 LOWEST, HIGHEST = 1e-7, 10.0
-EARLIEST = 1e-3
+# Seconds on the left, and how far the axis goes on behind the last mark.
+EARLIEST, LATER = 2e-3, 1.5
 COLUMNS = 5
 UNPROVEN = "0.9"
 
@@ -33,12 +34,14 @@ def draw(problems: Mapping[str, Record]) -> Figure:
     rows = -(-len(scored) // COLUMNS)
     figure = Figure(figsize=(14, 0.9 + 2.6 * rows), layout="constrained")
     panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+    latest = max(run["seconds"] for problem in scored.values() for run in problem["runs"].values())
+    panels[0, 0].set_xlim(EARLIEST, LATER * latest)
     for axes, (name, problem) in zip(panels.flat, scored.items(), strict=False):
         _panel(axes, name, problem)
     for axes in panels.flat[len(scored) :]:
         axes.set_axis_off()
     figure.supxlabel("seconds")
-    figure.supylabel("objective above the best that any method found, relative")
+    figure.supylabel("objective above the best found, relative")
     handles = {handle.get_label(): handle for axes in panels.flat for handle in axes.get_legend_handles_labels()[0]}
     figure.legend(handles=list(handles.values()), loc="outside upper center", ncols=len(handles), frameon=False)
     return figure
@@ -49,7 +52,7 @@ def _panel(axes: Axes, name: str, problem: Record) -> None:
         axes.axhspan(LOWEST, problem["relative_gap"], color=UNPROVEN, linewidth=0, label="not proven of the best")
     for method, run in problem["runs"].items():
         colour, marker = STYLES[method]
-        style = {"color": colour, "markeredgecolor": "white", "markersize": 8, "linestyle": "", "clip_on": False}
+        style = {"color": colour, "markeredgecolor": "white", "markersize": 9, "linestyle": "", "clip_on": False}
         if run.get("failure"):
             axes.plot(run["seconds"], HIGHEST, "x", color=colour, markersize=8, clip_on=False)
             continue
@@ -59,8 +62,7 @@ def _panel(axes: Axes, name: str, problem: Record) -> None:
         end = _excess(np.array([run["objective"]]), problem["best"])
         axes.plot([run["seconds"]], end, marker, label=method, **style, zorder=3)
     axes.set(xscale="log", yscale="log", ylim=(LOWEST, HIGHEST))
-    axes.set_xlim(left=EARLIEST)
-    axes.set_title(f"{name}  (N={problem['n_samples']}, d={problem['n_features']})", fontsize=10)
+    axes.set_title(f"{name}  (N={problem['n_samples']}, d={problem['n_features']})", fontsize=9)
     bare(axes)
 
 

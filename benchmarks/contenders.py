@@ -6,21 +6,25 @@ A contender is told how long it may take; it is killed some time later. Trained 
 steps as fit a fixed amount of arithmetic, so that the same seed gives the same network on every machine.
 """
 
+import functools
 import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
 import cvxrelu as cr
 from benchmarks.baselines import gradient_descent, pyscnn, sklearn_mlp
-from benchmarks.column_generation import WARM_SAMPLES, warm_up
+from benchmarks.column_generation import part, warm_up
 from cvxrelu.certificate import Certificate
 
 __all__ = ["CONTENDERS", "Entry", "applies", "certified"]
 
 Call = Callable[[], "Entry"]
+Given = ParamSpec("Given")
+Value = TypeVar("Value")
 
 WIDTH, SEED = 100, 0
 # The start of trained networks; Adam's first step, which falls to zero; steps of gradient descent on the mean loss.
@@ -59,19 +63,33 @@ class Entry:
 def solved(problem: cr.Problem, seconds: float, method: str = "auto") -> Call:
     """Prepare `cvxrelu.solve`."""
 
+    @_quietly
     def call() -> Entry:
         fit = cr.solve(problem, method, time_limit=seconds, random_state=SEED)
         curve = [(row.seconds, row.upper) for row in fit.history if math.isfinite(row.upper)]
         certificate = fit.certificate if fit.certificate.scope == "global" else None
         return Entry(fit.network, curve, f"{fit.method}: {fit.status.name.lower()}", certificate)
 
-    warnings.simplefilter("ignore", cr.AccuracyWarning)  # the gap is in the record
-    warm_up(problem)
-    few = cr.Problem(
-        problem.X[:WARM_SAMPLES], problem.y[:WARM_SAMPLES], problem.loss, problem.bias, alpha=problem.alpha
-    )
-    cr.solve(few, method, time_limit=1.0)
+    _quietly(_load)(problem, method)
     return call
+
+
+def _load(problem: cr.Problem, method: str) -> None:
+    """Load the compiled kernels that a method needs for a problem."""
+    warm_up(problem)
+    cr.solve(part(problem), method, time_limit=1.0)
+
+
+def _quietly(function: Callable[Given, Value]) -> Callable[Given, Value]:
+    """Return a function without its warnings of gaps that stay open, which are in the record."""
+
+    @functools.wraps(function)
+    def quiet(*arguments: Given.args, **options: Given.kwargs) -> Value:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cr.AccuracyWarning)
+            return function(*arguments, **options)
+
+    return quiet
 
 
 def sampled(problem: cr.Problem, seconds: float) -> Call:
@@ -127,11 +145,12 @@ def convex_package(problem: cr.Problem, seconds: float) -> Call:
 def certified(problem: cr.Problem, seconds: float, network: cr.Network) -> Callable[[], Certificate]:
     """Prepare the certificate of a network, searched from that network and with another seed than `solved`."""
 
+    @_quietly
     def call() -> Certificate:
         options = {"time_limit": seconds, "random_state": SEED + 1, "warm_start": network}
         return cr.certify(network, problem, **options)
 
-    solved(problem, seconds)
+    _quietly(_load)(problem, "auto")
     return call
 
 

@@ -71,14 +71,14 @@ def spirals(n_samples: int, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
 def moons(n_samples: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return two half moons."""
     X, labels = datasets.make_moons(n_samples, noise=MOONS_NOISE, random_state=int(rng.integers(2**31)))
-    return X, labels == 1
+    return np.asarray(X), np.asarray(labels) == 1
 
 
 def circles(n_samples: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return a circle inside another."""
     seed = int(rng.integers(2**31))
     X, labels = datasets.make_circles(n_samples, noise=CIRCLES_NOISE, factor=CIRCLES_RATIO, random_state=seed)
-    return X, labels == 1
+    return np.asarray(X), np.asarray(labels) == 1
 
 
 Sample = Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]]
