@@ -40,7 +40,7 @@ ENVIRONMENT = ONE_THREAD | {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
 # Excesses up to which a method found the best, and came close; percentages are written up to the last.
 SAME, CLOSE, VAST = 1e-5, 1e-2, 1e2
 # Points of a curve that are kept, and their digits; dots an inch of the picture.
-CURVE_POINTS, DIGITS, DPI = 60, 8, 80
+CURVE_POINTS, DIGITS, DPI = 60, 8, 72
 
 
 def compete(name: str, sizes: Sizes, seconds: float, without_pyscnn: str | None) -> Record:
