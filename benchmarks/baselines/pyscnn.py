@@ -8,6 +8,7 @@ which is our squared loss without biases, restricted to sampled sign patterns. I
 its dependencies (torch) are none of ours; by default in this one.
 """
 
+import math
 import os
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def train(problem: cr.Problem, settings: Settings, time_limit: float) -> Trained
             [interpreter(), str(WORKER), str(given), str(returned)],
             capture_output=True,
             text=True,
-            timeout=time_limit,
+            timeout=None if math.isinf(time_limit) else time_limit,
             check=False,
         )
         if done.returncode != 0:

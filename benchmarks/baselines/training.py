@@ -17,9 +17,11 @@ the logistic losses it is alpha = L, and with the mean of squares (no half) alph
 `alpha` A of scikit-learn's networks is alpha = A / N.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -58,11 +60,15 @@ Weights = Any  # a pytree of arrays
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A point of the training curve; the loss is the sum over the data, without any penalty."""
+    """A point of the training curve; the loss is the sum over the data, without any penalty.
+
+    The seconds since the start, compilation included, are left out of comparisons: two runs never agree in them.
+    """
 
     step: int
     loss: float
     cost: float
+    seconds: float = field(default=math.nan, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +167,7 @@ def descend(
     Training
         The network, whether or not training succeeded; the last checkpoint's, if it diverged.
     """
+    started = time.perf_counter()
     state = _begin(method, weights, data, key)
     target = -np.inf if tol is None else tol
     curve: list[Checkpoint] = []
@@ -171,7 +178,8 @@ def descend(
             failure = f"diverged after step {int(state.steps)}"
             break
         state = reached
-        curve.append(Checkpoint(int(state.steps), float(state.loss), cost(read(state.weights))))
+        seconds = time.perf_counter() - started
+        curve.append(Checkpoint(int(state.steps), float(state.loss), cost(read(state.weights)), seconds))
         if state.loss <= target:
             break
     else:
