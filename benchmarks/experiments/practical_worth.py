@@ -163,7 +163,7 @@ def evaluate(method: str, data: str, split: int, size: Size) -> Record:
         chosen.estimator.fit(X[train], y[train])
         seconds = time.process_time() - started
         predictions = chosen.estimator.predict(X[test])
-    # Ours fits a network a class if there are more than two; the value chosen is fitted once more, to all training data.
+    # Ours fits a network a class if there are more than two; the value chosen is fitted once more, to all data.
     networks = len(np.unique(y)) if method == OURS and not regression else 1
     networks = networks if networks > 2 else 1
     return {
