@@ -26,6 +26,7 @@ BENCHMARKS = (
     "experiments.lazy_training",
     "experiments.annealing",
     "experiments.wasserstein_flow",
+    "experiments.practical_worth",
 )
 
 

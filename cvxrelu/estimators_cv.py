@@ -2,8 +2,9 @@ r"""scikit-learn estimators that choose the strength of regularisation by cross-
 
     alpha_ = the alpha on the grid with the least mean over folds of the error on the fold of the path of the others
 
-The grid falls from the smallest alpha for which a constant is optimal on all data (`cvxrelu.alpha_max`); every fold
-follows the whole path (`cvxrelu.path`), and the network is then fitted to all data with `alpha_`.
+The grid falls from the smallest alpha for which a constant is optimal on all data (`cvxrelu.alpha_max`), or from the
+estimate of it by the best neuron found where its search is cut short; every fold follows the whole path
+(`cvxrelu.path`), and the network is then fitted to all data with `alpha_`.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ from cvxrelu.estimators import ReLUClassifier, ReLURegressor
 from cvxrelu.fit import Fit
 from cvxrelu.problem import Problem
 from cvxrelu.regularisation_path import Path, alpha_grid, path
-from cvxrelu.zero_cost import best_of_zero_cost
+from cvxrelu.zero_cost import ZeroCost, best_of_zero_cost
 
 __all__ = ["ReLUClassifierCV", "ReLURegressorCV"]
 
@@ -57,11 +58,8 @@ class _CrossValidated:
     def _grid(self, problems: Iterable[Problem]) -> Array:
         """Return the strengths to try: those given, or a grid from the largest alpha_max of the problems."""
         if self.alphas is None:
-            return alpha_grid(
-                max(best_of_zero_cost(problem, self.time_limit).alpha_max for problem in problems),
-                self.n_alphas,
-                self.eps,
-            )
+            largest = max(_start_of_grid(best_of_zero_cost(problem, self.time_limit)) for problem in problems)
+            return alpha_grid(largest, self.n_alphas, self.eps)
         return np.sort(np.atleast_1d(np.asarray(self.alphas, dtype=float)))[::-1]
 
     def _path(self, problem: Problem, alphas: ArrayLike, tol: float) -> Path:
@@ -92,6 +90,17 @@ class _CrossValidated:
         return np.column_stack(cast("list[Array]", columns))
 
 
+def _start_of_grid(constant: ZeroCost) -> float:
+    """Return alpha_max or, where the search for it was cut short, what the best neuron found makes of it.
+
+    The proven bound is then two to four times too large on real data of ten to thirty features, and a fifth of a grid
+    that started there would be spent on constants.
+    """
+    if constant.complete or constant.priced is None:
+        return constant.alpha_max
+    return constant.priced.value / len(constant.dual)
+
+
 class ReLURegressorCV(_CrossValidated, ReLURegressor):
     """Least squares with the cost of the network as the penalty, whose strength is chosen by cross-validation.
 
@@ -101,7 +110,8 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
     Parameters
     ----------
     alphas : (k,) array_like, optional
-        Strengths to try, positive; by default a grid of `n_alphas` from `cvxrelu.alpha_max` of all data down.
+        Strengths to try, positive; by default a grid of `n_alphas` from `cvxrelu.alpha_max` of all data down,
+        or from the estimate of it by the best neuron found where its search is cut short.
     n_alphas : int, default 10
         Length of the grid.
     eps : float, default 1e-3

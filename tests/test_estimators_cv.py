@@ -53,6 +53,22 @@ def test_regressor_chooses_what_cross_validation_by_hand_chooses():
     np.testing.assert_array_equal(model.predict(X), model.network_(X))
 
 
+def test_the_grid_starts_low_enough_where_alpha_max_is_only_bounded():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 20))
+    y = np.abs(X[:, 0]) + X[:, 1]
+    problem = cr.Problem(X, y, loss="squared", alpha=1.0)
+    with pytest.warns(cr.AccuracyWarning):
+        proven = cr.alpha_max(problem, time_limit=0.1)
+    with pytest.warns(cr.AccuracyWarning):
+        model = cr.ReLURegressorCV(n_alphas=2, eps=0.5, cv=2, tol=0.1, time_limit=0.1, random_state=0).fit(X, y)
+    assert 0.2 * proven < model.alphas_[0] < 0.8 * proven
+    # A little below the start of the grid, a constant is beaten: it starts no lower than it should.
+    with pytest.warns(cr.AccuracyWarning):
+        fit = cr.solve(cr.Problem(X, y, loss="squared", alpha=0.9 * model.alphas_[0]), time_limit=0.1, random_state=0)
+    assert fit.objective < 0.5 * np.var(y)
+
+
 def test_alphas_may_be_given_in_any_order():
     X, y = noisy_wedge(20)
     model = cr.ReLURegressorCV(alphas=[0.01, 0.1], cv=2).fit(X, y)
