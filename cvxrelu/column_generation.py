@@ -130,6 +130,7 @@ def generate(
     max_rounds: int | None = None,
     random_state: int | np.random.Generator | None = None,
     start: Network | None = None,
+    prove: bool = True,
 ) -> Iterator[GenerationRound]:
     """Yield rounds of column generation until the relative gap is at most `tol`, or nothing improves it.
 
@@ -147,6 +148,8 @@ def generate(
         Seed of the starting columns and of local ascent.
     start : Network, optional
         A network whose neurons join the starting columns, such as the solution of a similar problem.
+    prove : bool, default True
+        Whether to search exhaustively where local ascent finds nothing; without it the lower bound may stay zero.
 
     Yields
     ------
@@ -198,7 +201,7 @@ def generate(
             n_starts = int(np.clip(STARTS_FACTOR / max(excess, ROUNDING), *ASCENT_LIMITS))
             priced = pricer.ascend(v, n_starts=n_starts, starts=starts, random_state=rng, time_limit=seconds)
         done = priced is None or priced.value <= limit * (1 + PRICING_SHARE * tol)
-        if done or stalled > STALLED:
+        if (done or stalled > STALLED) and (prove or pricer.sweeps):
             # While there are columns to add, a search that proves nothing must leave time to add them.
             share = 1.0 if done else SEARCH_SHARE
             seconds = None if deadline is None else max(share * (deadline - time.perf_counter()), LAST_BOUND_SECONDS)
@@ -219,8 +222,8 @@ def generate(
             return
 
         excess = 0.0 if priced is None else priced.value / limit - 1
-        if excess <= ROUNDING:
-            if not proven or accuracy <= FINEST:
+        if excess <= (ROUNDING if prove else max(ROUNDING, PRICING_SHARE * tol)):
+            if not proven or accuracy <= (FINEST if prove else max(FINEST, MASTER_SHARE * tol)):
                 return
             accuracy = max(accuracy * MASTER_SHARE, FINEST)
             continue

@@ -62,7 +62,7 @@ class _CrossValidated:
             return alpha_grid(largest, self.n_alphas, self.eps)
         return np.sort(np.atleast_1d(np.asarray(self.alphas, dtype=float)))[::-1]
 
-    def _path(self, problem: Problem, alphas: ArrayLike, tol: float) -> Path:
+    def _path(self, problem: Problem, alphas: ArrayLike, tol: float, prove: bool) -> Path:
         """Follow the path of some data."""
         return path(
             problem,
@@ -73,15 +73,16 @@ class _CrossValidated:
             max_rounds=self.max_rounds,
             solver=self.solver,
             random_state=self.random_state,
+            prove=prove,
         )
 
     def _predictions(self, train: Problem, alphas: Array, X: Array) -> Array:
         """Return the predictions at X of the path of the training data, one row an alpha."""
-        return self._path(train, alphas, max(self.tol, FOLD_TOL)).predict(X)
+        return self._path(train, alphas, max(self.tol, FOLD_TOL), prove=False).predict(X)
 
     def _final(self, problem: Problem, alpha: float) -> Fit:
         """Return the fit to all data: the exact constant where that is optimal."""
-        return self._path(problem, [alpha], self.tol).fits[0]
+        return self._path(problem, [alpha], self.tol, prove=True).fits[0]
 
     def _over_folds(self, score: Callable[[Any, Any], Array], X: Array, y: NDArray[Any], classes: bool) -> Array:
         """Return the score of every alpha on every fold, a (n_alphas, n_folds) array."""

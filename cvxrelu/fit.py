@@ -34,6 +34,10 @@ class Status(Enum):
         "The certificate holds, but its gap is larger than the requested tolerance; "
         "try another solver, or a larger tol."
     )
+    UNPROVEN = (
+        "No local search improves the network, and nothing was spent on proving that no other network does; "
+        "use prove=True for that."
+    )
     SAMPLED = (
         "Only sampled sign patterns were searched, so nothing is proven about other networks; "
         "use method='enumerate' on fewer samples or features for a global certificate."
@@ -95,6 +99,7 @@ def solve(
     random_state: int | np.random.Generator | None = None,
     progress: bool = False,
     warm_start: Network | None = None,
+    prove: bool = True,
 ) -> Fit:
     """Fit a network of unbounded width to global optimality.
 
@@ -122,6 +127,9 @@ def solve(
         Seed of sampled patterns, starting columns and local ascent.
     progress : bool, default False
         Whether to show a progress bar.
+    prove : bool, default True
+        Whether to search exhaustively for a better neuron where local ascent finds none, which in more than a few
+        dimensions takes most of the time. Without it the bounds hold, but the lower one may be zero.
     warm_start : Network, optional
         A network whose neurons column generation starts with, such as the solution of a similar problem; the other
         methods have no use for it.
@@ -175,10 +183,10 @@ def solve(
     if method == "auto":
         method, reason = choose_method(problem)
     started = time.perf_counter()
-    run = Run(problem, tol, time_limit, max_rounds, solver, n_jobs, random_state, progress, started, warm_start)
+    run = Run(problem, tol, time_limit, max_rounds, solver, n_jobs, random_state, progress, started, warm_start, prove)
     outcome = METHODS[method](run)
     certificate = outcome.certificate
-    status = _judge(problem, outcome, tol)
+    status = _judge(problem, outcome, tol, prove)
     if status in (Status.INACCURATE, Status.STOPPED):
         message = f"The relative gap is {certificate.relative_gap:.1e}, above tol={tol:g}. {status.value}"
         warnings.warn(message, AccuracyWarning, stacklevel=2)
@@ -187,7 +195,7 @@ def solve(
     return Fit(problem, outcome.network, certificate, status, history, method)
 
 
-def _judge(problem: Problem, outcome: Outcome, tol: float) -> Status:
+def _judge(problem: Problem, outcome: Outcome, tol: float, prove: bool) -> Status:
     """Say how a fit ended."""
     certificate = outcome.certificate
     # An objective of zero is reached up to rounding only, and is measured by the loss of predicting nothing.
@@ -198,5 +206,7 @@ def _judge(problem: Problem, outcome: Outcome, tol: float) -> Status:
             f"network with bias={problem.bias!r} meets it, or the data is too badly scaled; use a regularised loss."
         )
     if not certificate.gap <= tol * max(certificate.upper, ZERO_RTOL * nothing) or np.isinf(certificate.upper):
+        if np.isfinite(certificate.upper) and not prove:
+            return Status.UNPROVEN
         return Status.STOPPED if outcome.stopped else Status.INACCURATE
     return Status.OPTIMAL if certificate.scope == "global" else Status.SAMPLED

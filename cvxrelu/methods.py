@@ -87,6 +87,7 @@ class Run:
     progress: bool
     started: float
     warm_start: Network | None = None
+    prove: bool = True
 
     @property
     def elapsed(self) -> float:
@@ -194,6 +195,7 @@ def _generate(run: Run) -> Outcome:
         max_rounds=run.max_rounds,
         random_state=run.random_state,
         start=run.warm_start,
+        prove=run.prove,
     )
     with tqdm(disable=not run.progress, bar_format="{desc} [{elapsed}]") as bar:
         try:

@@ -390,3 +390,14 @@ def test_no_fit_without_bias_in_one_dimension():
     problem = cr.Problem([[1.0], [2.0], [3.0]], [1.0, -1.0, 1.0], bias="none")
     with pytest.raises(SolverError):
         cr.solve(problem, "generate", random_state=0)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("n_features", [2, 4])
+def test_without_proof_the_network_is_as_good(loss, n_features):
+    problem = make_problem(loss, n_samples=12, n_features=n_features)
+    lower, upper = optimum(problem)
+    fit = cr.solve(problem, "generate", random_state=0, tol=1e-4, prove=False)
+    assert lower * (1 - 1e-6) - 1e-12 <= fit.objective <= upper * (1 + 1e-4)
+    assert fit.certificate.lower <= upper * (1 + ROUNDING)
+    assert fit.status in (cr.Status.OPTIMAL, cr.Status.UNPROVEN)
