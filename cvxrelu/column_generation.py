@@ -50,6 +50,8 @@ NEEDED_RTOL = 1e-3
 # first what is found at once matters, and in the end that nothing is missed. And the most neurons in use to start from.
 ASCENT_STARTS, STARTS_FACTOR, ASCENT_LIMITS = 32, 10.0, (32, 500)
 WARM_STARTS = 500
+# Random starts for each entry of X where an ascent has found nothing.
+THOROUGH_STARTS = 2
 # The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
 PRICING_SHARE = 0.25
 # Cones that an exhaustive search looks at before it settles for the bound it has, if no deadline is given.
@@ -200,6 +202,10 @@ def generate(
             seconds = None if deadline is None else deadline - time.perf_counter()
             n_starts = int(np.clip(STARTS_FACTOR / max(excess, ROUNDING), *ASCENT_LIMITS))
             priced = pricer.ascend(v, n_starts=n_starts, starts=starts, random_state=rng, time_limit=seconds)
+            if priced.value <= limit * (1 + PRICING_SHARE * tol):
+                # Before a search that may take all the time that is left, look harder.
+                thorough = THOROUGH_STARTS * problem.X.size
+                priced = pricer.ascend(v, n_starts=thorough, starts=starts, random_state=rng, time_limit=seconds)
         done = priced is None or priced.value <= limit * (1 + PRICING_SHARE * tol)
         if (done or stalled > STALLED) and (prove or pricer.sweeps):
             # While there are columns to add, a search that proves nothing must leave time to add them.
