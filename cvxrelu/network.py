@@ -121,7 +121,7 @@ class Network:
         inputs = np.asarray(X, dtype=float)
         if inputs.ndim != 2 or inputs.shape[1] != self.n_features:
             raise InputError(f"X has shape {inputs.shape}; this network takes (n_samples, {self.n_features}) arrays.")
-        if self.n_features == 1 and len(inputs) * self.n_neurons > BLOCK_SIZE:
+        if self.n_features == 1:
             return self._on_the_line(inputs[:, 0])
         rows = max(1, BLOCK_SIZE // max(1, self.n_neurons))
         blocks = [inputs[start : start + rows] for start in range(0, len(inputs), rows)] or [inputs]

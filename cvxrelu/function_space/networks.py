@@ -9,16 +9,23 @@ facing left, c_k = c_k^+ + c_k^-, and write d_k = c_k^+ - c_k^-. The network is 
 and it costs sum_k (abs(c_k^+) + abs(c_k^-)) / p = sum_k max(abs(c_k), abs(d_k)) / p, with p = abs(1 - a). Summed over
 the knots that is at least max(TV(f'), abs(D)) / p = R(f), with equality in two cases, which between them cover every D:
 
-    abs(D) <= TV   all abs(d_k) <= abs(c_k). A knot takes one neuron iff d_k = +-c_k; turning knots one after the other
-                   from +abs(c_k) to -abs(c_k) passes every value in [-TV, TV], so at most one knot has to stop midway.
+    abs(D) <= TV   all abs(d_k) <= abs(c_k). A knot takes one neuron iff d_k = +-c_k. All but the largest knot can be
+                   given signs that bring their sum as near to D as that knot reaches, so only it may take two.
     abs(D) > TV    all d_k have the sign of D and abs(d_k) >= abs(c_k): one knot takes the excess, and two neurons.
 
 So one neuron a knot is enough iff signs exist with sum_k +-abs(c_k) = D. That is the subset sum problem: it is decided
 by meeting in the middle for few knots, and for many only in the cases D = +-TV. For a = -1 a neuron is the same
 facing either way, and f'(-inf) + f'(inf) = 0 is needed.
+
+Through a hundred thousand random values the jumps add up to 10^10 and cancel, so two things keep rounding out of
+sight. The signs are chosen from left to right such that the sums of d_k stay between the jumps' own sizes; else the
+ramps that face right would climb to 10^10 before those that face left bring them down. And what a jump loses by being
+rounded is given to the next knot that faces the same way, so that slopes are off by the rounding of one jump, not of
+all.
 """
 
 import itertools
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +85,10 @@ def cheapest_network(function: PiecewiseLinear, negative_slope: float = 0.0) -> 
     if a == 1:
         raise InputError("negative_slope=1 makes the activation linear; use any other slope, 0 for ReLU.")
     f = function.simplified()
-    jumps = np.diff(f.slopes) if function.n_knots else np.zeros(1)
+    # In units of output weights: a neuron of weight v has slopes that differ by (1 - a) v and add up to (1 + a) v.
+    slopes = f.slopes / (1 - a) if function.n_knots else np.zeros(2)
+    jumps = np.diff(slopes)
+    rests = _difference_error(slopes[1:], slopes[:-1], jumps)
     if a == -1:
         if not has_balanced_ends(f):
             raise InputError(
@@ -87,10 +97,11 @@ def cheapest_network(function: PiecewiseLinear, negative_slope: float = 0.0) -> 
             )
         right, left = jumps, np.zeros_like(jumps)
     else:
-        difference = _orient(np.abs(jumps), (f.left_slope + f.right_slope) * (1 - a) / (1 + a))
+        difference = _orient(np.abs(jumps), (f.left_slope + f.right_slope) / (1 + a))
         right, left = (jumps + difference) / 2, (jumps - difference) / 2
-    W = np.repeat([1.0, -1.0], len(jumps))
-    v, hinges = np.concatenate([right, left]) / (1 - a), np.tile(f.knots, 2)
+    # A ramp that faces left matters on the left of its knot, so those are summed up from the right end.
+    v = np.concatenate([_carry_on(right, rests), _carry_on(left[::-1], rests[::-1])[::-1]])
+    W, hinges = np.repeat([1.0, -1.0], len(jumps)), np.tile(f.knots, 2)
     used = v != 0
     W, v, hinges = W[used], v[used], hinges[used]
     order = np.argsort(hinges, kind="stable")
@@ -100,6 +111,24 @@ def cheapest_network(function: PiecewiseLinear, negative_slope: float = 0.0) -> 
     places, values = f.knots[::share], f.values[::share]
     constant = float(np.mean(values - without_constant(places[:, None])))
     return Network(W[:, None], -W * hinges, v, constant, a)
+
+
+def _difference_error(minuends: Array, subtrahends: Array, differences: Array) -> Array:
+    """Return what rounding took from differences, exactly (Knuth, The Art of Computer Programming 2, 4.2.2)."""
+    back = differences - minuends
+    return (minuends - (differences - back)) - (subtrahends + back)
+
+
+def _carry_on(sizes: Array, rests: Array) -> Array:
+    """Return the sums sizes + rests where there is a size, and what rounding takes from one is added to the next."""
+    sums, carried = np.zeros(len(sizes)), 0.0
+    used = np.flatnonzero(sizes)
+    for k, size, rest in zip(used, sizes[used].tolist(), rests[used].tolist(), strict=True):
+        rest += carried
+        total = size + rest
+        carried = rest - (total - size)
+        sums[k] = total
+    return sums
 
 
 def _orient(sizes: Array, target: float) -> Array:
@@ -114,12 +143,25 @@ def _orient(sizes: Array, target: float) -> Array:
             d[np.argmax(sizes)] += sign * (abs(target) - total)
         return d
     # Turning the knots of a set F from +size to -size lowers the sum from total to total - 2 sum_F.
-    turned = (total - target) / 2
-    exact = _subset(sizes, turned, slack) if len(sizes) <= SUBSET_KNOTS else None
-    if exact is not None:
-        return np.where(exact, -sizes, sizes)
-    before = np.cumsum(sizes) - sizes
-    return sizes - 2 * np.clip(turned - before, 0.0, sizes)
+    exact = _subset(sizes, (total - target) / 2, slack) if len(sizes) <= SUBSET_KNOTS else None
+    return np.where(exact, -sizes, sizes) if exact is not None else _feed_back(sizes, target)
+
+
+def _feed_back(sizes: Array, target: float) -> Array:
+    """Return d with sum d = target, abs(d) = sizes but for the largest size, and sums from the left that stay small.
+
+    Knots get, from left to right, the sign that leaves the sum so far nearer to its share of the target. It then never
+    misses its share by more than the largest size so far, and the largest of all, left out at first, makes up for the
+    rest.
+    """
+    last = int(np.argmax(sizes))
+    others = np.delete(sizes, last)
+    share = float(np.clip(target / others.sum(), -1.0, 1.0)) if len(others) else 0.0
+    d, ahead = np.empty(len(others)), 0.0
+    for k, size in enumerate(others.tolist()):
+        up, down = ahead + size * (1 - share), ahead - size * (1 + share)
+        ahead, d[k] = (up, size) if abs(up) <= abs(down) else (down, -size)
+    return np.insert(d, last, np.clip(target - math.fsum(d), -sizes[last], sizes[last]))
 
 
 def _subset(sizes: Array, target: float, slack: float) -> NDArray[np.bool_] | None:
