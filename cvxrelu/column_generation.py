@@ -10,23 +10,22 @@ proves anything.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.certificate import DualBound, bound_dual
+from cvxrelu.columns import Columns, network_of, starting_columns
 from cvxrelu.errors import SolverError
 from cvxrelu.master import MasterSolution, solve_master
-from cvxrelu.network import Network, leaky_relu
-from cvxrelu.pricing import Pricer, make_pricer
+from cvxrelu.network import Network
+from cvxrelu.pricing import Priced, Pricer, make_pricer
 from cvxrelu.problem import Problem
-from cvxrelu.scaling import Scaling, standardise
+from cvxrelu.scaling import standardise
 
-__all__ = ["Columns", "GenerationRound", "generate"]
+__all__ = ["GenerationRound", "generate"]
 
 Array = NDArray[np.float64]
 
@@ -39,16 +38,13 @@ DROP_FACTOR, DROP_LIMITS = 0.2, (5e-4, 0.02)
 CONSTRAINT_DROP_FACTOR, CONSTRAINT_DROP_LIMITS = 3.0, (0.03, 0.3)
 # The master is solved to this share of the largest excess, within these limits: the first dual vectors are wild and are
 # not worth many digits.
-MASTER_SHARE, FINEST, COARSEST = 1e-2, 1e-9, 1e-4
-# Largest misfit of an interpolant, relative to the scale of the targets, and attempts to get there.
-MISFIT, CORRECTIONS = 1e-11, 3
-# Output weights below this share of the largest are zeros of the interior-point method.
-USED_RTOL = 1e-9
+MASTER_SHARE, FINEST, COARSEST = 1e-3, 1e-9, 1e-4
 # Columns with more than this share of the largest weight are kept whatever their score.
 NEEDED_RTOL = 1e-3
-# Random starts of the first local ascent; those of a round are this number divided by the excess, within these limits:
-# first what is found at once matters, and in the end that nothing is missed. And the most neurons in use to start from.
-ASCENT_STARTS, STARTS_FACTOR, ASCENT_LIMITS = 32, 10.0, (32, 500)
+# Random starts of an ascent are this number divided by the excess, not fewer than the next number and not more than a
+# share of the entries of X: first what is found at once matters, and in the end that nothing is missed.
+STARTS_FACTOR, FEWEST_STARTS, MOST_STARTS = 10.0, 32, 0.5
+# Most neurons in use to start from.
 WARM_STARTS = 500
 # Random starts for each entry of X where an ascent has found nothing.
 THOROUGH_STARTS = 2
@@ -63,43 +59,6 @@ STALLED, SEARCH_SHARE = 3, 0.3
 PATIENCE = 8
 # Seconds that an exhaustive search gets after the deadline: without it there would be no bound at all.
 LAST_BOUND_SECONDS = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """Neurons of unit cost in scaled coordinates, with their outputs on the data.
-
-    Attributes
-    ----------
-    W : (k, d) array
-        Weights.
-    b : (k,) array
-        Biases.
-    outputs : (N, k) array
-        sigma(w_j . x_i + b_j).
-    """
-
-    W: Array
-    b: Array
-    outputs: Array
-
-    @classmethod
-    def of(cls, problem: Problem, W: Array, b: Array) -> "Columns":
-        """Evaluate neurons on the data of the (scaled) problem."""
-        return cls(W, b, leaky_relu(problem.X @ W.T + b, problem.negative_slope))
-
-    def __getitem__(self, keep: NDArray[np.bool_] | slice) -> "Columns":
-        return Columns(self.W[keep], self.b[keep], self.outputs[:, keep])
-
-    def __add__(self, other: "Columns") -> "Columns":
-        return Columns(
-            np.vstack([self.W, other.W]),
-            np.append(self.b, other.b),
-            np.hstack([self.outputs, other.outputs]),
-        )
-
-    def __len__(self) -> int:
-        return len(self.b)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,14 +124,13 @@ def generate(
     """
     rng = np.random.default_rng(random_state)
     standard, scaling = standardise(problem)
+    standard_bound = 1.0 if standard.alpha is None else standard.n_samples * standard.alpha
     pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+    oracle = _Oracle(problem, pricer, standard_bound * scaling.score_scale, tol, deadline, rng)
     # On a line with free biases the hinges through the data are all that is needed, and the first columns.
     central = pricer.method != "line" or standard.loss.regularised
-    ascend_first = not pricer.sweeps
-    standard_limit = 1.0 if standard.alpha is None else standard.n_samples * standard.alpha
-    limit = standard_limit * scaling.score_scale
 
-    columns = _starting_columns(standard, pricer, scaling, rng)
+    columns = starting_columns(standard, pricer, scaling, rng)
     if start is not None:
         costs = problem.norm.neuron_costs(start.W, start.b)
         columns += Columns.of(standard, *scaling.adopt(start.W[costs > 0], start.b[costs > 0]))
@@ -190,35 +148,17 @@ def generate(
             columns, dropped = columns + dropped, dropped[:0]
             continue
         dual = master.dual
-        network = _network(problem, standard, scaling, columns, master)
+        network = network_of(problem, standard, scaling, columns, master)
         upper = problem.objective(network)
         v = problem.loss.repair(dual * scaling.gradient_scale, problem.y, problem.norm.has_free_constant)
         rounds += 1
         late = rounds == max_rounds or (deadline is not None and time.perf_counter() >= deadline)
-        priced, proven = None, True
-        if ascend_first and v.any() and not late:
-            heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]
-            starts = np.column_stack([network.W, network.b])[heaviest]
-            seconds = None if deadline is None else deadline - time.perf_counter()
-            n_starts = int(np.clip(STARTS_FACTOR / max(excess, ROUNDING), *ASCENT_LIMITS))
-            priced = pricer.ascend(v, n_starts=n_starts, starts=starts, random_state=rng, time_limit=seconds)
-            if priced.value <= limit * (1 + PRICING_SHARE * tol):
-                # Before a search that may take all the time that is left, look harder.
-                thorough = THOROUGH_STARTS * problem.X.size
-                priced = pricer.ascend(v, n_starts=thorough, starts=starts, random_state=rng, time_limit=seconds)
-        done = priced is None or priced.value <= limit * (1 + PRICING_SHARE * tol)
-        if (done or stalled > STALLED) and (prove or pricer.sweeps):
-            # While there are columns to add, a search that proves nothing must leave time to add them.
-            share = 1.0 if done else SEARCH_SHARE
-            seconds = None if deadline is None else max(share * (deadline - time.perf_counter()), LAST_BOUND_SECONDS)
-            search = partial(
-                pricer,
-                tol=PRICING_SHARE * tol,
-                threshold=limit * (1 + PRICING_SHARE * tol),
-                time_limit=seconds,
-                node_limit=NODE_LIMIT if deadline is None else None,
-            )
-            bound = bound_dual(problem, v, search)
+
+        ascended = not (pricer.sweeps or late) and v.any()
+        priced = oracle.ascend(v, network, excess) if ascended else None
+        settled, proven = oracle.excess(priced) <= oracle.tolerance, True
+        if (settled or stalled > STALLED) and (prove or pricer.sweeps):
+            bound = oracle.search(v, 1.0 if settled else SEARCH_SHARE)
             best, priced = max(best, bound, key=lambda known: known.lower), bound.priced
             proven = priced is None or priced.complete
         yield GenerationRound(network, upper, best, len(columns))
@@ -227,21 +167,15 @@ def generate(
         if late or upper * (1 - tol) <= best.lower or stalled == PATIENCE:
             return
 
-        excess = 0.0 if priced is None else priced.value / limit - 1
-        if excess <= (ROUNDING if prove else max(ROUNDING, PRICING_SHARE * tol)):
+        excess = oracle.excess(priced)
+        if priced is None or excess <= (ROUNDING if prove else max(ROUNDING, oracle.tolerance)):
             if not proven or accuracy <= (FINEST if prove else max(FINEST, MASTER_SHARE * tol)):
                 return
             accuracy = max(accuracy * MASTER_SHARE, FINEST)
             continue
-        new = np.abs(priced.scores) > limit * (1 + max(WORTHWHILE * excess, ROUNDING))
-        if standard.loss.regularised:
-            shortfall = np.clip(DROP_FACTOR * excess, *DROP_LIMITS)
-        else:
-            shortfall = np.clip(CONSTRAINT_DROP_FACTOR * excess, *CONSTRAINT_DROP_LIMITS)
-        weights = np.abs(master.weights)
-        close = np.abs(columns.outputs.T @ dual) > (1 - shortfall) * standard_limit
         # Nothing is dropped in a round without progress: what was dropped might be what is missing.
-        kept = close | (weights > NEEDED_RTOL * weights.max()) | (stalled > 0)
+        kept = _useful(standard, columns, master, excess, standard_bound) | (stalled > 0)
+        new = np.abs(priced.scores) > oracle.bound * (1 + max(WORTHWHILE * excess, ROUNDING))
         dropped = columns[~kept]
         columns = columns[kept] + Columns.of(standard, *scaling.adopt(priced.W[new], priced.b[new]))
         # No progress with columns to add means that the master is not accurate enough to use them.
@@ -249,72 +183,77 @@ def generate(
         accuracy = float(np.clip(MASTER_SHARE * excess, FINEST, np.clip(accuracy, FINEST, COARSEST)))
 
 
-def _starting_columns(standard: Problem, pricer: Pricer, scaling: Scaling, rng: np.random.Generator) -> Columns:
-    """Return neurons from which the master is feasible if any are, and the first local maxima of the targets."""
+@dataclass(frozen=True, eq=False)
+class _Oracle:
+    """What tells, for a dual vector v of the problem, which neurons would improve the network.
+
+    Attributes
+    ----------
+    problem : Problem
+        The problem.
+    pricer : Pricer
+        Of its data.
+    bound : float
+        Largest score that a neuron of unit cost has at the optimum.
+    tol : float
+        Relative gap to reach.
+    deadline : float or None
+        Value of `time.perf_counter` after which nothing but the last bound is sought.
+    rng : numpy.random.Generator
+        Of the random starts.
+    """
+
+    problem: Problem
+    pricer: Pricer
+    bound: float
+    tol: float
+    deadline: float | None
+    rng: np.random.Generator
+
+    @property
+    def tolerance(self) -> float:
+        """The largest excess that the gap to reach allows for."""
+        return PRICING_SHARE * self.tol
+
+    def excess(self, priced: Priced | None) -> float:
+        """Return by what share the best neuron found exceeds the bound; it is negative if none does."""
+        return -1.0 if priced is None else priced.value / self.bound - 1
+
+    def ascend(self, v: Array, network: Network, excess: float) -> Priced:
+        """Look for neurons by local ascent, the harder the smaller the last excess was."""
+        heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]
+        starts = np.column_stack([network.W, network.b])[heaviest]
+        entries = self.problem.X.size
+        usual = int(max(min(STARTS_FACTOR / max(excess, ROUNDING), MOST_STARTS * entries), FEWEST_STARTS))
+        ascend = partial(self.pricer.ascend, v, starts=starts, random_state=self.rng, time_limit=self._seconds_left())
+        priced = ascend(n_starts=usual)
+        # Before a search that may take all the time that is left, look harder.
+        return priced if self.excess(priced) > self.tolerance else ascend(n_starts=THOROUGH_STARTS * entries)
+
+    def search(self, v: Array, share: float) -> DualBound:
+        """Search exhaustively, for this share of the time left, and return the bound that this proves."""
+        seconds = self._seconds_left()
+        search = partial(
+            self.pricer,
+            tol=self.tolerance,
+            threshold=self.bound * (1 + self.tolerance),
+            time_limit=None if seconds is None else max(share * seconds, LAST_BOUND_SECONDS),
+            node_limit=NODE_LIMIT if seconds is None else None,
+        )
+        return bound_dual(self.problem, v, search)
+
+    def _seconds_left(self) -> float | None:
+        return None if self.deadline is None else self.deadline - time.perf_counter()
+
+
+def _useful(
+    standard: Problem, columns: Columns, master: MasterSolution, excess: float, bound: float
+) -> NDArray[np.bool_]:
+    """Tell which columns have weight or might soon get some: their score is near the bound."""
     if standard.loss.regularised:
-        W, b = rng.standard_normal((ASCENT_STARTS, standard.n_features)), np.zeros(ASCENT_STARTS)
-    elif standard.norm.has_bias:
-        W, b = _staircase(standard.X, rng)
+        shortfall = np.clip(DROP_FACTOR * excess, *DROP_LIMITS)
     else:
-        W = _fan(standard.X, rng)
-        b = np.zeros(len(W))
-    costs = standard.norm.neuron_costs(W, b)
-    W, b, costs = W[costs > 0], b[costs > 0], costs[costs > 0]
-    start = Columns.of(standard, W / costs[:, None], b / costs)
-    y = standard.loss.repair(standard.y, standard.y, standard.norm.has_free_constant)
-    if not y.any():
-        return start
-    local = pricer.ascend(y, n_starts=ASCENT_STARTS, random_state=rng)
-    return start + Columns.of(standard, *scaling.adopt(local.W, local.b))
-
-
-def _staircase(X: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return both hinges at every point along one random direction, and constants: they fit whatever is consistent."""
-    direction = rng.standard_normal(X.shape[1])
-    heights = np.unique(X @ direction)
-    W = np.repeat([direction, -direction, np.zeros_like(direction)], [len(heights), len(heights), 2], axis=0)
-    return W, np.concatenate([-heights, heights, [1.0, -1.0]])
-
-
-def _fan(X: Array, rng: np.random.Generator) -> Array:
-    """Return neurons without bias, hinges through every point seen in one random plane, and both ways along each axis.
-
-    Without bias a function is linear plus even; the fan bends once between neighbouring lines through the origin, so
-    it takes any values on them, and the axes give the linear part.
-    """
-    axes = np.eye(X.shape[1])
-    first, second = rng.standard_normal((2, X.shape[1]))
-    across = np.outer(X @ first, second) - np.outer(X @ second, first)
-    across = across[np.linalg.norm(across, axis=1) > 0]
-    return np.vstack([across, -across, axes, -axes])
-
-
-def _network(
-    problem: Problem, standard: Problem, scaling: Scaling, columns: Columns, master: MasterSolution
-) -> Network:
-    """Return the network of a master solution, in the units of the problem."""
+        shortfall = np.clip(CONSTRAINT_DROP_FACTOR * excess, *CONSTRAINT_DROP_LIMITS)
     weights = np.abs(master.weights)
-    used = weights > USED_RTOL * weights.max()
-    output_weights = _corrected(standard, columns.outputs[:, used], master.weights[used], master.constant)
-    network = scaling.restore(
-        Network(columns.W[used], columns.b[used], output_weights, master.constant, problem.negative_slope)
-    )
-    factor = problem.loss.feasible_factor(network(problem.X), problem.y)
-    return replace(network, v=network.v * factor, intercept=network.intercept * factor)
-
-
-def _corrected(standard: Problem, outputs: Array, weights: Array, constant: float) -> Array:
-    """Return the output weights, changed so that the predictions are what an exact solution would predict.
-
-    The change is the smallest relative to the weights themselves: what is almost zero stays so.
-    """
-    shares = weights**2
-    for _ in range(CORRECTIONS):
-        predictions = outputs @ weights + constant
-        misfit = standard.loss.aim(predictions, standard.y) - predictions
-        if np.abs(misfit).max() <= MISFIT:
-            break
-        gram = (outputs * shares) @ outputs.T
-        solution: Any = scipy.linalg.lstsq(gram, misfit, lapack_driver="gelsy")
-        weights = weights + shares * (outputs.T @ solution[0])
-    return weights
+    close = np.abs(columns.outputs.T @ master.dual) > (1 - shortfall) * bound
+    return close | (weights > NEEDED_RTOL * weights.max())

@@ -25,6 +25,7 @@ LAYERS = [
     {"program"},
     {"backend"},
     {"decode", "master", "ties"},
+    {"columns"},
     {"column_generation"},
     {"function_space"},
     {"methods"},

@@ -29,8 +29,11 @@ Array = NDArray[np.float64]
 DEFAULT_STARTS = 16
 """Random starts of an ascent; each goes up for the score and for its negative."""
 
-LONG = np.geomspace(2.0, 1e-3, 30)
-"""Steps from random starts, across the sphere at first."""
+LONG = np.geomspace(1.0, 1e-2, 60)
+"""Steps from random starts, across the sphere at first: the slower they fall, the better the region where they end."""
+
+AROUND = np.geomspace(0.5, 1e-2, 30)
+"""Steps from the starts that are given to the maxima nearby."""
 
 SHORT = np.geomspace(0.2, 1e-4, 30)
 """Steps from good starts, long enough to follow a maximum that has moved since."""
@@ -44,8 +47,11 @@ NEAR = 3e-3
 MOST_COLUMNS = 300
 """Neurons kept after each march, the best ones."""
 
-CLIMBED_SIZE, FEWEST_CLIMBS, MOST_CLIMBS = 200_000, 8, 64
+CLIMBED_SIZE, FEWEST_CLIMBS, MANY_CLIMBS = 200_000, 8, 64
 """Climbs times the size of the lifted data, and limits: they are to take no longer than the marches."""
+
+STARTS_PER_CLIMB, MOST_CLIMBS = 8, 250
+"""Many starts go with more climbs, one for so many of them, up to a limit."""
 
 DISTINCT = 1e-7
 """Neurons closer than this count as one."""
@@ -139,15 +145,17 @@ def ascend(points: Points, weights: Weights, given: Array, random: Array, stop: 
         Asked between batches; once true, what has been reached is returned.
     """
     score = Score.of(points, weights)
+    few = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MANY_CLIMBS))
+    most = max(few, min(len(random) // STARTS_PER_CLIMB, MOST_CLIMBS))
     given, random = _lift(points, given), np.repeat(_lift(points, random), 2, axis=0)
     given_sides = np.where(score(given) >= 0, 1.0, -1.0)
     sides = np.resize([1.0, -1.0], len(random))
 
     scouts = _Reached.by_march(score, sides, random, LONG, stop)
-    found = _Reached.by_march(
-        score, np.append(given_sides, scouts.sides), np.concatenate([given, scouts.neurons]), SHORT, stop
-    )
-    most = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MOST_CLIMBS))
+    neighbours = _Reached.by_march(score, given_sides, given, AROUND, stop)
+    good = np.concatenate([given, neighbours.neurons, scouts.neurons])
+    good_sides = np.concatenate([given_sides, neighbours.sides, scouts.sides])
+    found = _Reached.by_march(score, good_sides, good, SHORT, stop)
     for k, side in enumerate(found.sides[:most]):
         if stop():
             break

@@ -101,7 +101,7 @@ def test_marching_never_descends(bias, lengths):
 
 
 def test_neurons_are_not_almost_the_same():
-    X, v = noise(200, 6, seed=8)
+    X, v = noise(200, 10, seed=8)
     found = make_pricer(X, "none").ascend(v, n_starts=200, random_state=0)
     closeness = found.W @ found.W.T - np.eye(len(found.W))
     same_side = np.sign(found.scores)[:, None] == np.sign(found.scores)
