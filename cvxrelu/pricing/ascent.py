@@ -33,7 +33,7 @@ LONG = np.geomspace(1.0, 1e-2, 60)
 """Steps from random starts, across the sphere at first: the slower they fall, the better the region where they end."""
 
 AROUND = np.geomspace(0.5, 1e-2, 30)
-"""Steps from the starts that are given to the maxima nearby."""
+"""Steps from the first of the given starts, as many as there are random ones, to the maxima nearby."""
 
 SHORT = np.geomspace(0.2, 1e-4, 30)
 """Steps from good starts, long enough to follow a maximum that has moved since."""
@@ -152,7 +152,8 @@ def ascend(points: Points, weights: Weights, given: Array, random: Array, stop: 
     sides = np.resize([1.0, -1.0], len(random))
 
     scouts = _Reached.by_march(score, sides, random, LONG, stop)
-    neighbours = _Reached.by_march(score, given_sides, given, AROUND, stop)
+    around = slice(len(random) // 2)
+    neighbours = _Reached.by_march(score, given_sides[around], given[around], AROUND, stop)
     good = np.concatenate([given, neighbours.neurons, scouts.neurons])
     good_sides = np.concatenate([given_sides, neighbours.sides, scouts.sides])
     found = _Reached.by_march(score, good_sides, good, SHORT, stop)
