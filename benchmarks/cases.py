@@ -57,6 +57,8 @@ class Case:
         Functions of the fit that return further figures.
     gates : tuple of int
         Numbers of random gates with which pyscnn fits the same problem.
+    threads : int
+        BLAS threads; more than one help with large matrices only.
     """
 
     title: str
@@ -66,6 +68,7 @@ class Case:
     time_limit: float | None = None
     checks: tuple[Check, ...] = ()
     gates: tuple[int, ...] = ()
+    threads: int = 1
 
 
 def enumeration(fit: cr.Fit) -> Record:
@@ -114,7 +117,7 @@ def _plane(n_samples: int, seconds: float, time_limit: float | None = None) -> C
     return Case(NOISE, partial(normal_plane, n_samples), goals, time_limit=time_limit)
 
 
-def _large_teacher(n_samples: int, n_features: int, seconds: float) -> Case:
+def _large_teacher(n_samples: int, n_features: int, seconds: float, threads: int = 1) -> Case:
     """Return a case whose gap may stay open: it is stopped, and random ascents look for what it missed."""
     return Case(
         TAUGHT,
@@ -123,6 +126,7 @@ def _large_teacher(n_samples: int, n_features: int, seconds: float) -> Case:
         time_limit=seconds,
         checks=(missed_neurons,),
         gates=(30, 100, 300),
+        threads=threads,
     )
 
 
@@ -154,7 +158,7 @@ CASES = {
         gates=(30, 100, 300),
     ),
     "teacher_500_10": _large_teacher(500, 10, 60.0),
-    "teacher_1000_20": _large_teacher(1000, 20, 180.0),
+    "teacher_1000_20": _large_teacher(1000, 20, 180.0, threads=2),
     "joint_1000_3": Case(
         f"{TAUGHT}, biases cost",
         partial(teacher_joint, 1000, 3, 1 / 20),

@@ -29,14 +29,14 @@ from benchmarks.baselines import pyscnn
 from benchmarks.comparison_figure import draw
 from benchmarks.contenders import CONTENDERS, Entry, applies, certified
 from benchmarks.deadlines import Outcome, with_deadline
-from benchmarks.harness import ONE_THREAD, RESULTS, Record, environment, read, score, table, update_page, write
+from benchmarks.harness import RESULTS, Record, blas_threads, environment, read, score, table, update_page, write
 from benchmarks.suite import DEFAULT, LARGE, SUITE, Sizes
 
 NAME = "comparison"
 # Seconds that a method is told it has, by default and for large problems, and after how many times that it is killed.
 SECONDS, LARGE_SECONDS, GRACE = 6.0, 120.0, 3.0
 # JAX would use all cores for one training.
-ENVIRONMENT = ONE_THREAD | {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+ENVIRONMENT = blas_threads(1) | {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
 # Excesses up to which a method found the best, and came close; percentages are written up to the last.
 SAME, CLOSE, VAST = 1e-5, 1e-2, 1e2
 # Points of a curve that are kept, and their digits; dots an inch of the picture.

@@ -56,7 +56,7 @@ PACKAGES = (
     "jaxlib",
     "optax",
 )
-ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 MIB = 2**20
 # A call is repeated so often, or for so long, and the median taken.
 REPETITIONS, ENOUGH_SECONDS = 5, 20.0
@@ -127,11 +127,11 @@ def score(problem: cr.Problem, network: cr.Network) -> Record:
     }
 
 
-def isolated(function: Callable[..., Record], *arguments: object) -> Record:
+def isolated(function: Callable[..., Record], *arguments: object, threads: int = 1) -> Record:
     """Call a module-level function in a fresh process and add that process's peak memory to what it returns.
 
-    The process has one BLAS thread: where other work shares the cores, threads that wait for each other over small
-    matrices make times jump tenfold.
+    By default the process has one BLAS thread: where other work shares the cores, threads that wait for each other over
+    small matrices make times jump tenfold.
 
     Returns
     -------
@@ -140,10 +140,15 @@ def isolated(function: Callable[..., Record], *arguments: object) -> Record:
         ``failure``, if it raised.
     """
     with (
-        unittest.mock.patch.dict(os.environ, ONE_THREAD),
+        unittest.mock.patch.dict(os.environ, blas_threads(threads)),
         ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
     ):
         return pool.submit(_measured, function, arguments).result()
+
+
+def blas_threads(count: int) -> dict[str, str]:
+    """Return the environment variables of a process with so many BLAS threads."""
+    return dict.fromkeys(BLAS_VARIABLES, str(count))
 
 
 def _measured(function: Callable[..., Record], arguments: Sequence[object]) -> Record:

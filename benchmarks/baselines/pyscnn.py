@@ -58,7 +58,7 @@ class Trained:
 
 def interpreter() -> str:
     """Return the Python that pyscnn runs in."""
-    return os.environ.get("PYSCNN_PYTHON", sys.executable)
+    return os.environ.get("PYSCNN_PYTHON") or sys.executable
 
 
 def available() -> str | None:

@@ -77,7 +77,7 @@ class Size:
     digits: int = 200
     components: int = 16
     folds: int = 5
-    repeats: int = 1
+    repeats: int = 3
     inner_folds: int = 3
     n_alphas: int = 5
     tol: float = 1e-2
