@@ -96,6 +96,21 @@ def test_signs_are_found_among_thirty_knots_and_a_split_beyond():
         assert back(PLACES[:, None]) == pytest.approx(network(PLACES[:, None]), abs=1e-6)
 
 
+@pytest.mark.parametrize("slope", SLOPES)
+@pytest.mark.parametrize("n_knots", [31, 1000, 20_000])
+def test_rounding_stays_out_of_sight_between_many_random_values(n_knots, slope):
+    rng = np.random.default_rng(n_knots)
+    end = rng.standard_normal()
+    function = PiecewiseLinear(np.arange(n_knots) / n_knots, rng.standard_normal(n_knots), end, -end)
+    network = cheapest_network(function, slope)
+    assert n_knots <= network.n_neurons <= n_knots + 1
+    assert network.cost() == pytest.approx(function_cost(function, slope), rel=1e-12)
+    # Partial sums are no larger than the jumps, and nothing accumulates: an error is that of one jump over one gap.
+    largest = np.abs(function.second_derivative().jumps).max()
+    assert abs(network.intercept) <= 4 * largest
+    np.testing.assert_allclose(network(function.knots[:, None]), function.values, rtol=0, atol=1e-15 * largest)
+
+
 def test_all_facing_one_way_takes_one_neuron_a_knot_however_many():
     knots = np.arange(1.0, 501.0)
     network = Network(np.ones((500, 1)), -knots, np.sin(knots) ** 2)
