@@ -13,6 +13,7 @@ Every start goes up on one side: for the score or for its negative.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,8 +45,8 @@ BATCH_SIZE, LARGEST_BATCH = 2**17, 512
 NEAR = 3e-3
 """Of the neurons of one side that are closer than this (an angle) the best is kept: the others would add little."""
 
-MOST_COLUMNS = 300
-"""Neurons kept after each march, the best ones."""
+MOST_COLUMNS, STARTS_PER_COLUMN = 300, 8
+"""Neurons kept after each march, the best ones: so many, or one for so many of its starts if that is more."""
 
 CLIMBED_SIZE, FEWEST_CLIMBS, MANY_CLIMBS = 200_000, 8, 64
 """Climbs times the size of the lifted data, and limits: they are to take no longer than the marches."""
@@ -86,6 +87,13 @@ class Score:
         Z, a = np.ascontiguousarray(points.lifted), points.negative_slope
         return cls(Z, (1 - a) * weights.v, a * (weights.v @ Z), Z.shape[1] - (points.bias == "free"))
 
+    def rough(self) -> "Score":
+        """Return a multiple of F in single precision, which is faster and does for long steps."""
+        size, weight = np.abs(self.Z).max(initial=0.0) or 1.0, np.abs(self.c).max(initial=0.0) or 1.0
+        Z, c, linear = self.Z / size, self.c / weight, self.linear / (size * weight)
+        single: Any = np.float32
+        return Score(Z.astype(single), c.astype(single), linear.astype(single), self.normed)
+
     def __call__(self, neurons: Array) -> Array:
         """Return F of each row."""
         return neurons @ self.linear + np.maximum(neurons @ self.Z.T, 0.0) @ self.c
@@ -120,9 +128,11 @@ def march(score: Score, sides: Array, starts: Array, lengths: Array) -> Array:
     >>> march(score, np.ones(1), np.array([[1.0, 0.0]]), LONG).round(1)
     array([[0.6, 0.8]])
     """
+    # In the precision of the score.
+    sides, starts = sides.astype(score.Z.dtype), starts.astype(score.Z.dtype)
     here = _unit(starts, score.normed)
-    best, reached = np.full(len(here), -np.inf), here.copy()
-    for length in lengths:
+    best, reached = np.full_like(sides, -np.inf), here.copy()
+    for length in lengths.tolist():
         gradients = sides[:, None] * score.gradients(here)
         values = np.einsum("km,km->k", gradients, here)
         better = values > best
@@ -151,9 +161,9 @@ def ascend(points: Points, weights: Weights, given: Array, random: Array, stop: 
     given_sides = np.where(score(given) >= 0, 1.0, -1.0)
     sides = np.resize([1.0, -1.0], len(random))
 
-    scouts = _Reached.by_march(score, sides, random, LONG, stop)
-    around = slice(len(random) // 2)
-    neighbours = _Reached.by_march(score, given_sides[around], given[around], AROUND, stop)
+    rough, around = score.rough(), slice(len(random) // 2)
+    scouts = _Reached.by_march(score, sides, random, LONG, stop, rough)
+    neighbours = _Reached.by_march(score, given_sides[around], given[around], AROUND, stop, rough)
     good = np.concatenate([given, neighbours.neurons, scouts.neurons])
     good_sides = np.concatenate([given_sides, neighbours.sides, scouts.sides])
     found = _Reached.by_march(score, good_sides, good, SHORT, stop)
@@ -181,9 +191,15 @@ class _Reached:
 
     @classmethod
     def by_march(
-        cls, score: Score, sides: Array, starts: Array, lengths: Array, stop: Callable[[], bool]
+        cls,
+        score: Score,
+        sides: Array,
+        starts: Array,
+        lengths: Array,
+        stop: Callable[[], bool],
+        guide: Score | None = None,
     ) -> "_Reached":
-        """March in batches; starts whose batch is not reached in time stay where they are."""
+        """March in batches, led by a guide if there is one; starts that are not reached in time stay where they are."""
         neurons = _unit(starts, score.normed)
         size = int(np.clip(BATCH_SIZE // len(score.Z), 1, LARGEST_BATCH))
         for begin in range(0, len(neurons), size):
@@ -191,7 +207,7 @@ class _Reached:
                 break
             batch = slice(begin, begin + size)
             begun = _with_best_biases(score, sides[batch], neurons[batch])
-            neurons[batch] = march(score, sides[batch], begun, lengths)
+            neurons[batch] = march(guide or score, sides[batch], begun, lengths)
         return cls.best(score, sides, neurons)
 
     @classmethod
@@ -200,13 +216,14 @@ class _Reached:
         values = sides * score(neurons)
         order = np.argsort(-values, kind="stable")
         order = order[values[order] > 0]
+        most = max(MOST_COLUMNS, len(neurons) // STARTS_PER_COLUMN)
         directions = _unit(neurons, neurons.shape[1])
         kept = np.empty(0, dtype=np.intp)
         for k in order:
             near = directions[kept] @ directions[k] > 1 - NEAR**2 / 2
             if not (near & (sides[kept] == sides[k])).any():
                 kept = np.append(kept, k)
-                if len(kept) == MOST_COLUMNS:
+                if len(kept) == most:
                     break
         return cls(sides[kept], neurons[kept])
 
