@@ -39,7 +39,7 @@ TINY = {
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    def call(function: Callable[..., Record], *arguments: object) -> Record:
+    def call(function: Callable[..., Record], *arguments: object, threads: int) -> Record:
         return function(*arguments) | {"peak_mib": 1.0, "peak_mib_at_start": 1.0}
 
     monkeypatch.setattr(column_generation, "isolated", call)

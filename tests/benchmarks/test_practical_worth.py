@@ -16,7 +16,15 @@ from benchmarks.experiments.practical_worth import METHODS, OURS, Size, evaluate
 
 # Forty samples, and two principal components for us: every fit is finished long before its limit, whatever the load.
 TINY = Size(
-    ("diabetes", "breast_cancer"), samples=40, components=2, folds=2, inner_folds=2, n_alphas=3, tol=0.1, n_jobs=1
+    ("diabetes", "breast_cancer"),
+    samples=40,
+    components=2,
+    folds=2,
+    repeats=1,
+    inner_folds=2,
+    n_alphas=3,
+    tol=0.1,
+    n_jobs=1,
 )
 
 
