@@ -45,8 +45,8 @@ BATCH_SIZE, LARGEST_BATCH = 2**17, 512
 NEAR = 3e-3
 """Of the neurons of one side that are closer than this (an angle) the best is kept: the others would add little."""
 
-MOST_COLUMNS, STARTS_PER_COLUMN = 300, 8
-"""Neurons kept after each march, the best ones: so many, or one for so many of its starts if that is more."""
+STARTS_PER_COLUMN, MANY_COLUMNS, MOST_COLUMNS = 8, 300, 2500
+"""Neurons kept after a march, the best ones: one for so many of its starts, always so many, and at most so many."""
 
 CLIMBED_SIZE, FEWEST_CLIMBS, MANY_CLIMBS = 200_000, 8, 64
 """Climbs times the size of the lifted data, and limits: they are to take no longer than the marches."""
@@ -216,7 +216,7 @@ class _Reached:
         values = sides * score(neurons)
         order = np.argsort(-values, kind="stable")
         order = order[values[order] > 0]
-        most = max(MOST_COLUMNS, len(neurons) // STARTS_PER_COLUMN)
+        most = int(np.clip(len(neurons) // STARTS_PER_COLUMN, MANY_COLUMNS, MOST_COLUMNS))
         directions = _unit(neurons, neurons.shape[1])
         kept = np.empty(0, dtype=np.intp)
         for k in order:
