@@ -225,10 +225,12 @@ class _Oracle:
         starts = np.column_stack([network.W, network.b])[heaviest]
         entries = self.problem.X.size
         usual = int(max(min(STARTS_FACTOR / max(excess, ROUNDING), MOST_STARTS * entries), FEWEST_STARTS))
-        ascend = partial(self.pricer.ascend, v, starts=starts, random_state=self.rng, time_limit=self._seconds_left())
-        priced = ascend(n_starts=usual)
+        ascend = partial(self.pricer.ascend, v, starts=starts, random_state=self.rng)
+        priced = ascend(n_starts=usual, time_limit=self._seconds_left())
+        if self.excess(priced) > self.tolerance:
+            return priced
         # Before a search that may take all the time that is left, look harder.
-        return priced if self.excess(priced) > self.tolerance else ascend(n_starts=THOROUGH_STARTS * entries)
+        return ascend(n_starts=THOROUGH_STARTS * entries, time_limit=self._seconds_left())
 
     def search(self, v: Array, share: float) -> DualBound:
         """Search exhaustively, for this share of the time left, and return the bound that this proves."""

@@ -132,7 +132,8 @@ class Network:
         """Return the predictions by prefix sums over the hinges, in O((n + m) log m) and wide floats."""
         bent = self.W[:, 0] != 0
         w, b, v = (part[bent].astype(np.longdouble) for part in (self.W[:, 0], self.b, self.v))
-        hinges = np.asarray(-b / w, dtype=float)
+        with np.errstate(over="ignore"):  # a hinge at infinity has all numbers on one side, as it should
+            hinges = np.asarray(-b / w, dtype=float)
         order = np.argsort(hinges)
         passed = np.searchsorted(hinges[order], x, side="right")
         past = np.where(w > 0, 1.0, self.negative_slope)[order]

@@ -97,3 +97,8 @@ def test_prefix_sums_on_the_line_and_blocks_change_nothing(monkeypatch, slope):
     np.testing.assert_allclose(network(x), expected[0], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(wide(points), expected[1], rtol=1e-13)
     assert network(np.empty((0, 1))).shape == (0,)
+
+
+def test_a_hinge_beyond_all_numbers_is_no_trouble():
+    network = cr.Network([[1e-310], [-1e-310], [1.0]], [1.0, -1.0, 0.0], [2.0, 4.0, 1.0], negative_slope=0.5)
+    np.testing.assert_allclose(network([[2.0], [-3.0]]), [2.0 - 2.0 + 2.0, 2.0 - 2.0 - 1.5])

@@ -18,10 +18,10 @@ by meeting in the middle for few knots, and for many only in the cases D = +-TV.
 facing either way, and f'(-inf) + f'(inf) = 0 is needed.
 
 Through a hundred thousand random values the jumps add up to 10^10 and cancel, so two things keep rounding out of
-sight. The signs are chosen from left to right such that the sums of d_k stay between the jumps' own sizes; else the
-ramps that face right would climb to 10^10 before those that face left bring them down. And what a jump loses by being
-rounded is given to the next knot that faces the same way, so that slopes are off by the rounding of one jump, not of
-all.
+sight. The signs are chosen from left to right such that the sums of d_k follow their share of D to within the largest
+jump; else the ramps that face right would climb to 10^10 before those that face left bring them down. And what a jump
+loses by being rounded is given to the next knot that faces the same way, so that slopes are off by the rounding of one
+jump, not of all.
 """
 
 import itertools

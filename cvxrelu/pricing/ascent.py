@@ -5,8 +5,9 @@
 All starts march together, by matrix products. The score is positively homogeneous, F(u) = G(u) . u, so this is a damped
 power iteration: where F is smooth it settles at maxima, for there G is parallel to u. The lengths t do not depend on
 success, because at kinks, where line searches get stuck, only short steps help; the best point on the way counts. Long
-steps take random starts to good regions; short ones take the best of them, and the starts that are given, to maxima.
-The best few of these are climbed to the end (`cvxrelu.pricing.climb`), which gets the kinks exactly right.
+steps take random starts to good regions, and look around the starts that are given, in single precision; short ones
+take the best of them, and the starts that are given, to maxima. The best of these are climbed to the end
+(`cvxrelu.pricing.climb`), which gets the kinks exactly right.
 
 Every start goes up on one side: for the score or for its negative.
 """
