@@ -1,0 +1,134 @@
+r"""Hostile problems: whatever data, units and options can be at once, drawn from a seed.
+
+    X = units * kind(rng) + offset,    y = scale * kind(rng) + offset,    and every option of `Problem` and `solve`
+
+Every problem is one that `Problem` accepts: contradictions are put right here (equal rows get equal targets where they
+have to be met, labels have both classes), so whatever `solve` raises is about numbers. Small on purpose (`MOST_SAMPLES`
+times `MOST_FEATURES`): hundreds of them are solved in minutes, and every one can be checked by brute force.
+
+>>> problem, options = hostile_problem(5)
+>>> fit = cr.solve(problem, **options)  # doctest: +SKIP
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cvxrelu as cr
+
+Array = NDArray[np.float64]
+Rng = np.random.Generator
+
+MOST_SAMPLES, MOST_FEATURES = 12, 4
+
+SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0, 0.999999, -2.0, 1e-300)
+BIASES = ("free", "joint", "none")
+REGULARISED, CONSTRAINTS = ("squared", "logistic", "hinge"), ("interpolation", "margin")
+LABELLED = ("logistic", "hinge", "margin")
+METHODS = ("auto", "generate", "enumerate", "sample")
+# Share of ordinary values of an option, so that strange ones meet ordinary ones, too.
+ORDINARY = 0.4
+
+
+def _with_duplicates(rng: Rng, n: int, d: int) -> Array:
+    return rng.standard_normal((n, d))[rng.integers(0, max(1, n // 2), n)]
+
+
+def _with_near_duplicates(rng: Rng, n: int, d: int) -> Array:
+    return _with_duplicates(rng, n, d) + 10.0 ** rng.integers(-14, -5) * rng.standard_normal((n, d))
+
+
+def _collinear(rng: Rng, n: int, d: int) -> Array:
+    return np.outer(rng.standard_normal(n), rng.standard_normal(d)) + rng.standard_normal(d)
+
+
+def _with_constant_columns(rng: Rng, n: int, d: int) -> Array:
+    X = rng.standard_normal((n, d))
+    X[:, rng.random(d) < 0.5] = rng.standard_normal()
+    return X
+
+
+INPUTS: dict[str, Callable[[Rng, int, int], Array]] = {
+    "gaussian": lambda rng, n, d: rng.standard_normal((n, d)),
+    "heavy tails": lambda rng, n, d: rng.standard_cauchy((n, d)) ** 3,
+    "lattice": lambda rng, n, d: rng.integers(-1, 2, (n, d)).astype(float),
+    "duplicates": _with_duplicates,
+    "near duplicates": _with_near_duplicates,
+    "collinear": _collinear,
+    "constant columns": _with_constant_columns,
+    "one-hot": lambda rng, n, d: np.eye(d)[rng.integers(0, d, n)],
+    "all equal": lambda rng, n, d: np.tile(rng.standard_normal(d), (n, 1)),
+    "zeros": lambda _, n, d: np.zeros((n, d)),
+}
+
+TARGETS: dict[str, Callable[[Rng, int], Array]] = {
+    "gaussian": lambda rng, n: rng.standard_normal(n),
+    "constant": lambda rng, n: np.full(n, rng.standard_normal()),
+    "zero": lambda _, n: np.zeros(n),
+    "heavy tails": lambda rng, n: rng.standard_cauchy(n) ** 3,
+    "tiny spread": lambda rng, n: 1.0 + 10.0 ** rng.integers(-15, -5) * rng.standard_normal(n),
+    "one outlier": lambda rng, n: np.where(np.arange(n) == 0, 1e8, rng.standard_normal(n)),
+    "integers": lambda rng, n: rng.integers(-1, 2, n).astype(float),
+}
+
+
+def hostile_inputs(rng: Rng) -> Array:
+    """Return an (N, d) array of some kind, in some units, somewhere."""
+    n = int(rng.choice([1, 2, 3, 5, 8, MOST_SAMPLES], p=[0.08, 0.1, 0.15, 0.3, 0.3, 0.07]))
+    d = int(rng.choice([1, 2, 3, MOST_FEATURES], p=[0.25, 0.45, 0.2, 0.1]))
+    X = INPUTS[str(rng.choice(list(INPUTS), p=[0.28, *[0.72 / (len(INPUTS) - 1)] * (len(INPUTS) - 1)]))](rng, n, d)
+    if rng.random() > ORDINARY:
+        mixed = rng.random() < 0.4
+        X = X * 10.0 ** rng.integers(-6, 7, d if mixed else 1)
+    if rng.random() > 0.8:
+        X = X + 10.0 ** rng.integers(6, 13) * rng.standard_normal(d)
+    return X
+
+
+def hostile_targets(rng: Rng, n_samples: int) -> Array:
+    """Return n_samples real numbers of some kind, in some units."""
+    y = TARGETS[str(rng.choice(list(TARGETS)))](rng, n_samples)
+    return y if rng.random() < ORDINARY else y * 10.0 ** float(rng.choice([-60, -20, -8, -3, 3, 8, 20, 56, 67]))
+
+
+def hostile_problem(seed: int) -> tuple[cr.Problem, dict[str, Any]]:
+    """Return a problem and options of `solve`; the same for the same seed.
+
+    Parameters
+    ----------
+    seed : int
+        Any non-negative number.
+
+    Returns
+    -------
+    problem : Problem
+        One that its constructor accepts.
+    options : dict
+        Method and random state; a time limit is for the caller to add.
+    """
+    rng = np.random.default_rng(seed)
+    X = hostile_inputs(rng)
+    places, place = np.unique(X, axis=0, return_inverse=True)
+    loss = str(rng.choice((*REGULARISED, *CONSTRAINTS), p=[0.3, 0.25, 0.25, 0.1, 0.1]))
+    if loss in LABELLED and (len(X) == 1 or (loss == "margin" and len(places) == 1)):
+        loss = "squared"
+    bias = str(rng.choice(BIASES))
+    y = np.sign(rng.standard_normal(len(X))) if loss in LABELLED else hostile_targets(rng, len(X))
+    if loss in CONSTRAINTS:
+        y = y[np.unique(place, return_index=True)[1]][place.ravel()]
+        bias = "free" if bias == "none" and not X.any(axis=1).all() else bias
+    if loss in LABELLED and np.ptp(y) == 0:
+        one = (place.ravel() == place.ravel()[0]) if loss == "margin" else np.arange(len(y)) == 0
+        y = np.where(one, -y[0], y[0])
+    alpha = float(rng.choice([0.01, 0.1]) if rng.random() < ORDINARY else 10.0 ** rng.integers(-12, 13))
+    problem = cr.Problem(
+        X,
+        y,
+        loss=loss,
+        bias=bias,
+        alpha=alpha if loss in REGULARISED else None,
+        negative_slope=float(rng.choice(SLOPES)),
+    )
+    return problem, {"method": str(rng.choice(METHODS, p=[0.4, 0.25, 0.15, 0.2])), "random_state": int(seed)}
