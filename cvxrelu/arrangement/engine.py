@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from cvxrelu.arrangement import walk
 from cvxrelu.arrangement.flag import Level
-from cvxrelu.arrangement.kernel import walk_vertices
 from cvxrelu.arrangement.linear_algebra import Span
 from cvxrelu.arrangement.packing import bytes_per_pattern, pack_masks
 from cvxrelu.arrangement.vertices import VertexCell, cells_at_vertices
@@ -170,6 +169,9 @@ def run_chunk(chunk: Chunk, tops: bool = False) -> Iterator[Batch]:
         mask = int.from_bytes(np.packbits(signs, bitorder="little").tobytes(), "little")
         yield _exact_batch(level, [VertexCell(mask, (1,), (), ())])
         return
+    # Its vector step is made by numba at once, which those who do not enumerate need not import.
+    from cvxrelu.arrangement.kernel import walk_vertices
+
     state = walk.start_walk(level, chunk.start, chunk.stop)
     work = max(1, _WORK_PER_CALL // n)
     rows = min(_PATTERNS_PER_CALL, chunk.size)

@@ -10,8 +10,9 @@ patterns themselves, and keys under which two patterns collide are drawn again, 
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cvxrelu.compiled import kernel
 
 __all__ = ["facets_by_flips"]
 
@@ -61,7 +62,7 @@ def facets_by_flips(half: NDArray[np.uint8], n: int) -> NDArray[np.bool_]:
     return facets
 
 
-@njit(cache=True)
+@kernel()
 def _fill(half, keys, hashes, table):
     """Hash all patterns into the table; False if two of them collide."""
     last = np.uint64(table.shape[0] - 1)
@@ -81,7 +82,7 @@ def _fill(half, keys, hashes, table):
     return True
 
 
-@njit(cache=True)
+@kernel()
 def _look_up(half, hashes, table, flips, changes, start, facets):
     """Mark the hyperplanes of patterns start, start + 1, ... whose flip is in the table."""
     last = np.uint64(table.shape[0] - 1)

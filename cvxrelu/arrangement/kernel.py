@@ -26,7 +26,6 @@ not chosen.
 """
 
 import numpy as np
-from numba import njit
 
 from cvxrelu.arrangement.lanes import LANES, eight_signs
 from cvxrelu.arrangement.reduction import (
@@ -52,13 +51,14 @@ from cvxrelu.arrangement.walk import (
     UNIT_ROUNDOFF,
     WORK,
 )
+from cvxrelu.compiled import kernel
 
 __all__ = ["walk_vertices"]
 
 _U = UNIT_ROUNDOFF
 
 
-@njit(cache=True)
+@kernel()
 def _advance(chosen, n, m):
     """Go to the next subset that differs from S at or before position m; return where, -1 at the end."""
     k = chosen.shape[0]
@@ -71,7 +71,7 @@ def _advance(chosen, n, m):
     return m
 
 
-@njit(cache=True)
+@kernel()
 def _limit(chosen, stop, n):
     """Return where the last chosen row has to stop: n, earlier at the end of the walk, -1 beyond it."""
     last = chosen.shape[0] - 1
@@ -83,7 +83,7 @@ def _limit(chosen, stop, n):
     return min(n, stop[last])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _comes_later(bx, by, bz, wx, wy, wz, chosen, dead):
     """Whether a row before the last chosen one passes through the vertex (only asked if rows are exact)."""
     last = chosen.shape[0] - 1
@@ -97,7 +97,7 @@ def _comes_later(bx, by, bz, wx, wy, wz, chosen, dead):
     return False
 
 
-@njit(cache=True, inline="always", error_model="numpy")
+@kernel(inline="always", error_model="numpy")
 def _solve(walk, entries, s, t, turn_i, turn_j, error, turn_error):
     """Write the signs of s y on S to walk.upper; return whether they are sure.
 
@@ -129,7 +129,7 @@ def _solve(walk, entries, s, t, turn_i, turn_j, error, turn_error):
     return sure
 
 
-@njit(cache=True, inline="always", error_model="numpy")
+@kernel(inline="always", error_model="numpy")
 def _visit_line(walk, limit, out, tops, odd):
     """Visit the vertices of one line, chosen[k - 1] < limit; False if a buffer or the work ran out."""
     chosen, control, exact, upper = walk.chosen, walk.control, walk.exact, walk.upper
@@ -212,7 +212,7 @@ def _visit_line(walk, limit, out, tops, odd):
     return j >= limit
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def walk_vertices(walk, out, tops, odd):
     """Walk on until done, a buffer is full, the allotted work is used up, or suspects need examination.
 

@@ -22,10 +22,9 @@ at most double at each depth, because b_p is the largest of b, so they do not ov
 does what is computed from them, and decides nothing.
 """
 
-from numba import njit
-
 from cvxrelu.arrangement.lanes import LANES, eight_signs
 from cvxrelu.arrangement.walk import UNIT_ROUNDOFF
+from cvxrelu.compiled import kernel
 
 __all__ = ["SAFE", "UNDERFLOW", "bury_suspects", "eliminate", "find_parallel", "find_suspects", "product_error"]
 
@@ -36,13 +35,13 @@ SAFE = 1.0 + 1e-9
 UNDERFLOW = 2.0**-1000
 
 
-@njit(cache=True, inline="always", error_model="numpy")
+@kernel(inline="always", error_model="numpy")
 def product_error(a, ea, b, eb):
     """Bound the error of a b from those of its factors, with room for rounding sums of four and a scaling."""
     return abs(a) * eb + abs(b) * ea + ea * eb + 4.0 * _U * abs(a * b) + UNDERFLOW
 
 
-@njit(cache=True, inline="always", error_model="numpy")
+@kernel(inline="always", error_model="numpy")
 def eliminate(walk, m):
     """Reduce depth m by the chosen row m to depth m + 1.
 
@@ -91,7 +90,7 @@ def eliminate(walk, m):
     return clear
 
 
-@njit(cache=True, inline="always", error_model="numpy")
+@kernel(inline="always", error_model="numpy")
 def find_suspects(walk, m, clear):
     """Count and mark the rows that may newly depend on the first m chosen ones; `clear` of them do not."""
     entries = walk.reduced[m]
@@ -106,7 +105,7 @@ def find_suspects(walk, m, clear):
     return count
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def find_parallel(walk):
     """Count and mark the rows that may depend on the first k - 1 chosen ones, by their cross products.
 
@@ -141,7 +140,7 @@ def find_parallel(walk):
     return count
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _inherit_dead(walk, m):
     """Declare dead at depth m what is dead before; return how many that are."""
     if walk.n_dead[m] or walk.n_dead[m - 1]:
@@ -150,7 +149,7 @@ def _inherit_dead(walk, m):
     return walk.n_dead[m]
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _mark(walk, m, row, free):
     """Mark a row as suspect unless it is free or one of the first m chosen ones."""
     for q in range(m):
@@ -159,7 +158,7 @@ def _mark(walk, m, row, free):
     return not free
 
 
-@njit(cache=True)
+@kernel()
 def bury_suspects(walk, m):
     """Declare the suspects of depth m dead; False if one of them comes before the last chosen row."""
     first = True

@@ -21,9 +21,9 @@ it falls below the best value. Every solved cell yields its best neuron.
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from cvxrelu.compiled import kernel
 from cvxrelu.errors import InputError
 from cvxrelu.pricing.nearest import nearest
 from cvxrelu.pricing.points import ROUNDOFF, Points, Weights, room_below
@@ -51,7 +51,7 @@ TASKS_BETWEEN_CHECKS = 256
 """Cells solved before Python may look at the clock: some milliseconds each at the very worst."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _solve_cell(g: Array, signs: Patterns, used: Patterns, Z: Array, free: bool, cutoff: float, u: Array) -> float:
     """Bound max g . u over the cell from above; `u` receives the maximiser, or zero if it was not reached."""
     n, m = Z.shape
@@ -147,7 +147,7 @@ def _solve_cell(g: Array, signs: Patterns, used: Patterns, Z: Array, free: bool,
     return bound
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _solve_cells(
     G: Array,
     patterns: Patterns,

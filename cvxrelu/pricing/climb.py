@@ -11,9 +11,9 @@ move it together with w, in coordinates sheared so that the current bias costs n
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cvxrelu.compiled import kernel
 from cvxrelu.pricing.relaxation import relax, scratch_for
 
 __all__ = ["best_biases", "climb"]
@@ -33,7 +33,7 @@ TIE = 1e-10
 """A place this close to the hinge, relative to its norm, is on it."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _score(Z: Array, c: Array, linear: Array, u: Array) -> float:
     value = 0.0
     for q in range(len(u)):
@@ -47,7 +47,7 @@ def _score(Z: Array, c: Array, linear: Array, u: Array) -> float:
     return value
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def best_biases(Z: Array, c: Array, neurons: Array) -> Array:
     """Return biases that put each hinge through the place where the score is largest, for w as it is.
 
@@ -89,7 +89,7 @@ def best_biases(Z: Array, c: Array, neurons: Array) -> Array:
     return biases
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Array:
     """Climb from every start; the scores are those of (c, linear), so negate both for the other side.
 

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cvxrelu.compiled import kernel
 from cvxrelu.pricing.relaxation import relax
 from cvxrelu.pricing.tree import NODES, Tree
 
@@ -56,14 +56,14 @@ class Cutoff(NamedTuple):
     level: float
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def cutoff_of(search: Cutoff) -> float:
     """Compute the bound that a cone must exceed to stay open."""
     best = search.best[0]
     return max(max(best * search.factor, best + search.slack), search.level)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _norm(problem: Problem, u: Array) -> float:
     total = 0.0
     for q in range(problem.axes):
@@ -73,7 +73,7 @@ def _norm(problem: Problem, u: Array) -> float:
     return np.sqrt(total)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _least_product(problem: Problem, U: Array) -> float:
     least = np.inf
     for k in range(len(U)):
@@ -87,7 +87,7 @@ def _least_product(problem: Problem, U: Array) -> float:
     return least
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _offer(problem: Problem, search: Cutoff, u: Array) -> None:
     """Score the direction u on all points, and keep it if it is among the best."""
     Z, c, linear = problem.Z, problem.c, problem.linear
@@ -120,13 +120,13 @@ def _offer(problem: Problem, search: Cutoff, u: Array) -> None:
         search.neurons[place] = u / norm
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def side_weights(c: Array, side: float) -> Array:
     """Return the weights of the score (side 1) or of its negative (side -1)."""
     return c if side > 0 else -c
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def settle(
     problem: Problem,
     tree: Tree,

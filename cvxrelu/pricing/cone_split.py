@@ -1,9 +1,9 @@
 """Splitting cones: the compiled part of `cvxrelu.pricing.cones`, where the mathematics is explained."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cvxrelu.compiled import kernel
 from cvxrelu.pricing.cone_bound import Cutoff, Problem, cutoff_of, settle, side_weights
 from cvxrelu.pricing.relaxation import scratch_for
 from cvxrelu.pricing.tree import FREE, Tree, pop, push, release, reserve
@@ -23,13 +23,13 @@ SHORTEST_EDGE = 0.7
 """An edge shorter than this, relative to the longest, is not split: cones must not become slivers."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _work(n: int, m: int) -> tuple[Index, Index, Array, Array, Array, Array]:
     index = np.empty((2, n), np.int64)
     return index[0], index[1], np.zeros(m - 1), np.empty(m), np.empty(m), np.empty(m)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _keep(tree: Tree, slot: int, stays: bool) -> None:
     """File a bounded node among the open ones, or remember its bound and release it."""
     if stays:
@@ -39,7 +39,7 @@ def _keep(tree: Tree, slot: int, stays: bool) -> None:
         release(tree, slot)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def plant(
     problem: Problem, tree: Tree, search: Cutoff, generators: Array, duals: Array, side: float, ceiling: float
 ) -> None:
@@ -75,7 +75,7 @@ def plant(
     _keep(tree, slot, settle(problem, tree, search, slot, members, T, ceiling, work, scratch))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _edge(tree: Tree, slot: int, members: Index, T: Array, weights: Array) -> tuple[int, int]:
     """Choose the edge to split.
 
@@ -106,7 +106,7 @@ def _edge(tree: Tree, slot: int, members: Index, T: Array, weights: Array) -> tu
     return first, second
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def branch(problem: Problem, tree: Tree, search: Cutoff, budget: int) -> bool:
     """Split up to `budget` cones; return whether any are left that matter."""
     Z, c, axes = problem.Z, problem.c, problem.axes

@@ -12,8 +12,9 @@ the rounding; what a caller claims from it must allow for the rounding of the we
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cvxrelu.compiled import kernel
 
 __all__ = ["nearest"]
 
@@ -25,7 +26,7 @@ DEPENDENT = 1e-11
 them: the nearest point cannot be improved reliably through it."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _affine(atoms: Array, is_ray: Flags, size: int, Q: Array, R: Array, target: Array) -> bool:
     """Find the nearest point's weights when they may have any sign; False if the atoms are dependent."""
     m = atoms.shape[1]
@@ -88,7 +89,7 @@ def _affine(atoms: Array, is_ray: Flags, size: int, Q: Array, R: Array, target: 
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def nearest(atoms: Array, is_ray: Flags, weight: Array, size: int, point: Array, tags: Array, work: Array) -> int:
     """Move to the nearest point of the corral's convex and conic hull; return the number of atoms kept.
 

@@ -17,9 +17,9 @@ negligible, and whatever remains of it the caller's bound takes into account.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cvxrelu.compiled import kernel
 from cvxrelu.pricing.nearest import nearest
 
 __all__ = ["relax", "scratch_for"]
@@ -37,7 +37,7 @@ ROUNDS_PER_DIMENSION = 12
 """Atoms tried per dimension before giving up: the bound of the last point is valid, only not the best."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def scratch_for(m: int) -> tuple[Array, NDArray[np.bool_], Array, Array, Array, Array]:
     """Allocate the work space of `relax` for m lifted dimensions."""
     return (
@@ -50,7 +50,7 @@ def scratch_for(m: int) -> tuple[Array, NDArray[np.bool_], Array, Array, Array, 
     )
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _shear(p: Array, t: Array, shear: float, out: Array) -> None:
     """Write p in the coordinates dual to (w, shear (b - t . w)); nothing changes when shear is 0."""
     m = len(p)
@@ -61,7 +61,7 @@ def _shear(p: Array, t: Array, shear: float, out: Array) -> None:
         out[m - 1] = p[m - 1] / shear
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def relax(
     offset: Array,
     members: Index,

@@ -12,8 +12,9 @@ states the total.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cvxrelu.compiled import kernel
 
 __all__ = ["sweep", "sweep_anchors", "sweep_terms"]
 
@@ -25,7 +26,7 @@ def sweep_terms(n_samples: int) -> int:
     return 8 * n_samples + 256
 
 
-@njit(cache=True)
+@kernel()
 def _peak(ax: float, ay: float, lo: Array, hi: Array, out: Array) -> float:
     """Maximum of A . u over the arc from lo to hi (at most a half turn); its direction goes to `out`."""
     if lo[0] * ay - lo[1] * ax >= 0 and hi[0] * ay - hi[1] * ax <= 0:
@@ -46,7 +47,7 @@ def _peak(ax: float, ay: float, lo: Array, hi: Array, out: Array) -> float:
     return at_hi
 
 
-@njit(cache=True)
+@kernel()
 def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
     """Best value and direction on every arc of the circle, in the order of the circle.
 
@@ -150,7 +151,7 @@ def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
     return values, directions
 
 
-@njit(cache=True)
+@kernel()
 def sweep_anchors(X: Array, v: Array, slope: float, span: tuple[int, int]) -> tuple[Array, Array]:
     """Largest score and largest negated score among the neurons whose hinge passes through each anchor.
 

@@ -21,8 +21,9 @@ first, so that the memory stays bounded.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cvxrelu.compiled import kernel
 
 __all__ = ["FREE", "HEAP", "NODES", "STACK", "Tree", "make_tree", "pop", "push", "release", "reserve"]
 
@@ -79,7 +80,7 @@ def make_tree(capacity: int, m: int, n: int) -> Tree:
     )
 
 
-@njit(cache=True)
+@kernel()
 def reserve(tree: Tree) -> int:
     """Take a free slot; -1 if there is none."""
     if tree.counts[FREE] == 0:
@@ -88,14 +89,14 @@ def reserve(tree: Tree) -> int:
     return int(tree.free[tree.counts[FREE]])
 
 
-@njit(cache=True)
+@kernel()
 def release(tree: Tree, slot: int) -> None:
     """Give a slot back."""
     tree.free[tree.counts[FREE]] = slot
     tree.counts[FREE] += 1
 
 
-@njit(cache=True)
+@kernel()
 def push(tree: Tree, slot: int) -> None:
     """Add an open node to the heap, or to the stack while memory is short."""
     if tree.counts[FREE] < DIVE_RESERVE:
@@ -114,7 +115,7 @@ def push(tree: Tree, slot: int) -> None:
     heap[child] = slot
 
 
-@njit(cache=True)
+@kernel()
 def pop(tree: Tree) -> int:
     """Remove the node to split next; -1 if there is none."""
     if tree.counts[STACK] > 0:
