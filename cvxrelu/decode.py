@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from cvxrelu.backend import Solution
 from cvxrelu.caratheodory import fewest_terms
 from cvxrelu.errors import SolverError
+from cvxrelu.lengths import lengths
 from cvxrelu.network import Network
 from cvxrelu.norms import Norm
 from cvxrelu.problem import Problem
@@ -98,7 +99,7 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
     scaling = Scaling.of(problem)
     vectors = scaling.enter(network.W, network.b) * (np.abs(network.v)[:, None] / scaling.y_scale)
     preactivations = vectors @ scaling.lifted.T
-    reach = np.linalg.norm(vectors, axis=1)[:, None] * np.linalg.norm(scaling.lifted, axis=1)
+    reach = lengths(vectors)[:, None] * lengths(scaling.lifted)
     patterns, cell = np.unique(preactivations >= -ON_HINGE * reach, axis=0, return_inverse=True)
     positive = network.v > 0
     constant = (network.intercept - scaling.y_center) / scaling.y_scale
@@ -256,7 +257,7 @@ def _polish(problem: Problem, scaling: Scaling, groups: _Groups, snap: float) ->
     count, size = groups.vectors.shape
     weights = groups.signs[:, None] * activation_weights(groups.patterns, problem.negative_slope)
     preactivations = groups.vectors @ lifted.T
-    scale = np.linalg.norm(groups.vectors, axis=1)[:, None] * np.linalg.norm(lifted, axis=1)
+    scale = lengths(groups.vectors)[:, None] * lengths(lifted)
     flat = flat_cells(problem, groups.patterns)
     # Where a point is beyond the hinge for its cell, by the solver's accuracy, the hinge is meant to be on it.
     beyond = (preactivations != 0) & (groups.patterns == (preactivations < 0))

@@ -79,7 +79,7 @@ def max_margin(certificate: Certificate) -> MaxMargin:
     if problem.loss.name != "margin" or problem.norm.name != "euclidean" or certificate.scope != "global":
         raise InputError("max_margin takes a global certificate of the loss 'margin' with the Euclidean norm.")
     lower, upper = certificate.lower, certificate.upper
-    return MaxMargin(1 / (2 * upper), 1 / (2 * lower) if lower > 0 else math.inf)
+    return MaxMargin(0.5 / upper, 0.5 / lower if lower > 0 else math.inf)
 
 
 def generalisation_bound(

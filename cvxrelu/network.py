@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.lengths import exponents_of, lengths, shifted
 from cvxrelu.norms import Bias, Norm, get_norm
 
 __all__ = ["Network", "leaky_relu"]
@@ -166,12 +167,36 @@ class Network:
             The cost; infinite for a network with biases or an output constant if bias is "none". The output constant
             is free if biases are, and otherwise costs as much as the neuron w = 0, b = 1.
         """
-        cost_of = get_norm(norm, bias)
-        total = float(np.abs(self.v) @ cost_of.neuron_costs(self.W, self.b)) if self.n_neurons else 0.0
-        if cost_of.has_free_constant or self.intercept == 0:
-            return total
-        unit = cost_of.neuron_costs(np.zeros((1, self.n_features)), np.ones(1))
-        return total + abs(self.intercept) * float(unit[0])
+        with np.errstate(over="ignore"):
+            return float(np.sum(self.neuron_costs(get_norm(norm, bias))))
+
+    def neuron_costs(self, norm: Norm) -> Array:
+        """Return what the neurons cost, abs(v_j) * norm(neuron j), and in the last place what the output constant does.
+
+        Every neuron is first rescaled by a power of two, which changes no digit, so that its weights are near one:
+        costs are infinite, or zero, only if they are out of the range of floats themselves.
+
+        Parameters
+        ----------
+        norm : Norm
+            The norm of a neuron.
+
+        Returns
+        -------
+        (m + 1,) array
+            The costs.
+        """
+        exponents = exponents_of(self.W if norm.has_free_bias else np.column_stack([self.W, self.b]))
+        W, b = shifted(self.W, -exponents[:, None]), shifted(self.b, -exponents)
+        sizes = norm.neuron_costs(W, b)
+        with np.errstate(invalid="ignore", over="ignore"):
+            costs = np.abs(shifted(self.v, exponents)) * sizes
+        # A neuron that must not be costs infinity even if v = 0, and one that costs nothing does so for every v.
+        costs = np.where(np.isfinite(sizes) & (sizes > 0), costs, sizes)
+        if norm.has_free_constant or self.intercept == 0:
+            return np.append(costs, 0.0)
+        unit = norm.neuron_costs(np.zeros((1, self.n_features)), np.ones(1))
+        return np.append(costs, abs(self.intercept) * unit[0])
 
     def balanced(self, bias: Bias = "free") -> "Network":
         """Return the network with each neuron rescaled so that both of its layers weigh the same.
@@ -202,17 +227,23 @@ class Network:
         (array([[2.]]), array([1.]), array([2.]), 4.0)
         """
         norm = get_norm("euclidean", bias)
-        if not np.isfinite(self.cost(bias)):
+        if not norm.has_bias and (self.b.any() or self.intercept):
             raise InputError("This network has biases or an output constant; use bias='free' or bias='joint'.")
         W, b, v, intercept = self.W, self.b, self.v, self.intercept
         if intercept and not norm.has_free_constant:
             W, b = np.vstack([W, np.zeros(self.n_features)]), np.append(b, abs(intercept))
             v, intercept = np.append(v, np.sign(intercept)), 0.0
-        sizes = norm.neuron_costs(W, b)
-        used = (sizes > 0) & (v != 0)
+        counted = W if norm.has_free_bias else np.column_stack([W, b])
+        used = counted.any(axis=1) & (v != 0)
         intercept += float(v[~used] @ leaky_relu(b[~used], self.negative_slope))
-        factors = np.sqrt(np.abs(v[used]) / sizes[used])
-        return Network(W[used] * factors[:, None], b[used] * factors, v[used] / factors, intercept, self.negative_slope)
+        W, b, v, counted = W[used], b[used], v[used], counted[used]
+        # The factor sqrt(abs(v) / size) may be out of range: it is applied as 2^k times a number between 1/2 and 2.
+        exponents = exponents_of(counted)
+        sizes = lengths(shifted(counted, -exponents[:, None]))
+        halves = (exponents_of(v[:, None]) - exponents) // 2
+        W, b, v = shifted(W, halves[:, None]), shifted(b, halves), shifted(v, -halves)
+        factors = np.sqrt(np.abs(shifted(v, -halves - exponents)) / sizes)
+        return Network(W * factors[:, None], b * factors, v / factors, intercept, self.negative_slope)
 
     def normalised(self, bias: Bias = "free") -> "Network":
         """Return the balanced network with all weights divided by their norm: the predictions over twice the cost.
@@ -233,10 +264,10 @@ class Network:
         >>> round(network.cost(), 12)  # half the squared norm of all weights
         0.5
         """
-        size = np.sqrt(2 * self._positive_cost(bias))
-        network = self.balanced(bias)
+        cost, network = self._positive_cost(bias), self.balanced(bias)
+        size = np.sqrt(2.0) * np.sqrt(cost)
         return Network(
-            network.W / size, network.b / size, network.v / size, network.intercept / size**2, self.negative_slope
+            network.W / size, network.b / size, network.v / size, network.intercept / 2 / cost, self.negative_slope
         )
 
     def normalised_margin(self, X: ArrayLike, y: ArrayLike, bias: Bias = "free") -> float:
@@ -266,7 +297,7 @@ class Network:
         outputs, labels = self(X), np.asarray(y, dtype=float)
         if labels.shape != outputs.shape:
             raise InputError(f"y has shape {labels.shape}; give one label for each of the {len(outputs)} rows of X.")
-        return float(np.min(labels * outputs)) / (2 * self._positive_cost(bias))
+        return float(np.min(labels * outputs)) / 2 / self._positive_cost(bias)
 
     def _positive_cost(self, bias: Bias) -> float:
         cost = self.cost(bias)

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.lengths import lengths
 
 __all__ = ["NORMS", "Bias", "CellCoordinates", "Euclidean", "LabelNoise", "Norm", "Response", "get_norm"]
 
@@ -135,8 +136,8 @@ class Euclidean(Norm):
     def neuron_costs(self, W: Array, b: Array) -> Array:
         """Return norm(w) or norm([w, b]) of each neuron."""
         if self.bias == "joint":
-            return np.hypot(np.linalg.norm(W, axis=1), b)
-        costs = np.linalg.norm(W, axis=1)
+            return np.hypot(lengths(W), b)
+        costs = lengths(W)
         return np.where(b == 0, costs, np.inf) if self.bias == "none" else costs
 
     def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
@@ -185,7 +186,7 @@ class Response(Norm):
         """
         X = self._data()
         heights = W @ X.T + b[:, None]
-        reach = np.linalg.norm(W, axis=1)[:, None] * np.linalg.norm(X, axis=1) + np.abs(b)[:, None]
+        reach = lengths(W)[:, None] * lengths(X) + np.abs(b)[:, None]
         side = np.where(np.abs(heights) <= ON_HINGE * reach, 0.0, np.sign(heights))
         slopes = np.abs(np.where(side > 0, 1.0, self.negative_slope))
         cheaper = np.where(side == 0, min(1.0, abs(self.negative_slope)), slopes)
@@ -240,13 +241,12 @@ class LabelNoise(Response):
             raise InputError("norm='label-noise' needs biases; use bias='free' or bias='joint'.")
 
     def _factors(self, slopes: Array) -> Array:
-        lengths = np.hypot(np.linalg.norm(self._data(), axis=1), 1.0)
-        return 2.0 * _root_mean_square(slopes * lengths)
+        return 2.0 * _root_mean_square(slopes * np.hypot(lengths(self._data()), 1.0))
 
 
 def _root_mean_square(values: Array) -> Array:
     """Return the root mean square of each row."""
-    return np.linalg.norm(values, axis=1) / np.sqrt(values.shape[1])
+    return lengths(values) / np.sqrt(values.shape[1])
 
 
 @dataclass(frozen=True, eq=False)

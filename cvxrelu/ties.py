@@ -19,6 +19,7 @@ import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
+from cvxrelu.lengths import lengths
 from cvxrelu.network import Network
 from cvxrelu.norms import ON_HINGE, RANK_RTOL, Euclidean
 from cvxrelu.problem import Problem
@@ -76,7 +77,7 @@ def _flattened(u: Array, lifted: Array, problem: Problem) -> Array:
     """Return the group of least weights that responds as u does, in scaled coordinates."""
     size = problem.n_features
     heights = lifted @ u
-    counts = heights > ON_HINGE * np.linalg.norm(lifted, axis=1) * np.linalg.norm(u)
+    counts = heights > ON_HINGE * lengths(lifted) * lengths(u)
     if problem.negative_slope != 0:
         counts[:] = True
     if not counts.any():
@@ -89,16 +90,16 @@ def _flattened(u: Array, lifted: Array, problem: Problem) -> Array:
     back = K @ np.linalg.inv(R)
     base = u - back @ (Q.T @ u[:size])
     s = _least_distance(-lifted[~counts] @ back, lifted[~counts] @ base)
-    if s is None or np.linalg.norm(s) >= np.linalg.norm(Q.T @ u[:size]) * (1 - WORTHWHILE):
+    if s is None or lengths(s) >= lengths(Q.T @ u[:size]) * (1 - WORTHWHILE):
         return u
     return base + back @ s
 
 
 def _least_distance(G: Array, h: Array) -> Array | None:
     """Return the shortest s with G s >= h, or None if the method finds none."""
-    lengths = np.linalg.norm(G, axis=1)
-    rows = lengths > RANK_RTOL
-    G, h = G[rows] / lengths[rows, None], h[rows] / lengths[rows]
+    sizes = lengths(G)
+    rows = sizes > RANK_RTOL
+    G, h = G[rows] / sizes[rows, None], h[rows] / sizes[rows]
     if not (h > 0).any():
         return np.zeros(G.shape[1])
     scale = float(np.abs(h).max())

@@ -1,6 +1,7 @@
 """Problems with known answers, and checks that every fit has to pass."""
 
 import math
+from fractions import Fraction
 
 import cvxpy as cp
 import numpy as np
@@ -148,3 +149,18 @@ def assert_certified(fit, gap=1e-6):
         assert math.fsum(v) == 0
     if problem.loss.labels:
         assert (v * problem.y >= 0).all()
+
+
+def exact_root(square):
+    """The square root of a fraction, to a relative 2^-100 from above."""
+    n, d = square.numerator, square.denominator
+    return Fraction(math.isqrt(n * d << 200) + 1, d << 100) if n else Fraction(0)
+
+
+def exact_cost(network, bias):
+    """The Euclidean cost of a network as it is stored, in fractions."""
+    total = Fraction(0) if bias == "free" else abs(Fraction(network.intercept))
+    for w, b, v in zip(network.W.tolist(), network.b.tolist(), network.v.tolist(), strict=True):
+        square = sum(Fraction(weight) ** 2 for weight in w) + (Fraction(b) ** 2 if bias == "joint" else 0)
+        total += abs(Fraction(v)) * exact_root(square)
+    return total

@@ -1,10 +1,14 @@
 """Networks are plain values that evaluate, cost, save and load."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import cvxrelu as cr
-from tests.instances import make_problem, objective_by_hand
+from tests.instances import exact_cost, make_problem, objective_by_hand
 
 
 def random_network(slope=0.0, seed=0):
@@ -102,3 +106,45 @@ def test_prefix_sums_on_the_line_and_blocks_change_nothing(monkeypatch, slope):
 def test_a_hinge_beyond_all_numbers_is_no_trouble():
     network = cr.Network([[1e-310], [-1e-310], [1.0]], [1.0, -1.0, 0.0], [2.0, 4.0, 1.0], negative_slope=0.5)
     np.testing.assert_allclose(network([[2.0], [-3.0]]), [2.0 - 2.0 + 2.0, 2.0 - 2.0 - 1.5])
+
+
+SCALES = (1.0, 1e-200, 1e200, 1e-170, 1e154, 5e-324, 1e-310, 1e308)
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(
+    seed=st.integers(0, 999),
+    w=st.sampled_from(SCALES),
+    v=st.sampled_from(SCALES),
+    bias=st.sampled_from(["free", "joint"]),
+)
+def test_costs_at_every_scale(seed, w, v, bias):
+    rng = np.random.default_rng(seed)
+    m, d = rng.integers(1, 5, 2)
+    W, V = rng.uniform(-1, 1, (m, d)) * w * (rng.random((m, d)) < 0.7), rng.uniform(-1, 1, m) * v
+    network = cr.Network(W, rng.uniform(-1, 1, m) * w, V, rng.choice([0.0, w]))
+    exact = exact_cost(network, bias)
+    if exact > np.finfo(float).max:
+        assert network.cost(bias) == np.inf
+    else:
+        assert abs(Fraction(network.cost(bias)) - exact) <= exact * Fraction(1, 10**14) + Fraction(5e-324)
+
+
+@pytest.mark.parametrize("bias", ["free", "joint", "none"])
+@pytest.mark.parametrize(
+    ("w", "v"), [(1e-170, 1e170), (1e200, 1e-200), (5e-324, 1e308), (1e-300, 3e-300), (-2e150, 1e150)]
+)
+def test_balanced_networks_at_every_scale(bias, w, v):
+    network = cr.Network([[w, 0.0], [0.0, 0.0], [0.0, w]], np.zeros(3), [v, v, -v], 0.0, 2.0)
+    balanced = network.balanced(bias)
+    assert balanced.n_neurons == 2
+    np.testing.assert_allclose(np.abs(balanced.W).max(axis=1), np.abs(balanced.v), rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(balanced.v[0] ** 2, network.cost(bias) / 2, rtol=1e-12)
+    X = np.array([[1.0, 2.0], [-3.0, 5.0]])
+    np.testing.assert_allclose(balanced(X), network(X), rtol=1e-12)
+
+
+def test_a_neuron_beyond_the_range_costs_infinity():
+    assert cr.Network([[1e200]], [0.0], [1e200]).cost() == np.inf
+    assert cr.Network([[1.0]], [1.0], [0.0]).cost("none") == np.inf
+    assert cr.Network([[1e200, 1e200]], [0.0], [0.0]).cost("joint") == 0.0

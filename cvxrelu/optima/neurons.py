@@ -27,6 +27,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from cvxrelu.lengths import lengths
 from cvxrelu.network import leaky_relu
 from cvxrelu.problem import Problem
 from cvxrelu.program import activation_weights
@@ -187,7 +188,7 @@ def _classes(rows: Array, both_ways: bool = False) -> IntArray:
 
 def _reach(problem: Problem, groups: Array) -> Array:
     """Return the size of the terms of each pre-activation, a (k, N) array."""
-    return np.linalg.norm(groups, axis=1)[:, None] * np.linalg.norm(problem.lifted, axis=1)
+    return lengths(groups)[:, None] * lengths(problem.lifted)
 
 
 def _best_direction(problem: Problem, v: Array, u: Array) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.arrangement import bounding_rows, count_patterns, enumerate_patterns
+from cvxrelu.lengths import lengths
 from cvxrelu.network import leaky_relu
 from cvxrelu.optima.neurons import Neurons, along_biases, neurons_of
 from cvxrelu.pricing import Priced, Pricer, make_pricer, price_cells
@@ -72,7 +73,7 @@ class NeuronSearch:
 
     def cells_of(self, groups: Array) -> Cells:
         """Return the cells that hold neurons, rows as in `near_best`, each cell once."""
-        reach = np.linalg.norm(groups, axis=1)[:, None] * np.linalg.norm(self.problem.lifted, axis=1)
+        reach = lengths(groups)[:, None] * lengths(self.problem.lifted)
         patterns = np.unique(groups @ self.problem.lifted.T >= -ON_HINGE * reach, axis=0)
         if self.patterns is None or self.facets is None:
             return Cells(patterns, bounding_rows(self.problem.X, patterns, self.problem.norm.has_bias))
