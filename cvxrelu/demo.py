@@ -86,6 +86,10 @@ def _draw(case: Case, fit: Fit, file: Path) -> None:
     from cvxrelu.plots import plot_network, save_picture
 
     axes = plot_network(fit.network, case.problem.X, case.problem.y)
-    axes.set(xlabel=case.labels[0], title=f"{case.title}: {fit.objective:.5g}, gap {fit.certificate.relative_gap:.0e}")
+    axes.set(
+        xlabel=case.labels[0],
+        title=f"{case.title}: objective {fit.objective:.5g}, gap {fit.certificate.relative_gap:.0e}",
+    )
     axes.set_ylabel(case.labels[1])
+    axes.figure.legend(loc="outside lower center", ncols=5, frameon=False)
     save_picture(axes, file)

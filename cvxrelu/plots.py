@@ -34,6 +34,9 @@ SAME_KNOT = 1e-4
 VISIBLE_KINK = 1e-3
 # Decision maps saturate at this multiple of the margin, so that what happens between the margins stays visible.
 SATURATION = 2.0
+# The margins are drawn at this share of theirs: a network is often +1 or -1, up to rounding, all over a region, where a
+# level line at exactly that height would be noise.
+MARGIN_LEVEL = 0.999
 # Bands of colour in a map. Their edges are level lines, which turn only at hinges: the pieces become visible.
 BANDS = 32
 
@@ -125,8 +128,8 @@ def _draw_decision(axes: "Axes", surface: tuple[Array, Array, Array], points: Ar
     axes.contourf(xs, ys, values, levels=levels, cmap=colours, extend="both", zorder=0)
     for level, width, style, label in (
         (0.0, 2.2, "solid", "$f(x) = 0$"),
-        (-1.0, 1.0, "dotted", None),
-        (1.0, 1.0, "dotted", r"$f(x) = \pm 1$"),
+        (-MARGIN_LEVEL, 1.0, "dotted", None),
+        (MARGIN_LEVEL, 1.0, "dotted", r"$f(x) = \pm 1$"),
     ):
         if values.min() < level < values.max():
             axes.contour(xs, ys, values, levels=[level], colors=INK, linewidths=width, linestyles=style, zorder=3)

@@ -8,6 +8,7 @@ pattern. The picture shows both planes; the cell in yellow holds the lines in ye
 points alike, and its edges are its facets, the points that those lines can meet.
 """
 
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -49,12 +50,13 @@ def interior_of(halves):
     return solution.x[:2] if solution.success and solution.x[2] > 1e-6 else None
 
 
-def main(output: Path) -> None:
+def main(output: Path = Path("example_output")) -> None:
     """Enumerate the patterns of seven points and draw both planes into `output`."""
     points = np.array([[-1.5, -0.6], [-0.9, 1.1], [-0.2, -1.0], [0.35, 0.55], [0.8, -0.3], [1.3, 1.2], [1.7, -1.1]])
     arrangement = arr.enumerate_patterns(points)
     patterns = arrangement.to_bool()
     facets = arrangement.facets()
+    print(f"Seven points in the plane are sorted by lines in {len(arrangement)} ways.")
     # u = [w_1, w_2, b] with w_2 > 0 is the line y = m x + c, m = -w_1 / w_2 and c = -b / w_2, and sign + is
     # above it.
     lines = np.column_stack([points[:, 0], -np.ones(len(points)), points[:, 1]]) * [-1.0, 1.0, 1.0]
@@ -74,6 +76,7 @@ def main(output: Path) -> None:
         figure.suptitle(f"Seven points, {len(arrangement)} sign patterns\n", fontsize=15)
         output.mkdir(parents=True, exist_ok=True)
         figure.savefig(output / "arrangement_plane.png", dpi=90, facecolor=PAPER)
+    print(f"Wrote {output / 'arrangement_plane.png'}.")
 
 
 def style(axes, title):
@@ -135,4 +138,4 @@ def draw_cells(axes, points, patterns, polygons, chosen, bounding):
 
 
 if __name__ == "__main__":
-    main(Path(__file__).parent / "figures")
+    main(*map(Path, sys.argv[1:]))

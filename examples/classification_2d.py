@@ -8,6 +8,7 @@ hinges, so the boundary f(x) = 0 turns only where it meets one. With free biases
 cost; where the bias counts like a weight those near the origin are cheaper.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,14 @@ def two_arcs(random_state: int) -> tuple[np.ndarray, np.ndarray]:
     return X, np.repeat([1.0, -1.0], N_PER_CLASS)
 
 
-def main(output: Path) -> None:
+def main(output: Path = Path("example_output")) -> None:
     """Separate the two arcs with both costs and draw the two classifiers into `output`."""
     X, y = two_arcs(random_state=0)
     figure = Figure(figsize=(11, 4.1), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (bias, title) in zip(panels, PANELS.items(), strict=True):
         fit = cr.solve(cr.Problem(X, y, loss="margin", bias=bias), method="enumerate")
+        print(f"{bias} bias: cost {fit.objective:.4f}. {fit.certificate}")
         plot_network_2d(fit.network, X, y, axes)
         axes.set_aspect("equal")
         proof = f"{fit.network.n_neurons} neurons, cost {fit.objective:.4f}, gap {fit.certificate.relative_gap:.0e}"
@@ -49,7 +51,8 @@ def main(output: Path) -> None:
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
     output.mkdir(parents=True, exist_ok=True)
     figure.savefig(output / "classification_2d.png", dpi=100)
+    print(f"Wrote {output / 'classification_2d.png'}.")
 
 
 if __name__ == "__main__":
-    main(Path(__file__).parent / "figures")
+    main(*map(Path, sys.argv[1:]))

@@ -7,6 +7,7 @@ over networks f(x) = sum_j v_j max(w_j . x + b_j, 0) + c of every width. The lin
 Haupt, the plane two spirals.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,18 +30,20 @@ def two_spirals() -> tuple[np.ndarray, np.ndarray]:
     return np.vstack([arm, -arm]), np.repeat([1.0, -1.0], POINTS_PER_ARM)
 
 
-def main(output: Path) -> None:
+def main(output: Path = Path("example_output")) -> None:
     """Fit both data sets and draw the picture into `output`."""
     figure = Figure(figsize=(10.5, 5.2), layout="constrained")
     line, plane = figure.subplots(1, 2)
 
     fit = cr.solve(cr.Problem(LINE_X, LINE_Y))
+    print(f"Six points: cost {fit.objective:.4f}. {fit.certificate}")
     plot_network_1d(fit.network, LINE_X, LINE_Y, line)
     line.set(ylim=(-1.5, 2.7), xticks=[-1, 0, 1], yticks=[-1, 0, 1, 2])
     line.set_title(f"Interpolation\n{proof(fit)}", fontsize=12)
 
     X, y = two_spirals()
     fit = cr.solve(cr.Problem(X, y, loss="margin"), method="enumerate")
+    print(f"Two spirals: cost {fit.objective:.4f}. {fit.certificate}")
     plot_network_2d(fit.network, X, y, plane)
     plane.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
     plane.set_title(f"Classification\n{proof(fit)}", fontsize=12)
@@ -51,6 +54,7 @@ def main(output: Path) -> None:
         )
     output.mkdir(parents=True, exist_ok=True)
     figure.savefig(output / "hero.png", dpi=100)
+    print(f"Wrote {output / 'hero.png'}.")
 
 
 def proof(fit: cr.Fit) -> str:
@@ -59,4 +63,4 @@ def proof(fit: cr.Fit) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(__file__).parent / "figures")
+    main(*map(Path, sys.argv[1:]))

@@ -9,6 +9,7 @@ origin are dearer, the constant is no longer free, and the optimum is 10 + 20 sq
 hinge is the cost of the neurons there; the function happens to be the same.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,13 @@ PANELS = {
 }
 
 
-def main(output: Path) -> None:
+def main(output: Path = Path("example_output")) -> None:
     """Fit the six points with both costs and draw the two networks into `output`."""
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (bias, title) in zip(panels, PANELS.items(), strict=True):
         fit = cr.solve(cr.Problem(X, Y, bias=bias))
+        print(f"{bias} bias: cost {fit.objective:.4f}. {fit.certificate}")
         plot_network_1d(fit.network, X, Y, axes)
         for hinge, cost in cost_of_hinges(fit.network, bias).items():
             axes.text(hinge, 3.5, f"{cost:.2f}", ha="center", va="top", backgroundcolor="white")
@@ -43,6 +45,7 @@ def main(output: Path) -> None:
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     output.mkdir(parents=True, exist_ok=True)
     figure.savefig(output / "interpolation_1d.png", dpi=150)
+    print(f"Wrote {output / 'interpolation_1d.png'}.")
 
 
 def cost_of_hinges(network: cr.Network, bias: str) -> dict[float, float]:
@@ -55,4 +58,4 @@ def cost_of_hinges(network: cr.Network, bias: str) -> dict[float, float]:
 
 
 if __name__ == "__main__":
-    main(Path(__file__).parent / "figures")
+    main(*map(Path, sys.argv[1:]))

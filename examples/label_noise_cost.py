@@ -10,6 +10,7 @@ lowest near the ends of the data, where a neuron that faces outwards is active o
 the ends, and are more careful in the middle. All three fits have the same training error.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def fits() -> dict[str, cr.Fit]:
     }
 
 
-def main(output: Path) -> None:
+def main(output: Path = Path("example_output")) -> None:
     """Draw prices, fits and their second derivatives into `output`."""
     X, y = data()
     figure = Figure(figsize=(11, 6), layout="constrained")
@@ -63,6 +64,7 @@ def main(output: Path) -> None:
     graphs.plot(X, y, "o", color=GREY, markersize=5, label="data")
     for offset, (norm, fit) in zip((-1, 0, 1), fits().items(), strict=True):
         name, color, _ = STYLES[norm]
+        print(f"{name}: {fit.network.n_neurons} neurons. {fit.certificate}")
         graphs.plot(grid, fit.predict(grid[:, None]), color=color, label=name)
         measure = KnotMeasure.from_network(fit.network)
         bends.vlines(measure.positions + 0.004 * offset, 0, measure.jumps, color=color, linewidth=2)
@@ -82,7 +84,8 @@ def main(output: Path) -> None:
     prices.legend(frameon=False)
     output.mkdir(parents=True, exist_ok=True)
     figure.savefig(output / "label_noise_cost.png", dpi=100)
+    print(f"Wrote {output / 'label_noise_cost.png'}.")
 
 
 if __name__ == "__main__":
-    main(Path(__file__).parent / "figures")
+    main(*map(Path, sys.argv[1:]))

@@ -13,6 +13,7 @@ The integral is found without any hinges, from the gradient on the sphere alone 
 the gradient through norm(x) = r, by differences of f.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def networks() -> dict[str, cr.Network]:
     return found
 
 
-def main(output: Path) -> None:
+def main(output: Path = Path("example_output")) -> None:
     """Draw the mean bend in balls of growing radius into `output`."""
     figure = Figure(figsize=(10.5, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
@@ -92,6 +93,7 @@ def main(output: Path) -> None:
         right.plot(fine, [prediction(network, radius) for radius in fine], color=color, linewidth=1.4)
         measured = [mean_bend(network, radius) for radius in RADII]
         right.plot(RADII, measured, marker, color=color, markersize=5, label=name)
+        print(f"{name}: cost {network.cost():.4f}, bend in the largest ball {measured[-1]:.4f}")
     right.axhline(1, color=GREY, linewidth=0.9, dashes=(4, 3))
     right.annotate("cost of each network", (RADII[0], 1), (0, 4), textcoords="offset points", color=GREY)
     right.set(
@@ -104,7 +106,8 @@ def main(output: Path) -> None:
     right.legend(frameon=False, loc="center right")
     output.mkdir(parents=True, exist_ok=True)
     figure.savefig(output / "laplacian.png", dpi=90)
+    print(f"Wrote {output / 'laplacian.png'}.")
 
 
 if __name__ == "__main__":
-    main(Path(__file__).parent / "figures")
+    main(*map(Path, sys.argv[1:]))

@@ -11,6 +11,7 @@ The six points of Kumar & Haupt, Figure 1, have C = 30 and S = 0, so they cost 3
 bends, the cheaper.
 """
 
+import sys
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -24,12 +25,13 @@ SLOPES = (-1.0, -0.3, 0.0, 0.1, 2.0)
 NAMES = {-1.0: "absolute value", 0.0: "ReLU"}
 
 
-def main(output: Path) -> None:
+def main(output: Path = Path("example_output")) -> None:
     """Fit the six points for five slopes and draw the activations and the networks into `output`."""
     figure = Figure(figsize=(13, 4.8), layout="constrained")
     rows = figure.subplots(2, len(SLOPES), sharey="row", height_ratios=(1, 2))
     for slope, above, below in zip(SLOPES, *rows, strict=True):
         fit = cr.solve(cr.Problem(X, Y, negative_slope=slope))
+        print(f"slope {slope:g}: cost {fit.objective:.4f}. {fit.certificate}")
         above.axhline(0, color=GREY, linewidth=0.8)
         above.axvline(0, color=GREY, linewidth=0.8)
         above.plot([-1, 0, 1], [-slope, 0, 1], color=BLUE, linewidth=2.2)
@@ -46,7 +48,8 @@ def main(output: Path) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     output.mkdir(parents=True, exist_ok=True)
     figure.savefig(output / "negative_slopes.png", dpi=130)
+    print(f"Wrote {output / 'negative_slopes.png'}.")
 
 
 if __name__ == "__main__":
-    main(Path(__file__).parent / "figures")
+    main(*map(Path, sys.argv[1:]))
