@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from benchmarks.experiments.common import bare
 from benchmarks.harness import Record
@@ -43,6 +44,8 @@ def draw(problems: Mapping[str, Record]) -> Figure:
     figure.supxlabel("seconds")
     figure.supylabel("objective above the best found, relative")
     handles = {handle.get_label(): handle for axes in panels.flat for handle in axes.get_legend_handles_labels()[0]}
+    handles |= {"way": Line2D([], [], color="0.4", label="on the way")}
+    handles |= {"failure": Line2D([], [], color="0.4", marker="x", linestyle="", label="no network")}
     figure.legend(handles=list(handles.values()), loc="outside upper center", ncols=len(handles), frameon=False)
     return figure
 

@@ -42,7 +42,7 @@ class Size:
     samples: int = 160
     features: int = 20
     decays: tuple[float, ...] = (0.0, 1e-3, 3e-3)
-    seeds: int = 2
+    seeds: int = 5
     width: int = 200
     scale: float = 0.3
     step: float = 5e-4
@@ -50,7 +50,7 @@ class Size:
     tests: int = 4000
 
 
-LARGE = Size(decays=(0.0, 3e-4, 1e-3, 3e-3), seeds=5, width=1000, step=1e-4, steps=400_000)
+LARGE = Size(decays=(0.0, 3e-4, 1e-3, 3e-3), seeds=20, width=1000, step=1e-4, steps=400_000)
 
 
 @dataclass

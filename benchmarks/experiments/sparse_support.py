@@ -2,7 +2,9 @@ r"""Few neurons whatever the width, in places that all minimisers share: de Dios
 
 With the squared loss and the cost sum_j abs(v_j) norm([w_j, b_j]) every minimiser, however wide, is supported on
 finitely many directions [w, b], at most one for each cell (sign pattern) and sign of v, and *the same* for all
-minimisers (Theorem 4.7): with the dual vector d = y - z of the optimum they are where
+minimisers (Theorem 4.7, which says one for each cell; on closed cells that is false: x = y = -1, 1 are fitted
+by (relu(1 + x) - relu(1 - x)) / 2, whose two neurons are both in the cell of the signs (+, +)). With the dual vector
+d = y - z of the optimum they are where
 
     score(u) = sum_i d_i sigma(u . [x_i, 1]) / (N alpha),   norm(u) = 1,   has the size 1, its maximum.
 

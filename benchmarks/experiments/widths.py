@@ -43,6 +43,8 @@ class Size:
 
 
 DEFAULT, LARGE = Size(), Size(widths=(10, 30, 100, 300, 1000, 3000), seeds=30)
+# Percents of excess below this are drawn there.
+SMALLEST = 1e-3
 # Distance on the axis between the marks of two starts at the same width.
 CLUSTER = 0.44
 
@@ -114,23 +116,20 @@ def draw(problem: cr.Problem, fit: cr.Fit, rows: Sequence[Record], trained: Sequ
     functions.set_title(f"Functions, started at standard deviation {scales[0]:g}", fontsize=11)
     functions.legend(loc="upper center", ncols=3, frameon=False, fontsize=9)
 
-    costs.axhline(fit.certificate.lower, color=INK, linewidth=1.5, label=f"certified minimum, {fit.objective:.4f}")
     for k, scale in enumerate(scales):
         for place, width in enumerate(widths):
             group = [row for row in rows if (row["scale"], row["width"]) == (scale, width)]
-            fitted = [row["cost"] for row in group if not row["failure"]]
+            fitted = [max(100 * row["excess"], SMALLEST) for row in group if not row["failure"]]
             center = place + CLUSTER * (k - (len(scales) - 1) / 2)
             # Seeds are spread sideways so that equal costs do not hide each other.
             spread = center + 0.7 * CLUSTER * (np.arange(len(fitted)) + 0.5 - len(fitted) / 2) / len(group)
-            costs.plot(spread, fitted, "os^D"[k % 4], color=colours[width], markeredgecolor="white", markersize=8)
+            style = {"color": colours[width], "markeredgecolor": "white", "markersize": 8, "linestyle": ""}
+            costs.plot(spread, fitted, "os^D"[k % 4], **style)
             count = f"start {scale:g}\n{len(fitted)} of {len(group)} fit"
             costs.text(center, 0.02, count, transform=costs.get_xaxis_transform(), ha="center", color=INK, fontsize=8)
-    lowest, highest = (edge([row["cost"] for row in rows if not row["failure"]] or [30.0]) for edge in (min, max))
-    room = 0.1 + highest - lowest
-    costs.set(ylim=(lowest - 0.25 * room, highest + 0.2 * room), ylabel="cost", xlabel="width")
-    costs.set(xticks=range(len(widths)), xticklabels=map(str, widths), xlim=(-0.5, len(widths) - 0.5))
-    costs.set_title("Cost of the networks that fit, one mark a seed", fontsize=11)
-    costs.legend(frameon=False, fontsize=9, loc="upper right")
+    costs.set(yscale="log", ylim=(SMALLEST / 10, 100), ylabel="cost above the least for the same predictions, %")
+    costs.set(xticks=range(len(widths)), xticklabels=map(str, widths), xlim=(-0.5, len(widths) - 0.5), xlabel="width")
+    costs.set_title("Certified excess of the networks that fit, one mark a seed", fontsize=11)
     bare(functions)
     bare(costs)
     return figure
