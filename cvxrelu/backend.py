@@ -12,7 +12,7 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.errors import InputError, SolverError
+from cvxrelu.errors import InputError, SolverError, unmet
 from cvxrelu.program import Cells, Program
 from cvxrelu.scaling import Scaling
 
@@ -29,9 +29,11 @@ FIRST_ORDER_TOL = 1e-7
 
 # What each solver is asked for, attempt after attempt: where the first accuracy is out of reach, a looser one often is
 # not, and the certificate tells what it is worth.
+# The last of Clarabel's hands back the point at which it made no more progress.
 SOLVER_OPTIONS: dict[str, tuple[dict[str, float | int], ...]] = {
-    "CLARABEL": tuple(
-        {"tol_gap_abs": tol, "tol_gap_rel": tol, "tol_feas": tol} for tol in (INTERIOR_POINT_TOL, FALLBACK_TOL)
+    "CLARABEL": (
+        *({"tol_gap_abs": tol, "tol_gap_rel": tol, "tol_feas": tol} for tol in (INTERIOR_POINT_TOL, FALLBACK_TOL)),
+        {"accept_unknown": True},
     ),
     "ECOS": tuple(
         {"abstol": tol, "reltol": tol, "feastol": tol, "max_iters": 500} for tol in (INTERIOR_POINT_TOL, FALLBACK_TOL)
@@ -133,8 +135,8 @@ def run_solver(program: Program, solver: str = "CLARABEL", time_limit: float | N
             f"{name} failed on this program ({failure}); try another solver, or look for near-duplicate rows in X."
         ) from failure
     status = program.model.status
-    if status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
-        raise SolverError(_infeasibility(program))
+    if status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE) and not program.problem.loss.regularised:
+        raise unmet(program.problem.loss.name, program.problem.bias)
     if status not in USABLE or not _has_values(program):
         raise SolverError(
             f"{name} ended without a solution (status {status!r}); try another solver, or a longer time_limit."
@@ -149,17 +151,9 @@ def _run(program: Program, solver: str, options: dict[str, float | int]) -> Exce
         warnings.simplefilter("ignore")
         try:
             program.model.solve(solver=solver, **options)
-        except (cp.SolverError, ValueError, ArithmeticError) as error:
+        except (cp.SolverError, cp.DCPError, ValueError, ArithmeticError) as error:  # DCPError: for a constant of NaN
             return error
     return None
-
-
-def _infeasibility(program: Program) -> str:
-    problem = program.problem
-    reason = f"No network with bias={problem.bias!r} meets loss={problem.loss.name!r} on this data"
-    if problem.bias == "none":
-        return f"{reason}; use bias='free' or bias='joint', or a regularised loss."
-    return f"{reason} within the patterns that were tried; use more patterns or a regularised loss."
 
 
 def _has_values(program: Program) -> bool:

@@ -23,6 +23,9 @@ Array = NDArray[np.float64]
 
 # Random neurons to start with, if any will do; and random starts of the first local ascent.
 FIRST_NEURONS, FIRST_STARTS = 32, 32
+# Regularisation (N alpha in scaled coordinates) with which a network all but fits the data, as its columns must be able
+# to from the start.
+NEARLY_NONE = 1e-6
 # Largest misfit of an interpolant, relative to the scale of the targets, and attempts to get there.
 MISFIT, CORRECTIONS = 1e-11, 3
 # Output weights below this share of the largest are zeros of the interior-point method.
@@ -68,7 +71,7 @@ class Columns:
 
 def starting_columns(standard: Problem, pricer: Pricer, scaling: Scaling, rng: np.random.Generator) -> Columns:
     """Return neurons from which the master is feasible if any are, and the first local maxima of the targets."""
-    if standard.loss.regularised:
+    if standard.alpha is not None and standard.n_samples * standard.alpha > NEARLY_NONE:
         W, b = rng.standard_normal((FIRST_NEURONS, standard.n_features)), np.zeros(FIRST_NEURONS)
     elif standard.norm.has_bias:
         W, b = _staircase(standard.X, rng)

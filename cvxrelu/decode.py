@@ -57,6 +57,8 @@ HINGE_WEIGHT = 1e4
 ON_HINGE = 1e-12
 # Misfits (relative) below which interpolants count as equally exact, so that the cheaper one is chosen.
 EXACT_FIT = 1e-10
+# A group whose outputs are below this share of the largest is lost in the rounding of their sum.
+UNSEEN = 1e-30
 # Rounding of a prediction, as a multiple of the scaled cost and inputs.
 EVALUATION = 8 * np.finfo(float).eps
 # Misfit above which moving hinges by rounding does not help.
@@ -230,7 +232,8 @@ def _trim(solution: Solution, resolve: Resolve) -> Solution:
 def _reduce(problem: Problem, scaling: Scaling, groups: _Groups) -> _Groups:
     """Return at most N groups (N - 1 next to a free constant) with the same predictions, at no greater cost."""
     outputs = groups.outputs(scaling, problem.negative_slope)
-    seen = np.any(outputs, axis=0)
+    heights = np.abs(outputs).max(axis=0, initial=0.0)
+    seen = heights > UNSEEN * heights.max(initial=0.0)
     costs = scaling.costs(groups.patterns, groups.vectors)
     free = problem.norm.has_free_constant
     factors = np.zeros(len(costs))

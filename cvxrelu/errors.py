@@ -29,3 +29,22 @@ class SizeError(CvxReluError, MemoryError):
 
 class AccuracyWarning(UserWarning):
     """The result is usable but less accurate than asked; its certificate states how accurate it is."""
+
+
+def unmet(loss: str, bias: str) -> SolverError:
+    """Return the error for a constraint that no network was found to meet; with biases there always is one.
+
+    Parameters
+    ----------
+    loss, bias : str
+        Of the problem.
+    """
+    if bias == "none":
+        return SolverError(
+            f"No network with bias='none' meets loss={loss!r} on this data, or none within the digits of floats; "
+            "use bias='free' or bias='joint', or a regularised loss."
+        )
+    return SolverError(
+        f"The networks that meet loss={loss!r} on this data are beyond the digits of floats, or not among the "
+        "patterns that were tried; rescale or merge rows of X that are near each other, or use a regularised loss."
+    )

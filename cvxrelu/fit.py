@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -10,16 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.backend import check_solver
 from cvxrelu.certificate import Certificate
-from cvxrelu.errors import AccuracyWarning, InputError, SolverError
-from cvxrelu.methods import METHODS, Outcome, Round, Run, choose_method
+from cvxrelu.errors import AccuracyWarning, InputError
+from cvxrelu.ladder import climb, is_closed
+from cvxrelu.methods import METHODS, Outcome, Round, Run
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
 from cvxrelu.validation import as_count, as_real
 
 __all__ = ["Fit", "Status", "solve"]
-
-# Share of the loss of the zero function below which an objective is zero up to rounding.
-ZERO_RTOL = 1e-12
 
 
 class Status(Enum):
@@ -61,7 +59,8 @@ class Fit:
     history : tuple of Round
         One row a round.
     method : str
-        The method that was used; for "auto", the one that was chosen.
+        The method that found the network: for "auto" the one chosen or, where that failed, the next; "constant"
+        if the best constant is what was left, or is optimal.
     """
 
     problem: Problem
@@ -146,7 +145,8 @@ def solve(
     SizeError
         If the patterns would not fit in memory.
     SolverError
-        If the solver fails or no network meets the constraints.
+        If the loss is a constraint, and no network meets it that doubles can hold. For a regularised loss a network is
+        returned always, none worse than the best constant: where a method fails, the next one is tried.
 
     Warns
     -----
@@ -179,34 +179,22 @@ def solve(
             f"warm_start takes {warm_start.n_features} inputs and the problem has {problem.n_features}; "
             "pass a network for the same features."
         )
-    reason = ""
-    if method == "auto":
-        method, reason = choose_method(problem)
     started = time.perf_counter()
     run = Run(problem, tol, time_limit, max_rounds, solver, n_jobs, random_state, progress, started, warm_start, prove)
-    outcome = METHODS[method](run)
+    method, outcome = climb(run, method)
     certificate = outcome.certificate
-    status = _judge(problem, outcome, tol, prove)
+    status = _judge(outcome, tol, prove)
     if status in (Status.INACCURATE, Status.STOPPED):
         message = f"The relative gap is {certificate.relative_gap:.1e}, above tol={tol:g}. {status.value}"
         warnings.warn(message, AccuracyWarning, stacklevel=2)
-    first, *rest = outcome.history
-    history = (replace(first, note=f"{reason}; {first.note}" if reason else first.note), *rest)
-    return Fit(problem, outcome.network, certificate, status, history, method)
+    return Fit(problem, outcome.network, certificate, status, outcome.history, method)
 
 
-def _judge(problem: Problem, outcome: Outcome, tol: float, prove: bool) -> Status:
-    """Say how a fit ended."""
+def _judge(outcome: Outcome, tol: float, prove: bool) -> Status:
+    """Say how a fit ended: by what is proven and nothing else. There is no absolute floor, so zero is met by zero."""
     certificate = outcome.certificate
-    # An objective of zero is reached up to rounding only, and is measured by the loss of predicting nothing.
-    nothing = problem.loss.value(np.zeros(problem.n_samples), problem.y) if problem.loss.regularised else 0.0
-    if not np.isfinite(certificate.upper) and not outcome.stopped:
-        raise SolverError(
-            f"The best network found misses loss={problem.loss.name!r} by a relative {certificate.residual:.1e}: no "
-            f"network with bias={problem.bias!r} meets it, or the data is too badly scaled; use a regularised loss."
-        )
-    if not certificate.gap <= tol * max(certificate.upper, ZERO_RTOL * nothing) or np.isinf(certificate.upper):
-        if np.isfinite(certificate.upper) and not prove:
-            return Status.UNPROVEN
-        return Status.STOPPED if outcome.stopped else Status.INACCURATE
-    return Status.OPTIMAL if certificate.scope == "global" else Status.SAMPLED
+    if is_closed(certificate, tol):
+        return Status.OPTIMAL if certificate.scope == "global" else Status.SAMPLED
+    if not prove and np.isfinite(certificate.upper):
+        return Status.UNPROVEN
+    return Status.STOPPED if outcome.stopped else Status.INACCURATE

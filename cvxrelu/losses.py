@@ -103,6 +103,15 @@ class Loss(ABC):
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
         """Return the mean loss of the cvxpy expression z, with any constraints it needs."""
 
+    def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
+        """Return the mean loss at z = y + unit r over `unit`, of the cvxpy expression r.
+
+        Where alpha is small and the targets can be met, z differs from y by a multiple of alpha, and the objective is
+        one. With that as the unit, a loss that is homogeneous in z - y has no small number left in it.
+        """
+        loss = self.expression(y + unit * residuals, y)
+        return LossExpression(loss.objective / unit, loss.constraints)
+
     @abstractmethod
     def repair(self, v: Vector, y: Vector, balanced: bool) -> Vector:
         """Return a vector near v in the domain of the dual; it sums to zero, exactly, if `balanced`."""
@@ -178,6 +187,12 @@ class Squared(Loss):
         import cvxpy as cp
 
         return LossExpression(cp.sum_squares(z - y) / (2 * len(y)), [])
+
+    def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
+        """Return unit * mean r^2 / 2."""
+        import cvxpy as cp
+
+        return LossExpression(unit / (2 * len(y)) * cp.sum_squares(residuals), [])
 
     def repair(self, v: Vector, y: Vector, balanced: bool) -> Vector:
         """Subtract the mean where v must sum to zero."""
@@ -268,6 +283,12 @@ class Hinge(_Classification):
         import cvxpy as cp
 
         return LossExpression(cp.sum(cp.pos(1 - cp.multiply(y, z))) / len(y), [])
+
+    def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
+        """Return mean max(0, -y r)."""
+        import cvxpy as cp
+
+        return LossExpression(cp.sum(cp.pos(-cp.multiply(y, residuals))) / len(y), [])
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return t sum p / N, t the largest factor up to 1 that keeps gamma(t v) <= N alpha."""

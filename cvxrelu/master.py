@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from cvxrelu.errors import SolverError
+from cvxrelu.errors import SolverError, unmet
 from cvxrelu.losses import DualModel
 from cvxrelu.problem import Problem
 
@@ -39,6 +39,8 @@ SMALLEST_STEP = 1e-4
 
 # Interior-point iterations after which a program counts as too badly scaled; ten to thirty are usual.
 MOST_ITERATIONS = 60
+# Bound below which a dual vector has parts of two different sizes.
+SMALL_BOUND = 1e-6
 # Columns that depend on others up to this share of the longest count as dependent; entries that are rounding.
 RANK_RTOL, NOISE = 1e-13, 1e-9
 FAILURES = (piqp.PIQP_DUAL_INFEASIBLE, piqp.PIQP_PRIMAL_INFEASIBLE, piqp.PIQP_NUMERICS)
@@ -121,6 +123,7 @@ def _solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accurac
     n, k = outputs.shape
     bound = 1.0 if problem.alpha is None else n * problem.alpha
     balanced = int(problem.norm.has_free_constant)
+    beyond = _beyond_reach(outputs, model, balanced) if bound < SMALL_BOUND else np.zeros(n)
     solver = piqp.DenseSolver()
     settings = solver.settings
     settings.verbose = False
@@ -131,7 +134,7 @@ def _solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accurac
     # In units of the bound, so that the solver's absolute tolerances mean the same for every alpha.
     solver.setup(
         np.diag(model.curvature * bound),
-        model.slope,
+        model.slope + beyond,
         np.ones((balanced, n)),
         np.zeros(balanced),
         np.ascontiguousarray(outputs.T),
@@ -148,7 +151,27 @@ def _solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accurac
         return _solve_linear(problem, outputs, model)
     weights = np.asarray(result.z_u) - np.asarray(result.z_l)
     constant = float(result.y[0]) if balanced else 0.0
-    return MasterSolution(np.asarray(result.x) * bound, weights, constant)
+    return MasterSolution(np.asarray(result.x) * bound + beyond, weights, constant)
+
+
+def _beyond_reach(outputs: Array, model: DualModel, balanced: int) -> Array:
+    """Return what no network of these columns fits of the targets of the squared loss, zero for other losses.
+
+    It is a part of the dual vector that is orthogonal to every column, and the rest is a multiple of the bound: where
+    that is small, one solver cannot see both.
+    """
+    if not (model.curvature == 1).all():
+        return np.zeros(len(outputs))
+    factors: Any = scipy.linalg.qr(
+        np.hstack([outputs, np.ones((len(outputs), balanced))]), mode="economic", pivoting=True
+    )
+    heights = np.abs(np.diag(factors[1]))
+    reach = factors[0][:, : int(np.sum(heights > RANK_RTOL * heights[0]))]
+    target = -model.slope
+    beyond = target - reach @ (reach.T @ target)
+    # Once more, for the digits that are lost where nearly all is in reach.
+    beyond -= reach @ (reach.T @ beyond)
+    return beyond if np.linalg.norm(beyond) > NOISE * np.linalg.norm(target) else np.zeros(len(target))
 
 
 def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterSolution:
@@ -187,9 +210,6 @@ def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterS
         method="highs-ds",
     )
     if result.x is None or not reached:
-        raise SolverError(
-            f"No network with bias={problem.bias!r} meets loss={problem.loss.name!r} on this data; use bias='free' or "
-            "bias='joint', or a regularised loss."
-        )
+        raise unmet(problem.loss.name, problem.bias)
     dual = orthogonal @ scipy.linalg.solve_triangular(triangle, result.eqlin.marginals, trans=1)
     return MasterSolution(dual, result.x[:k] - result.x[len(costs) :], float(result.x[k]) if balanced else 0.0)

@@ -105,8 +105,13 @@ class Run:
         return None if self.time_limit is None else self.started + self.time_limit
 
     def solve_on(self, cells: Cells) -> Solution:
-        """Solve the program of the problem on these cells."""
-        return run_solver(build_program(self.problem, cells), self.solver, self.time_left)
+        """Solve the program of the problem on these cells, in the one or the other unit of its objective."""
+        try:
+            return run_solver(build_program(self.problem, cells), self.solver, self.time_left)
+        except SolverError:
+            if not self.problem.loss.regularised or self.time_left == 0:
+                raise
+            return run_solver(build_program(self.problem, cells, unit=1.0), self.solver, self.time_left)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +174,7 @@ def _solve_cells(
     stage("certifying")
     certificate = certify_dual(run.problem, network, solution.dual, patterns=searched)
     row = Round(n_patterns, certificate.upper, certificate.lower, run.elapsed, f"program on {len(cells)} cells")
-    return Outcome(network, certificate, (row,), stopped=not solution.accurate)
+    return Outcome(network, certificate, (row,), stopped=run.time_left == 0)
 
 
 def _staircase(problem: Problem, random_state: int | np.random.Generator | None) -> BoolArray:
@@ -207,6 +212,11 @@ def _generate(run: Run) -> Outcome:
                 history.append(row)
                 bar.set_description(f"round {len(history)}: relative gap {certificate.relative_gap:.1e}")
                 stopped = len(history) == run.max_rounds
+        except SolverError as error:
+            # What was found before stands.
+            if best is None or not np.isfinite(best.upper):
+                raise
+            logger.info("the master failed in round %d: %s", len(history) + 1, error)
         except KeyboardInterrupt:
             stopped = True
     if best is None:

@@ -136,7 +136,7 @@ def covering_cells(problem: Problem, cells: Cells, places: NDArray[np.intp]) -> 
     return kept
 
 
-def build_program(problem: Problem, cells: Cells) -> Program:
+def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> Program:
     """Return the convex program of a problem on some of its cells; nothing is solved.
 
     Parameters
@@ -145,6 +145,9 @@ def build_program(problem: Problem, cells: Cells) -> Program:
         The problem.
     cells : Cells
         The cells that may hold neurons, P of them.
+    unit : float, optional
+        What the model measures the scaled objective in, and the distance of predictions from targets. By default alpha,
+        where it is small: the optimum is a multiple of it, if the targets can be met; where they cannot, 1.0 is right.
 
     Returns
     -------
@@ -156,11 +159,13 @@ def build_program(problem: Problem, cells: Cells) -> Program:
     (n_cells, n_samples), size = cells.patterns.shape, matrices.shape[2]
 
     plus, minus = (cp.Variable(n_cells * size, name=name) for name in ("plus", "minus"))
-    predictions = cp.Variable(n_samples, name="predictions")
     constant = cp.Variable(name="constant") if problem.norm.has_free_constant else None
 
     rows = scaling.lifted @ coordinates
     network_output = _prediction_matrix(cells.patterns, rows, problem.negative_slope) @ (plus - minus)
+    unit = min(1.0, scaling.alpha) if unit is None else unit
+    residuals = cp.Variable(n_samples, name="residuals")
+    predictions = scaling.y + unit * residuals if problem.loss.regularised else residuals
     link = predictions == (network_output if constant is None else network_output + constant)
 
     flat = flat_cells(problem, cells.patterns)
@@ -173,12 +178,11 @@ def build_program(problem: Problem, cells: Cells) -> Program:
         biases = np.flatnonzero(flat) * size + size - 1
         constraints += [plus[biases] == 0, minus[biases] == 0]
 
-    loss = problem.loss.expression(predictions, scaling.y)
+    loss = problem.loss
+    paid = loss.near(residuals, scaling.y, unit) if loss.regularised else loss.expression(residuals, scaling.y)
     cost = _group_norms(matrices, plus) + _group_norms(matrices, minus)
-    # Dividing by a small alpha keeps the cost, not the loss, at order one: the optimum is measured in units of it.
-    unit = min(1.0, scaling.alpha)
-    objective = cp.Minimize(loss.objective / unit + scaling.alpha / unit * cost)
-    model = cp.Problem(objective, constraints + loss.constraints)
+    objective = cp.Minimize(paid.objective + scaling.alpha / unit * cost)
+    model = cp.Problem(objective, constraints + paid.constraints)
     return Program(model, plus, minus, coordinates, constant, link, unit, cells, problem, scaling)
 
 

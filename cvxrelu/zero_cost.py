@@ -39,10 +39,12 @@ from cvxrelu.network import Network, constant_network, leaky_relu
 from cvxrelu.pricing import NormPricer, Priced, Pricer
 from cvxrelu.problem import Problem
 
-__all__ = ["ZeroCost", "alpha_max", "best_of_zero_cost"]
+__all__ = ["KNOWN", "ZeroCost", "alpha_max", "best_constant", "best_of_zero_cost", "bound_by_size"]
 
 Array = NDArray[np.float64]
 
+# The losses of the table above.
+KNOWN = ("squared", "logistic", "hinge")
 # Relative accuracy of alpha_max where gamma is found by branch and bound or cutting planes.
 ACCURACY = 1e-7
 # Share of its bound by the triangle inequality below which gamma(v) is zero up to rounding; that of real data is far
@@ -147,25 +149,13 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
 
 def best_of_zero_cost(problem: Problem, time_limit: float | None = None) -> ZeroCost:
     """Return the best network of zero cost and its dual vector of least gamma; parameters and errors as `alpha_max`."""
-    name, y, free = problem.loss.name, problem.y, problem.norm.has_free_constant
-    if name not in ("squared", "logistic", "hinge"):
+    name = problem.loss.name
+    if name not in KNOWN:
         raise InputError(f"alpha_max is known for the losses 'squared', 'logistic' and 'hinge', not for {name!r}.")
     pricer = pricer_of(problem)
-    larger = float(np.sign(y.sum())) if problem.loss.labels and free else 0.0
-    constant = 0.0
-    if name == "squared":
-        # The mean of equal numbers is not always that number in floats.
-        constant = float(y[0] if np.ptp(y) == 0 else y.mean()) if free else 0.0
-        dual = y - constant
-    elif name == "logistic":
-        constant = float(np.log((y > 0).sum() / (y < 0).sum())) if free else 0.0
-        dual = y * expit(-y * constant)
-    else:
-        constant = larger
-        # The uniform point of the face: n / (N - n) in the larger class, n the size of the smaller.
-        dual = np.where(y == larger, (y != larger).sum() / max((y == larger).sum(), 1), 1.0) * y
-    network = constant_network(constant, problem.n_features, problem.negative_slope)
-    dual = problem.loss.repair(dual, y, free)
+    constant = best_constant(problem)
+    larger = constant if name == "hinge" else 0.0
+    network, dual = constant_network(constant, problem.n_features, problem.negative_slope), _dual_at(problem, constant)
     if not dual.any():
         return ZeroCost(network, dual, None, complete=True)
     search = partial(_search, pricer, time_limit=time_limit)
@@ -174,6 +164,49 @@ def best_of_zero_cost(problem: Problem, time_limit: float | None = None) -> Zero
     if name == "hinge" and larger and found.alpha_max > 0:
         return _least_on_face(problem, search, found, larger)
     return found
+
+
+def best_constant(problem: Problem) -> float:
+    """Return the constant of least loss, 0.0 if the output constant is not free.
+
+    Of a loss that the table above does not have, it is the best of 0, the mean and the targets.
+
+    Examples
+    --------
+    >>> best_constant(Problem([[0.0], [1.0], [2.0]], [1.0, 1.0, -1.0], loss="hinge", alpha=1.0))
+    1.0
+    """
+    loss, y = problem.loss, problem.y
+    if not problem.norm.has_free_constant:
+        return 0.0
+    if loss.name == "logistic":
+        return float(np.log((y > 0).sum() / (y < 0).sum()))
+    if loss.name == "hinge":
+        return float(np.sign(y.sum()))
+    # The mean of equal numbers is not always that number in floats.
+    mean = float(y[0] if np.ptp(y) == 0 else y.mean())
+    if loss.name == "squared":
+        return mean
+    return float(min((0.0, mean, *np.unique(y)), key=lambda value: loss.value(np.full(len(y), value), y)))
+
+
+def _dual_at(problem: Problem, constant: float) -> Array:
+    """Return the vector of F (for the hinge loss the uniform one) at the best constant."""
+    y, free = problem.y, problem.norm.has_free_constant
+    if problem.loss.name == "squared":
+        dual = y - constant
+    elif problem.loss.name == "logistic":
+        dual = y * expit(-y * constant)
+    else:
+        # The uniform point of the face: n / (N - n) in the larger class, n the size of the smaller.
+        larger = y == constant
+        dual = np.where(larger, (~larger).sum() / max(larger.sum(), 1), 1.0) * y
+    return problem.loss.repair(dual, y, free)
+
+
+def bound_by_size(problem: Problem) -> float:
+    """Return the bound of the triangle inequality on gamma of a vector of F, which is no less than N alpha_max."""
+    return pricer_of(problem).size(_dual_at(problem, best_constant(problem)))
 
 
 def _search(pricer: Pricer | NormPricer, v: Array, time_limit: float | None, threshold: float | None = None) -> Priced:

@@ -29,6 +29,7 @@ LAYERS = [
     {"column_generation"},
     {"function_space"},
     {"methods"},
+    {"ladder"},
     {"fit"},
     {"certify", "optima", "regularisation_path"},
     {"estimators", "tables"},

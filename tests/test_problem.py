@@ -110,7 +110,7 @@ def test_a_failing_solver_is_an_error(monkeypatch):
 
     monkeypatch.setattr(cp.Problem, "solve", fail)
     with pytest.raises(cr.SolverError, match=r"CLARABEL failed on this program .*out of breath"):
-        cr.solve(cr.Problem(X, Y))
+        cr.solve(cr.Problem(X, Y), "enumerate")
 
 
 def test_a_solver_that_stops_early_gets_an_honest_gap():
