@@ -1,0 +1,186 @@
+"""Whatever the numbers: a regularised problem gets a network, none worse than a constant, and a status that is true."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu import column_generation, ladder
+from cvxrelu.methods import METHODS
+from cvxrelu.network import constant_network
+from tests.hostile import hostile_problem
+from tests.instances import BIASES, make_problem, normal_data
+
+TOL = 1e-6
+REGULARISED = ("squared", "logistic", "hinge")
+
+
+def solve(problem, method="auto", **options):
+    """Solve with errors for all warnings but the one that is promised."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cr.AccuracyWarning)
+        return cr.solve(problem, method, **options)
+
+
+def least_of_constants(problem):
+    """The objective of the best constant, by its formula."""
+    y, free = problem.y, problem.bias == "free"
+    constants = [0.0, y.mean(), y[0], 1.0, -1.0] if free else [0.0]
+    if free and problem.loss.name == "logistic":
+        constants.append(np.log((y > 0).sum() / (y < 0).sum()))
+    networks = [constant_network(float(c), problem.n_features, problem.negative_slope) for c in constants]
+    return min(problem.objective(network) for network in networks)
+
+
+def assert_honest(fit, tol=TOL):
+    """Check that the status says what is proven, and that no constant is better."""
+    certificate = fit.certificate
+    closed = certificate.upper - certificate.lower <= tol * certificate.upper
+    assert (fit.status in (cr.Status.OPTIMAL, cr.Status.SAMPLED)) == closed
+    assert fit.status is not cr.Status.OPTIMAL or certificate.scope == "global"
+    assert np.isfinite(fit.objective)
+    assert fit.objective <= least_of_constants(fit.problem) * (1 + 1e-12)
+
+
+def small_hostile_problems(count):
+    """Yield hostile regularised problems of up to five samples in the plane, which are solved in no time."""
+    for seed in range(1000):
+        problem, options = hostile_problem(seed)
+        if problem.loss.regularised and problem.n_samples <= 5 and problem.n_features <= 2:
+            yield pytest.param(problem, options, id=f"{seed}-{problem.loss.name}-{problem.bias}-{options['method']}")
+            count -= 1
+            if not count:
+                return
+
+
+@pytest.mark.parametrize(("problem", "options"), list(small_hostile_problems(60)))
+def test_hostile_problems(problem, options):
+    assert_honest(solve(problem, **options))
+
+
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("loss", REGULARISED)
+def test_a_constant_is_optimal_for_immense_alpha(loss, bias):
+    problem = make_problem(loss, n_samples=7, alpha=1e12, bias=bias, negative_slope=-0.3)
+    for method in ("auto", "generate", "enumerate", "sample"):
+        fit = cr.solve(problem, method)
+        assert fit.status is cr.Status.OPTIMAL
+        assert fit.method == "constant"
+        assert fit.network.n_neurons == 0
+        np.testing.assert_allclose(fit.objective, least_of_constants(problem), rtol=1e-12)
+
+
+@pytest.mark.parametrize("bias", ["free", "joint"])
+@pytest.mark.parametrize("alpha", [1e-6, 1e-9, 1e-12])
+def test_the_squared_loss_becomes_interpolation(alpha, bias):
+    X, y = normal_data(7)
+    cost = cr.solve(cr.Problem(X, y, bias=bias)).objective
+    for method in ("auto", "generate", "enumerate"):
+        fit = cr.solve(cr.Problem(X, y, loss="squared", alpha=alpha, bias=bias), method)
+        assert_honest(fit)
+        assert fit.status is cr.Status.OPTIMAL
+        # The optimum is alpha * V less what bending towards the targets costs, which is of order alpha^2.
+        np.testing.assert_allclose(fit.objective / alpha, cost, rtol=1e-6 + 1e3 * alpha)
+
+
+@pytest.mark.parametrize("alpha", [1e-9, 1e-12])
+def test_the_hinge_loss_becomes_the_margin(alpha):
+    problem = make_problem("margin", n_samples=7)
+    cost = cr.solve(problem).objective
+    fit = cr.solve(cr.Problem(problem.X, problem.y, loss="hinge", alpha=alpha))
+    assert fit.status is cr.Status.OPTIMAL
+    np.testing.assert_allclose(fit.objective / alpha, cost, rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"max_rounds": 1}, {"max_rounds": 2, "tol": 1e-2}])
+@pytest.mark.parametrize("alpha", [1e-16, 1e-19, 1e-22])
+def test_the_status_follows_the_gap(alpha, options):
+    X, y = normal_data(8)
+    fit = solve(cr.Problem(X, y, loss="squared", alpha=alpha), "generate", **options)
+    assert_honest(fit, options.get("tol", TOL))
+
+
+@pytest.mark.parametrize("size", [1e20, 1e56, 1e67, 1e-60])
+@pytest.mark.parametrize("method", ["auto", "generate", "enumerate", "sample"])
+def test_targets_of_any_size(size, method):
+    X = [[0.0, 0.0, 0.0], [0, 0, 1], [1, 1, 1], [1, 0, 1]]
+    y = np.array([10.8, -6.35, -0.19, 1.9]) * size
+    assert_honest(solve(cr.Problem(X, y, loss="squared", alpha=0.01, negative_slope=0.1), method))
+
+
+def test_columns_that_vanish_are_left_out():
+    x = 1842189007245.0 + np.array([0.1255, 0.5103, 0.5715, 0.447, -0.0835, 3.2644, 0.877, 1.0532, -0.2231, 1.3777])
+    y = [1, -1, 1, 1, -1, -1, -1, -1, -1, -1]
+    problem = cr.Problem(x[:, None], y, loss="hinge", bias="joint", alpha=0.001, negative_slope=1e-300)
+    assert_honest(solve(problem))
+
+
+def failing(run):
+    raise cr.SolverError("no luck")
+
+
+def test_auto_takes_the_next_method(monkeypatch):
+    problem = make_problem("squared", n_samples=9)
+    expected = cr.solve(problem)
+    assert expected.method == "generate"
+    monkeypatch.setitem(METHODS, "generate", failing)
+    fit = cr.solve(problem)
+    assert fit.method == "enumerate"
+    assert fit.status is cr.Status.OPTIMAL
+    assert "'generate' failed (no luck)" in fit.history[0].note
+    np.testing.assert_allclose(fit.objective, expected.objective, rtol=TOL)
+
+
+def test_without_a_proof_an_open_gap_is_no_failure():
+    fit = cr.solve(make_problem("squared", n_samples=9, n_features=3), prove=False)
+    assert fit.method == "generate"
+
+
+@pytest.mark.parametrize("method", ["auto", "generate"])
+def test_where_all_fails_a_constant_is_left(monkeypatch, method):
+    problem = make_problem("squared", n_samples=9)
+    for name in METHODS:
+        monkeypatch.setitem(METHODS, name, failing)
+    with pytest.warns(cr.AccuracyWarning, match="relative gap"):
+        fit = cr.solve(problem, method)
+    assert_honest(fit)
+    assert (fit.method, fit.network.n_neurons) == ("constant", 0)
+    assert 0 < fit.certificate.lower < fit.objective
+
+
+def test_the_best_round_stands(monkeypatch):
+    problem, calls = make_problem("squared", n_samples=20, n_features=2, alpha=1e-3), []
+    usual = column_generation.solve_master
+
+    def breaking(*args):
+        calls.append(args)
+        if len(calls) > 3:
+            raise cr.SolverError("no luck")
+        return usual(*args)
+
+    monkeypatch.setattr(column_generation, "solve_master", breaking)
+    fit = solve(problem, "generate")
+    assert_honest(fit)
+    assert len(calls) == 4
+    assert fit.method == "generate"
+    assert fit.objective < least_of_constants(problem)
+
+
+def test_a_constraint_that_nothing_meets_is_an_error(monkeypatch):
+    for name in METHODS:
+        monkeypatch.setitem(METHODS, name, failing)
+    with pytest.raises(cr.SolverError, match="no luck"):
+        cr.solve(make_problem())
+
+
+def test_the_better_network_goes_with_the_better_bound():
+    problem = make_problem("squared", n_samples=9)
+    fit = cr.solve(problem)
+    loose = solve(problem, "generate", max_rounds=1)
+    outcomes = [ladder.Outcome(part.network, part.certificate, part.history) for part in (fit, loose)]
+    for pair in (outcomes, outcomes[::-1]):
+        both = ladder._together(*pair)
+        assert both.network is fit.network
+        assert both.certificate.upper == fit.certificate.upper
+        assert both.certificate.lower == max(fit.certificate.lower, loose.certificate.lower)
