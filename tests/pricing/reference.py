@@ -1,10 +1,13 @@
 """Independent checks of pricing: brute force over all 2^N patterns, random neurons, degenerate data."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 from hypothesis import strategies as st
 from scipy.optimize import nnls
+
+from cvxrelu.rational.circle import gamma_squared
 
 SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0)
 BIASES = ("free", "joint", "none")
@@ -28,6 +31,14 @@ def gamma_by_patterns(X, v, bias, slope):
         for side in (g, -g):
             best = max(best, nnls((s[:, None] * Z).T, -side)[1])
     return best
+
+
+def gamma_squared_of(X, v, bias, slope):
+    """The square of gamma(v), exactly, where neurons live on a circle; v may hold fractions."""
+    rows = [tuple(map(Fraction, row)) for row in X.tolist()]
+    if bias == "joint":
+        rows = [(*row, Fraction(1)) for row in rows]
+    return gamma_squared(rows, [Fraction(value) for value in v], Fraction(slope), anchored=bias == "free")
 
 
 def all_patterns(n):
