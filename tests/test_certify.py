@@ -224,3 +224,10 @@ def test_a_lower_bound_is_read_without_proof_only_on_request(tmp_path):
     with pytest.raises(cr.InputError, match=r"claims the lower bound 30.5, but its dual vector proves (30|29.9999)"):
         cr.load_certificate(file)
     assert cr.load_certificate(file, verify=False).lower == 30.5
+
+
+def test_the_residual_is_that_of_the_network_that_was_given():
+    problem = cr.Problem(SIX_X, SIX_Y)
+    network = cr.Network([[1.0]], [0.0], [1.0])
+    expected = np.max(np.abs(network(SIX_X) - SIX_Y)) / (np.ptp(SIX_Y) / 2)
+    assert cr.certify(network, problem).residual == pytest.approx(expected, rel=1e-12)

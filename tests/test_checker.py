@@ -163,3 +163,80 @@ def test_truncated_files_are_caught(original, tmp_path):
     text = json.dumps(original)
     for length in range(0, len(text), len(text) // 15):
         assert verdict(text[:length], tmp_path) == 1
+
+
+def duals_times(factor):
+    """Dual vectors out of their box; the claim stays what the honest ones prove."""
+
+    def forge(record):
+        record["dual"] = [factor * entry for entry in record["dual"]]
+
+    return forge
+
+
+def uneven(record):
+    """Dual vectors that do not sum to zero, for a claim of next to nothing."""
+    record["dual"] = [entry + 0.01 for entry in record["dual"]]
+    record["lower"] = 1e-9
+
+
+def with_network(factor=1.0, **changes):
+    """Another network, with the objective that it would have if what is wrong with it were allowed."""
+
+    def forge(record):
+        task, parts = record["problem"], record["network"]
+        parts.update({key: change(parts[key]) for key, change in changes.items()})
+        X, y = np.array(task["X"]), np.array(task["y"])
+        W, b, v = (np.array(parts[key]) for key in ("W", "b", "v"))
+        t = X @ W.T + b
+        z = np.where(t >= 0, t, task["negative_slope"] * t) @ v + parts["intercept"]
+        cost = np.abs(v) @ np.hypot(W[:, 0], b if task["bias"] == "joint" else 0.0)
+        if task["loss"] == "squared":
+            record["upper"] = float(np.mean((z - y) ** 2) / 2 + task["alpha"] * cost)
+        else:
+            record["upper"] = float(cost)
+
+    return forge
+
+
+FORGED_NETWORKS = {
+    "half a margin": ("margin", {}, with_network(v=lambda v: [weight / 2 for weight in v], intercept=lambda c: c / 2)),
+    "mirrored labels": ("margin", {}, with_network(v=lambda v: [-weight for weight in v], intercept=lambda c: -c)),
+    "a constant that costs nothing": ("squared", {"bias": "joint"}, with_network(intercept=lambda c: c + 0.5)),
+    "biases where there are none": ("squared", {"bias": "none"}, with_network(b=lambda b: [0.1 for _ in b])),
+    "a constant where there is none": ("squared", {"bias": "none"}, with_network(intercept=lambda c: c + 0.1)),
+}
+FORGED_DUALS = {
+    "hinge out of its box": ("hinge", {"alpha": 10.0}, duals_times(2.0)),
+    "logistic out of its box": ("logistic", {"alpha": 10.0}, duals_times(2.0)),
+    "labels of the other sign": ("hinge", {"alpha": 10.0}, duals_times(-1.0)),
+    "a sum that is not zero": ("squared", {}, uneven),
+    "a margin whose duals are uneven": ("margin", {}, uneven),
+}
+CONSISTENT = FORGED_NETWORKS | FORGED_DUALS  # loading repairs dual vectors, and believes what they then prove
+
+
+@pytest.mark.parametrize(("loss", "options", "forge"), CONSISTENT.values(), ids=CONSISTENT)
+def test_consistent_forgeries_are_caught(loss, options, forge, tmp_path):
+    """Each number of these files agrees with the others; what is wrong is that it is no network, or no dual vector."""
+    record = record_of(make_problem(loss, 9, 1, **options), tmp_path)
+    assert verdict(record, tmp_path) == 0
+    forge(record)
+    assert verdict(record, tmp_path) == 1
+
+
+@pytest.mark.parametrize(("loss", "options", "forge"), FORGED_NETWORKS.values(), ids=FORGED_NETWORKS)
+def test_forged_networks_are_not_loaded(loss, options, forge, tmp_path):
+    record = record_of(make_problem(loss, 9, 1, **options), tmp_path)
+    forge(record)
+    (tmp_path / "certificate.json").write_text(json.dumps(record))
+    with pytest.raises(cr.InputError):
+        cr.load_certificate(tmp_path / "certificate.json")
+
+
+def test_a_forged_gamma_is_not_loaded(original, tmp_path):
+    record = copy.deepcopy(original)
+    record["gamma"] *= 0.999
+    (tmp_path / "certificate.json").write_text(json.dumps(record))
+    with pytest.raises(cr.InputError, match="gamma"):
+        cr.load_certificate(tmp_path / "certificate.json")

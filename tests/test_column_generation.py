@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import cvxrelu as cr
 from cvxrelu import column_generation
+from cvxrelu.column_generation import generate
 from cvxrelu.errors import SolverError
 from cvxrelu.master import MasterSolution
 from cvxrelu.pricing import Pricer
@@ -401,3 +402,22 @@ def test_without_proof_the_network_is_as_good(loss, n_features):
     assert lower * (1 - 1e-6) - 1e-12 <= fit.objective <= upper * (1 + 1e-4)
     assert fit.certificate.lower <= upper * (1 + ROUNDING)
     assert fit.status in (cr.Status.OPTIMAL, cr.Status.UNPROVEN)
+
+
+def test_without_proof_nothing_is_searched_exhaustively(monkeypatch):
+    def refuse(*_, **__):
+        pytest.fail("an exhaustive search although prove=False")
+
+    problem = make_problem("squared", n_samples=30, n_features=4)
+    monkeypatch.setattr("cvxrelu.pricing.pricer.Pricer.__call__", refuse)
+    fit = cr.solve(problem, "generate", prove=False, random_state=0)
+    assert fit.status is cr.Status.UNPROVEN
+    assert fit.certificate.lower <= fit.objective
+
+
+@pytest.mark.parametrize("bias", ["free", "joint"])
+def test_every_round_of_the_margin_loss_separates(bias):
+    problem = make_problem("margin", n_samples=20, bias=bias)
+    for state in generate(problem, tol=1e-6, random_state=0):
+        assert np.isfinite(state.upper)
+        assert np.min(problem.y * state.network(problem.X)) >= 1 - 1e-12

@@ -7,7 +7,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.backend import run_solver
-from cvxrelu.decode import decode
+from cvxrelu.decode import as_solution, decode, fewer_neurons
 from cvxrelu.program import build_program
 from tests.instances import BIASES, LOSSES, make_problem, normal_data
 from tests.test_program import all_cells
@@ -45,3 +45,19 @@ def test_margin_is_exactly_one():
     problem = make_problem("margin", n_samples=14)
     network, _ = decoded(problem)
     assert np.min(problem.y * network(problem.X)) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, -1.0, -2.0])
+@pytest.mark.parametrize("bias", ["free", "joint"])
+def test_fewer_neurons_are_few_and_no_worse(bias, slope):
+    """Of forty neurons some have all data on one side: with a leaky activation both sides count."""
+    problem = make_problem("squared", n_samples=6, bias=bias, negative_slope=slope)
+    rng = np.random.default_rng(0)
+    b = np.concatenate([np.full(5, -50.0), np.full(5, 50.0), rng.standard_normal(30)])
+    network = cr.Network(rng.standard_normal((40, 2)), b, rng.standard_normal(40) / 40, 0.1, slope)
+    few = fewer_neurons(problem, network)
+    assert few.n_neurons <= 6 - (bias == "free")
+    assert problem.objective(few) <= problem.objective(network) * (1 + 1e-7)
+    solution = as_solution(problem, network, np.zeros(6))
+    value = solution.value * solution.scaling.objective_scale
+    assert value <= problem.objective(network) * (1 + 1e-12)

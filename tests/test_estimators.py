@@ -81,3 +81,33 @@ def test_several_classes_in_parallel_are_the_same():
 def test_unknown_losses_are_refused():
     with pytest.raises(cr.InputError, match="loss='squared' is unknown; choose 'logistic', 'hinge' or 'margin'"):
         cr.ReLUClassifier("squared").fit(SIX_X, SIX_Y)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("bias", "some"),
+        ("negative_slope", 1.0),
+        ("method", "magic"),
+        ("tol", -1.0),
+        ("time_limit", -1.0),
+        ("max_rounds", 0),
+        ("solver", "abacus"),
+    ],
+)
+@pytest.mark.parametrize(
+    "model",
+    [cr.ReLUInterpolator(), cr.ReLURegressor(), cr.ReLUClassifier(), cr.ReLURegressorCV(), cr.ReLUClassifierCV()],
+)
+def test_every_parameter_arrives(model, parameter, value):
+    """What `solve` and `Problem` refuse, an estimator that passes it on refuses."""
+    with pytest.raises(cr.InputError, match=parameter if parameter != "solver" else "abacus"):
+        clone(model).set_params(**{parameter: value}).fit(np.arange(20.0)[:, None], np.arange(20) // 5 % 2)
+
+
+def test_probabilities_of_several_classes_are_logistic_and_normalised():
+    X, y = load_iris(return_X_y=True)
+    model = cr.ReLUClassifier(alpha=0.05, tol=1e-3).fit(X[::10, 2:], y[::10])
+    alone = 1 / (1 + np.exp(-model.decision_function(X[:, 2:])))
+    expected = alone / alone.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(X[:, 2:]), expected, rtol=1e-12)

@@ -124,3 +124,13 @@ def test_unusable_parameters_are_refused():
         cr.ReLURegressorCV(eps=2).fit(X, y)
     with pytest.raises(cr.InputError, match="alphas must be a non-empty sequence of positive numbers"):
         cr.ReLURegressorCV(alphas=[1.0, -1.0]).fit(X, y)
+
+
+def test_folds_are_stratified_and_ties_go_to_the_largest_alpha():
+    """Sorted labels in two unstratified folds leave one class to learn from; two far clusters suit every alpha."""
+    X = np.concatenate([np.linspace(-3, -2, 10), np.linspace(2, 3, 10)])[:, None]
+    model = cr.ReLUClassifierCV(alphas=[1e-3, 1e-2, 3e-2], cv=2).fit(X, np.repeat([0, 1], 10))
+    np.testing.assert_array_equal(model.scores_, np.ones((3, 2)))
+    assert model.alpha_ == 3e-2
+    flat = cr.ReLURegressorCV(alphas=[1e-2, 1.0], cv=2).fit(X, np.full(20, 0.5))
+    assert flat.alpha_ == 1.0

@@ -119,10 +119,12 @@ def test_no_random_neuron_beats_gamma(n_features):
 
 
 CASES = [make_problem(loss, 6, d, negative_slope=-0.3) for loss in LOSSES for d in (1, 2)]
+# Where alpha is large gamma binds nothing, and the domain of the dual alone keeps a bound from being too high.
+CASES += [make_problem(loss, 6, 1, alpha=10.0) for loss in ("squared", "logistic", "hinge")]
 FITS = [cr.solve(problem) for problem in CASES]
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=120)
 @given(
     case=st.integers(0, len(CASES) - 1),
     noise=st.lists(st.floats(-1, 1), min_size=6, max_size=6),
@@ -182,6 +184,17 @@ def test_the_entropy_is_bounded_from_below():
     for p in (Fraction(1, 3), Fraction(1, 10**9), Fraction(999, 1000)):
         entropy = -p * math.log(p) - (1 - p) * math.log1p(-p)
         np.testing.assert_allclose(float(entropy_below(p)), entropy, rtol=1e-14)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 3.0, 1e9])
+@pytest.mark.parametrize("loss", ["logistic", "hinge"])
+def test_multiples_of_a_dual_vector_stay_in_its_box(loss, scale):
+    """At a large alpha the constant is optimal, and p above one would prove more than its loss."""
+    problem = make_problem(loss, 7, 1, alpha=10.0)
+    fit = cr.solve(problem)
+    bound = exact_bound(problem, scale * problem.y)
+    assert bound.lower <= fit.objective * (1 + 1e-9)
+    assert exact_bound(problem, scale * fit.certificate.dual).lower <= fit.objective * (1 + 1e-9)
 
 
 class Softened(Hinge):

@@ -218,3 +218,14 @@ def test_history_and_progress(capsys):
     assert row.lower == fit.certificate.lower
     assert row.seconds > 0
     assert "certifying" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["enumerate", "line"])
+def test_optimal_means_a_gap_of_at_most_tol(method):
+    """These methods do not look at tol, so that one network is judged by several."""
+    problem = make_problem("squared", n_samples=8, n_features=1)
+    gap = cr.solve(problem, method).certificate.relative_gap
+    assert 0 < gap < 1e-6
+    assert cr.solve(problem, method, tol=gap * 1.01).status is cr.Status.OPTIMAL
+    with pytest.warns(cr.AccuracyWarning):
+        assert cr.solve(problem, method, tol=gap / 2).status is cr.Status.INACCURATE

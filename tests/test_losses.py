@@ -86,3 +86,19 @@ def test_lower_bound_of_the_logistic_loss_is_below_its_exact_value(size):
     bound = get_loss("logistic").lower_bound(p * y, y, 0.0, 1.0)
     assert Fraction(bound) <= exact
     assert bound == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_a_separator_has_every_point_on_its_own_side():
+    """Far on the wrong side is no better than near the boundary: the residual is 1 - min y z."""
+    margin, y = get_loss("margin"), np.array([1.0, -1.0, 1.0])
+    assert margin.residual(np.array([1.0, -5.0, 2.0]), y) == 0.0
+    assert margin.residual(np.array([1.0, -5.0, -2.0]), y) == pytest.approx(3.0)
+    assert margin.value(np.array([1.0, 5.0, 2.0]), y) == math.inf
+
+
+@pytest.mark.parametrize(("offset", "unit"), [(0.0, 1e-6), (1e6, 1.0), (-3e4, 10.0)])
+def test_a_misfit_is_the_same_in_other_units(offset, unit):
+    loss, y, z = get_loss("interpolation"), np.array([0.0, 1.0, 4.0]), np.array([0.0, 1.5, 4.0])
+    residual = loss.residual(z, y)
+    assert residual > 0.1
+    assert loss.residual(offset + unit * z, offset + unit * y) == pytest.approx(residual, rel=1e-6)

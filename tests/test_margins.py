@@ -98,3 +98,10 @@ def test_what_cannot_be_normalised_is_refused():
     for margin, delta in ((0.0, 0.1), (0.6, 0.1), (0.1, 1.0)):
         with pytest.raises(cr.InputError):
             cr.generalisation_bound(margin, 1.0, 100, delta)
+
+
+def test_sampled_patterns_say_nothing_about_the_largest_margin():
+    fit = cr.solve(make_problem("margin", n_samples=12), "sample", random_state=0)
+    assert fit.certificate.scope == "sampled"
+    with pytest.raises(cr.InputError, match="global certificate"):
+        cr.max_margin(fit.certificate)

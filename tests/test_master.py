@@ -148,3 +148,24 @@ def test_sixty_random_masters():
         np.testing.assert_allclose(
             value_of(problem, outputs, master), optimum_in_cvxpy(problem, outputs), rtol=1e-5, atol=1e-8
         )
+
+
+@pytest.mark.parametrize("p", [1e-9, 0.02, 0.98, 1 - 1e-9])
+@pytest.mark.parametrize("alpha", [1e-5, 0.02])
+def test_the_logistic_master_converges_from_every_start(p, alpha):
+    """Newton's method alone overshoots where the entropy bends most, next to the ends of the box."""
+    problem = make_problem("logistic", n_samples=12, alpha=alpha)
+    outputs = random_columns(problem, 40)
+    master = solve_master(problem, outputs, ACCURACY, start=p * problem.y)
+    cold = solve_master(problem, outputs, ACCURACY)
+    np.testing.assert_allclose(*(value_of(problem, outputs, m) for m in (master, cold)), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["interpolation", "margin", "hinge"])
+def test_the_simplex_method_finds_the_same(loss):
+    problem = make_problem(loss, n_samples=12)
+    outputs = random_columns(problem, 40)
+    master = solve_master(problem, outputs, ACCURACY, central=False)
+    np.testing.assert_allclose(value_of(problem, outputs, master), optimum_in_cvxpy(problem, outputs), rtol=1e-6)
+    bound = problem.n_samples * problem.alpha if problem.alpha else 1.0
+    assert np.abs(outputs.T @ master.dual).max() == pytest.approx(bound, rel=1e-6)

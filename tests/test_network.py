@@ -148,3 +148,7 @@ def test_a_neuron_beyond_the_range_costs_infinity():
     assert cr.Network([[1e200]], [0.0], [1e200]).cost() == np.inf
     assert cr.Network([[1.0]], [1.0], [0.0]).cost("none") == np.inf
     assert cr.Network([[1e200, 1e200]], [0.0], [0.0]).cost("joint") == 0.0
+
+
+def test_no_rows_have_no_predictions():
+    assert random_network()(np.empty((0, 3))).shape == (0,)

@@ -318,3 +318,12 @@ def test_norm_objects_are_taken_with_the_data_of_the_problem():
         problem = cr.Problem(X, y, norm=norm, bias="joint")
         assert problem.norm.X is problem.X
         assert cr.solve(problem).objective == cr.solve(cr.Problem(X, y, norm=norm.name, bias="joint")).objective
+
+
+@pytest.mark.parametrize("norm", ["euclidean", "response"])
+def test_without_biases_a_neuron_with_one_is_not_allowed(norm):
+    problem = make_problem("squared", n_samples=6, norm=norm, bias="none")
+    costs = problem.norm.neuron_costs(np.ones((2, 2)), np.array([0.0, 0.5]))
+    assert np.isfinite(costs[0])
+    assert costs[1] == np.inf
+    assert problem.objective(cr.Network([[1.0, 1.0]], [0.5], [1.0])) == np.inf

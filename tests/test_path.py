@@ -1,5 +1,6 @@
 """alpha_max and the regularisation path."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -149,3 +150,25 @@ def test_unusable_arguments_are_refused():
         cr.alpha_max(make_problem("margin"))
     with pytest.raises(cr.InputError, match="warm_start takes 1 inputs and the problem has 2"):
         cr.solve(problem, warm_start=cr.Network([[1.0]], [0.0], [1.0]))
+
+
+def test_a_constant_is_optimal_only_where_that_is_proven(monkeypatch):
+    """With half of its dual vector the constant is as good as before, and nothing proves it."""
+    problem = unbalanced("squared")
+    found = best_of_zero_cost(problem)
+    unproven = replace(found, dual=0.5 * found.dual)
+    monkeypatch.setattr("cvxrelu.regularisation_path.best_of_zero_cost", lambda *_: unproven)
+    (fit,) = cr.path(problem, [1.5 * found.alpha_max]).fits
+    assert fit.network.cost() == pytest.approx(0, abs=1e-9)
+    assert fit.status is cr.Status.OPTIMAL
+    assert fit.certificate.relative_gap <= 1e-6
+
+
+@pytest.mark.parametrize("loss", REGULARISED)
+def test_a_fit_is_never_worse_than_its_start(loss):
+    problem = replace(unbalanced(loss, n_samples=20), alpha=0.01)
+    start = cr.solve(problem, "generate", tol=1e-9, random_state=0).network
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cr.AccuracyWarning)
+        fit = cr.solve(problem, "generate", max_rounds=1, warm_start=start, random_state=1)
+    assert fit.objective <= problem.objective(start)

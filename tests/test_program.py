@@ -25,7 +25,7 @@ def test_facets_are_enough(loss, bias):
     np.testing.assert_allclose(*values, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("slope", "n_samples"), list(itertools.product(SLOPES, (7, 8))))
+@pytest.mark.parametrize(("slope", "n_samples"), list(itertools.product((*SLOPES, -2.0), (7, 8))))
 @pytest.mark.parametrize("bias", BIASES)
 def test_covering_cells_are_enough(slope, n_samples, bias):
     problem = make_problem("squared", n_samples=n_samples, bias=bias, negative_slope=slope)

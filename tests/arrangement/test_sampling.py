@@ -17,6 +17,7 @@ from tests.arrangement.instances import as_set, lattice
         np.random.default_rng(0).integers(0, 3, (30, 3)).astype(float),
         1e6 + np.random.default_rng(0).standard_normal((80, 2)),
         np.array([[0.0, 0.0], [1.0, 1.0], [1.0, 1.0]]),
+        np.array([[1.0, 2.0], [-1.0, -2.0], [3.0, 1.0], [-1.5, -0.5], [0.0, 1.0]]),
     ],
 )
 def test_sampled_patterns_occur(X, bias):

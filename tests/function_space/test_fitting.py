@@ -159,3 +159,11 @@ def test_other_solvers_agree():
         problem.objective(fit_function(problem, solver=name).function.to_network()) for name in ("CLARABEL", "ECOS")
     ]
     assert values[1] == pytest.approx(values[0], rel=1e-7)
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+def test_a_separator_has_margin_one_exactly(slope):
+    problem = make_problem(np.random.default_rng(3), "margin", 12, slope, None)
+    values = fit_function(problem).function(problem.X[:, 0])
+    assert values[problem.y > 0].min() == pytest.approx(1, abs=1e-13)
+    assert values[problem.y < 0].max() == pytest.approx(-1, abs=1e-13)

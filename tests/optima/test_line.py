@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 import cvxrelu as cr
 from cvxrelu.function_space import envelope, is_min_norm, minimum_cost, sparsest_interpolant
@@ -35,10 +36,10 @@ def assert_agrees(x, y, slope=0.0):
         assert abs(member.relative_gap) <= 1e-7
 
 
-@given(lattice_data(most=6))
-@settings(derandomize=True, deadline=None, max_examples=30, phases=[Phase.explicit, Phase.generate])
-def test_degenerate_data(data):
-    assert_agrees(*data)
+@given(lattice_data(most=6), st.sampled_from((0.0, 0.3, -0.5, 2.0)))
+@settings(derandomize=True, deadline=None, max_examples=40, phases=[Phase.explicit, Phase.generate])
+def test_degenerate_data(data, slope):
+    assert_agrees(*data, slope)
 
 
 @pytest.mark.parametrize("slope", SLOPES)

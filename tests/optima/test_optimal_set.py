@@ -1,5 +1,7 @@
 """Any dimension: every member is optimal, and the extremes are those of brute force."""
 
+from dataclasses import replace
+
 import cvxpy as cp
 import numpy as np
 import pytest
@@ -227,3 +229,19 @@ def test_arguments_are_checked():
         optima.sample(0)
     with pytest.raises(cr.SolverError, match="No dual vector explains"):
         cr.optimal_set(cr.solve(cr.Problem(CORNERS, XOR)), tol=1e-30)
+
+
+def test_only_a_proven_minimum_is_called_exact(monkeypatch):
+    monkeypatch.setattr("cvxrelu.optima.optimal.EXACT_SECONDS", 0.0)
+    optima = optima_of(LATTICE, CHECKER)
+    sparsest = optima.sparsest(exact=True)
+    assert not sparsest.exact
+    assert_optimal(optima, [sparsest])
+
+
+def test_a_sampled_bound_is_no_lower_bound(monkeypatch):
+    """Of sampled patterns alone an optimum may be far above that of all."""
+    monkeypatch.setattr(search, "CELL_LIMIT", 0)
+    fit = cr.solve(make_problem("squared", n_samples=8))
+    claimed = replace(fit.certificate, scope="sampled", lower=2 * fit.objective)
+    assert cr.optimal_set(replace(fit, certificate=claimed), tol=np.inf).lower <= fit.objective

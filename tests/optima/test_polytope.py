@@ -5,6 +5,7 @@ import pytest
 
 from cvxrelu.errors import SizeError
 from cvxrelu.optima.polytope import polytope_of
+from cvxrelu.optima.sparsity import Cover, fewest
 
 
 def box(n, **options):
@@ -59,3 +60,10 @@ def test_linear_functions_and_samples():
 def test_too_many_dimensions_are_refused():
     with pytest.raises(SizeError, match="9 dimensions"):
         box(9).vertices()
+
+
+def test_the_fewest_elements_carry_the_whole_point():
+    """A weight of 1e-7 is within the tolerance of mixed-integer programs, and cannot be left out all the same."""
+    polytope = polytope_of(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), np.array([1.0, 1e-7]), np.eye(3), np.zeros(3))
+    point = fewest(polytope, Cover(np.eye(3, dtype=bool)), 10.0)
+    np.testing.assert_allclose(np.sort(point), [0.0, 1e-7, 1.0], atol=1e-10)

@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 
 from cvxrelu.rational.circle import gamma_squared
 
-SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0)
+SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0, -2.0)
 BIASES = ("free", "joint", "none")
 
 

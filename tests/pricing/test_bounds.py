@@ -9,7 +9,7 @@ import pytest
 from cvxrelu.pricing import cones, make_pricer, price
 from cvxrelu.pricing.methods import METHODS
 from cvxrelu.pricing.points import SUM_TOLERANCE
-from tests.pricing.reference import gamma_squared_of, scores
+from tests.pricing.reference import gamma_squared_of
 
 # Neurons on a circle, where gamma can be had exactly.
 MODES = (("free", 1), ("free", 2), ("joint", 1), ("none", 2))
@@ -51,16 +51,22 @@ def test_no_method_leaves_out_a_neuron(mode, slope, offset):
 
 @pytest.mark.parametrize("slots", [20, 60, 300, 6000])
 def test_no_open_cone_is_forgotten(slots, monkeypatch):
-    """In pools so small that cones are dropped or searched depth first, and stopped at any time."""
-    rng = np.random.default_rng(1)
+    """In pools so small that cones are dropped or searched depth first, stopped before the best neuron is found.
+
+    Once it is found no bound falls below it, whatever is forgotten; of these problems climbing misses every third.
+    """
     monkeypatch.setattr(cones, "MEMORY", 0)
     monkeypatch.setattr(cones, "FEWEST_SLOTS", slots)
-    X, v = dyadic(rng, (40, 2)), zero_sum(dyadic(rng, 40))
-    square = gamma_squared_of(X, v, "free", 0.0)
-    bounds = [price(X, v, method="cones", node_limit=limit) for limit in (1, 30, 60, 90, 120, 150, 10_000)]
-    for priced in bounds:
-        assert_above(priced, square)
-    assert (np.diff([priced.upper for priced in bounds]) <= 1e-12 * bounds[0].upper).all()
+    missed = 0
+    for seed in range(2, 18):
+        rng = np.random.default_rng(seed)
+        X, v = dyadic(rng, (40, 2)), zero_sum(dyadic(rng, 40))
+        gamma = price(X, v, method="plane").value
+        bounds = [price(X, v, method="cones", node_limit=limit) for limit in (20, 80, 10_000)]
+        missed += bounds[0].value < gamma * (1 - 1e-6)
+        assert min(priced.upper for priced in bounds) >= gamma * (1 - 1e-12)
+        assert (np.diff([priced.upper for priced in bounds]) <= 1e-12 * bounds[0].upper).all()
+    assert missed
 
 
 @pytest.mark.parametrize("d", [1, 2])
@@ -85,39 +91,19 @@ def test_what_lies_outside_of_a_subspace_is_made_up_for():
 
     The neuron (-0.8 x_1 + 0.6 x_2 + 10^6), of unit cost, sees that of all points. It is evaluated in fractions.
     """
-    rng, n = np.random.default_rng(3), 400
+    rng, n = np.random.default_rng(3), 1600
     heights, sides = np.repeat(rng.standard_normal(n // 2), 2), np.tile([1.0, -1.0], n // 2)
-    X = heights[:, None] * [0.6, 0.8] + (2e-14 * sides)[:, None] * [-0.8, 0.6]
+    X = heights[:, None] * [0.6, 0.8] + (2e-13 * sides)[:, None] * [-0.8, 0.6]
     pricer = make_pricer(X, method="subspace")
     w = Fraction(-4, 5), Fraction(3, 5)
     rows = [[Fraction(entry) for entry in row] for row in X.tolist()]
     score = sum(int(side) * (w[0] * x + w[1] * y) for side, (x, y) in zip(sides, rows, strict=True))
-    assert pricer(sides).upper >= score > 1e-12
+    assert pricer(sides).upper >= score > 3e-10
 
 
-@pytest.mark.parametrize(
-    ("X", "slope"),
-    [
-        ([[0.6, 0.8]], -1.0),
-        ([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], -1.0),
-        ([[1.0, 0.0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]], 0.0),
-    ],
-)
-def test_the_best_of_equal_arcs_is_a_column(X, slope):
-    """Of regular polygons all arcs have the same maximum: none is larger than its neighbours."""
-    v = np.ones(len(X))
-    priced = price(X, v, bias="none", negative_slope=slope)
-    assert priced.value == pytest.approx(float(gamma_squared_of(np.array(X), v, "none", slope)) ** 0.5, rel=1e-12)
-    np.testing.assert_allclose(scores(np.array(X), v, priced.W[0], 0.0, slope), priced.scores[0], rtol=1e-12)
-
-
-def test_a_stopped_plane_sweep_bounds_what_it_left_out():
-    """Only hinges through the far end of a line of points score there, and the sweep has not got so far."""
-    x = np.arange(2500.0)
-    X = np.column_stack([np.append(x, [1e4, 1e4]), np.append(np.zeros(2500), [1.0, 2.0])])
-    v = np.zeros(2502)
-    v[2400:2403] = 1.0, -2.0, 1.0
-    stopped = price(X, v, method="plane", node_limit=1)
-    assert not stopped.complete
-    assert 0 < stopped.nodes < 2400
-    assert stopped.upper >= 1.0  # what the neuron max(0, x_1 - 2401) scores
+@pytest.mark.parametrize(("X", "bias", "method"), [([[0.6, 0.8]], "none", "plane"), ([[0.75]], "joint", "line")])
+def test_the_best_of_equal_arcs_is_a_column(X, bias, method):
+    """One point and slope -1: the score is the same on both sides of it, and no arc is better than its neighbours."""
+    priced = price(X, [2.0], bias=bias, negative_slope=-1.0, method=method)
+    assert priced.value == pytest.approx({"none": 2.0, "joint": 2.5}[bias], rel=1e-12)
+    assert abs(priced.scores[0]) == priced.value

@@ -86,7 +86,9 @@ def test_a_search_stopped_anywhere_still_bounds(bias, d):
         uppers.append(stopped.upper)
     assert not price(X, v, bias=bias, node_limit=1).complete
     assert (np.diff(uppers) <= 1e-12 * uppers[0]).all()
-    assert price(X, v, bias=bias, time_limit=0.0).upper >= exact.value
+    late = price(X, v, bias=bias, time_limit=0.0)
+    assert not late.complete
+    assert late.upper >= exact.value
 
 
 @pytest.mark.parametrize("bias", BIASES)
@@ -143,9 +145,6 @@ def test_small_pools_go_depth_first_and_agree(monkeypatch):
     shallow = price(X, v, tol=1e-6)
     assert shallow.complete
     assert shallow.value == pytest.approx(exact.value, rel=1e-6)
-    monkeypatch.setattr(cones, "FEWEST_SLOTS", 300)
-    dropped = price(X, v, tol=1e-6)
-    assert dropped.upper >= exact.value
 
 
 @pytest.mark.parametrize("bias", BIASES)

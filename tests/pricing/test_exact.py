@@ -172,13 +172,14 @@ def test_nothing_to_price():
 
 
 def test_plane_stopped_early_still_bounds():
-    rng = np.random.default_rng(10)
-    X = rng.standard_normal((2500, 2))
-    v = balanced(rng.standard_normal(2500), "free")
-    stopped = price(X, v, node_limit=1)
+    """Only hinges through the far end of a line of points score there, and the sweep has not got so far."""
+    X = np.column_stack([np.append(np.arange(2500.0), [1e4, 1e4]), np.append(np.zeros(2500), [1.0, 2.0])])
+    v = np.zeros(2502)
+    v[2400:2403] = 1.0, -2.0, 1.0
+    stopped = price(X, v, method="plane", node_limit=1)
     assert not stopped.complete
-    assert stopped.nodes < 2500
-    assert stopped.upper >= price(X, v).value
+    assert 0 < stopped.nodes < 2400
+    assert stopped.upper >= 1.0  # what the neuron max(0, x_1 - 2401) scores
 
 
 def test_bad_input_is_refused():
