@@ -34,6 +34,7 @@ TABLE = Path(__file__).with_name("mutants.toml")
 SUITE = ("tests", "cvxrelu")
 PASSED, FAILED, NO_SUCH_TEST = 0, 1, 4  # exit codes of pytest
 CAUGHT = ("killed", "timeout")
+KERNEL = re.compile(r"^@(?:njit|kernel)\b", re.MULTILINE)  # what makes numba compile a function
 
 
 @dataclass(frozen=True)
@@ -134,10 +135,10 @@ def _cache_without(tree: Path, cache: Path, file: str, scratch: Path) -> Path:
 
     Numba compares the times of a kernel's own file only, so whatever inlines that kernel has to go as well.
     """
-    if "njit" not in (tree / file).read_text() or not cache.exists():
+    if not KERNEL.search((tree / file).read_text()) or not cache.exists():
         return cache
     sources = {path: path.read_text() for path in (tree / "cvxrelu").rglob("*.py")}
-    compiled = {path: text for path, text in sources.items() if "njit" in text}
+    compiled = {path: text for path, text in sources.items() if KERNEL.search(text)}
     stale, growing = {tree / file}, True
     while growing:
         modules = {".".join(path.relative_to(tree).with_suffix("").parts) for path in stale}

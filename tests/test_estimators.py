@@ -13,6 +13,7 @@ import cvxrelu as cr
 from tests.instances import SIX_X, SIX_Y
 
 QUICK = {"tol": 1e-2, "max_rounds": 4}
+FEW = {"alphas": [0.01], "cv": 2}
 
 
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning", "ignore::sklearn.exceptions.SkipTestWarning")
@@ -97,7 +98,13 @@ def test_unknown_losses_are_refused():
 )
 @pytest.mark.parametrize(
     "model",
-    [cr.ReLUInterpolator(), cr.ReLURegressor(), cr.ReLUClassifier(), cr.ReLURegressorCV(), cr.ReLUClassifierCV()],
+    [
+        cr.ReLUInterpolator(),
+        cr.ReLURegressor(),
+        cr.ReLUClassifier(),
+        cr.ReLURegressorCV(**FEW),
+        cr.ReLUClassifierCV(**FEW),
+    ],
 )
 def test_every_parameter_arrives(model, parameter, value):
     """What `solve` and `Problem` refuse, an estimator that passes it on refuses."""
