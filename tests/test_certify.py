@@ -231,3 +231,12 @@ def test_the_residual_is_that_of_the_network_that_was_given():
     network = cr.Network([[1.0]], [0.0], [1.0])
     expected = np.max(np.abs(network(SIX_X) - SIX_Y)) / (np.ptp(SIX_Y) / 2)
     assert cr.certify(network, problem).residual == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_relative_gap_is_relative_to_the_upper_bound():
+    """So it is at most one, and infinite for a network that does not fit."""
+    problem = cr.Problem(SIX_X, SIX_Y, loss="squared", alpha=0.01)
+    certificate = cr.certify(cr.Network([[10.0]], [0.0], [10.0]), problem)
+    assert certificate.upper > 10 * certificate.lower > 0
+    assert certificate.relative_gap == pytest.approx(1 - certificate.lower / certificate.upper, rel=1e-12)
+    assert cr.certify(cr.Network([[1.0]], [0.0], [1.0]), cr.Problem(SIX_X, SIX_Y)).relative_gap == np.inf

@@ -180,6 +180,15 @@ def uneven(record):
     record["lower"] = 1e-9
 
 
+def one_negative_share(record):
+    """A dual vector that sums to zero and has p = -1/64 at one sample, for a claim of next to nothing."""
+    y = np.array(record["problem"]["y"])
+    (first, second, *_), (other, *_) = np.flatnonzero(y > 0), np.flatnonzero(y < 0)
+    p = np.zeros(len(y))
+    p[[first, second, other]] = np.array([-1.0, 2.0, 1.0]) / 64
+    record["dual"], record["lower"] = (y * p).tolist(), 1e-9
+
+
 def with_network(factor=1.0, **changes):
     """Another network, with the objective that it would have if what is wrong with it were allowed."""
 
@@ -207,6 +216,7 @@ FORGED_NETWORKS = {
     "a constant where there is none": ("squared", {"bias": "none"}, with_network(intercept=lambda c: c + 0.1)),
 }
 FORGED_DUALS = {
+    "a negative share": ("hinge", {"alpha": 10.0}, one_negative_share),
     "hinge out of its box": ("hinge", {"alpha": 10.0}, duals_times(2.0)),
     "logistic out of its box": ("logistic", {"alpha": 10.0}, duals_times(2.0)),
     "labels of the other sign": ("hinge", {"alpha": 10.0}, duals_times(-1.0)),
@@ -240,3 +250,13 @@ def test_a_forged_gamma_is_not_loaded(original, tmp_path):
     (tmp_path / "certificate.json").write_text(json.dumps(record))
     with pytest.raises(cr.InputError, match="gamma"):
         cr.load_certificate(tmp_path / "certificate.json")
+
+
+@pytest.mark.parametrize(("bias", "n_features"), [("free", 1), ("free", 2), ("joint", 1), ("none", 2)])
+@pytest.mark.parametrize("loss", ["squared", "logistic", "hinge"])
+def test_the_lower_bound_of_the_checker_is_one(loss, bias, n_features, tmp_path):
+    """It is below the optimum, however it may compare with what a file claims, and near it."""
+    problem = make_problem(loss, 9, n_features, bias=bias, negative_slope=-0.3)
+    record = record_of(problem, tmp_path)
+    lower = checker.lower_bound(record["problem"], problem.X, problem.y, np.array(record["dual"]))
+    assert record["upper"] * (1 - 2e-6) <= lower <= record["upper"] * (1 + 1e-9)

@@ -104,3 +104,36 @@ def test_demo(tmp_path, capsys):
 def test_it_runs_as_a_module():
     result = subprocess.run([sys.executable, "-m", "cvxrelu", "--version"], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("cvxrelu ")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--tol", "-1"],
+        ["--time-limit", "-1"],
+        ["--negative-slope", "1"],
+        ["--alpha", "-1"],
+        ["--method", "line"],
+        ["--solver", "abacus"],
+        ["--loss", "interpolation", "--alpha", "0.1"],
+    ],
+)
+def test_every_option_arrives(data, options, capsys):
+    """What `solve` and `Problem` refuse for two inputs, the command line refuses."""
+    command = ["fit", str(data), "--target", "y", "--features", "a", "b", "--alpha", "0.1"]
+    assert main([*command, *options]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_biases_are_left_out_on_request_and_features_keep_their_order(data, tmp_path, capsys):
+    net = tmp_path / "net.npz"
+    command = ["fit", str(data), "--target", "y", "--features", "b", "a", "--alpha", "0.01", "--bias", "none"]
+    assert main([*command, "--output", str(net)]) == 0
+    network = cr.Network.load(net)
+    assert network.n_neurons
+    assert not network.b.any()
+    capsys.readouterr()
+    assert main(["predict", str(net), str(data)]) == 0
+    predicted = [float(row["prediction"]) for row in csv.DictReader(capsys.readouterr().out.splitlines())]
+    X = [[float(row["b"]), float(row["a"])] for row in rows_of(data)]
+    np.testing.assert_allclose(predicted, network(X), rtol=1e-12)

@@ -1,5 +1,7 @@
 """Balanced networks, normalised margins, and the bound on the error that they give."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -105,3 +107,11 @@ def test_sampled_patterns_say_nothing_about_the_largest_margin():
     assert fit.certificate.scope == "sampled"
     with pytest.raises(cr.InputError, match="global certificate"):
         cr.max_margin(fit.certificate)
+
+
+def test_a_loose_bound_on_the_cost_is_a_loose_bound_on_the_margin():
+    certificate = cr.solve(make_problem("margin", n_samples=8)).certificate
+    loose = cr.max_margin(replace(certificate, lower=certificate.upper / 4))
+    assert loose.lower == cr.max_margin(certificate).lower
+    assert loose.upper == pytest.approx(4 * loose.lower, rel=1e-12)
+    assert cr.max_margin(replace(certificate, lower=0.0)).upper == np.inf

@@ -86,19 +86,22 @@ def test_a_sum_that_misses_zero_is_made_up_for(d, method):
             assert_above(priced, gamma_squared_of(X, exact, "free", 0.0))
 
 
-def test_what_lies_outside_of_a_subspace_is_made_up_for():
+@pytest.mark.parametrize("slope", [0.0, -2.0])
+def test_what_lies_outside_of_a_subspace_is_made_up_for(slope):
     """Pairs of points on a line but for rounding, with weights that cancel on it: only what lies outside scores.
 
-    The neuron (-0.8 x_1 + 0.6 x_2 + 10^6), of unit cost, sees that of all points. It is evaluated in fractions.
+    The neuron (-0.8 x_1 + 0.6 x_2 + b), of unit cost, sees that of all points if b is large, and of all by the slope if
+    -b is. It is evaluated in fractions.
     """
     rng, n = np.random.default_rng(3), 1600
     heights, sides = np.repeat(rng.standard_normal(n // 2), 2), np.tile([1.0, -1.0], n // 2)
     X = heights[:, None] * [0.6, 0.8] + (2e-13 * sides)[:, None] * [-0.8, 0.6]
-    pricer = make_pricer(X, method="subspace")
+    pricer = make_pricer(X, "free", slope, "subspace")
     w = Fraction(-4, 5), Fraction(3, 5)
     rows = [[Fraction(entry) for entry in row] for row in X.tolist()]
     score = sum(int(side) * (w[0] * x + w[1] * y) for side, (x, y) in zip(sides, rows, strict=True))
-    assert pricer(sides).upper >= score > 3e-10
+    assert score > 3e-10
+    assert pricer(sides).upper >= score * max(1, abs(Fraction(slope)))
 
 
 @pytest.mark.parametrize(("X", "bias", "method"), [([[0.6, 0.8]], "none", "plane"), ([[0.75]], "joint", "line")])
