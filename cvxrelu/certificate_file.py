@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 
 from cvxrelu.certificate import Certificate, Scope, certify_dual
-from cvxrelu.errors import InputError
+from cvxrelu.errors import FileError, InputError
 from cvxrelu.records import network_of, problem_of, read_record
 from cvxrelu.validation import as_real, as_vector
 
@@ -39,7 +39,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     Raises
     ------
     InputError
-        If the file is no certificate, is damaged, or claims what its contents do not prove.
+        If the file cannot be read, is no certificate, is damaged, or claims what its contents do not prove.
 
     Examples
     --------
@@ -68,6 +68,8 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
             network=network,
         )
         _check_again(stated, verify, time_limit)
+    except FileError:
+        raise
     except KeyError as error:
         raise InputError(f"{file} is not a saved certificate: it has no entry {error}.") from error
     except (ValueError, TypeError, OverflowError) as error:

@@ -4,11 +4,37 @@ Every error derives from `CvxReluError` and from the built-in that a caller woul
 can be caught. Every message is one sentence that says what is wrong and what to do.
 """
 
-__all__ = ["AccuracyWarning", "CvxReluError", "InputError", "InputTypeError", "SizeError", "SolverError"]
+import re
+
+__all__ = [
+    "AccuracyWarning",
+    "CvxReluError",
+    "FileError",
+    "InputError",
+    "InputTypeError",
+    "SizeError",
+    "SolverError",
+]
+
+# What a message repeats of a value it was given: runs of digits and words longer than this lose their middle. No number
+# that a user typed has as many digits, and no usual path as many letters.
+LONGEST_DIGITS, LONGEST_WORD = 40, 160
+# Characters of a whole message, for values with spaces in them, such as lists.
+LONGEST_MESSAGE = 800
+# How many characters stay at both ends of what is cut.
+HEAD, TAIL = 20, 10
+
+
+def _cut(text: str, head: int = HEAD, tail: int = TAIL) -> str:
+    return f"{text[:head]}...({len(text)} characters)...{text[-tail:]}"
 
 
 class CvxReluError(Exception):
-    """Base class of all errors raised by cvxrelu."""
+    """Base class of all errors raised by cvxrelu; it keeps messages short, whatever values they repeat."""
+
+    def __init__(self, message: str = "") -> None:
+        short = re.sub(rf"\d{{{LONGEST_DIGITS},}}|\S{{{LONGEST_WORD},}}", lambda found: _cut(found[0]), message)
+        super().__init__(short if len(short) <= LONGEST_MESSAGE else _cut(short, LONGEST_MESSAGE // 2, 200))
 
 
 class InputError(CvxReluError, ValueError):
@@ -17,6 +43,10 @@ class InputError(CvxReluError, ValueError):
 
 class InputTypeError(CvxReluError, TypeError):
     """An argument has an unusable type; raised before any work starts."""
+
+
+class FileError(InputError, OSError):
+    """A file cannot be read or written."""
 
 
 class SolverError(CvxReluError, RuntimeError):

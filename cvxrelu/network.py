@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.files import read_arrays, writing
 from cvxrelu.lengths import exponents_of, lengths, shifted
 from cvxrelu.norms import Bias, Norm, get_norm
+from cvxrelu.validation import as_floats, refuse_infinite
 
 __all__ = ["Network", "leaky_relu"]
 
@@ -72,20 +74,23 @@ class Network:
     negative_slope: float = 0.0
 
     def __post_init__(self) -> None:
-        W, b, v = (np.array(part, dtype=float) for part in (self.W, self.b, self.v))
+        W, b, v = (as_floats(getattr(self, name), name) for name in ("W", "b", "v"))
         if W.ndim != 2 or b.shape != (len(W),) or v.shape != (len(W),):
             raise InputError(
                 f"W, b and v have shapes {W.shape}, {b.shape} and {v.shape}; they must be (m, d), (m,) and (m,)."
             )
-        values = {"W": W, "b": b, "v": v, "intercept": self.intercept, "negative_slope": self.negative_slope}
+        intercept, slope = (as_floats(getattr(self, name), name) for name in ("intercept", "negative_slope"))
+        values = {"W": W, "b": b, "v": v, "intercept": intercept, "negative_slope": slope}
         for name, value in values.items():
             if not np.isfinite(value).all():
                 raise InputError(f"{name} of a network must be finite.")
+            if name in ("intercept", "negative_slope") and value.shape:
+                raise InputError(f"{name} of a network must be a number, not an array of shape {value.shape}.")
         for name, value in (("W", W), ("b", b), ("v", v)):
             value.flags.writeable = False
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "intercept", float(self.intercept))
-        object.__setattr__(self, "negative_slope", float(self.negative_slope))
+        object.__setattr__(self, "intercept", float(intercept))
+        object.__setattr__(self, "negative_slope", float(slope))
 
     def __repr__(self) -> str:
         return (
@@ -116,12 +121,13 @@ class Network:
 
         Raises
         ------
-        InputError
-            If X is not an (n, d) array.
+        InputError, InputTypeError
+            If X is not an (n, d) array of finite numbers.
         """
-        inputs = np.asarray(X, dtype=float)
+        inputs = as_floats(X, "X")
         if inputs.ndim != 2 or inputs.shape[1] != self.n_features:
             raise InputError(f"X has shape {inputs.shape}; this network takes (n_samples, {self.n_features}) arrays.")
+        refuse_infinite(inputs, "X")
         if self.n_features == 1:
             return self._on_the_line(inputs[:, 0])
         rows = max(1, BLOCK_SIZE // max(1, self.n_neurons))
@@ -314,8 +320,14 @@ class Network:
             Where to; the ending .npz is added if it is missing.
         **notes : array_like
             Further arrays to keep beside the network, such as the names of the features; `load` does not read them.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
         """
-        np.savez(file, **notes, **self._parts())  # pyright: ignore[reportArgumentType]
+        with writing(file):
+            np.savez(file, **notes, **self._parts())  # pyright: ignore[reportArgumentType]
 
     @classmethod
     def load(cls, file: str | PathLike[str]) -> "Network":
@@ -324,19 +336,12 @@ class Network:
         Raises
         ------
         InputError
-            If the file holds something else.
+            If the file cannot be read or holds something else.
         """
-        try:
-            with np.load(file, allow_pickle=False) as parts:
-                return cls(
-                    parts["W"],
-                    parts["b"],
-                    parts["v"],
-                    float(parts["intercept"]),
-                    float(parts["negative_slope"]),
-                )
-        except (KeyError, ValueError, AttributeError, EOFError) as error:
-            raise InputError(f"{file} is not a saved network ({error}); write one with Network.save.") from error
+        parts = read_arrays(file, "a saved network")
+        if missing := [name for name in cls.__dataclass_fields__ if name not in parts]:
+            raise InputError(f"{file} is not a saved network: it has no {missing[0]}; write one with Network.save.")
+        return cls(**{name: parts[name] for name in cls.__dataclass_fields__})
 
     def _parts(self) -> dict[str, Array | float]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from cvxrelu.errors import InputError
+from cvxrelu.files import reading, writing
 from cvxrelu.losses import LOSSES
 from cvxrelu.network import Network
 from cvxrelu.norms import NORMS
@@ -123,7 +124,8 @@ def write_record(
     Raises
     ------
     InputError
-        If the loss or the norm of the problem is an object that cannot be named in a file.
+        If the loss or the norm of the problem is an object that cannot be named in a file, or the file cannot be
+        written.
     """
     record = {
         "format": FORMAT,
@@ -133,7 +135,9 @@ def write_record(
         "problem": record_of_problem(problem),
     }
     lines = (f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in record.items())
-    Path(file).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    with writing(file):
+        Path(file).write_text(text, encoding="utf-8")
 
 
 def read_record(file: str | PathLike[str]) -> Record:
@@ -141,10 +145,17 @@ def read_record(file: str | PathLike[str]) -> Record:
 
     Raises
     ------
+    FileError
+        If it cannot be read.
     KeyError, TypeError, ValueError
         If it holds something else.
     """
-    record = json.loads(Path(file).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    with reading(file, "a certificate"):
+        text = Path(file).read_text(encoding="utf-8")
+    try:
+        record = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("its lists are nested too deeply.") from error
     if record["format"] != FORMAT:
         raise ValueError(f"its format is {record['format']!r}, not {FORMAT!r}.")
     return record

@@ -9,12 +9,15 @@ from scipy.sparse import issparse
 
 from cvxrelu.errors import InputError, InputTypeError
 
-__all__ = ["as_count", "as_matrix", "as_real", "as_vector", "first_conflict", "name_rows"]
+__all__ = ["as_count", "as_floats", "as_matrix", "as_real", "as_vector", "first_conflict", "name_rows", "refuse_infinite"]
 
 Array = NDArray[np.float64]
 
 # Kinds of NumPy types that hold real numbers: booleans, integers, floats, and objects, which are converted.
 NUMERIC_KINDS = "biufO"
+
+# All integers up to this one are floats.
+LARGEST_INTEGER = 2**53
 
 # How many offending rows a message names.
 NAMED_ROWS = 5
@@ -30,7 +33,7 @@ def as_matrix(X: ArrayLike, name: str = "X") -> Array:
     InputError
         If X has the wrong shape or a NaN or infinite entry.
     """
-    matrix = _as_float(X, name)
+    matrix = as_floats(X, name)
     if matrix.ndim == 1:
         raise InputError(
             f"{name} is one-dimensional; it must be (n_samples, n_features): use {name}.reshape(-1, 1) for one feature."
@@ -39,9 +42,7 @@ def as_matrix(X: ArrayLike, name: str = "X") -> Array:
         raise InputError(
             f"{name} has shape {matrix.shape}; it must be (n_samples, n_features) with at least one of each."
         )
-    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
-    if len(bad):
-        raise InputError(f"{name} has a NaN or infinite entry in {name_rows(bad)}; impute or drop it.")
+    refuse_infinite(matrix, name)
     matrix.flags.writeable = False
     return matrix
 
@@ -56,7 +57,7 @@ def as_vector(y: ArrayLike, n_samples: int, name: str = "y") -> Array:
     InputError
         If y has the wrong shape or a NaN or infinite entry.
     """
-    vector = _as_float(y, name)
+    vector = as_floats(y, name)
     if vector.shape != (n_samples,):
         raise InputError(f"{name} has shape {vector.shape}; it must be ({n_samples},), one entry for each row of X.")
     bad = np.flatnonzero(~np.isfinite(vector))
@@ -64,6 +65,47 @@ def as_vector(y: ArrayLike, n_samples: int, name: str = "y") -> Array:
         raise InputError(f"{name} is NaN or infinite in {name_rows(bad)}; impute or drop it.")
     vector.flags.writeable = False
     return vector
+
+
+def as_floats(values: ArrayLike, name: str) -> Array:
+    """Return a float64 copy of an array of any shape, NaN and infinities included.
+
+    Raises
+    ------
+    InputTypeError
+        If it is sparse, masked, complex or not numeric.
+    InputError
+        If it holds integers that no float64 is equal to.
+    """
+    if issparse(values):
+        raise InputTypeError(f"{name} is a sparse matrix; pass a dense array ({name}.toarray()).")
+    if np.ma.is_masked(values):
+        raise InputTypeError(f"{name} has masked entries; fill them in ({name}.filled(...)) or drop their rows.")
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError, RecursionError) as error:
+        raise InputTypeError(f"{name} must be a rectangular array of real numbers ({error}).") from error
+    if np.iscomplexobj(array):
+        raise InputTypeError(f"{name} is complex; it must be real. Complex data not supported.")
+    if array.dtype.kind not in NUMERIC_KINDS:
+        raise InputTypeError(f"{name} must hold real numbers, not entries of type {array.dtype}; convert it to float.")
+    try:
+        floats = np.array(array, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"{name} must be an array of real numbers ({error}).") from error
+    except OverflowError as error:
+        raise InputError(f"{name} holds a number beyond the range of floats, 1.8e308; use another unit.") from error
+    if array.dtype.kind in "iu" and array.size and max(int(array.max()), -int(array.min())) > LARGEST_INTEGER:
+        if any(int(entry) != int(value) for entry, value in zip(array.flat, floats.flat, strict=True)):
+            raise InputError(f"{name} holds integers beyond 2**53 that no float equals; subtract an offset from them.")
+    return floats
+
+
+def refuse_infinite(matrix: Array, name: str) -> None:
+    """Raise an InputError that names the rows of a matrix with NaN or infinite entries, if there are any."""
+    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    if len(bad):
+        raise InputError(f"{name} has a NaN or infinite entry in {name_rows(bad)}; impute or drop it.")
 
 
 def as_real(value: object, name: str) -> float:
@@ -78,9 +120,13 @@ def as_real(value: object, name: str) -> float:
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise InputTypeError(f"{name} must be a real number, not {value!r}.")
-    if not np.isfinite(float(value)):
-        raise InputError(f"{name}={value!r} must be finite.")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise InputError(f"{name} is beyond the range of floats, 1.8e308; choose a smaller number.") from error
+    if not np.isfinite(number):
+        raise InputError(f"{name}={number:g} must be finite.")
+    return number
 
 
 def as_count(value: object, name: str) -> int:
@@ -127,18 +173,3 @@ def first_conflict(X: Array, y: Array) -> tuple[int, int] | None:
     return first, second
 
 
-def _as_float(values: ArrayLike, name: str) -> Array:
-    if issparse(values):
-        raise InputTypeError(f"{name} is a sparse matrix; pass a dense array ({name}.toarray()).")
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InputTypeError(f"{name} must be a rectangular array of real numbers ({error}).") from error
-    if np.iscomplexobj(array):
-        raise InputTypeError(f"{name} is complex; it must be real. Complex data not supported.")
-    if array.dtype.kind not in NUMERIC_KINDS:
-        raise InputTypeError(f"{name} must hold real numbers, not entries of type {array.dtype}; convert it to float.")
-    try:
-        return np.array(array, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        raise InputTypeError(f"{name} must be an array of real numbers ({error}).") from error

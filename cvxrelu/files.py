@@ -1,0 +1,116 @@
+"""The doors to the disk: whatever goes wrong there is a `FileError` in one sentence.
+
+A file that cannot be written is best found out before the work that it is for, so `check_writable` asks beforehand.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.errors import FileError
+
+__all__ = ["check_writable", "read_arrays", "reading", "writing"]
+
+File = str | PathLike[str]
+
+
+@contextmanager
+def reading(file: File, kind: str) -> Iterator[None]:
+    """Turn the errors of the system on reading a file into a sentence.
+
+    Parameters
+    ----------
+    file : path
+        The file, for the message.
+    kind : str
+        What it should be, with its article.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read, or its bytes are no text where text is read.
+    """
+    try:
+        yield
+    except FileError:
+        raise
+    except (OSError, ValueError) as error:  # the latter for a path with a null character, and for bytes that are no text
+        raise FileError(f"{str(file)!r} cannot be read as {kind} ({_reason(error)}).") from error
+
+
+@contextmanager
+def writing(file: File) -> Iterator[None]:
+    """Turn the errors of the system on writing a file into a sentence.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise FileError(f"{str(file)!r} cannot be written ({_reason(error)}); choose another path.") from error
+
+
+def check_writable(file: File) -> None:
+    """Refuse a path that cannot be written to.
+
+    Raises
+    ------
+    FileError
+        If the path is empty or a folder, or its folder does not exist or may not be written to.
+
+    Examples
+    --------
+    >>> check_writable("no/such/folder/network.npz")
+    Traceback (most recent call last):
+        ...
+    cvxrelu.errors.FileError: 'no/such/folder/network.npz' cannot be written (there is no folder 'no/such/folder')...
+    """
+    path = Path(file)
+    if not str(file):
+        reason = "the path is empty"
+    elif path.is_dir():
+        reason = "that is a folder"
+    elif not path.parent.is_dir():
+        reason = f"there is no folder {str(path.parent)!r}"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        reason = "permission denied"
+    else:
+        return
+    raise FileError(f"{str(file)!r} cannot be written ({reason}); choose another path.")
+
+
+def read_arrays(file: File, kind: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a NumPy .npz file by name; nothing in it is executed.
+
+    Parameters
+    ----------
+    file : path
+        The file.
+    kind : str
+        What it should be, with its article, for messages.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read, or is no .npz file of arrays of numbers and text.
+    """
+    with reading(file, kind), open(file, "rb") as opened:
+        try:
+            with np.load(opened, allow_pickle=False) as arrays:
+                return dict(arrays)
+        # A damaged archive ends in errors of the zip, zlib, struct, tokenize and ast modules, and of the allocator.
+        except Exception as error:
+            raise FileError(f"{str(file)!r} is not {kind}: it is damaged, or no .npz file at all.") from error
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
