@@ -14,6 +14,7 @@ from cvxrelu.certify import as_network, certify
 from cvxrelu.errors import (
     AccuracyWarning,
     CvxReluError,
+    FileError,
     InputError,
     InputTypeError,
     SizeError,
@@ -37,6 +38,7 @@ __all__ = [
     "Certificate",
     "CvxReluError",
     "ExactBound",
+    "FileError",
     "Fit",
     "InputError",
     "InputTypeError",

@@ -12,7 +12,7 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.errors import InputError, SolverError, unmet
+from cvxrelu.errors import InputError, InputTypeError, SolverError, unmet
 from cvxrelu.program import Cells, Program
 from cvxrelu.scaling import Scaling
 
@@ -87,10 +87,12 @@ def check_solver(solver: str) -> str:
 
     Raises
     ------
-    InputError
+    InputError, InputTypeError
         If cvxpy has no such solver installed.
     """
-    name = str(solver).upper()
+    if not isinstance(solver, str):
+        raise InputTypeError(f"solver must be the name of a solver such as 'CLARABEL', not a {type(solver).__name__}.")
+    name = solver.upper()
     if name not in cp.installed_solvers():
         raise InputError(
             f"solver={solver!r} is not installed; cvxpy has {', '.join(sorted(cp.installed_solvers()))}, of which "

@@ -30,10 +30,11 @@ def _cut(text: str, head: int = HEAD, tail: int = TAIL) -> str:
 
 
 class CvxReluError(Exception):
-    """Base class of all errors raised by cvxrelu; it keeps messages short, whatever values they repeat."""
+    """Base class of all errors raised by cvxrelu; it keeps messages to one short line, whatever values they repeat."""
 
     def __init__(self, message: str = "") -> None:
-        short = re.sub(rf"\d{{{LONGEST_DIGITS},}}|\S{{{LONGEST_WORD},}}", lambda found: _cut(found[0]), message)
+        line = " ".join(message.split())
+        short = re.sub(rf"\d{{{LONGEST_DIGITS},}}|\S{{{LONGEST_WORD},}}", lambda found: _cut(found[0]), line)
         super().__init__(short if len(short) <= LONGEST_MESSAGE else _cut(short, LONGEST_MESSAGE // 2, 200))
 
 

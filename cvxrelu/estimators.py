@@ -25,6 +25,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from cvxrelu.errors import InputError
 from cvxrelu.fit import Fit, solve
 from cvxrelu.problem import Problem
+from cvxrelu.validation import as_choice, as_jobs
 
 __all__ = ["ReLUClassifier", "ReLUInterpolator", "ReLURegressor"]
 
@@ -342,8 +343,7 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
         """
         inputs, labels = _validated(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
-        if self.loss not in ("logistic", "hinge", "margin"):
-            raise InputError(f"loss={self.loss!r} is unknown; choose 'logistic', 'hinge' or 'margin'.")
+        as_choice(self.loss, ("logistic", "hinge", "margin"), "loss")
         binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(labels)
         self.classes_ = binarizer.classes_
         if len(self.classes_) < 2:
@@ -352,7 +352,7 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
             )
         alpha = None if self.loss == "margin" else self.alpha
         fits: list[Any] = list(
-            Parallel(n_jobs=self.n_jobs)(
+            Parallel(n_jobs=as_jobs(self.n_jobs))(
                 delayed(self._solve)(inputs, signs.astype(float), loss=self.loss, alpha=alpha)
                 for signs in binarizer.transform(labels).T
             )

@@ -23,6 +23,7 @@ from cvxrelu.estimators import ReLUClassifier, ReLURegressor
 from cvxrelu.fit import Fit
 from cvxrelu.problem import Problem
 from cvxrelu.regularisation_path import Path, alpha_grid, path
+from cvxrelu.validation import as_choice, as_floats, as_jobs
 from cvxrelu.zero_cost import ZeroCost, best_of_zero_cost
 
 __all__ = ["ReLUClassifierCV", "ReLURegressorCV"]
@@ -60,7 +61,7 @@ class _CrossValidated:
         if self.alphas is None:
             largest = max(_start_of_grid(best_of_zero_cost(problem, self.time_limit)) for problem in problems)
             return alpha_grid(largest, self.n_alphas, self.eps)
-        return np.sort(np.atleast_1d(np.asarray(self.alphas, dtype=float)))[::-1]
+        return np.sort(np.atleast_1d(as_floats(self.alphas, "alphas")))[::-1]
 
     def _path(self, problem: Problem, alphas: ArrayLike, tol: float, prove: bool) -> Path:
         """Follow the path of some data."""
@@ -87,7 +88,7 @@ class _CrossValidated:
     def _over_folds(self, score: Callable[[Any, Any], Array], X: Array, y: NDArray[Any], classes: bool) -> Array:
         """Return the score of every alpha on every fold, a (n_alphas, n_folds) array."""
         folds = cast("Any", check_cv(self.cv, y, classifier=classes)).split(X, y)
-        columns = Parallel(n_jobs=self.n_jobs)(delayed(score)(train, test) for train, test in folds)
+        columns = Parallel(n_jobs=as_jobs(self.n_jobs))(delayed(score)(train, test) for train, test in folds)
         return np.column_stack(cast("list[Array]", columns))
 
 
@@ -305,8 +306,7 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         """
         inputs, labels = cast("Any", validate_data(self, X, y, dtype=np.float64))
         check_classification_targets(labels)
-        if self.loss not in ("logistic", "hinge"):
-            raise InputError(f"loss={self.loss!r} has no path of alphas; choose 'logistic' or 'hinge'.")
+        as_choice(self.loss, ("logistic", "hinge"), "loss")
         binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(labels)
         self.classes_ = classes = binarizer.classes_
         if len(classes) < 2:
@@ -324,7 +324,7 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         self.scores_ = self._over_folds(accuracies, inputs, labels, classes=True)
         self.alpha_ = float(alphas[np.argmax(self.scores_.mean(axis=1))])
         fits: list[Any] = list(
-            Parallel(n_jobs=self.n_jobs)(delayed(self._final)(whole, self.alpha_) for whole in wholes)
+            Parallel(n_jobs=as_jobs(self.n_jobs))(delayed(self._final)(whole, self.alpha_) for whole in wholes)
         )
         self.fits_ = fits
         self.networks_ = [fit.network for fit in fits]

@@ -40,7 +40,8 @@ def reading(file: File, kind: str) -> Iterator[None]:
         yield
     except FileError:
         raise
-    except (OSError, ValueError) as error:  # the latter for a path with a null character, and for bytes that are no text
+    # The others are raised for what is no path at all, for a null character in it, and for bytes that are no text.
+    except (OSError, ValueError, TypeError) as error:
         raise FileError(f"{str(file)!r} cannot be read as {kind} ({_reason(error)}).") from error
 
 
@@ -55,7 +56,7 @@ def writing(file: File) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise FileError(f"{str(file)!r} cannot be written ({_reason(error)}); choose another path.") from error
 
 
@@ -112,5 +113,5 @@ def read_arrays(file: File, kind: str) -> dict[str, NDArray[Any]]:
             raise FileError(f"{str(file)!r} is not {kind}: it is damaged, or no .npz file at all.") from error
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: OSError | ValueError | TypeError) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()

@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.backend import check_solver
 from cvxrelu.certificate import Certificate
-from cvxrelu.errors import AccuracyWarning, InputError
+from cvxrelu.errors import AccuracyWarning, InputError, InputTypeError
 from cvxrelu.ladder import climb, is_closed
 from cvxrelu.methods import METHODS, Outcome, Round, Run
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
-from cvxrelu.validation import as_count, as_real
+from cvxrelu.validation import as_choice, as_count, as_generator, as_jobs, as_real
 
 __all__ = ["Fit", "Status", "solve"]
 
@@ -140,8 +140,8 @@ def solve(
 
     Raises
     ------
-    InputError
-        If an argument is out of range.
+    InputError, InputTypeError
+        If an argument is out of range or of another type.
     SizeError
         If the patterns would not fit in memory.
     SolverError
@@ -165,8 +165,9 @@ def solve(
     >>> round(fit.objective, 6), fit.certificate.scope, fit.certificate.relative_gap < 1e-6
     (30.0, 'global', True)
     """
-    if method not in ("auto", *METHODS):
-        raise InputError(f"method={method!r} is unknown; choose 'auto' or one of {', '.join(map(repr, METHODS))}.")
+    if not isinstance(problem, Problem):
+        raise InputTypeError(f"solve takes a cvxrelu.Problem, not a {type(problem).__name__}; make one of your data.")
+    as_choice(method, ("auto", *METHODS), "method")
     if as_real(tol, "tol") <= 0:
         raise InputError(f"tol={tol:g} must be positive.")
     if time_limit is not None and as_real(time_limit, "time_limit") <= 0:
@@ -174,6 +175,10 @@ def solve(
     check_solver(solver)
     if max_rounds is not None:
         as_count(max_rounds, "max_rounds")
+    as_jobs(n_jobs)
+    as_generator(random_state)
+    if warm_start is not None and not isinstance(warm_start, Network):
+        raise InputTypeError(f"warm_start must be a Network, not a {type(warm_start).__name__}; see as_network.")
     if warm_start is not None and warm_start.n_features != problem.n_features:
         raise InputError(
             f"warm_start takes {warm_start.n_features} inputs and the problem has {problem.n_features}; "

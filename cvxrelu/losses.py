@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.errors import InputError
+from cvxrelu.validation import as_choice
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -363,7 +363,7 @@ def get_loss(loss: str | Loss) -> Loss:
 
     Raises
     ------
-    InputError
+    InputError, InputTypeError
         If no loss has that name.
 
     Examples
@@ -373,6 +373,4 @@ def get_loss(loss: str | Loss) -> Loss:
     """
     if isinstance(loss, Loss):
         return loss
-    if loss not in LOSSES:
-        raise InputError(f"loss={loss!r} is unknown; choose one of {', '.join(map(repr, LOSSES))}.")
-    return LOSSES[loss]()
+    return LOSSES[as_choice(loss, LOSSES, "loss")]()

@@ -300,7 +300,7 @@ class Network:
         >>> Network(W=[[2.0]], b=[0.0], v=[1.0], intercept=-1.0).normalised_margin([[0.0], [1.0]], [-1, 1])
         0.25
         """
-        outputs, labels = self(X), np.asarray(y, dtype=float)
+        outputs, labels = self(X), as_floats(y, "y")
         if labels.shape != outputs.shape:
             raise InputError(f"y has shape {labels.shape}; give one label for each of the {len(outputs)} rows of X.")
         return float(np.min(labels * outputs)) / 2 / self._positive_cost(bias)

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
 from cvxrelu.lengths import lengths
+from cvxrelu.validation import as_choice
 
 __all__ = ["NORMS", "Bias", "CellCoordinates", "Euclidean", "LabelNoise", "Norm", "Response", "get_norm"]
 
@@ -300,12 +301,9 @@ def get_norm(norm: str | Norm, bias: str) -> Norm:
     InputError
         If no norm has that name, there is no such bias mode, or a norm object is for another bias mode.
     """
-    if bias not in get_args(Bias):
-        raise InputError(f"bias={bias!r} is unknown; choose one of {', '.join(map(repr, get_args(Bias)))}.")
+    as_choice(bias, get_args(Bias), "bias")
     if isinstance(norm, Norm):
         if norm.bias != bias:
             raise InputError(f"norm={norm!r} does not go with bias={bias!r}; pass the bias of the norm object.")
         return norm
-    if norm not in NORMS:
-        raise InputError(f"norm={norm!r} is unknown; choose one of {', '.join(map(repr, NORMS))}.")
-    return NORMS[norm](bias)  # pyright: ignore[reportArgumentType]
+    return NORMS[as_choice(norm, NORMS, "norm")](bias)  # pyright: ignore[reportArgumentType]

@@ -5,18 +5,21 @@ matplotlib is imported when a picture is drawn, so that the rest of the package 
 """
 
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import CvxReluError, InputError
+from cvxrelu.files import check_writable, writing
 from cvxrelu.network import Network
+from cvxrelu.validation import as_matrix, as_vector
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_network", "plot_network_1d", "plot_network_2d", "save_picture", "visible_knots"]
+__all__ = ["check_picture", "plot_network", "plot_network_1d", "plot_network_2d", "save_picture", "visible_knots"]
 
 Array = NDArray[np.float64]
 
@@ -72,9 +75,7 @@ def plot_network(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | None"
         If matplotlib is not installed.
     """
     if network.n_features > 2:
-        raise InputError(
-            f"A network of {network.n_features} inputs cannot be drawn; fit one or two features to get a picture."
-        )
+        raise InputError(_undrawable(network.n_features))
     draw = plot_network_1d if network.n_features == 1 else plot_network_2d
     return draw(network, X, y, ax)
 
@@ -84,7 +85,8 @@ def plot_network_1d(
 ) -> "Axes":
     """Draw the graph of a one-input network, its hinges, and the data; parameters as in `plot_network`."""
     axes = _axes(ax)
-    x, targets = np.asarray(X, dtype=float)[:, 0], np.asarray(y, dtype=float)
+    x, targets = _data(network, X, y)
+    x = x[:, 0]
     low, high = _limits(x)
     knots = visible_knots(network, float(np.ptp(x)) or 1.0)
     inside = knots[(knots > low) & (knots < high)]
@@ -105,7 +107,7 @@ def plot_network_2d(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | No
     The more a neuron costs, the darker its hinge.
     """
     axes = _axes(ax)
-    points, targets = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
+    points, targets = _data(network, X, y)
     (left, right), (bottom, top) = box = _limits(points[:, 0]), _limits(points[:, 1])
     xs, ys = np.meshgrid(np.linspace(left, right, GRID), np.linspace(bottom, top, GRID))
     values = network(np.column_stack([xs.ravel(), ys.ravel()])).reshape(xs.shape)
@@ -157,9 +159,42 @@ def _draw_surface(axes: "Axes", surface: tuple[Array, Array, Array], points: Arr
 
 
 def save_picture(axes: "Axes", file: str | PathLike[str]) -> None:
-    """Write the figure of the axes to a file whose ending names the format."""
+    """Write the figure of the axes to a file whose ending names the format.
+
+    Raises
+    ------
+    InputError
+        If matplotlib does not know the format, or the file cannot be written.
+    """
+    check_picture(file)
     # The canvas belongs to the whole figure, even if the axes are in a part of one.
-    axes.figure.canvas.figure.savefig(file, dpi=130)
+    with writing(file):
+        axes.figure.canvas.figure.savefig(file, dpi=130)
+
+
+def check_picture(file: str | PathLike[str], n_features: int = 1) -> None:
+    """Refuse a picture that could not be drawn or saved.
+
+    Parameters
+    ----------
+    file : path
+        Where to; an ending that is missing will be .png.
+    n_features : int, default 1
+        Number of inputs of the network to draw.
+
+    Raises
+    ------
+    InputError
+        If there are more than two inputs, matplotlib does not know the format, or the file cannot be written.
+    PlotError
+        If matplotlib is not installed.
+    """
+    if n_features > 2:
+        raise InputError(_undrawable(n_features))
+    check_writable(file)
+    endings, ending = _axes(None).figure.canvas.get_supported_filetypes(), Path(file).suffix.removeprefix(".").lower()
+    if ending and ending not in endings:
+        raise InputError(f"{str(file)!r} has an unknown ending; a picture can be one of {', '.join(sorted(endings))}.")
 
 
 def visible_knots(network: Network, extent: float) -> Array:
@@ -234,9 +269,21 @@ def _draw_hinge(axes: "Axes", line: Array, share: float, box: tuple[tuple[float,
     )
 
 
+def _undrawable(n_features: int) -> str:
+    return f"A network of {n_features} inputs cannot be drawn; fit one or two features to get a picture."
+
+
 def _limits(x: Array) -> tuple[float, float]:
     margin = MARGIN * (np.ptp(x) or 1.0)
     return float(x.min() - margin), float(x.max() + margin)
+
+
+def _data(network: Network, X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    """Return checked inputs of the network, and their targets."""
+    points = as_matrix(X)
+    if points.shape[1] != network.n_features:
+        raise InputError(f"X has {points.shape[1]} columns, and the network takes {network.n_features} inputs.")
+    return points, as_vector(y, len(points))
 
 
 def _axes(ax: "Axes | None") -> "Axes":

@@ -20,7 +20,7 @@ from cvxrelu.errors import InputError
 from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.methods import Round
 from cvxrelu.problem import Problem
-from cvxrelu.validation import as_count, as_real
+from cvxrelu.validation import as_count, as_floats, as_real
 from cvxrelu.zero_cost import ZeroCost, best_of_zero_cost
 
 __all__ = ["Path", "alpha_grid", "path"]
@@ -192,7 +192,7 @@ def alpha_grid(largest: float, n_alphas: int = 30, eps: float = 1e-3) -> Array:
 
 def _checked(alphas: ArrayLike) -> Array:
     """Return strengths as a falling array of positive numbers."""
-    strengths = np.atleast_1d(np.asarray(alphas, dtype=float))
+    strengths = np.atleast_1d(as_floats(alphas, "alphas"))
     if strengths.ndim != 1 or not len(strengths) or not (np.isfinite(strengths) & (strengths > 0)).all():
         raise InputError("alphas must be a non-empty sequence of positive numbers.")
     return np.sort(strengths)[::-1]

@@ -9,7 +9,19 @@ from scipy.sparse import issparse
 
 from cvxrelu.errors import InputError, InputTypeError
 
-__all__ = ["as_count", "as_floats", "as_matrix", "as_real", "as_vector", "first_conflict", "name_rows", "refuse_infinite"]
+__all__ = [
+    "as_choice",
+    "as_count",
+    "as_floats",
+    "as_generator",
+    "as_jobs",
+    "as_matrix",
+    "as_real",
+    "as_vector",
+    "first_conflict",
+    "name_rows",
+    "refuse_infinite",
+]
 
 Array = NDArray[np.float64]
 
@@ -90,14 +102,15 @@ def as_floats(values: ArrayLike, name: str) -> Array:
     if array.dtype.kind not in NUMERIC_KINDS:
         raise InputTypeError(f"{name} must hold real numbers, not entries of type {array.dtype}; convert it to float.")
     try:
-        floats = np.array(array, dtype=np.float64, order="C")
+        with np.errstate(over="ignore"):  # longer floats become infinite, and are refused as such
+            floats = np.array(array, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise InputTypeError(f"{name} must be an array of real numbers ({error}).") from error
     except OverflowError as error:
         raise InputError(f"{name} holds a number beyond the range of floats, 1.8e308; use another unit.") from error
-    if array.dtype.kind in "iu" and array.size and max(int(array.max()), -int(array.min())) > LARGEST_INTEGER:
-        if any(int(entry) != int(value) for entry, value in zip(array.flat, floats.flat, strict=True)):
-            raise InputError(f"{name} holds integers beyond 2**53 that no float equals; subtract an offset from them.")
+    large = array[np.abs(floats) >= LARGEST_INTEGER] if array.dtype.kind in "iu" else []
+    if any(int(entry) != int(float(entry)) for entry in large):
+        raise InputError(f"{name} holds integers beyond 2**53 that no float equals; subtract an offset from them.")
     return floats
 
 
@@ -119,7 +132,7 @@ def as_real(value: object, name: str) -> float:
         If it is NaN or infinite.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise InputTypeError(f"{name} must be a real number, not {value!r}.")
+        raise InputTypeError(f"{name} must be a real number, not {_shown(value)}.")
     try:
         number = float(value)
     except OverflowError as error:
@@ -140,10 +153,63 @@ def as_count(value: object, name: str) -> int:
         If it is not positive.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        raise InputTypeError(f"{name} must be a positive integer, not {value!r}.")
-    if value < 1:
-        raise InputError(f"{name}={value} must be a positive integer.")
+        raise InputTypeError(f"{name} must be a positive integer, not {_shown(value)}.")
+    if not 1 <= value <= LARGEST_INTEGER:
+        raise InputError(f"{name}={_shown(value)} must be a positive integer, and at most 2**53.")
     return int(value)
+
+
+def as_choice(value: object, choices: Iterable[str], name: str) -> str:
+    """Return a parameter that is one of a few words.
+
+    Raises
+    ------
+    InputTypeError
+        If it is no word.
+    InputError
+        If it is another word.
+
+    Examples
+    --------
+    >>> as_choice("free", ["free", "joint"], "bias")
+    'free'
+    """
+    words = list(choices)
+    if not isinstance(value, str):
+        raise InputTypeError(f"{name} must be one of {', '.join(map(repr, words))}, not {_shown(value)}.")
+    if value not in words:
+        raise InputError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, words))}.")
+    return value
+
+
+def as_generator(random_state: object) -> np.random.Generator:
+    """Return a generator of random numbers; one that is passed is returned as it is.
+
+    Raises
+    ------
+    InputTypeError
+        If it is neither None, nor an integer, nor a generator of NumPy.
+    InputError
+        If it is a negative integer.
+    """
+    if isinstance(random_state, np.random.Generator) or random_state is None:
+        return np.random.default_rng(random_state)
+    if isinstance(random_state, (bool, np.bool_)) or not isinstance(random_state, Integral):
+        raise InputTypeError(f"random_state must be an integer, a numpy Generator or None, not {_shown(random_state)}.")
+    if random_state < 0:
+        raise InputError(f"random_state={_shown(random_state)} must not be negative.")
+    return np.random.default_rng(int(random_state))
+
+
+def as_jobs(n_jobs: object) -> int:
+    """Return a number of processes: a positive integer, or -1 for one a core.
+
+    Raises
+    ------
+    InputTypeError, InputError
+        If it is anything else.
+    """
+    return -1 if isinstance(n_jobs, Integral) and n_jobs == -1 else as_count(n_jobs, "n_jobs (unless -1)")
 
 
 def name_rows(rows: Iterable[int]) -> str:
@@ -173,3 +239,8 @@ def first_conflict(X: Array, y: Array) -> tuple[int, int] | None:
     return first, second
 
 
+def _shown(value: object) -> str:
+    """Return a value as a message repeats it: numbers and words themselves, of all else the type."""
+    if isinstance(value, (str, float, complex, type(None))) or (isinstance(value, int) and abs(value) < 10**30):
+        return repr(value)
+    return f"a {type(value).__name__}" if not isinstance(value, int) else "an integer of more than 30 digits"

@@ -12,7 +12,7 @@ ROOT = Path(cvxrelu.__file__).parent
 # Each row may import the rows above it, and `also`; what proves a result never sees what produced it.
 LAYERS = [
     {"compiled", "errors"},
-    {"caratheodory", "lengths", "span", "validation", "wording"},
+    {"caratheodory", "files", "lengths", "span", "validation", "wording"},
     {"losses", "norms"},
     {"network"},
     {"problem", "plots"},

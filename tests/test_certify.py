@@ -213,7 +213,7 @@ def test_files_that_are_no_certificates_are_refused(tmp_path):
         file.write_text(content)
         with pytest.raises(cr.InputError, match="is not a"):
             cr.load_certificate(file)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(cr.FileError, match="no such file"):
         cr.load_certificate(tmp_path / "nowhere.json")
 
 

@@ -24,7 +24,7 @@ from cvxrelu.arrangement.packing import bytes_per_pattern, pack_patterns, unpack
 from cvxrelu.arrangement.parallel_rows import ParallelClasses, classes_of_rows
 from cvxrelu.arrangement.stream import rebatch, stream_batches
 from cvxrelu.arrangement.witnesses import witnesses_of_batch
-from cvxrelu.validation import as_count, as_matrix
+from cvxrelu.validation import as_count, as_jobs, as_matrix
 
 __all__ = ["Arrangement", "enumerate_patterns"]
 
@@ -336,6 +336,4 @@ def enumerate_patterns(
     (8, (8, 3))
     """
     points = as_matrix(X)
-    if n_jobs != -1:
-        as_count(n_jobs, "n_jobs (unless -1)")
-    return Arrangement(points, bool(bias), check_max_memory(max_memory), int(n_jobs), bool(progress))
+    return Arrangement(points, bool(bias), check_max_memory(max_memory), as_jobs(n_jobs), bool(progress))

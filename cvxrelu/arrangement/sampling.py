@@ -22,8 +22,7 @@ from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.packing import pack_masks, pack_patterns, unpack_patterns
 from cvxrelu.arrangement.parallel_rows import classes_of_rows
 from cvxrelu.arrangement.signs import decided_signs
-from cvxrelu.errors import InputError, InputTypeError
-from cvxrelu.validation import as_count, as_matrix
+from cvxrelu.validation import as_count, as_generator, as_matrix
 
 __all__ = ["sample_patterns"]
 
@@ -84,14 +83,7 @@ def sample_patterns(
     """
     points = as_matrix(X)
     n = as_count(n, "n")
-    try:
-        rng = np.random.default_rng(random_state)
-    except TypeError as error:
-        raise InputTypeError(
-            f"random_state must be an integer, a numpy Generator or None, not {random_state!r}"
-        ) from error
-    except ValueError as error:
-        raise InputError(f"random_state must not be negative, but is {random_state!r}") from error
+    rng = as_generator(random_state)
     rows = lift(points, bias)
     classes = classes_of_rows(rows)
     distinct = rows[classes.leaders]

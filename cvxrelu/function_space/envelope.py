@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.function_space.cost import Rates, end_bend
 from cvxrelu.function_space.piecewise import PiecewiseLinear
 from cvxrelu.function_space.samples import Samples
-from cvxrelu.validation import as_count
+from cvxrelu.validation import as_count, as_generator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,7 @@ class Envelope:
         InputTypeError, InputError
             If n is not a positive integer.
         """
-        rng = np.random.default_rng(random_state)
+        rng = as_generator(random_state)
         return tuple(self._draw(rng) for _ in range(as_count(n, "n")))
 
     def plot(

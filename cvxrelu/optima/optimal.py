@@ -27,7 +27,7 @@ from cvxrelu.optima.polytope import Polytope, solve_linear
 from cvxrelu.optima.sparsity import Cover, carrying, fewest, reweighted
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import Scaling
-from cvxrelu.validation import as_count, as_matrix
+from cvxrelu.validation import as_count, as_generator, as_matrix
 
 __all__ = ["OptimalSet"]
 
@@ -160,7 +160,7 @@ class OptimalSet:
         InputTypeError, InputError
             If n is not a positive integer.
         """
-        rng = np.random.default_rng(random_state)
+        rng = as_generator(random_state)
         points = self.polytope.sample(as_count(n, "n"), rng)
         return tuple(self._random_member(point, rng) for point in points)
 
@@ -201,7 +201,7 @@ class OptimalSet:
         point = fewest(self.polytope, cover, EXACT_SECONDS) if exact else None
         proven = point is not None
         if point is None:
-            point = reweighted(self.polytope, cover, np.random.default_rng(random_state))
+            point = reweighted(self.polytope, cover, as_generator(random_state))
         weights = point[: len(self.neurons)]
         elements = cover.members[cover.choose(carrying(weights))]
         member = self._certified(merged(self.neurons, weights, elements), self._predictions(point))
