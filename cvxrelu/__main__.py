@@ -3,7 +3,10 @@
 import argparse
 import csv
 import logging
+import os
+import re
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,27 +15,58 @@ import numpy as np
 import cvxrelu
 from cvxrelu.demo import run_demo
 from cvxrelu.errors import CvxReluError, InputError
+from cvxrelu.estimators import ReLUClassifier, ReLURegressor
+from cvxrelu.files import check_writable, read_arrays, writing
 from cvxrelu.fit import Fit, solve
 from cvxrelu.losses import LOSSES, get_loss
 from cvxrelu.methods import METHODS
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
-from cvxrelu.tables import Table, read_table
+from cvxrelu.tables import read_table
+
+logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return the exit code."""
+    """Run a command; return the exit code: 0, or 2 after an error that is then on standard error."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
-    logging.captureWarnings(True)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the command of the options, and turn whatever goes wrong into a line."""
     try:
-        return options.run(options)
+        code = options.run(options)
+        sys.stdout.flush()
+        return code
     except CvxReluError as error:
-        print(f"cvxrelu: {error}", file=sys.stderr)
+        _say(str(error))
+        return 2
+    except BrokenPipeError:
+        # Whoever reads has enough; Python would complain again when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except Exception as error:
+        logger.info("what went wrong", exc_info=True)
+        _say(f"{type(error).__name__}: {error}; this is a mistake of cvxrelu, and 'cvxrelu --verbose' says where.")
         return 2
     except KeyboardInterrupt:
-        print("cvxrelu: interrupted", file=sys.stderr)
+        _say("interrupted")
         return 130
+
+
+def _say(message: str) -> None:
+    """Print a message on standard error, with the options' names for parameters: --time-limit 5 for time_limit=5."""
+    parameters = re.compile(rf"\b({'|'.join(PARAMETERS)})=('[^']*'|[^\s,;)]*[^\s,;.)])")
+    named = parameters.sub(lambda found: f"--{found[1].replace('_', '-')} {found[2].strip(chr(39))}", message)
+    print(f"cvxrelu: {' '.join(named.split())}", file=sys.stderr)
+
+
+# The parameters of the package that are options of the command line.
+PARAMETERS = ("loss", "alpha", "bias", "negative_slope", "method", "solver", "tol", "time_limit", "random_state")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,13 +75,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="say what is being done and why")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    fit = commands.add_parser("fit", help="fit a network to a CSV file", formatter_class=_Formatter)
+    fit = commands.add_parser("fit", help="fit a network to a table", formatter_class=_Formatter)
     fit.set_defaults(run=_fit)
-    fit.add_argument("data", metavar="DATA.csv", help="numbers with a header line")
+    fit.add_argument("data", metavar="DATA.csv", help="numbers with a header line, separated by commas, tabs or ;")
     fit.add_argument("--target", required=True, metavar="COLUMN", help="column to predict; the others are inputs")
     fit.add_argument("--features", nargs="+", metavar="COLUMN", help="columns to use as inputs (default: all others)")
     fit.add_argument("--loss", choices=LOSSES, default="squared", help="what a prediction costs")
-    fit.add_argument("--alpha", type=float, help="weight of the network's cost; needed by squared, logistic, hinge")
+    fit.add_argument(
+        "--alpha",
+        type=float,
+        help="weight of the network's cost in squared, logistic, hinge (default: the estimators')",
+    )
     fit.add_argument("--bias", choices=("free", "joint", "none"), default="free", help="what a neuron's bias costs")
     fit.add_argument("--negative-slope", type=float, default=0.0, help="slope of the leaky ReLU")
     fit.add_argument("--method", choices=("auto", *METHODS), default="auto", help="how sign patterns are found")
@@ -59,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--plot", metavar="FIT.png", help="where to save a picture (one or two inputs)")
     fit.add_argument("--progress", action="store_true", help="show a progress bar")
 
-    predict = commands.add_parser("predict", help="apply a saved network to a CSV file", formatter_class=_Formatter)
+    predict = commands.add_parser("predict", help="apply a saved network to a table", formatter_class=_Formatter)
     predict.set_defaults(run=_predict)
     predict.add_argument("network", metavar="NET.npz", help="network saved by fit")
     predict.add_argument("data", metavar="DATA.csv", help="file with the columns the network was fitted to")
@@ -84,17 +122,29 @@ def _fit(options: argparse.Namespace) -> int:
     features = options.features or [name for name in table.names if name != options.target]
     if not features or options.target in features:
         raise InputError("The inputs must be at least one column, and not the target; see --features.")
-    classes: list[str] = []
-    if get_loss(options.loss).labels:
+    if "" in features:
+        raise InputError(
+            f"Column {table.names.index('') + 1} of {table.source} has no name; name it in the header, or choose the "
+            "inputs with --features."
+        )
+    loss, classes = get_loss(options.loss), list[str]()
+    if loss.labels:
         y, classes = _labels(target, options.target)
     else:
         y = table.numbers([options.target])[:, 0]
+    if options.output is not None:
+        check_writable(options.output)
+    if options.plot is not None:
+        _check_plot(options.plot, len(features))
+    alpha = options.alpha
+    if alpha is None and loss.regularised:
+        alpha = (ReLUClassifier if loss.labels else ReLURegressor)().alpha
     problem = Problem(
         table.numbers(features),
         y,
-        loss=options.loss,
+        loss=loss,
         bias=options.bias,
-        alpha=options.alpha,
+        alpha=alpha,
         negative_slope=options.negative_slope,
     )
     result = solve(
@@ -107,33 +157,53 @@ def _fit(options: argparse.Namespace) -> int:
         progress=options.progress,
     )
     print(_summary(result))
-    if options.output:
+    if options.output is not None:
         result.network.save(options.output, features=features, classes=np.array(classes, dtype=str))
-    if options.plot:
+    if options.plot is not None:
         _plot(result, options.plot)
     return 0
 
 
-def _labels(column: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
+def _labels(column: list[str], name: str) -> tuple[np.ndarray, list[str]]:
     """Return the two values of a column as -1 and +1, and the values."""
     values, codes = np.unique(column, return_inverse=True)
     if len(values) != 2:
-        raise InputError(f"Column {name!r} has {len(values)} different values; a classification loss needs two.")
+        raise InputError(
+            f"Column {name!r} has {len(values)} different values; a classification loss needs two. Choose another "
+            "column or --loss, or use cvxrelu.ReLUClassifier, which takes several classes."
+        )
     return 2.0 * codes - 1.0, [str(value) for value in values]
 
 
 def _summary(fit: Fit) -> str:
     certificate = fit.certificate
+    score = "accuracy" if fit.problem.loss.labels else "R^2"
     rows = [
         ("objective", f"{fit.objective:.10g}"),
         ("proven lower bound", f"{certificate.lower:.10g}  ({certificate.scope})"),
         ("relative gap", f"{certificate.relative_gap:.1e}"),
+        (f"{score} on this data", f"{_score(fit):.4f}"),
         ("patterns", str(fit.history[-1].patterns)),
         ("neurons", str(fit.network.n_neurons)),
         ("seconds", f"{fit.history[-1].seconds:.2f}"),
         ("method", fit.method),
     ]
-    return "\n".join(f"{name:<20}{value}" for name, value in rows) + f"\n{fit.status.value}"
+    return "\n".join(f"{name:<22}{value}" for name, value in rows) + f"\n{fit.status.value}"
+
+
+def _score(fit: Fit) -> float:
+    """Return the share of right signs, or R^2 = 1 - sum (y - f)^2 / sum (y - mean y)^2, on the data of the fit."""
+    y, outputs = fit.problem.y, fit.network(fit.problem.X)
+    if fit.problem.loss.labels:
+        return float(np.mean((outputs > 0) == (y > 0)))
+    missed, spread = np.linalg.norm(y - outputs), np.linalg.norm(y - y.mean())
+    return float(1.0 - (missed / spread) ** 2) if spread else float("nan")
+
+
+def _check_plot(file: str, n_features: int) -> None:
+    from cvxrelu.plots import check_picture
+
+    check_picture(file, n_features)
 
 
 def _plot(fit: Fit, path: str) -> None:
@@ -147,8 +217,9 @@ def _plot(fit: Fit, path: str) -> None:
 def _predict(options: argparse.Namespace) -> int:
     network = Network.load(options.network)
     features, classes = _notes(options.network, network.n_features)
-    table: Table = read_table(options.data)
-    scores = network(table.numbers(features))
+    if options.output is not None:
+        check_writable(options.output)
+    scores = network(read_table(options.data).numbers(features))
     if classes:
         rows = [(classes[int(score > 0)], f"{score:.17g}") for score in scores]
     else:
@@ -157,19 +228,20 @@ def _predict(options: argparse.Namespace) -> int:
     if options.output is None:
         csv.writer(sys.stdout).writerows([header, *rows])
     else:
-        with open(options.output, "w", newline="", encoding="utf-8") as file:
+        with writing(options.output), open(options.output, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([header, *rows])
     return 0
 
 
 def _notes(file: str, n_features: int) -> tuple[list[str], list[str]]:
     """Return the feature names and the classes that `fit` saved beside a network."""
-    with np.load(file, allow_pickle=False) as saved:
-        if "features" not in saved:
-            raise InputError(
-                f"{file} does not name its {n_features} features; save it with 'cvxrelu fit', or predict from Python."
-            )
-        return [str(name) for name in saved["features"]], [str(name) for name in saved["classes"]]
+    saved = read_arrays(file, "a saved network")
+    features, classes = ([str(name) for name in np.atleast_1d(saved.get(key, []))] for key in ("features", "classes"))
+    if len(features) != n_features or len(classes) not in (0, 2):
+        raise InputError(
+            f"{file} does not name its {n_features} features; save it with 'cvxrelu fit', or predict from Python."
+        )
+    return features, classes
 
 
 if __name__ == "__main__":

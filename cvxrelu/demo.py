@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cvxrelu.files import writing
 from cvxrelu.fit import Fit, solve
 from cvxrelu.problem import Problem
 
@@ -63,7 +64,8 @@ def run_demo(output: Path) -> int:
     int
         0, the exit code.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    with writing(output):
+        output.mkdir(parents=True, exist_ok=True)
     header = f"{'problem':<24}{'objective':>14}{'lower bound':>14}{'rel. gap':>10}"
     header += f"{'patterns':>10}{'neurons':>9}{'seconds':>9}"
     print(header)

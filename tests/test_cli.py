@@ -66,11 +66,18 @@ def rows_of(path):
     ("command", "message"),
     [
         (["--target", "z"], "has no column 'z'; it has 'a', 'b', 'y', 'kind'"),
-        (["--target", "y"], "Column 'kind' of .* holds '(big|small)' in row 1; it must be a number"),
-        (["--target", "y", "--features", "a"], "alpha is required by loss='squared'"),
+        (["--target", "y"], "Column 'kind' of .* holds '(big|small)', which is no finite number, in lines 2, 3, "),
+        (
+            ["--target", "y", "--features", "a", "--alpha", "-1"],
+            "--alpha -1 must be positive; .* --loss interpolation or",
+        ),
+        (
+            ["--target", "y", "--features", "a", "--time-limit", "0"],
+            "--time-limit 0 must be a positive number of seconds",
+        ),
         (["--target", "y", "--features", "y"], "The inputs must be at least one column"),
         (["--target", "y", "--features", "a", "--loss", "hinge", "--alpha", "1"], "has 20 different values"),
-        (["--target", "y", "--features", "a", "--alpha", "1", "--solver", "x"], "solver='x' is not installed"),
+        (["--target", "y", "--features", "a", "--alpha", "1", "--solver", "x"], "--solver x is not installed"),
     ],
 )
 def test_errors_are_one_sentence(data, capsys, command, message):
@@ -83,7 +90,7 @@ def test_errors_are_one_sentence(data, capsys, command, message):
 def test_unreadable_files(tmp_path, capsys):
     for content, message in (
         ("", "holds no data"),
-        ("a,b\n1\n", "Row 1 of .* has 1 entries"),
+        ("a,b\n1\n", "Line 2 of .* has 1 cells"),
         (None, "cannot be read"),
     ):
         path = tmp_path / "bad.csv"
