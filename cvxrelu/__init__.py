@@ -10,7 +10,7 @@ from importlib.metadata import version
 from cvxrelu.arrangement import Arrangement, count_patterns, enumerate_patterns, sample_patterns
 from cvxrelu.certificate import Certificate
 from cvxrelu.certificate_file import load_certificate
-from cvxrelu.certify import as_network, certify
+from cvxrelu.certify import certify
 from cvxrelu.errors import (
     AccuracyWarning,
     CvxReluError,
@@ -23,6 +23,7 @@ from cvxrelu.errors import (
 from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
 from cvxrelu.estimators_cv import ReLUClassifierCV, ReLURegressorCV
 from cvxrelu.fit import Fit, Status, solve
+from cvxrelu.foreign import as_network
 from cvxrelu.margins import MaxMargin, generalisation_bound, max_margin
 from cvxrelu.network import Network
 from cvxrelu.optima import OptimalSet, optimal_set

@@ -5,78 +5,16 @@ r"""Certificates of networks that came from elsewhere.
 How a network was trained does not matter: its objective is evaluated on the data, and the lower bound holds for all.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from cvxrelu.certificate import Certificate
-from cvxrelu.errors import InputError, InputTypeError
-from cvxrelu.fit import Fit, solve
-from cvxrelu.network import Network
+from cvxrelu.errors import InputError
+from cvxrelu.fit import solve
+from cvxrelu.foreign import as_network
 from cvxrelu.problem import Problem
 
-__all__ = ["as_network", "certify"]
-
-PARTS = ("W", "b", "v", "intercept", "negative_slope")
-
-
-def as_network(model: Any, negative_slope: float = 0.0) -> Network:
-    """Return a one-hidden-layer network as a `Network`.
-
-    Parameters
-    ----------
-    model : Network, Fit, estimator, tuple or mapping
-        A network of this package, or a `Fit` or a fitted estimator that holds one; a fitted `MLPRegressor` or binary
-        `MLPClassifier` of scikit-learn with one hidden layer and activation "relu" (of a classifier, the logit of its
-        second class); a tuple (W, b, v) or (W, b, v, c) of arrays with shapes (m, d), (m,), (m,) and a number; or a
-        mapping with the keys "W", "b", "v" and, if wanted, "intercept" and "negative_slope".
-    negative_slope : float, default 0.0
-        Slope of the activation for tuples and for mappings that do not name it.
-
-    Returns
-    -------
-    Network
-        The network; its predictions are those of the model.
-
-    Raises
-    ------
-    InputTypeError
-        If the model is none of these.
-    InputError
-        If the model is not fitted, has another number of hidden layers or outputs, or another activation.
-
-    Examples
-    --------
-    >>> as_network(([[1.0], [-1.0]], [0.0, 0.0], [1.0, 1.0]))([[-3.0]])
-    array([3.])
-    """
-    if isinstance(model, Network):
-        return model
-    if isinstance(model, Fit):
-        return model.network
-    if isinstance(getattr(model, "network_", None), Network):
-        return model.network_
-    if isinstance(getattr(model, "networks_", None), list):
-        return _only_network(model.networks_)
-    if hasattr(model, "hidden_layer_sizes"):
-        return _network_of_mlp(model)
-    if isinstance(model, Mapping):
-        unknown = set(model) - set(PARTS)
-        missing = {"W", "b", "v"} - set(model)
-        if unknown or missing:
-            raise InputError(
-                f"A network as a mapping has the keys W, b, v and, if wanted, intercept and negative_slope; "
-                f"this one has {', '.join(map(str, model)) or 'none'}."
-            )
-        return _network_of_parts(**{"negative_slope": negative_slope, **model})
-    if isinstance(model, (tuple, list)) and len(model) in (3, 4):
-        return _network_of_parts(**dict(zip(PARTS, model, strict=False)), negative_slope=negative_slope)
-    raise InputTypeError(
-        f"{type(model).__name__} cannot be read as a network; pass a cvxrelu.Network, a fitted MLPRegressor or binary "
-        "MLPClassifier (of a pipeline its last step, with a problem of the transformed X), or a tuple (W, b, v, c)."
-    )
+__all__ = ["certify"]
 
 
 def certify(network: Any, problem: Problem, **solve_options: Any) -> Certificate:
@@ -84,8 +22,8 @@ def certify(network: Any, problem: Problem, **solve_options: Any) -> Certificate
 
     Parameters
     ----------
-    network : Network, Fit, estimator, tuple or mapping
-        Whatever `as_network` reads. Tuples get the slope of the problem.
+    network : Network, Fit, estimator, module, mapping or sequence
+        Whatever `as_network` reads; what does not name its slope gets that of the problem.
     problem : Problem
         What the network is measured by. For a binary classifier of scikit-learn, y is -1 for its first class and +1 for
         its second, and the loss is "logistic" or another that takes labels.
@@ -114,6 +52,7 @@ def certify(network: Any, problem: Problem, **solve_options: Any) -> Certificate
     --------
     A network with one neuron too many, for points on a line of slope one:
 
+    >>> from cvxrelu.network import Network
     >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
     >>> detour = Network(W=[[1.0], [1.0]], b=[0.0, -2.0], v=[1.0, 0.25])
     >>> print(certify(detour, problem, method="enumerate"))
@@ -132,47 +71,3 @@ def certify(network: Any, problem: Problem, **solve_options: Any) -> Certificate
         residual=problem.loss.residual(checked(problem.X), problem.y),
         network=checked,
     )
-
-
-def _only_network(networks: list[Network]) -> Network:
-    if len(networks) != 1:
-        raise InputError(
-            f"A classifier of several classes holds {len(networks)} networks; pass one of its networks_, with its "
-            "one-against-the-rest problem."
-        )
-    return networks[0]
-
-
-def _network_of_parts(W: Any, b: Any, v: Any, intercept: Any = 0.0, negative_slope: float = 0.0) -> Network:
-    try:
-        offset = float(np.asarray(intercept, dtype=float).reshape(()))
-        return Network(W, b, v, offset, negative_slope)
-    except InputError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise InputTypeError(f"W, b, v and the intercept must be arrays of numbers and a number ({error}).") from error
-
-
-def _network_of_mlp(model: Any) -> Network:
-    """Read a fitted MLPRegressor or MLPClassifier, by its attributes alone."""
-    name = type(model).__name__
-    if not hasattr(model, "coefs_"):
-        raise InputError(f"This {name} is not fitted; call its fit first.")
-    if len(model.coefs_) != 2:
-        raise InputError(
-            f"This {name} has {len(model.coefs_) - 1} hidden layers; certificates are for networks with one, such as "
-            "hidden_layer_sizes=(100,)."
-        )
-    if model.activation != "relu":
-        raise InputError(f"This {name} has activation={model.activation!r}; certificates are for activation='relu'.")
-    (hidden, output), (biases, offsets) = model.coefs_, model.intercepts_
-    if output.shape[1] != 1:
-        raise InputError(
-            f"This {name} has {output.shape[1]} outputs; certificates are for networks with one: a single target, or "
-            "two classes."
-        )
-    if model.out_activation_ not in ("identity", "logistic"):
-        raise InputError(
-            f"This {name} ends in {model.out_activation_!r}; certificates are for a linear output or a binary logit."
-        )
-    return Network(np.asarray(hidden, dtype=float).T, biases, output[:, 0], float(offsets[0]))

@@ -31,6 +31,7 @@ LAYERS = [
     {"methods"},
     {"ladder"},
     {"fit"},
+    {"foreign"},
     {"certify", "optima", "regularisation_path"},
     {"estimators", "tables"},
     {"demo", "estimators_cv"},

@@ -108,9 +108,13 @@ def test_what_is_no_network_is_refused(regressor):
         ("relu", cr.InputTypeError, "str cannot be read as a network"),
         (([[1.0]], [0.0]), cr.InputTypeError, "tuple cannot be read"),
         (([[1.0]], [0.0, 1.0], [1.0]), cr.InputError, "have shapes"),
-        (([[1.0], [1.0, 2.0]], [0.0, 1.0], [1.0, 1.0]), cr.InputTypeError, "arrays of numbers"),
+        (
+            ([[1.0], [1.0, 2.0]], [0.0, 1.0], [1.0, 1.0]),
+            cr.InputTypeError,
+            "W of a network must be a rectangular array",
+        ),
         (([[1.0]], [0.0], [np.nan]), cr.InputError, "must be finite"),
-        (([[1.0]], [0.0], [1.0], "c"), cr.InputTypeError, "arrays of numbers"),
+        (([[1.0]], [0.0], [1.0], "c"), cr.InputTypeError, "c of a network must hold real numbers"),
         ({"W": [[1.0]], "b": [0.0]}, cr.InputError, "has the keys"),
         ({"W": [[1.0]], "b": [0.0], "v": [1.0], "c": 1.0}, cr.InputError, "has the keys"),
     ]
@@ -127,7 +131,7 @@ def test_a_network_of_another_problem_is_refused(regressor):
 
 
 def test_certify_does_not_import_the_networks_of_scikit_learn():
-    source = (Path(cr.__file__).parent / "certify.py").read_text()
+    source = (Path(cr.__file__).parent / "foreign.py").read_text()
     modules = [node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
     assert not [module for module in modules if module.startswith("sklearn")]
 
