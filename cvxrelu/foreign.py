@@ -144,7 +144,7 @@ def _of_flax(layers: list[Mapping[str, Any]], negative_slope: float) -> Network:
     """Read two layers in the order in which their shapes fit, which names need not tell."""
     _check_depth("This tree of Flax parameters", len(layers))
     kernels = [_array(layer["kernel"], "kernel").T for layer in layers]
-    if kernels[0].shape[:1] != kernels[1].shape[1:]:
+    if kernels[1].shape != (1, len(kernels[0])) and kernels[0].shape == (1, len(kernels[1])):
         layers, kernels = layers[::-1], kernels[::-1]
     (hidden, output), (b, c) = kernels, (layer.get("bias") for layer in layers)
     return _of_layers("This tree of Flax parameters", hidden, b, output, c, negative_slope)
