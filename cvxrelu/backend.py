@@ -96,7 +96,7 @@ def check_solver(solver: str) -> str:
     if name not in cp.installed_solvers():
         raise InputError(
             f"solver={solver!r} is not installed; cvxpy has {', '.join(sorted(cp.installed_solvers()))}, of which "
-            "CLARABEL, ECOS and SCS are always there."
+            "CLARABEL and SCS are always there."
         )
     return name
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import cvxpy as cp
 import numpy as np
+import pytest
 from scipy.optimize import linprog
 
 import cvxrelu as cr
@@ -16,6 +17,7 @@ SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0)
 NORMS = ("response", "label-noise")
 BIASES = ("free", "joint", "none")
 LOSSES = ("interpolation", "margin", "squared", "logistic", "hinge")
+NEEDS_ECOS = pytest.mark.skipif("ECOS" not in cp.installed_solvers(), reason="no wheel of ecos for this Python")
 
 
 def normal_data(n_samples, n_features=2, seed=0):

@@ -9,6 +9,7 @@ from cvxrelu.errors import InputError, SolverError
 from cvxrelu.function_space import fit_function, function_cost, is_line_problem
 from cvxrelu.function_space.networks import cheapest_network
 from tests.function_space.instances import SIX_X, SIX_Y, SLOPES, lattice_data, random_data
+from tests.instances import NEEDS_ECOS
 
 LOSSES = ("interpolation", "margin", "squared", "logistic", "hinge")
 CONSTRAINTS, LABELS = ("interpolation", "margin"), ("margin", "logistic", "hinge")
@@ -153,6 +154,7 @@ def test_stops_at_the_time_limit_with_an_honest_gap():
     assert 0 <= certificate.lower <= certificate.upper
 
 
+@NEEDS_ECOS
 def test_other_solvers_agree():
     problem = make_problem(np.random.default_rng(5), "squared", 30, 0.0, 0.01)
     values = [
