@@ -70,8 +70,7 @@ class WeakLogistic(Logistic):
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return the dual objective sum H(t p) / N, p = alpha y v, in units of F; t makes gamma(v) at most N."""
         assert alpha == 1.0, "the regularisation strength is that of the loss"
-        factor = min(1.0, len(y) / gamma * (1 - ROUNDING)) if gamma > 0 else 1.0
-        p = factor * self.alpha * np.clip(v * y, 0.0, self._box)
+        p = self.alpha * self._longest_step(v, y, gamma, alpha) * np.maximum(v * y, 0.0)
         # 1 - p would lose the digits of p, which are all there is to an entropy near zero.
         entropies = entr(p) - (1 - p) * np.log1p(-p)
         return math.fsum(entropies) / (len(y) * self.alpha * self.mu) * (1 - ROUNDING)
@@ -82,7 +81,7 @@ class WeakLogistic(Logistic):
 
 
 def expected_margin(dual: Vector, alpha: float) -> float:
-    """Return the margin at a small alpha over that at zero, to first order, from the margin program's dual."""
+    """Return the margin at a small alpha over that at zero, to first order, from the margin program's optimal dual."""
     p = np.abs(dual)
     p = p[p > 0]
     logs = -np.log(len(dual) * alpha * p)

@@ -81,29 +81,30 @@ def largest_score(E, v, slope):
 def lower_bound(task, X, y, v):
     """Return the dual objective of the best multiple of v."""
     N, loss = len(y), task["loss"]
+    require(task["bias"] != "free" or math.fsum(v) == 0, "the dual vector does not sum to zero")
     rows = np.column_stack([X, np.ones(N)]) if task["bias"] == "joint" else X
     if rows.shape[1] > 2:
         raise Unchecked(f"{X.shape[1]} features with bias {task['bias']!r}")
-    require(task["bias"] != "free" or math.fsum(v) == 0, "the dual vector does not sum to zero")
+    unit, scale, height = (math.frexp(np.abs(values).max())[1] for values in (rows, v, y))  # powers of two: no square
+    rows, v, heights = np.ldexp(rows, -unit), np.ldexp(v, -scale), np.ldexp(y, -height)  # underflows in these units
     anchors = np.unique(rows, axis=0) if task["bias"] == "free" else np.zeros((1, rows.shape[1]))
-    gamma = max(largest_score(rows - anchor, v, task["negative_slope"]) for anchor in anchors)
-    correlation, square = math.fsum(v * (y - (y.mean() if task["bias"] == "free" else 0))), math.fsum(v * v)
-    if loss in LABELLED:
-        p = y * v
-        require((p >= 0).all() and (loss == "margin" or (p <= 1).all()), "the dual vector leaves its domain")
-        correlation = math.fsum(p)
-    if correlation <= 0 or (gamma == 0 and loss not in PENALISED):
-        return 0.0
-    if loss not in PENALISED:
-        return correlation / gamma
-    reach = N * task["alpha"] / gamma if gamma > 0 else math.inf
-    if loss == "squared":
-        t = min(reach, correlation / square)
-        return t * (correlation - t * square / 2) / N
-    p = min(1.0, reach) * y * v
-    inside = p[(p > 0) & (p < 1)]
-    entropy = -inside * np.log(inside) - (1 - inside) * np.log1p(-inside)
-    return math.fsum(p if loss == "hinge" else entropy) / N
+    gamma = math.ldexp(max(largest_score(rows - anchor, v, task["negative_slope"]) for anchor in anchors), unit)
+    p = v * np.sign(y)
+    require(loss not in LABELLED or (p >= 0).all(), "the dual vector leaves its domain")
+    mean = heights.mean() if task["bias"] == "free" and loss not in LABELLED else 0
+    correlation, square = math.ldexp(math.fsum(v * (heights - mean)), height), math.fsum(v * v)
+    if correlation <= 0 or loss not in PENALISED:
+        return max(0.0, correlation / gamma) if gamma > 0 else 0.0
+    limit = correlation / square if loss == "squared" else 1 / p.max()
+    t = min(limit, N * task["alpha"] / gamma if gamma > 0 else math.inf)
+    if loss != "logistic":
+        return t * (correlation - (t * square / 2 if loss == "squared" else 0)) / N
+    low, p = min(t, limit / 2), p[p > 0]  # the entropy of t p rises up to here; its slope falls
+    for _ in range(50):
+        middle = (low + t) / 2
+        low, t = (middle, t) if p @ np.log(1 / (middle * p) - 1) > 0 else (low, middle)
+    p = t * p[t * p < 1]
+    return math.fsum(-p * np.log(p) - (1 - p) * np.log1p(-p)) / N
 
 
 def check(record):

@@ -20,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.arrangement import count_patterns
+from cvxrelu.lengths import shifted
 from cvxrelu.network import Network
 from cvxrelu.norms import Euclidean
+from cvxrelu.powers import exponent_of, shift_up, unit
 from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
 from cvxrelu.problem import Problem
 from cvxrelu.rational import ExactBound, exact_bound
@@ -39,6 +41,8 @@ PRICING_TOL = 1e-9
 # Cells up to which each is searched by itself, which always ends; and cones that a search looks at otherwise before it
 # settles for the bound it has, if there is no time limit.
 CELL_LIMIT, NODE_LIMIT = 20_000, 1_000_000
+# Exponent up to which a search sees a dual vector at the scale that it was given at; beyond it scores might overflow.
+NATURAL = 600
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,9 @@ class Certificate:
     scope : {"global", "sampled"}
         What the lower bound speaks of. "global" is said only after a search that leaves nothing out.
     dual : (N,) array
-        The repaired dual vector that the lower bound comes from.
+        The repaired dual vector that the lower bound comes from, in units in which its largest entry is between 1/2 and
+        1: any multiple of it proves the same. It satisfies the constraint of the dual times N alpha / gamma (1 / gamma
+        for an interpolant or separator).
     gamma : float
         The proven upper bound on gamma(dual).
     residual : float
@@ -167,9 +173,11 @@ class DualBound:
     Attributes
     ----------
     dual : (N,) array
-        The repaired vector.
+        The repaired vector, in units in which its largest entry is between 1/2 and 1.
+    gamma : float
+        The proven upper bound on gamma(dual).
     priced : Priced or None
-        The bound on gamma and the best neurons found; None if the vector is zero.
+        What the search found, for the repaired vector at the scale it was given at; None if the vector is zero.
     lower : float
         The lower bound on the optimum.
     scope : {"global", "sampled"}
@@ -177,14 +185,10 @@ class DualBound:
     """
 
     dual: Array
+    gamma: float
     priced: Priced | None
     lower: float
     scope: Scope
-
-    @property
-    def gamma(self) -> float:
-        """The proven upper bound on gamma(dual)."""
-        return 0.0 if self.priced is None else self.priced.upper
 
 
 def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced], scope: Scope = "global") -> DualBound:
@@ -207,12 +211,17 @@ def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced],
         The repaired vector, its price, and the bound.
     """
     balanced = problem.norm.has_free_constant
-    v = problem.loss.repair(np.asarray(dual, dtype=float), problem.y, balanced)
-    priced = search(v) if v.any() else None
+    # At scale one, the repair and the bound are the same, to the last digit, whatever multiple of a vector is given.
+    v, exponent = unit(dual)
+    v = problem.loss.repair(v, problem.y, balanced)
+    exponent = exponent if abs(exponent) <= NATURAL else 0
+    priced = search(shifted(v, exponent)) if v.any() else None
+    gamma = 0.0 if priced is None else shift_up(priced.upper, -exponent - exponent_of(v))
+    v, _ = unit(v)
     # v sums to zero exactly, so a shift of the targets changes nothing but the rounding of y.v.
     y = problem.y - problem.y.mean() if balanced and not problem.loss.labels else problem.y
-    lower = problem.loss.lower_bound(v, y, 0.0 if priced is None else priced.upper, problem.alpha)
-    return DualBound(v, priced, lower, scope)
+    lower = problem.loss.lower_bound(v, y, gamma, problem.alpha)
+    return DualBound(v, gamma, priced, lower, scope)
 
 
 def certificate_of(problem: Problem, network: Network, bound: DualBound) -> Certificate:

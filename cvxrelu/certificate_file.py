@@ -7,6 +7,7 @@ import numpy as np
 
 from cvxrelu.certificate import Certificate, Scope, certify_dual
 from cvxrelu.errors import FileError, InputError
+from cvxrelu.powers import exponent_of, shift_up
 from cvxrelu.records import network_of, problem_of, read_record
 from cvxrelu.validation import as_real, as_vector
 
@@ -91,5 +92,6 @@ def _check_again(stated: Certificate, verify: bool, time_limit: float | None) ->
         raise ValueError(
             f"it claims the lower bound {stated.lower:.10g}, but its dual vector proves {proven.lower:.10g}."
         )
-    if stated.gamma < proven.gamma * (1 - AGREEMENT_RTOL):
+    # What is proven speaks of the multiple of the vector whose largest entry is between 1/2 and 1.
+    if shift_up(stated.gamma, -exponent_of(stated.dual)) < proven.gamma * (1 - AGREEMENT_RTOL):
         raise ValueError(f"it claims gamma = {stated.gamma:.10g}, but its dual vector has up to {proven.gamma:.10g}.")

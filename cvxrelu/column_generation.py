@@ -135,7 +135,7 @@ def generate(
         costs = problem.norm.neuron_costs(start.W, start.b)
         columns += Columns.of(standard, *scaling.adopt(start.W[costs > 0], start.b[costs > 0]))
     dropped = columns[:0]
-    best = DualBound(np.zeros(problem.n_samples), None, 0.0, "global")
+    best = DualBound(np.zeros(problem.n_samples), 0.0, None, 0.0, "global")
     dual, accuracy, excess = None, COARSEST, np.inf
     least, greatest, stalled, rounds = np.inf, 0.0, 0, 0
     while True:

@@ -24,7 +24,7 @@ def exponents_of(rows: Array) -> Integers:
     return np.asarray(np.frexp(np.max(np.abs(rows), axis=-1, initial=0.0))[1] - 1, dtype=np.intc)
 
 
-def shifted(values: Array, exponents: Integers) -> Array:
+def shifted(values: Array | np.float64, exponents: Integers | int) -> Array:
     """Return values * 2^exponents, infinite where that is beyond the largest float; there is no other rounding.
 
     Examples

@@ -19,15 +19,21 @@ gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b)):
 If the output constant is free, v must also sum to zero. A loss object knows its row of this table: it
 turns *any* vector into a dual feasible one (`repair`, then scaling inside `lower_bound`), which is why a
 lower bound never depends on how well a solver did.
+
+Every positive multiple of v proves the same: `lower_bound` looks for the best. It is right for any v and y, and loses
+nothing if the largest entry of v is near 1 and y, gamma and alpha are within the range of `cvxrelu.powers`.
 """
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.lengths import shifted
+from cvxrelu.powers import exponent_of, shift_down, unit
 from cvxrelu.validation import as_choice
 
 if TYPE_CHECKING:
@@ -44,7 +50,13 @@ FIT_RTOL = 1e-6
 # Relative margin by which every float lower bound is shrunk. The sums below are exactly rounded (math.fsum), so
 # a few units in the last place (2.2e-16) are lost in the products and in the scaling; this is a hundred times that.
 ROUNDING = 2e-14
-
+# What products of numbers of at most 1 may lose by underflow, each; and bounds that are smaller count as zero, since
+# theirs is no longer relative.
+UNDERFLOW, LEAST = 2.0**-1074, 2.0**-1000
+# Binary digits after the point of a vector's smallest unit, up to which all multiples of the unit are normal numbers.
+MOST_DIGITS = 1000
+# Halvings after which a best multiple is known to twelve digits, and the dual objective there, which is flat, to all.
+HALVINGS = 40
 
 # Distance of probabilities from 0 and 1 at which the entropy is expanded: its slope and curvature are infinite there.
 INSIDE = 1e-9
@@ -120,6 +132,11 @@ class Loss(ABC):
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return the dual objective at the best feasible multiple of a repaired v, given gamma(v) <= `gamma`."""
 
+    def dual_value(self, v: Vector, y: Vector) -> float:
+        """Return the dual objective (N times the mean) at a v in its domain, from the model unless overridden."""
+        model = self.dual_model(v, y)
+        return -float(v @ (model.curvature * v / 2 + model.slope))
+
     @abstractmethod
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return the second-order model of minus the dual objective (N times the mean) at v, and the domain of v."""
@@ -165,7 +182,7 @@ class Interpolation(Loss):
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return y.v / gamma: every v is feasible after division by gamma(v)."""
-        return max(0.0, _dot_below(v, y) / gamma) if gamma > 0 else 0.0
+        return _quotient_below(_dot_below(v, y), gamma)
 
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return -y.v on all of space."""
@@ -204,7 +221,7 @@ class Squared(Loss):
         if correlation <= 0 or square == 0:
             return 0.0
         step = min(correlation / square, _scale(gamma, alpha, len(y)))
-        return max(0.0, (step * correlation - step**2 * square / 2) / len(y) * (1 - ROUNDING))
+        return _down(step * (correlation - step * square / 2) / len(y))
 
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return norm(v)^2 / 2 - y.v on all of space."""
@@ -229,6 +246,11 @@ class _Classification(Loss):
                 p[members] *= lighter / weight if weight > 0 else 0.0
             return _balance(p * y)
         return p * y
+
+    def _longest_step(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
+        """Return the largest factor that keeps p = y v in its box and gamma(v) within N alpha; 0.0 if v vanishes."""
+        largest = float(np.max(v * y, initial=0.0))
+        return min(self._box / largest, _scale(gamma, alpha, len(y))) if largest > 0 else 0.0
 
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return -sum p, for v = y p and p in its box."""
@@ -266,7 +288,7 @@ class Margin(_Classification):
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return sum p / gamma."""
-        return max(0.0, _dot_below(v, y) / gamma) if gamma > 0 else 0.0
+        return _quotient_below(_dot_below(v, y), gamma)
 
 
 class Hinge(_Classification):
@@ -291,9 +313,8 @@ class Hinge(_Classification):
         return LossExpression(cp.sum(cp.pos(-cp.multiply(y, residuals))) / len(y), [])
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
-        """Return t sum p / N, t the largest factor up to 1 that keeps gamma(t v) <= N alpha."""
-        step = min(1.0, _scale(gamma, alpha, len(y)))
-        return max(0.0, step * _dot_below(v, y) / len(y))
+        """Return t sum p / N, t the largest factor that keeps t p <= 1 and gamma(t v) <= N alpha."""
+        return _down(self._longest_step(v, y, gamma, alpha) * _dot_below(v, y) / len(y))
 
 
 class Logistic(_Classification):
@@ -312,12 +333,21 @@ class Logistic(_Classification):
         return LossExpression(cp.sum(cp.logistic(-cp.multiply(y, z))) / len(y), [])
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
-        """Return sum H(t p) / N, H(p) = -p log p - (1 - p) log(1 - p), t as for the hinge loss."""
-        from scipy.special import entr, xlog1py
+        """Return the largest sum H(t p) / N of the factors t that the hinge loss allows."""
+        step, p = self._longest_step(v, y, gamma, alpha), np.maximum(v * y, 0.0)
+        if step > 0 and _entropy_slope(step * p) < 0:
+            # H rises up to 1/2, so the sum, which is concave in t, is largest where the largest t p is above that.
+            low = min(step, 0.5 / float(p.max()))
+            for _ in range(HALVINGS):
+                middle = (low + step) / 2
+                low, step = (middle, step) if _entropy_slope(middle * p) > 0 else (low, middle)
+        p = np.minimum(step * p, 1.0)
+        # The product is rounded to where H is larger, or back.
+        return _down(math.fsum(_entropy(np.nextafter(p, p > 0.5))) / len(y))
 
-        p = min(1.0, _scale(gamma, alpha, len(y))) * np.clip(v * y, 0.0, 1.0)
-        # entr(1 - p) would lose all digits of a small p.
-        return math.fsum(entr(p) - xlog1py(1.0 - p, -p)) / len(y) * (1 - ROUNDING)
+    def dual_value(self, v: Vector, y: Vector) -> float:
+        """Return sum H(p)."""
+        return math.fsum(_entropy(np.clip(v * y, 0.0, 1.0)))
 
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return the expansion of -sum H(p) at p = y v, moved inside its box where the entropy has a slope."""
@@ -331,22 +361,49 @@ def _balance(v: Vector) -> Vector:
     """Return a vector near v whose entries sum to zero without any rounding.
 
     All entries become multiples of one power of two, the last digit of the largest. Their sum is one, too, and small,
-    so it is found exactly, and the largest entry of its sign absorbs it.
+    so it is found exactly, and the largest entry of its sign absorbs it. Vectors too small for that become zero.
     """
-    largest = np.max(np.abs(v))
-    if largest == 0:
-        return v
-    unit = 2.0 ** (math.ceil(math.log2(largest)) - 52)
-    v = np.round(v / unit) * unit
+    digits = 52 - exponent_of(v)
+    if digits > MOST_DIGITS:
+        return np.zeros_like(v)
+    v = np.round(shifted(v, digits))
     excess = math.fsum(v)
     v[np.argmax(v * np.sign(excess))] -= excess
-    return v
+    return shifted(v, -digits)
 
 
 def _dot_below(v: Vector, y: Vector) -> float:
     """Return a float that is at most the exact y.v."""
+    (v, k), (y, j) = unit(v), unit(y)
     products = v * y
-    return math.fsum(products) - ROUNDING * math.fsum(np.abs(products))
+    rounding = ROUNDING * math.fsum(np.abs(products)) + 2 * len(v) * UNDERFLOW
+    return shift_down(math.fsum(products) - rounding, k + j)
+
+
+def _down(bound: float) -> float:
+    """Return a bound with its rounding taken off, or zero where it is negative or not a normal number."""
+    return bound * (1 - ROUNDING) if bound >= LEAST else 0.0
+
+
+def _quotient_below(correlation: float, gamma: float) -> float:
+    """Return correlation / gamma, rounded down; 0.0 for gamma = 0, which proves nothing where data can be fitted."""
+    return _down(min(correlation / gamma, sys.float_info.max)) if gamma > 0 else 0.0
+
+
+def _entropy(p: Vector) -> Vector:
+    """Return H(p) = -p log p - (1 - p) log(1 - p)."""
+    from scipy.special import entr, xlog1py
+
+    # entr(1 - p) would lose all digits of a small p.
+    return entr(p) - xlog1py(1.0 - p, -p)
+
+
+def _entropy_slope(p: Vector) -> float:
+    """Return the derivative of sum H(t p) in t at t = 1, to a few digits."""
+    from scipy.special import logit
+
+    inside = p[(p > 0) & (p < 1)]
+    return -math.inf if (p >= 1).any() else -float(inside @ logit(inside))
 
 
 def _scale(gamma: float, alpha: float | None, n_samples: int) -> float:

@@ -104,18 +104,13 @@ def solve_master(
     v = solution.dual
     for _ in range(NEWTON_STEPS):
         solution = _solve_quadratic(problem, outputs, loss.dual_model(v, y), accuracy)
-        direction, step, value = solution.dual - v, 1.0, _dual_objective(problem, v)
-        while step > SMALLEST_STEP and _dual_objective(problem, v + step * direction) < value:
+        direction, step, value = solution.dual - v, 1.0, loss.dual_value(v, y)
+        while step > SMALLEST_STEP and loss.dual_value(v + step * direction, y) < value:
             step /= 2
         v = v + step * direction
-        if abs(_dual_objective(problem, v) - value) <= accuracy * value:
+        if abs(loss.dual_value(v, y) - value) <= accuracy * value:
             break
     return solution
-
-
-def _dual_objective(problem: Problem, v: Array) -> float:
-    """Return the dual objective at a vector that is feasible for the columns at hand."""
-    return problem.loss.lower_bound(v, problem.y, 0.0, problem.alpha)
 
 
 def _solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accuracy: float) -> MasterSolution:

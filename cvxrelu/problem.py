@@ -15,6 +15,7 @@ from cvxrelu.errors import InputError
 from cvxrelu.losses import Loss, get_loss
 from cvxrelu.network import Network
 from cvxrelu.norms import Bias, Norm, get_norm
+from cvxrelu.powers import require_scale, require_slope
 from cvxrelu.validation import as_matrix, as_real, as_vector, first_conflict, name_rows
 
 __all__ = ["Problem"]
@@ -50,7 +51,9 @@ class Problem:
     InputTypeError
         If an argument is not numeric.
     InputError
-        If the data has NaN, infinities or wrong shapes, contradicts the loss, or a parameter is out of range.
+        If the data has NaN, infinities or wrong shapes, contradicts the loss, or a parameter is out of range. The
+        largest entries of X and y, and alpha, have to be between 2^-300 and 2^300 (about 5e-91 and 2e90), unless all
+        entries are zero, and the slope at most 2^100: within these limits bounds can be proved.
 
     References
     ----------
@@ -156,6 +159,11 @@ class Problem:
             raise InputError(
                 f"alpha={self.alpha:g} must be positive; for an exact fit use loss='interpolation' or loss='margin'."
             )
+        require_scale(X, "X")
+        require_scale(y, "y")
+        require_slope(self.negative_slope)
+        if self.alpha is not None:
+            require_scale(self.alpha, "alpha")
         if self.negative_slope == 1:
             raise InputError("negative_slope=1 makes the activation linear; use any other slope, 0 for ReLU.")
         if loss.labels:

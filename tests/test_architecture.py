@@ -13,6 +13,7 @@ ROOT = Path(cvxrelu.__file__).parent
 LAYERS = [
     {"compiled", "errors"},
     {"caratheodory", "files", "lengths", "span", "validation", "wording"},
+    {"powers"},
     {"losses", "norms"},
     {"network"},
     {"problem", "plots"},

@@ -166,10 +166,11 @@ def run(output: Path, size: Size) -> Record:
     problems = labelled()
     problem = problems["six points"]
     fit = cr.solve(problem, method="enumerate")
+    dual = fit.certificate.dual / fit.certificate.gamma
     weak = [weakly_regularised(problem, 10.0**-exponent) for exponent in size.exponents]
     features = drawn_neurons(problem, 1000, seed=0)
     for row in weak:
-        row["expected"] = expected_margin(fit.certificate.dual, 2 * row["lambda"]) / (2 * fit.objective)
+        row["expected"] = expected_margin(dual, 2 * row["lambda"]) / (2 * fit.objective)
         if row["in units of lambda"]:
             row["margin over 1000 neurons"] = weakly_regularised_over(problem, features, row["lambda"])
     record = {

@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 ALPHA = 1e-3
 START = 0.3
-# A peak of the score is one of the shared places if it is this near to 1: the dual vector is that of a solver.
+# A peak of the score is one of the shared places if it is this near to the highest: dual vectors are a solver's.
 PEAK_RTOL = 1e-5
 # Neurons of a smaller share of the cost are dead: weight decay shrinks them towards zero without an end.
 ALIVE = 1e-3
@@ -79,8 +79,8 @@ def shared_places(problem: cr.Problem, dual: Array) -> tuple[Array, Array]:
     """Return the angles where a neuron of a minimiser can be, and the sign that its output weight has there."""
     x = problem.X[:, 0]
     angles = peaks(x, dual)
-    heights = score(angles, x, dual) / (problem.n_samples * (problem.alpha or 1.0))
-    high = np.abs(heights) >= 1 - PEAK_RTOL
+    heights = score(angles, x, dual)
+    high = np.abs(heights) >= (1 - PEAK_RTOL) * np.abs(heights).max(initial=0.0)
     return angles[high], np.sign(heights[high])
 
 
@@ -205,10 +205,9 @@ def _wrapped(angles: Array) -> Array:
 
 
 def _draw_score(axes: Axes, fit: cr.Fit) -> None:
-    problem, dual = fit.problem, fit.certificate.dual
-    full = problem.n_samples * (problem.alpha or 1.0)
+    problem, dual = fit.problem, fit.certificate.dual / fit.certificate.gamma
     angles = np.union1d(np.linspace(-np.pi, np.pi, 1441), peaks(problem.X[:, 0], dual))
-    axes.plot(angles, score(angles, problem.X[:, 0], dual) / full, color=INK, linewidth=1.3)
+    axes.plot(angles, score(angles, problem.X[:, 0], dual), color=INK, linewidth=1.3)
     places, signs = shared_places(problem, dual)
     axes.plot(places, signs, "o", color=ORANGE, markeredgecolor="white", markersize=7, label="where neurons can be")
     for level in (-1.0, 1.0):

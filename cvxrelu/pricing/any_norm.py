@@ -27,7 +27,9 @@ import scipy.optimize
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.arrangement import enumerate_patterns
+from cvxrelu.lengths import shifted
 from cvxrelu.norms import RANK_RTOL, CellCoordinates, Norm
+from cvxrelu.powers import shift_down, shift_up, unit
 from cvxrelu.pricing.result import Priced
 
 __all__ = ["NormPricer"]
@@ -153,11 +155,11 @@ class NormPricer:
         in their closed cells.
         """
         started = time.monotonic()
-        v = np.asarray(v, dtype=float)
+        v, exponent = unit(v)
         bounds = self._unconstrained(v)
         order = np.argsort(-bounds, kind="stable")
         best, done, stopped = 0.0, 0, False
-        enough = -np.inf if threshold is None else threshold
+        enough = -np.inf if threshold is None else shift_down(threshold, -exponent)
         found: list[Array] = []
         for cell in order:
             if bounds[cell] <= max(best * (1 + tol / 2), enough):
@@ -174,11 +176,12 @@ class NormPricer:
         upper = float(bounds.max(initial=0.0))
         slack = float(self._rounding(slice(None), self._reaches(np.abs(v))).max(initial=0.0))
         complete = not stopped and upper <= max(best * (1 + tol) + slack, enough)
-        return self._report(v, found, upper, complete, done)
+        return self._report(v, exponent, found, upper, complete, done)
 
     def size(self, v: Array) -> float:
         """Bound gamma(v) by the triangle inequality, sample by sample: the scale of its rounding."""
-        return float(self._reaches(np.abs(v)).max(initial=0.0))
+        v, exponent = unit(v)
+        return shift_up(float(self._reaches(np.abs(v)).max(initial=0.0)), exponent)
 
     def _reaches(self, weights: Array) -> Array:
         """Return sum_i weights_i abs(h_i) norm(T' z_i) for every cell."""
@@ -271,8 +274,8 @@ class NormPricer:
         rounding = float(self._rounding(cell, _reach(target, lam, images)))
         return float(np.linalg.norm((target + lam) @ images)) + shift + rounding
 
-    def _report(self, v: Array, found: list[Array], upper: float, proven: bool, cells: int) -> Priced:
-        """Return the result, with the neurons sorted by their scores."""
+    def _report(self, v: Array, exponent: int, found: list[Array], upper: float, proven: bool, cells: int) -> Priced:
+        """Return the result in units of v times 2^exponent, with the neurons sorted by their scores."""
         groups = np.array(found).reshape(-1, len(self.transform))
         size = groups.shape[1] - self.norm.has_bias
         W, b = groups[:, :size], groups[:, size] if self.norm.has_bias else np.zeros(len(groups))
@@ -281,7 +284,16 @@ class NormPricer:
         order = np.argsort(-np.abs(scores), kind="stable")[:MOST_NEURONS]
         # Neurons are in their closed cells up to rounding, and may seem to score more than the bound by that.
         value = min(float(np.abs(scores).max(initial=0.0)), upper)
-        return Priced(upper, value, W[order], b[order], scores[order], self.method, proven, cells)
+        return Priced(
+            shift_up(upper, exponent),
+            shift_down(value, exponent),
+            W[order],
+            b[order],
+            shifted(scores[order], exponent),
+            self.method,
+            proven,
+            cells,
+        )
 
 
 def _reach(target: Array, lam: Array, rows: Array) -> float:

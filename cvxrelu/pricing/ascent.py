@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.lengths import shifted
 from cvxrelu.pricing.climb import best_biases, climb
 from cvxrelu.pricing.points import Points, Weights
 from cvxrelu.pricing.result import Priced
@@ -178,7 +179,7 @@ def ascend(points: Points, weights: Weights, given: Array, random: Array, stop: 
         unlift(points, columns),
         upper=np.inf,
         method="ascent",
-        complete=False,
+        complete=lambda value: False,
         nodes=len(given) + len(random),
     )
 
@@ -261,13 +262,14 @@ def random_starts(points: Points, n_starts: int, random_state: int | np.random.G
 
 
 def given_starts(points: Points, starts: ArrayLike) -> Array:
-    """Check starts (w, b) in the coordinates of X and centre them."""
+    """Check starts (w, b) in the coordinates of X and bring them to those of the places."""
     rows = np.asarray(starts, dtype=np.float64)
     d = points.X.shape[1]
     if rows.ndim != 2 or rows.shape[1] != d + 1 or not np.isfinite(rows).all():
         raise InputError(f"starts must be finite rows (w, b) of length {d + 1}, not of shape {rows.shape}.")
     rows = rows.copy()
-    rows[:, -1] += rows[:, :-1] @ points.centre
+    if points.bias == "free":
+        rows[:, -1] = shifted(rows[:, -1] + rows[:, :-1] @ points.centre, -points.exponent)
     return rows
 
 

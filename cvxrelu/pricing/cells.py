@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.compiled import kernel
 from cvxrelu.errors import InputError
 from cvxrelu.pricing.nearest import nearest
-from cvxrelu.pricing.points import ROUNDOFF, Points, Weights, room_below
+from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
 from cvxrelu.pricing.result import Priced
 
 __all__ = ["cell_search"]
@@ -43,6 +43,9 @@ PASSES = 3
 
 VIOLATION = 1e-13
 """A row counts as satisfied within this, relative to the norms: only tightness depends on it."""
+
+SHORTEST = 2.0**-400
+"""Shorter rows do not bound a cell: what they lost, entries below 2^-500, could matter with large multipliers."""
 
 CHUNK = 2048
 """Patterns multiplied at once, which bounds the memory of their float copy."""
@@ -111,7 +114,7 @@ def _solve_cell(g: Array, signs: Patterns, used: Patterns, Z: Array, free: bool,
                 return bound
             worst, row = -VIOLATION * np.sqrt(np.sum(u * u)), -1
             for i in range(n):
-                if used[i] and length[i] > 0:
+                if used[i] and length[i] > SHORTEST:
                     dot = 0.0
                     for q in range(m):
                         dot += Z[i, q] * u[q]
@@ -221,7 +224,8 @@ def cell_search(
     cheap = np.linalg.norm(G[:, :-1], axis=1) + np.abs(G[:, -1]) if free else np.linalg.norm(G, axis=1)
     bounds = np.repeat(cheap, 2)
     order = np.argsort(-bounds, kind="stable")
-    level = room_below(threshold, weights.margin(_terms(points)))
+    margin = weights.margin(_terms(points))
+    level = weights.room_below(threshold, margin)
     found: list[Array] = [np.zeros((0, Z.shape[1]))]
     best, done, stopped = 0.0, 0, False
     while done < len(order) and not stopped:
@@ -242,11 +246,14 @@ def cell_search(
     elif free:
         columns[:, -1] *= points.radius
     top = float(bounds.max(initial=0.0))
-    upper = top + weights.margin(_terms(points))
-    priced = points.report(weights, columns, upper=upper, method="cells", complete=True, nodes=done)
-    if top > max(priced.value * (1 + tol) + weights.margin(_terms(points)), level):
-        return Priced(**{**vars(priced), "complete": False})
-    return priced
+    return points.report(
+        weights,
+        columns,
+        upper=top + margin,
+        method="cells",
+        complete=lambda value: top <= max(value * (1 + tol) + margin, level),
+        nodes=done,
+    )
 
 
 def _terms(points: Points) -> float:

@@ -47,7 +47,7 @@ from cvxrelu.pricing.climb import climb
 from cvxrelu.pricing.cone_bound import Cutoff, Problem
 from cvxrelu.pricing.cone_split import ERROR_LIMIT, branch, plant
 from cvxrelu.pricing.coordinates import choose_frame, merge_kinks
-from cvxrelu.pricing.points import Points, Weights, room_below
+from cvxrelu.pricing.points import Points, Weights
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.tree import HEAP, NODES, STACK, Tree, make_tree
 
@@ -124,7 +124,7 @@ def cone_search(
     )
     margin = _margin(points, weights, m) + kinks.slack
     cutoff = Cutoff(
-        np.zeros(1), np.zeros((KEPT, m)), np.zeros(KEPT), 1 + tol / 2, margin, room_below(threshold, margin)
+        np.zeros(1), np.zeros((KEPT, m)), np.zeros(KEPT), 1 + tol / 2, margin, weights.room_below(threshold, margin)
     )
     cutoff.best[0] = best
     ceiling = _ceiling(lifted, c, linear, normed, weights, margin)
@@ -138,11 +138,14 @@ def cone_search(
         nodes = int(tree.counts[NODES])
     met = cutoff.neurons[np.argsort(-cutoff.values)][: np.count_nonzero(cutoff.values)] @ frame.basis
     neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met[: 2 * climbs]), met, first]))
-    priced = points.report(
-        weights, unlift(points, neurons), upper=top + margin, method="cones", complete=True, nodes=nodes
+    return points.report(
+        weights,
+        unlift(points, neurons),
+        upper=top + margin,
+        method="cones",
+        complete=lambda value: not stopped and top <= max(value * (1 + tol) + 2 * margin, cutoff.level),
+        nodes=nodes,
     )
-    closed = top <= max(priced.value * (1 + tol) + 2 * margin, cutoff.level)
-    return Priced(**{**vars(priced), "complete": closed and not stopped})
 
 
 def _run(

@@ -16,6 +16,9 @@ Array = NDArray[np.float64]
 PARALLEL_DIGITS = 12
 """Directions that agree to this many digits are parallel; what they differ by adds to the margin."""
 
+LEAST_SLACK = 1e-200
+"""Less slack than this, for points of order one, merges nothing, and its grid could overflow."""
+
 THICKEST_SLAB = 0.5
 """Data more spread than this, relative to the distance from the origin, are searched in orthants."""
 
@@ -44,7 +47,7 @@ def merge_kinks(Z: Array, c: Array, linear: Array, central: bool, slack: float) 
     """
     Z, c = Z[c != 0], c[c != 0]
     moved = 0.0
-    if slack > 0 and len(c) > 0:
+    if slack > LEAST_SLACK and len(c) > 0:
         # Points of one square of this grid are at most sqrt(m) squares apart.
         grid = slack / (np.sqrt(2.0 * Z.shape[1]) * np.abs(c).sum())
         _, leader, group = np.unique(np.floor(Z / grid), axis=0, return_index=True, return_inverse=True)

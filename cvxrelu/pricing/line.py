@@ -10,6 +10,8 @@ none    Two candidates, w = 1 and w = -1.
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.lengths import shifted
+from cvxrelu.powers import exponent_of
 from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.sweep import sweep, sweep_terms
@@ -17,6 +19,9 @@ from cvxrelu.pricing.sweep import sweep, sweep_terms
 __all__ = ["circle_columns", "price_line"]
 
 Array = NDArray[np.float64]
+
+UNDERFLOW = float(np.finfo(np.float64).tiny)
+"""What underflow can take off a product or a sum, and a good deal more."""
 
 EXTENDED = np.longdouble
 """Prefix sums run in the platform's widest float, where a million terms cost no digits of the result."""
@@ -43,7 +48,7 @@ def price_line(points: Points, weights: Weights) -> Priced:
         best = float(np.abs(scores).max())
         columns = columns[_local_maxima(scores)]
     upper = best + margin
-    return points.report(weights, columns, upper=upper, method="line", complete=True, nodes=2 * n)
+    return points.report(weights, columns, upper=upper, method="line", complete=lambda value: True, nodes=2 * n)
 
 
 def circle_columns(points: Points, weights: Weights) -> tuple[Array, float]:
@@ -72,8 +77,9 @@ def circle_columns(points: Points, weights: Weights) -> tuple[Array, float]:
 def _hinges(points: Points, weights: Weights) -> tuple[Array, Array, float]:
     """Scores of the neurons (1, -x_k), x ascending, then of (-1, x_k), x descending; their (w, b); their rounding."""
     # The distinct places, ascending, and their weights: neither centred nor merged in doubles, which would cost digits.
-    hinge = np.unique(points.X[:, 0])
-    x, v = hinge.astype(EXTENDED), np.zeros(len(hinge), EXTENDED)
+    places = np.unique(points.X[:, 0])
+    hinge, x = shifted(places, -points.exponent), np.ldexp(places.astype(EXTENDED), -points.exponent)
+    v = np.zeros(len(x), EXTENDED)
     np.add.at(v, points.place, weights.original.astype(EXTENDED))
     gap = np.diff(x)
     zero = np.zeros(1, EXTENDED)
@@ -85,13 +91,14 @@ def _hinges(points: Points, weights: Weights) -> tuple[Array, Array, float]:
     # sigma(t) = max(t, 0) - a max(-t, 0)
     scores = np.concatenate([right - a * left, (left - a * right)[::-1]]).astype(np.float64)
     w = np.repeat([1.0, -1.0], len(x))
-    columns = np.column_stack([w, np.concatenate([-hinge, hinge[::-1]]) + w * points.centre])
+    centre = shifted(points.centre, -points.exponent)
+    columns = np.column_stack([w, np.concatenate([-hinge, hinge[::-1]]) + w * centre])
 
     wide = float(np.finfo(EXTENDED).eps)
     if _sums_are_exact(weights.original, float(np.abs(np.append(weight_left, weight_right)).max(initial=0))):
         # Only the gaps, the products with them and their sums are rounded, then the scores once.
         moment = float(((np.abs(weight_right) + np.abs(weight_left)) * gap).sum()) * (1 + abs(a))
-        margin = (len(x) + 8.0) * wide * moment + weights.residue
+        margin = (len(x) + 8.0) * wide * moment + weights.residue + (UNDERFLOW * len(x) if moment > 0 else 0.0)
     else:
         margin = weights.margin((3 * len(x) + len(points.X) + 16.0) * wide / ROUNDOFF)
     return scores, columns, margin + 2 * ROUNDOFF * float(np.abs(scores).max())
@@ -102,10 +109,7 @@ def _sums_are_exact(v: Array, largest: float) -> bool:
 
     Dual vectors that were made to sum to zero are multiples of the last digit of their largest entry.
     """
-    size = float(np.abs(v).max(initial=0.0))
-    if size == 0.0:
-        return True
-    unit = 2.0 ** (np.ceil(np.log2(size)) - 52)
+    unit = 2.0 ** (exponent_of(v) - 52)
     multiples = v / unit
     return bool((multiples == np.round(multiples)).all()) and largest < unit / float(np.finfo(EXTENDED).eps)
 

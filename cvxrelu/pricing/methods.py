@@ -188,7 +188,7 @@ class InSubspace:
     def search(self, weights: Weights, search: Search) -> Priced:
         """Price in the subspace."""
         margin = self.subspace.widening(weights)
-        threshold = None if search.threshold is None else max(search.threshold - 2 * margin, 0.0)
+        threshold = weights.room_below(search.threshold, 2 * margin)
         inner = self.subspace.inner.weigh(weights.original)
         priced = self.method.search(inner, replace(search, threshold=threshold))
         return self.points.report(
@@ -196,7 +196,7 @@ class InSubspace:
             self.subspace.lift(priced),
             upper=priced.upper + margin,
             method=priced.method,
-            complete=priced.complete,
+            complete=lambda value: priced.complete,
             nodes=priced.nodes,
         )
 

@@ -39,7 +39,9 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
     n = len(points.Z)
     if points.bias == "none":
         columns, best = circle_columns(points, weights)
-        return points.report(weights, columns, upper=best + margin, method="plane", complete=True, nodes=1)
+        return points.report(
+            weights, columns, upper=best + margin, method="plane", complete=lambda value: True, nodes=1
+        )
     block = max(1, PAIRS_BETWEEN_CHECKS // n)
     values, directions, done = [], [], 0
     while done < n and not (stop is not None and done > 0 and stop(done)):
@@ -53,4 +55,4 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
     columns = np.concatenate([D, b[:, :, None]], axis=2).reshape(-1, 3)
     columns = columns[np.argsort(-V.reshape(-1), kind="stable")]
     upper = float(V.max()) + margin if done == n else points.trivial_bound(weights)
-    return points.report(weights, columns, upper=upper, method="plane", complete=done == n, nodes=done)
+    return points.report(weights, columns, upper=upper, method="plane", complete=lambda value: done == n, nodes=done)

@@ -7,6 +7,10 @@ and nothing else), and every place is lifted so that a neuron is one vector u:
     joint  z_i = (x_i, 1),      score = sum_i v_i sigma(z_i . u),      norm(u) <= 1
     none   z_i = x_i,           score = sum_i v_i sigma(z_i . u),      norm(u) <= 1
 
+Scale. Places and weights are kept in units that are powers of two, 2^p and 2^q, in which the largest entries are
+between 1/2 and 1, so that no kernel can under- or overflow; a search works, and bounds, in units of 2^(p+q) (the bias
+in units of 2^p if it is free), and `Points.report` takes its result back to the units given.
+
 Rounding. Let eps be the unit roundoff, f = abs(a) + abs(1 - a), and rho_i a bound on abs(z_i . w + b) over
 the unit neurons that can be best: norm(z_i), and in free mode norm(z_i) + radius, because some maximiser has
 its hinge through a point. One correctly rounded subtraction of the centre moves z_i by eps * norm(z_i) at
@@ -15,12 +19,17 @@ sum of absolute values (Higham, "Accuracy and Stability of Numerical Algorithms"
 that forms sums of at most K such terms, each from dot products of length m, errs by at most (K + O(m)) eps f
 sum_i abs(v_i) rho_i, which is what `Weights.margin` states, with generous constants.
 
+Entries below `FAINTEST` are raised to it, so that no nonzero entry's square is lost, nor a product of two of them. With
+what squares of their products lose, at most 2^-511 in a root, that changes a term c_i sigma(z_i . u) by no more than
+`FAINT` f, for up to 2^20 features.
+
 In free mode v must sum to zero, and as floats it hardly ever does exactly. gamma is bounded for the vector
 that sums to zero exactly, obtained from v by taking fsum(v) off one entry; that moves no score by more than
 abs(fsum(v)) max(1, abs(a)) 2 radius, which the margin includes.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -28,10 +37,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.lengths import shifted
+from cvxrelu.powers import exponent_of, require_scale, require_slope, shift_down, shift_up
 from cvxrelu.pricing.result import Priced
 from cvxrelu.validation import as_matrix, as_vector
 
-__all__ = ["Bias", "Points", "Weights", "leaky", "room_below"]
+__all__ = ["Bias", "Points", "Weights", "leaky"]
 
 Bias = Literal["free", "joint", "none"]
 Array = NDArray[np.float64]
@@ -41,6 +52,12 @@ ROUNDOFF = 2.0**-53
 
 SUM_TOLERANCE = 1e-9
 """Largest abs(sum v) / sum(abs(v)) taken for rounding in free mode; more is a mistake of the caller."""
+
+FAINTEST = 2.0**-500
+"""Smallest nonzero absolute entry of places and weights, next to 1."""
+
+FAINT = 2.0**-480
+"""What raising entries to that, and underflow, can change a term of a sum by."""
 
 EVALUATION_LIMIT = 8_000_000
 """Most (point, neuron) pairs evaluated for one result: some 64 MB. Of more columns the best are kept."""
@@ -60,17 +77,9 @@ def leaky(t: Array, negative_slope: float) -> Array:
     return np.where(t >= 0, t, negative_slope * t)
 
 
-def room_below(threshold: float | None, margin: float) -> float:
-    """Return a bound that, once the margin is added in floats, is at most the threshold.
-
-    Examples
-    --------
-    >>> room_below(None, 0.5), room_below(1.0, 0.0) < 1.0
-    (-inf, True)
-    """
-    if threshold is None:
-        return -math.inf
-    return threshold - margin - 4 * ROUNDOFF * (abs(threshold) + margin)
+def _tamed(values: Array, exponent: int) -> Array:
+    """Return values in units of 2^exponent, none but zeros below `FAINTEST`."""
+    return np.where(values == 0, 0.0, np.copysign(np.maximum(np.abs(shifted(values, -exponent)), FAINTEST), values))
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,11 @@ class Weights:
     v : ndarray of shape (n_places,)
         Summed weights.
     original : ndarray of shape (n_samples,)
-        The vector as given.
+        The vector as given, in units of a power of two.
+    exponent : int
+        A score is a score of these weights on these places times 2^exponent.
+    factor : float
+        f of the module's docstring.
     mass : float
         f * sum_i abs(v_i) rho_i over the samples, the scale of all rounding.
     residue : float
@@ -91,12 +104,29 @@ class Weights:
 
     v: Array
     original: Array
+    exponent: int
+    factor: float
     mass: float
     residue: float
 
     def margin(self, terms: float) -> float:
-        """Bound the rounding of a method whose sums have at most `terms` terms."""
-        return terms * ROUNDOFF * self.mass * (1 + 1e-6) + self.residue
+        """Bound the rounding of a method whose sums have at most `terms` terms, at least one for each sample."""
+        faint = FAINT * self.factor if self.mass > 0 else 0.0
+        return terms * (ROUNDOFF * self.mass * (1 + 1e-6) + faint) + self.residue
+
+    def room_below(self, threshold: float | None, margin: float) -> float:
+        """Return a bound that, once the margin is added in floats, is at most the threshold on scores as given.
+
+        Examples
+        --------
+        >>> weights = Points.prepare([[4.0]], "none", 0.0).weigh([1.0])
+        >>> weights.room_below(None, 0.5), weights.room_below(8.0, 0.0) <= 2.0
+        (-inf, True)
+        """
+        if threshold is None:
+            return -math.inf
+        threshold = shift_down(threshold, -self.exponent)
+        return threshold - margin - 4 * ROUNDOFF * (abs(threshold) + margin)
 
 
 @dataclass(frozen=True)
@@ -112,6 +142,8 @@ class Points:
         Index of each sample's place.
     centre : ndarray of shape (n_features,)
         Zero unless the bias is free.
+    exponent : int
+        What follows is in units of 2^exponent.
     Z : ndarray of shape (n_places, m)
         The lifted places.
     norms : ndarray of shape (n_places,)
@@ -125,6 +157,7 @@ class Points:
     negative_slope: float
     place: NDArray[np.intp]
     centre: Array
+    exponent: int
     Z: Array
     norms: Array
     radius: float
@@ -136,15 +169,17 @@ class Points:
         Raises
         ------
         InputError, InputTypeError
-            If X is not a finite matrix with at least one row and one column, the bias mode is unknown, or the
-            slope is 1 or not finite.
+            If X is not a finite matrix with at least one row and one column, the bias mode is unknown, the slope is 1
+            or not finite, or one of them is out of the range of `cvxrelu.powers`.
         """
         if bias not in get_args(Bias):
             raise InputError(f"bias must be 'free', 'joint' or 'none', not {bias!r}.")
         slope = float(negative_slope)
         if not math.isfinite(slope) or slope == 1.0:
             raise InputError(f"negative_slope must be a finite number other than 1, not {negative_slope!r}.")
+        require_slope(slope)
         X = as_matrix(X) + 0.0  # -0.0 and 0.0 are the same place
+        require_scale(X, "X")
         places, place = np.unique(X, axis=0, return_inverse=True)
         centre = np.zeros(X.shape[1])
         if bias == "free":
@@ -155,6 +190,8 @@ class Points:
             Z = np.column_stack([places, np.ones(len(places))])
         else:
             Z = places
+        exponent = exponent_of(Z)
+        Z = _tamed(Z, exponent)
         norms = np.hypot.reduce(Z, axis=1)
         return cls(
             X,
@@ -162,6 +199,7 @@ class Points:
             slope,
             place.reshape(-1),
             centre,
+            exponent,
             np.ascontiguousarray(Z),
             norms,
             float(norms.max()),
@@ -197,6 +235,8 @@ class Points:
             If v is not a finite vector of n_samples numbers, or, in free mode, does not sum to zero.
         """
         v = as_vector(v, len(self.X), "v") + 0.0
+        exponent = exponent_of(v)
+        v = _tamed(v, exponent)
         residue = 0.0
         if self.bias == "free":
             total = abs(math.fsum(v))
@@ -209,7 +249,7 @@ class Points:
         merged = np.zeros(len(self.Z))
         np.add.at(merged, self.place, v)
         mass = factor * float(np.abs(v) @ self.reach[self.place])
-        return Weights(merged, v, mass, residue)
+        return Weights(merged, v, self.exponent + exponent, factor, mass, residue)
 
     def trivial_bound(self, weights: Weights) -> float:
         """Bound every score by the triangle inequality."""
@@ -229,10 +269,10 @@ class Points:
         *,
         upper: float,
         method: str,
-        complete: bool,
+        complete: Callable[[float], bool],
         nodes: int,
     ) -> Priced:
-        """Make unit neurons of candidate columns, score them afresh and sort them.
+        """Make unit neurons of candidate columns, score them afresh, sort them, and return them in the units given.
 
         Should a score exceed `upper` by more than rounding, `upper` is widened to cover it.
 
@@ -241,6 +281,10 @@ class Points:
         columns : ndarray of shape (k, d + 1)
             Rows (w, b) in the centred coordinates, the most promising first, of any norm; zero rows are left
             out.
+        upper : float
+            Bound on the scores, its rounding included.
+        complete : callable
+            Tells from the largest score of a column whether the search ended by itself.
         """
         limit = max(FEWEST_COLUMNS, EVALUATION_LIMIT // len(self.Z))
         W, b = columns[:limit, :-1], columns[:limit, -1]
@@ -263,13 +307,14 @@ class Points:
         value = float(abs(scores[0])) if len(scores) else 0.0
         # A score may exceed the bound by the rounding of its evaluation; any more, and the bound was wrong.
         upper = max(float(upper), value - weights.margin(len(self.X) + 256.0))
+        biases = shifted(b, self.exponent) - W @ self.centre if self.bias == "free" else b
         return Priced(
-            upper,
-            min(value, upper),
+            shift_up(upper, weights.exponent),
+            shift_down(min(value, upper), weights.exponent),
             W,
-            (b - W @ self.centre) if self.bias != "none" else np.zeros(len(b)),
-            scores,
+            biases,
+            shifted(scores, weights.exponent),
             method,
-            complete,
+            bool(complete(value)),
             nodes,
         )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cvxrelu.errors import InputError
+from cvxrelu.powers import shift_up
 from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts, random_starts
 from cvxrelu.pricing.cells import cell_search
 from cvxrelu.pricing.methods import METHODS, Method, Search, choose
@@ -87,7 +88,8 @@ class Pricer:
 
     def size(self, v: ArrayLike) -> float:
         """Bound gamma(v) by the triangle inequality, sample by sample: the scale of its rounding."""
-        return self.points.trivial_bound(self.points.weigh(v))
+        weights = self.points.weigh(v)
+        return shift_up(self.points.trivial_bound(weights), weights.exponent)
 
     def ascend(
         self,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.powers import shift_up
 from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
 from cvxrelu.pricing.result import Priced
 from cvxrelu.span import span_of
@@ -58,7 +59,8 @@ class Subspace:
         # Products with Q, and Q itself being orthonormal, err by a few roundings of m terms.
         slack = rest + 8 * (m + 4) * ROUNDOFF * (points.norms + np.hypot.reduce(self.origin))
         moved = points.lipschitz * float(np.abs(weights.original) @ slack[points.place])
-        mass = self.inner.weigh(weights.original).mass
+        inner = self.inner.weigh(weights.original)
+        mass = shift_up(inner.mass, inner.exponent)
         return (moved + 8 * (m + 4) * ROUNDOFF * mass) * (1 + 1e-6) + weights.residue
 
     def lift(self, priced: Priced) -> Array:

@@ -8,6 +8,7 @@ believed because of the other. gamma(v)^2 is an exact fraction where neurons liv
 a free bias or none, one feature with a jointly penalised bias.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from cvxrelu.errors import InputError
 from cvxrelu.losses import LOSSES
+from cvxrelu.powers import unit
 from cvxrelu.problem import Problem
 from cvxrelu.rational.circle import gamma_squared
 from cvxrelu.rational.numbers import ExactData, entropy_below, root_above, to_fractions
@@ -28,6 +30,9 @@ Fractions = list[Fraction]
 # Dual vectors are also tried with denominators up to these: where an optimal one has small denominators, a solver's
 # copy of it, off by 1e-9, is rounded back to it. The largest is far below 1e9, or the error would survive.
 DENOMINATORS = (100, 10_000)
+
+# Halvings after which the best multiple of a logistic dual vector is known to twelve digits.
+HALVINGS = 40
 
 ZERO, ONE = Fraction(0), Fraction(1)
 
@@ -95,6 +100,7 @@ def exact_bound(problem: Problem, dual: ArrayLike, exact_data: ExactData = "floa
     vector = np.asarray(dual, dtype=float)
     if vector.shape != (problem.n_samples,) or not np.isfinite(vector).all():
         raise InputError(f"dual must have {problem.n_samples} finite entries, one for each sample.")
+    vector, _ = unit(vector)  # any multiple will do, and clipping to a box should not depend on which
     y = to_fractions(problem.y, exact_data)
     rows = [tuple(to_fractions(row, exact_data)) for row in problem.X]
     if problem.bias == "joint":
@@ -109,7 +115,7 @@ def exact_bound(problem: Problem, dual: ArrayLike, exact_data: ExactData = "floa
         gamma = root_above(square)
         bound = ExactBound(_objective(problem.loss.name, v, y, gamma, radius), gamma, square, tuple(v), exact_data)
         if best is None:
-            candidates.extend(_rounded(v if problem.loss.regularised else [weight / (gamma or ONE) for weight in v]))
+            candidates.extend(_rounded([weight * radius / (gamma or radius) for weight in v]))
         if best is None or bound.lower > best.lower:
             best = bound
     assert best is not None, "there is always a first candidate"
@@ -176,14 +182,33 @@ def _squared(v: Fractions, y: Fractions, correlation: Fraction, reach: Fraction 
 
 
 def _hinge(v: Fractions, y: Fractions, correlation: Fraction, reach: Fraction | None) -> Fraction:
-    """Return t sum p / N, t <= 1."""
-    return min(ONE, ONE if reach is None else reach) * correlation / len(v)
+    """Return t sum p / N, t p <= 1."""
+    return _step(v, reach) * correlation / len(v)
 
 
 def _logistic(v: Fractions, y: Fractions, correlation: Fraction, reach: Fraction | None) -> Fraction:
-    """Return sum H(t p) / N, t <= 1, rounded down."""
-    t = min(ONE, ONE if reach is None else reach)
-    return sum((entropy_below(t * weight * label) for weight, label in zip(v, y, strict=True)), ZERO) / len(v)
+    """Return sum H(t p) / N, t p <= 1, rounded down, at the best t that bisection of its slope in floats finds."""
+    shares = [abs(weight) for weight in v if weight]
+    t = _step(v, reach)
+    low, high = min(0.5 / float(max(shares, default=ONE)), float(t)), float(t)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        logs = (float(p) * _log_odds(1 - middle * float(p)) for p in shares)
+        low, high = (middle, high) if sum(logs) > 0 else (low, middle)
+    candidates = (t, min(t, Fraction(low)))
+    return max(sum((entropy_below(s * p) for p in shares), ZERO) for s in candidates) / len(v)
+
+
+def _log_odds(p: float) -> float:
+    """Return log(p / (1 - p)), minus infinity where p is 0 up to rounding."""
+    return math.log(p / (1 - p)) if p > 0 else -math.inf
+
+
+def _step(v: Fractions, reach: Fraction | None) -> Fraction:
+    """Return the largest t with t p <= 1, within reach; p = abs(v)."""
+    largest = max(map(abs, v))
+    longest = ONE / largest if largest else ZERO
+    return longest if reach is None else min(longest, reach)
 
 
 _OBJECTIVES = {

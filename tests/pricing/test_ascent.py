@@ -72,15 +72,16 @@ def test_nothing_to_climb():
 def test_score_and_gradients_are_those_of_the_neurons(bias, slope):
     X, v = noise(20, 3, seed=4)
     points = Points.prepare(X, bias, slope)
-    score = Score.of(points, points.weigh(v))
+    weights = points.weigh(v)
+    score = Score.of(points, weights)
     W, b = np.random.default_rng(5).standard_normal((6, 3)), np.linspace(-1.0, 1.0, 6)
     columns = {
-        "free": [W, (b + W @ points.centre) / points.radius],
+        "free": [W, (b + W @ points.centre) / (points.radius * 2.0**points.exponent)],
         "joint": [W, b],
         "none": [W],
     }
     neurons = np.column_stack(columns[bias])
-    expected = scores(X, v, W, b if bias != "none" else 0 * b, slope)
+    expected = scores(X, v, W, b if bias != "none" else 0 * b, slope) / 2.0**weights.exponent
     np.testing.assert_allclose(score(neurons), expected, atol=1e-12)
     np.testing.assert_allclose((score.gradients(neurons) * neurons).sum(axis=1), expected, atol=1e-12)
 
@@ -90,13 +91,14 @@ def test_score_and_gradients_are_those_of_the_neurons(bias, slope):
 def test_marching_never_descends(bias, lengths):
     X, v = noise(40, 3, seed=6)
     points = Points.prepare(X, bias, 0.1)
-    score = Score.of(points, points.weigh(v))
+    weights = points.weigh(v)
+    score = Score.of(points, weights)
     starts = np.random.default_rng(7).standard_normal((30, score.Z.shape[1]))
     starts /= np.linalg.norm(starts[:, : score.normed], axis=1)[:, None]
     sides = np.resize([1.0, -1.0], len(starts))
     reached = march(score, sides, starts, lengths)
     assert (sides * score(reached) >= sides * score(starts) - 1e-12).all()
-    assert np.mean(sides * score(reached)) > np.mean(sides * score(starts)) + 1.0
+    assert np.mean(sides * score(reached)) > np.mean(sides * score(starts)) + 1 / 2.0**weights.exponent
     np.testing.assert_allclose(np.linalg.norm(reached[:, : score.normed], axis=1), 1)
 
 
