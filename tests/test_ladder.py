@@ -84,7 +84,7 @@ def test_the_squared_loss_becomes_interpolation(alpha, bias):
         np.testing.assert_allclose(fit.objective / alpha, cost, rtol=1e-6 + 1e3 * alpha)
 
 
-@pytest.mark.parametrize("alpha", [1e-9, 1e-12])
+@pytest.mark.parametrize("alpha", [1e-6, 1e-9])
 def test_the_hinge_loss_becomes_the_margin(alpha):
     problem = make_problem("margin", n_samples=7)
     cost = cr.solve(problem).objective
