@@ -1,27 +1,33 @@
 r"""The certificate: how far a network can be from the best of all networks, proved from the data alone.
 
-    upper = objective of the network, evaluated on the data
-    lower = dual objective of a repaired dual vector v, scaled by an upper bound on gamma(v)
+    upper = objective of the network as it is stored, evaluated on the data and rounded up
+    lower = dual objective of a repaired dual vector v, scaled by an upper bound on gamma(v), and rounded down
     lower <= optimum over networks of every width <= upper
 
 Weak duality makes `lower` true for *every* v, so neither the solver, nor the program, nor the decoder has to be
 trusted, and this module imports none of them. What has to be right is the problem, the network's arithmetic and
 the bound on gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b)), which `cvxrelu.pricing` finds by
 exhaustive search, rounding included. A unit neuron is one of cost one, in the norm of the problem.
+
+A network never interpolates y exactly, but its own predictions z. The same v bounds the cost of interpolants of both,
+y.v / gamma and z.v / gamma, and `lower` is the smaller, true for both. If the bound for y is above the cost of the
+network, then its misfit, small as it may be, is what makes it cheap: it is no interpolant, and `upper` is infinite.
+Separators are measured after they are scaled up to margin one.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.arrangement import count_patterns
+from cvxrelu.enclosure import Enclosure, enclose, enclose_exactly
 from cvxrelu.lengths import shifted
-from cvxrelu.network import Network
+from cvxrelu.network import EPS, LEAST, Network
 from cvxrelu.norms import Euclidean
 from cvxrelu.powers import exponent_of, shift_up, unit
 from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
@@ -43,6 +49,11 @@ PRICING_TOL = 1e-9
 CELL_LIMIT, NODE_LIMIT = 20_000, 1_000_000
 # Exponent up to which a search sees a dual vector at the scale that it was given at; beyond it scores might overflow.
 NATURAL = 600
+# Share of the objective that rounding of predictions may hide before they are evaluated exactly, products of integers
+# that this may take (a second or two), and share above which the certificate says that the objective is not known.
+EVALUATION_RTOL, EVALUATION_PRODUCTS, BLURRED = 1e-11, 10**7, 1e-6
+# Share by which the bound for the exact targets may exceed the cost of a network that misses them by rounding.
+MISFIT_RTOL = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +63,11 @@ class Certificate:
     Attributes
     ----------
     upper : float
-        The problem's objective at the network, recomputed from the network; infinite if it does not fit the data
-        that it has to fit.
+        At least the problem's objective at the network as it is stored, whatever rounding does, and for ordinary
+        networks within a relative 1e-11 of it; infinite if the network does not fit the data that it has to fit.
     lower : float
         A lower bound on the objective of every network of every width (of every network whose neurons have sampled
-        patterns, if the scope is "sampled").
+        patterns, if the scope is "sampled"). For an interpolant it holds for the targets and for its own predictions.
     scope : {"global", "sampled"}
         What the lower bound speaks of. "global" is said only after a search that leaves nothing out.
     dual : (N,) array
@@ -66,7 +77,10 @@ class Certificate:
     gamma : float
         The proven upper bound on gamma(dual).
     residual : float
-        Relative misfit of an interpolant (shortfall of the margin, for loss "margin"); 0.0 for a regularised loss.
+        Relative misfit of an interpolant (shortfall of the margin, for loss "margin"), at most; 0.0 for a regularised
+        loss.
+    blur : float
+        Share of the objective that rounding of the predictions may hide: `upper` may be so much too large, or the gap.
     problem : Problem
         The problem that the bounds speak of.
     network : Network
@@ -86,6 +100,7 @@ class Certificate:
     dual: Array
     gamma: float
     residual: float
+    blur: float
     problem: Problem
     network: Network
 
@@ -113,7 +128,20 @@ class Certificate:
     @property
     def sentence(self) -> str:
         """What is proven, in words; its numbers are rounded to the safe side."""
-        return sentence_of(self.upper, self.lower, self.scope, self.residual)
+        cost = self.network.cost(self.problem.bias, self.problem.norm)
+        blur = self.blur if self.blur > BLURRED else 0.0
+        return sentence_of(self.upper, self.lower, self.scope, self.residual, cost, blur)
+
+    def of(self, network: Network) -> "Certificate":
+        """Return what the same dual vector proves about another network.
+
+        Parameters
+        ----------
+        network : Network
+            Any network with the problem's inputs and slope.
+        """
+        lower = _dual_objective(self.problem, self.dual, self.gamma, self.problem.y)
+        return _certificate(self.problem, network, _Proof(self.dual, self.gamma, lower, self.scope))
 
     def verify_exact(self, exact_data: ExactData = "float") -> ExactBound:
         """Prove a lower bound from the same dual vector in rational arithmetic, where nothing is rounded.
@@ -218,24 +246,85 @@ def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced],
     priced = search(shifted(v, exponent)) if v.any() else None
     gamma = 0.0 if priced is None else shift_up(priced.upper, -exponent - exponent_of(v))
     v, _ = unit(v)
-    # v sums to zero exactly, so a shift of the targets changes nothing but the rounding of y.v.
-    y = problem.y - problem.y.mean() if balanced and not problem.loss.labels else problem.y
-    lower = problem.loss.lower_bound(v, y, gamma, problem.alpha)
+    lower = _dual_objective(problem, v, gamma, problem.y)
     return DualBound(v, gamma, priced, lower, scope)
 
 
-def certificate_of(problem: Problem, network: Network, bound: DualBound) -> Certificate:
-    """Return the certificate of a network, given the lower bound of a dual vector of the same problem."""
+def certificate_of(problem: Problem, network: Network, bound: DualBound, *, exact: bool = True) -> Certificate:
+    """Return the certificate of a network, given the lower bound of a dual vector of the same problem.
+
+    Where the rounding of predictions would show, they are evaluated exactly, unless `exact` is False.
+    """
+    return _certificate(problem, network, _Proof(bound.dual, bound.gamma, bound.lower, bound.scope), exact)
+
+
+class _Proof(NamedTuple):
+    """A dual vector, the bound on its gamma, and what it proves about networks that meet the targets."""
+
+    dual: Array
+    gamma: float
+    lower: float
+    scope: Scope
+
+
+def _dual_objective(problem: Problem, v: Array, gamma: float, y: Array) -> float:
+    """Return the lower bound that a repaired dual vector proves."""
+    return problem.loss.lower_bound(v, _centred(problem, y), gamma, problem.alpha)
+
+
+def _centred(problem: Problem, y: Array) -> Array:
+    """Return targets shifted where v sums to zero exactly: that changes nothing but the rounding of y.v."""
+    return y - np.sum(y / len(y)) if problem.norm.has_free_constant and not problem.loss.labels else y
+
+
+def _certificate(problem: Problem, network: Network, proof: _Proof, exact: bool = True) -> Certificate:
+    """Return the certificate of a network."""
+    problem.check_network(network)
+    cost = network.cost_above(problem.norm)
+    with np.errstate(over="ignore"):
+        weighted = cost if problem.alpha is None else np.multiply(problem.alpha, cost) * (1 + EPS)
+
+    def claims(predictions: Enclosure) -> tuple[float, float]:
+        """Return the upper and the lower bound."""
+        z, radius = predictions
+        upper = problem.loss.upper_bound(z, radius, problem.y, weighted)
+        if proof.lower > upper * (1 + MISFIT_RTOL) and not problem.loss.regularised:
+            return np.inf, proof.lower
+        return upper, min(
+            proof.lower, problem.loss.attained_bound(_centred(problem, z), radius, proof.dual, proof.gamma)
+        )
+
+    def blur(predictions: Enclosure) -> float:
+        """Return the share of the objective that the radius of the predictions hides."""
+        (upper, lower), (least, most) = claims(predictions), claims(Enclosure(predictions.values, 0 * problem.y))
+        if upper == least:
+            return 0.0 if lower == most else (most - lower) / max(upper, LEAST)
+        return 1.0 if upper == np.inf else (upper - least + max(most - lower, 0.0)) / upper
+
+    predictions = enclose(network, problem.X)
+    if exact and blur(predictions) > EVALUATION_RTOL:
+        predictions = _sharpened(predictions, network, problem.X)
+    upper, lower = claims(predictions)
     return Certificate(
-        upper=problem.objective(network),
-        lower=bound.lower,
-        scope=bound.scope,
-        dual=bound.dual,
-        gamma=bound.gamma,
-        residual=problem.loss.residual(network(problem.X), problem.y),
+        upper=upper,
+        lower=lower,
+        scope=proof.scope,
+        dual=proof.dual,
+        gamma=proof.gamma,
+        residual=problem.loss.residual(predictions.values, problem.y, predictions.radius),
+        blur=blur(predictions),
         problem=problem,
         network=network,
     )
+
+
+def _sharpened(predictions: Enclosure, network: Network, X: Array) -> Enclosure:
+    """Return predictions evaluated exactly, those with the largest radius first, as many as time allows."""
+    each = 1 if network.n_features == 1 else max(1, network.n_neurons * (network.n_features + 2))
+    worst = np.argsort(-predictions.radius)[: EVALUATION_PRODUCTS // each]
+    values, radius = predictions.values.copy(), predictions.radius.copy()
+    values[worst], radius[worst] = enclose_exactly(network, X[worst])
+    return Enclosure(values, radius)
 
 
 def certify_dual(

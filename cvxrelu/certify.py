@@ -5,11 +5,9 @@ r"""Certificates of networks that came from elsewhere.
 How a network was trained does not matter: its objective is evaluated on the data, and the lower bound holds for all.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from cvxrelu.certificate import Certificate
-from cvxrelu.errors import InputError
 from cvxrelu.fit import solve
 from cvxrelu.foreign import as_network
 from cvxrelu.problem import Problem
@@ -59,15 +57,5 @@ def certify(network: Any, problem: Problem, **solve_options: Any) -> Certificate
     At most 26 % above the best possible (proven for networks of every width).
     """
     checked = as_network(network, problem.negative_slope)
-    if checked.n_features != problem.n_features:
-        raise InputError(
-            f"The network takes {checked.n_features} features and the problem has {problem.n_features}; "
-            "pass the X that the network was trained on."
-        )
-    upper = problem.objective(checked)
-    return replace(
-        solve(problem, **solve_options).certificate,
-        upper=upper,
-        residual=problem.loss.residual(checked(problem.X), problem.y),
-        network=checked,
-    )
+    problem.check_network(checked)
+    return solve(problem, **solve_options).certificate.of(checked)

@@ -84,7 +84,7 @@ def enclose(network: Network, X: Array) -> Enclosure:
         # Sums of terms of one sign are computed to a relative k u, for which twice the bound leaves room.
         size = np.abs(X) @ (weights @ np.abs(network.W) + m * LEAST) + (weights @ np.abs(network.b) + m * LEAST)
         rate = 8 * EPS + n_terms * WIDE_EPS if d == 1 else n_terms * EPS
-        underflow = LEAST * n_terms * (2.0 + steep * float(weights.sum()))
+        underflow = LEAST * n_terms * (2.0 + steep * (1.0 + float(weights.sum())))
         radius = rate * (steep * size + abs(network.intercept)) + (n_terms * EPS) * _flat_size(network) + underflow
     lost = ~np.isfinite(values) | ~np.isfinite(radius)
     return Enclosure(np.where(lost, 0.0, values), np.where(lost, np.inf, radius))
@@ -108,7 +108,7 @@ def enclose_exactly(network: Network, X: Array) -> Enclosure:
     if network.n_features == 1:
         return _rounded(_on_the_line(network, X[:, 0]))
     rows = max(1, BLOCK_SIZE // max(1, network.n_neurons))
-    blocks = [_rounded(_exact(network, X[start : start + rows])) for start in range(0, len(X), rows)]
+    blocks = [_rounded(_exact(network, X[start : start + rows])) for start in range(0, max(1, len(X)), rows)]
     return Enclosure(np.concatenate([b.values for b in blocks]), np.concatenate([b.radius for b in blocks]))
 
 

@@ -132,10 +132,9 @@ def _together(first: Outcome, second: Outcome) -> Outcome:
     """Return the better network of two outcomes with the better bound."""
     better = min(first, second, key=lambda outcome: outcome.certificate.upper)
     bound = max(first, second, key=lambda outcome: (outcome.certificate.scope == "global", outcome.certificate.lower))
-    upper, residual = better.certificate.upper, better.certificate.residual
     return Outcome(
         better.network,
-        replace(bound.certificate, upper=upper, residual=residual, network=better.network),
+        bound.certificate.of(better.network),
         first.history + second.history,
         first.stopped or second.stopped,
     )

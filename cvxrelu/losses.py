@@ -81,7 +81,7 @@ class DualModel(NamedTuple):
 class Loss(ABC):
     """One row of the table above.
 
-    A new loss is a subclass with these five methods and one line in `LOSSES`.
+    A new loss is a subclass with the five abstract methods and one line in `LOSSES`.
 
     Attributes
     ----------
@@ -108,8 +108,13 @@ class Loss(ABC):
         return f"{type(self).__name__}()"
 
     @abstractmethod
+    def values(self, z: Vector, y: Vector) -> Vector:
+        """Return the loss of each prediction, convex in it; for a constraint 0.0 where it is met, else infinity."""
+
     def value(self, z: Vector, y: Vector) -> float:
-        """Return the mean loss of predictions z; for a constraint 0.0 if they satisfy it, else infinity."""
+        """Return the mean loss of predictions z."""
+        with np.errstate(over="ignore"):
+            return float(np.mean(self.values(z, y)))
 
     @abstractmethod
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
@@ -141,8 +146,40 @@ class Loss(ABC):
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return the second-order model of minus the dual objective (N times the mean) at v, and the domain of v."""
 
-    def residual(self, z: Vector, y: Vector) -> float:
-        """Return the relative violation of the constraint by predictions z; 0.0 for a regularised loss."""
+    def upper_bound(self, z: Vector, radius: Vector, y: Vector, cost: float) -> float:
+        """Return at least the objective of a network, rounding included.
+
+        The loss is convex, so it is largest at an end of the interval that a prediction lies in. `values` have to be
+        right to within a relative `ROUNDING`.
+
+        Parameters
+        ----------
+        z, radius : (N,) arrays
+            The predictions are within `radius` of z.
+        y : (N,) array
+            Targets.
+        cost : float
+            At least the cost of the network, times alpha if there is one.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            low = np.where(radius > 0, np.nextafter(z - radius, -np.inf), z)
+            high = np.where(radius > 0, np.nextafter(z + radius, np.inf), z)
+            losses = np.maximum(self.values(low, y), self.values(high, y))
+            total = math.fsum(losses) if len(y) * np.max(losses) < np.inf else math.inf
+            if total == 0 and not self.regularised:
+                return cost
+            # What underflows in the losses, their mean, alpha times the cost and this sum is a least float at most.
+            return (total / len(y) * (1 + ROUNDING) + cost) * (1 + ROUNDING) + 4 * math.ulp(0.0)
+
+    def attained_bound(self, z: Vector, radius: Vector, v: Vector, gamma: float) -> float:
+        """Return a lower bound on the cost of all networks that predict what a network within `radius` of z does.
+
+        Infinity where it makes no difference that a constraint is met by rounding only.
+        """
+        return math.inf
+
+    def residual(self, z: Vector, y: Vector, radius: Vector | float = 0.0) -> float:
+        """Return the relative violation of the constraint by predictions within `radius` of z; 0.0 without one."""
         return 0.0
 
     def aim(self, z: Vector, y: Vector) -> Vector:
@@ -159,14 +196,23 @@ class Interpolation(Loss):
 
     name, regularised, labels, degree = "interpolation", False, False, 0
 
-    def value(self, z: Vector, y: Vector) -> float:
-        """Return 0.0 if z meets y up to `FIT_RTOL` times the spread of y, else infinity."""
-        return 0.0 if self.residual(z, y) <= FIT_RTOL else math.inf
+    def values(self, z: Vector, y: Vector) -> Vector:
+        """Return 0.0 where z meets y up to `FIT_RTOL` times the spread of y, else infinity."""
+        return np.where(np.abs(z - y) / self._scale(y) <= FIT_RTOL, 0.0, np.inf)
 
-    def residual(self, z: Vector, y: Vector) -> float:
+    def residual(self, z: Vector, y: Vector, radius: Vector | float = 0.0) -> float:
         """Return max abs(z - y), relative to half the range of y (to the largest abs(y) if y is constant)."""
-        scale = np.ptp(y) / 2 or np.max(np.abs(y)) or 1.0
-        return float(np.max(np.abs(z - y)) / scale)
+        return float(np.max((np.abs(z - y) + radius) / self._scale(y)))
+
+    def attained_bound(self, z: Vector, radius: Vector, v: Vector, gamma: float) -> float:
+        """Return z.v / gamma, less what the radius can make of it: the network interpolates its own predictions."""
+        if gamma == 0 or not np.isfinite(radius).all():
+            return 0.0
+        shortfall = math.fsum(np.abs(v) * radius) * (1 + ROUNDING) / gamma
+        return max(0.0, self.lower_bound(v, z, gamma, None) - shortfall * (1 + ROUNDING))
+
+    def _scale(self, y: Vector) -> float:
+        return float(np.ptp(y) / 2 or np.max(np.abs(y)) or 1.0)
 
     def aim(self, z: Vector, y: Vector) -> Vector:
         """Return y, the only feasible predictions."""
@@ -195,9 +241,9 @@ class Squared(Loss):
 
     name, regularised, labels, degree = "squared", True, False, 2
 
-    def value(self, z: Vector, y: Vector) -> float:
-        """Return mean (z - y)^2 / 2."""
-        return float(np.mean((z - y) ** 2) / 2)
+    def values(self, z: Vector, y: Vector) -> Vector:
+        """Return (z - y)^2 / 2."""
+        return (z - y) ** 2 / 2
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
         """Return mean (z - y)^2 / 2."""
@@ -263,13 +309,18 @@ class Margin(_Classification):
 
     name, regularised = "margin", False
 
-    def value(self, z: Vector, y: Vector) -> float:
-        """Return 0.0 if every y_i z_i is at least 1 - `FIT_RTOL`, else infinity."""
-        return 0.0 if self.residual(z, y) <= FIT_RTOL else math.inf
+    def values(self, z: Vector, y: Vector) -> Vector:
+        """Return 0.0 where y_i z_i is at least 1 - `FIT_RTOL`, else infinity."""
+        return np.where(1.0 - y * z <= FIT_RTOL, 0.0, np.inf)
 
-    def residual(self, z: Vector, y: Vector) -> float:
+    def upper_bound(self, z: Vector, radius: Vector, y: Vector, cost: float) -> float:
+        """Return the cost of the network, scaled up to margin one where rounding keeps it below."""
+        shortfall = self.residual(z, y, radius)
+        return math.inf if shortfall > FIT_RTOL else cost / (1 - shortfall) * (1 + ROUNDING * (shortfall > 0))
+
+    def residual(self, z: Vector, y: Vector, radius: Vector | float = 0.0) -> float:
         """Return how far the smallest y_i z_i falls short of 1."""
-        return max(0.0, 1.0 - float(np.min(y * z)))
+        return max(0.0, float(np.max(1.0 - y * z + radius)))
 
     def aim(self, z: Vector, y: Vector) -> Vector:
         """Return z, with the predictions that fall short of margin one moved to it."""
@@ -296,9 +347,9 @@ class Hinge(_Classification):
 
     name, regularised, _box = "hinge", True, 1.0
 
-    def value(self, z: Vector, y: Vector) -> float:
-        """Return mean max(0, 1 - y z)."""
-        return float(np.mean(np.maximum(0.0, 1.0 - y * z)))
+    def values(self, z: Vector, y: Vector) -> Vector:
+        """Return max(0, 1 - y z)."""
+        return np.maximum(0.0, 1.0 - y * z)
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
         """Return mean max(0, 1 - y z)."""
@@ -322,9 +373,9 @@ class Logistic(_Classification):
 
     name, regularised, quadratic_dual, _box = "logistic", True, False, 1.0
 
-    def value(self, z: Vector, y: Vector) -> float:
-        """Return mean log(1 + exp(-y z))."""
-        return float(np.mean(np.logaddexp(0.0, -y * z)))
+    def values(self, z: Vector, y: Vector) -> Vector:
+        """Return log(1 + exp(-y z))."""
+        return np.logaddexp(0.0, -y * z)
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
         """Return mean log(1 + exp(-y z))."""

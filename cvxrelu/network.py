@@ -3,6 +3,7 @@ r"""The network: f(x) = sum_j v_j sigma(w_j . x + b_j) + c, a plain finite value
 sigma(t) = t for t >= 0 and a t for t < 0, with a the negative slope (0 for ReLU).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 
@@ -21,6 +22,8 @@ Array = NDArray[np.float64]
 
 # Most numbers of hidden activations that are computed at a time: some 32 MB.
 BLOCK_SIZE = 2**22
+# The distance from 1 to the next float, and the least float above 0.
+EPS, LEAST = float(np.finfo(float).eps), 5e-324
 
 
 def leaky_relu(t: Array, negative_slope: float = 0.0) -> Array:
@@ -173,14 +176,12 @@ class Network:
             The cost; infinite for a network with biases or an output constant if bias is "none". The output constant
             is free if biases are, and otherwise costs as much as the neuron w = 0, b = 1.
         """
+        cost_of = get_norm(norm, bias)
         with np.errstate(over="ignore"):
-            return float(np.sum(self.neuron_costs(get_norm(norm, bias))))
+            return float(np.sum(self._weighted(cost_of, cost_of.neuron_costs)))
 
-    def neuron_costs(self, norm: Norm) -> Array:
-        """Return what the neurons cost, abs(v_j) * norm(neuron j), and in the last place what the output constant does.
-
-        Every neuron is first rescaled by a power of two, which changes no digit, so that its weights are near one:
-        costs are infinite, or zero, only if they are out of the range of floats themselves.
+    def cost_above(self, norm: Norm) -> float:
+        """Return a float that is at least the cost of the network as it is stored.
 
         Parameters
         ----------
@@ -189,20 +190,31 @@ class Network:
 
         Returns
         -------
-        (m + 1,) array
-            The costs.
+        float
+            The cost as `cost` computes it, and what rounding can make of it.
+        """
+        with np.errstate(over="ignore"):
+            costs = self._weighted(norm, norm.neuron_costs)
+            total = float(np.sum(costs + self._weighted(norm, norm.rounding)))
+        # Sums and products, and output weights that underflow as they are rescaled.
+        lost = LEAST * (self.n_features + 2) * np.count_nonzero(self.v)
+        return total * (1 + EPS * (len(costs) + 4)) + lost
+
+    def _weighted(self, norm: Norm, sizes_of: Callable[[Array, Array], Array]) -> Array:
+        """Return abs(v_j) times the size of neuron j, and last the same of the output constant, an (m + 1,) array.
+
+        Every neuron is first rescaled by a power of two, which changes no digit, so that its weights are near one:
+        costs are infinite, or zero, only if they are out of the range of floats themselves.
         """
         exponents = exponents_of(self.W if norm.has_free_bias else np.column_stack([self.W, self.b]))
-        W, b = shifted(self.W, -exponents[:, None]), shifted(self.b, -exponents)
-        sizes = norm.neuron_costs(W, b)
+        sizes = sizes_of(shifted(self.W, -exponents[:, None]), shifted(self.b, -exponents))
         with np.errstate(invalid="ignore", over="ignore"):
             costs = np.abs(shifted(self.v, exponents)) * sizes
         # A neuron that must not be costs infinity even if v = 0, and one that costs nothing does so for every v.
         costs = np.where(np.isfinite(sizes) & (sizes > 0), costs, sizes)
         if norm.has_free_constant or self.intercept == 0:
             return np.append(costs, 0.0)
-        unit = norm.neuron_costs(np.zeros((1, self.n_features)), np.ones(1))
-        return np.append(costs, abs(self.intercept) * unit[0])
+        return np.append(costs, abs(self.intercept) * sizes_of(np.zeros((1, self.n_features)), np.ones(1))[0])
 
     def balanced(self, bias: Bias = "free") -> "Network":
         """Return the network with each neuron rescaled so that both of its layers weigh the same.

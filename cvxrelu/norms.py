@@ -42,6 +42,8 @@ Bias = Literal["free", "joint", "none"]
 
 # Share of norm(w) norm(x_i) + abs(b) within which a sample lies on a neuron's hinge: rounding only.
 ON_HINGE = 1e-12
+# Rounding of a sum of squares: this many units in the last place (2.2e-16) for each of its terms are ample.
+EPS, UNITS = float(np.finfo(float).eps), 8
 # Share of the largest singular value of a group matrix below which one is zero: that of samples in a plane is rounding.
 RANK_RTOL = 1e-11
 
@@ -96,6 +98,13 @@ class Norm(ABC):
         (m,) array
             Costs; infinite for neurons that the bias mode does not allow.
         """
+
+    def rounding(self, W: Array, b: Array) -> Array:
+        """Return how much less than the exact costs `neuron_costs` can be, an (m,) array.
+
+        By default a few units in the last place for each weight, as for sums of squares.
+        """
+        return UNITS * EPS * (W.shape[1] + 1) * self.neuron_costs(W, b)
 
     @abstractmethod
     def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
@@ -193,6 +202,14 @@ class Response(Norm):
         cheaper = np.where(side == 0, min(1.0, abs(self.negative_slope)), slopes)
         costs = self._factors(cheaper) * _root_mean_square(slopes * heights)
         return np.where(b == 0, costs, np.inf) if self.bias == "none" else costs
+
+    def rounding(self, W: Array, b: Array) -> Array:
+        """Return as much for each sample, and what rounding makes of its pre-activation where terms cancel."""
+        N, d = self._data().shape
+        steepest = np.full((1, N), max(1.0, abs(self.negative_slope)))
+        reach = lengths(W)[:, None] * lengths(self._data()) + np.abs(b)[:, None]
+        cancelled = self._factors(steepest) * _root_mean_square(steepest * reach)
+        return UNITS * EPS * ((N + d + 1) * self.neuron_costs(W, b) + (d + 1) * cancelled)
 
     def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
         """Return the triangular factors of the matrices D_s Z / sqrt(N), times the factor of each cell."""

@@ -134,20 +134,30 @@ class Problem:
         -------
         float
             (1/N) * sum of losses + alpha * cost, or the cost alone for the losses that are constraints;
-            infinite where such a constraint is missed by more than a relative 1e-6.
+            infinite where such a constraint is missed by more than a relative 1e-6. This is the nearest value that
+            floats give; `Certificate.upper` is one that rounding cannot make too small.
 
         Raises
         ------
         InputError
             If the network has another number of inputs or another negative slope.
         """
+        self.check_network(network)
+        weight = 1.0 if self.alpha is None else self.alpha
+        return self.loss.value(network(self.X), self.y) + weight * network.cost(self.bias, self.norm)
+
+    def check_network(self, network: Network) -> None:
+        """Raise an InputError if a network has another number of inputs or another negative slope."""
+        if network.n_features != self.n_features:
+            raise InputError(
+                f"The network takes {network.n_features} features and the problem has {self.n_features}; "
+                "pass the X that the network was trained on."
+            )
         if network.negative_slope != self.negative_slope:
             raise InputError(
                 f"The network has negative slope {network.negative_slope:g} and the problem "
                 f"{self.negative_slope:g}; they must be the same."
             )
-        weight = 1.0 if self.alpha is None else self.alpha
-        return self.loss.value(network(self.X), self.y) + weight * network.cost(self.bias, self.norm)
 
     def _check(self) -> None:
         loss, X, y = self.loss, self.X, self.y

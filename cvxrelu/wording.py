@@ -20,7 +20,9 @@ SCOPES = {
 }
 
 
-def sentence_of(upper: float, lower: float, scope: str, residual: float) -> str:
+def sentence_of(
+    upper: float, lower: float, scope: str, residual: float, cost: float = math.nan, blur: float = 0.0
+) -> str:
     """Return what is proven about a network with objective `upper` by the lower bound `lower`.
 
     Parameters
@@ -31,11 +33,15 @@ def sentence_of(upper: float, lower: float, scope: str, residual: float) -> str:
         What the lower bound speaks of.
     residual : float
         Relative misfit of what the network has to fit.
+    cost : float, optional
+        The cost of the network.
+    blur : float, default 0.0
+        Share of the objective that is not known, since rounding hides it.
 
     Returns
     -------
     str
-        One sentence, or two.
+        One sentence, or two or three.
 
     Examples
     --------
@@ -46,11 +52,20 @@ def sentence_of(upper: float, lower: float, scope: str, residual: float) -> str:
     """
     where = SCOPES[scope]
     if math.isinf(upper):
-        return (
-            f"The network misses the data that it has to fit (relative residual {residual:.1e}); "
-            f"none that fits costs less than {_rounded(Fraction(lower), digits=7, up=False)} ({where})."
+        least = f"less than {_rounded(Fraction(lower), digits=7, up=False)} ({where})."
+        if residual == 0 or math.isinf(cost):
+            return f"The objective of the network is infinite, or beyond the largest float; none has {least}"
+        cheap = f" This one costs {cost:.3g}, which its misfit alone makes possible." if cost < lower else ""
+        missed = f"The network misses the data that it has to fit (relative residual {_scientific(residual)});"
+        return f"{missed} none that fits costs {least}{cheap}"
+    fits = ""
+    if residual > SILENT_RESIDUAL:
+        fits = f" It fits the data up to a relative residual of {_scientific(residual)}."
+    if blur > 0:
+        fits += (
+            f" Its terms cancel so much that {_rounded(Fraction(100 * min(blur, 1.0)))} % of its objective may be "
+            "rounding."
         )
-    fits = f" It fits the data up to a relative residual of {residual:.1e}." if residual > SILENT_RESIDUAL else ""
     if upper <= lower:
         return f"The best possible, up to rounding ({where}).{fits}"
     if lower <= 0:
@@ -60,6 +75,13 @@ def sentence_of(upper: float, lower: float, scope: str, residual: float) -> str:
     if ratio <= 2:
         return f"At most {_rounded(100 * (ratio - 1))} % above the best possible ({where}).{fits}"
     return f"At most {_rounded(ratio)} times the best possible ({where}).{fits}"
+
+
+def _scientific(value: float) -> str:
+    """Return two digits of a number that is not negative, rounded up."""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{float(Context(prec=2, rounding=ROUND_CEILING).create_decimal(repr(float(value)))):.1e}"
 
 
 def _rounded(value: Fraction, digits: int = 2, up: bool = True) -> str:

@@ -16,7 +16,7 @@ LAYERS = [
     {"powers"},
     {"losses", "norms"},
     {"network"},
-    {"problem", "plots"},
+    {"enclosure", "problem", "plots"},
     {"arrangement"},
     {"pricing"},
     {"rational", "records"},
