@@ -92,7 +92,7 @@ def test_arrays_get_the_slope_of_the_problem():
     problem = cr.Problem(SIX_X, SIX_Y, loss="squared", alpha=0.1, negative_slope=0.1)
     parts = ([[1.0]], [0.0], [1.0])
     certificate = cr.certify(parts, problem)
-    assert certificate.upper == problem.objective(cr.Network(*parts, negative_slope=0.1))
+    assert certificate.upper == pytest.approx(problem.objective(cr.Network(*parts, negative_slope=0.1)), rel=1e-11)
 
 
 def test_what_is_no_network_is_refused(regressor):
