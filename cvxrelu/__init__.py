@@ -17,6 +17,7 @@ from cvxrelu.errors import (
     FileError,
     InputError,
     InputTypeError,
+    Interrupted,
     SizeError,
     SolverError,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Fit",
     "InputError",
     "InputTypeError",
+    "Interrupted",
     "MaxMargin",
     "Network",
     "OptimalSet",

@@ -14,7 +14,7 @@ import numpy as np
 
 import cvxrelu
 from cvxrelu.demo import run_demo
-from cvxrelu.errors import CvxReluError, InputError
+from cvxrelu.errors import CvxReluError, InputError, Interrupted
 from cvxrelu.estimators import ReLUClassifier, ReLURegressor
 from cvxrelu.files import check_writable, read_arrays, writing
 from cvxrelu.fit import Fit, solve
@@ -53,8 +53,8 @@ def _run(options: argparse.Namespace) -> int:
         logger.info("what went wrong", exc_info=True)
         _say(f"{type(error).__name__}: {error}; this is a mistake of cvxrelu, and 'cvxrelu --verbose' says where.")
         return 2
-    except KeyboardInterrupt:
-        _say("interrupted")
+    except KeyboardInterrupt as interrupt:
+        _say(str(interrupt) or "interrupted")
         return 130
 
 
@@ -147,18 +147,29 @@ def _fit(options: argparse.Namespace) -> int:
         alpha=alpha,
         negative_slope=options.negative_slope,
     )
-    result = solve(
-        problem,
-        options.method,
-        tol=options.tol,
-        time_limit=options.time_limit,
-        solver=options.solver,
-        random_state=options.random_state,
-        progress=options.progress,
-    )
+    notes = {"features": features, "classes": np.array(classes, dtype=str)}
+    try:
+        result = solve(
+            problem,
+            options.method,
+            tol=options.tol,
+            time_limit=options.time_limit,
+            solver=options.solver,
+            random_state=options.random_state,
+            progress=options.progress,
+        )
+    except Interrupted as interrupt:
+        if interrupt.fit is None:
+            raise
+        kept = "It was not kept: no --output was given."
+        if options.output is not None:
+            interrupt.fit.network.save(options.output, **notes)
+            kept = f"It is in {options.output}."
+        message = f"interrupted; the best network so far: {interrupt.fit.certificate} {kept}"
+        raise Interrupted(message, interrupt.fits) from None
     print(_summary(result))
     if options.output is not None:
-        result.network.save(options.output, features=features, classes=np.array(classes, dtype=str))
+        result.network.save(options.output, **notes)
     if options.plot is not None:
         _plot(result, options.plot)
     return 0

@@ -1,10 +1,8 @@
-"""The only place that runs a solver: a program goes in, a solution or an error comes out.
+"""A program goes in, a solution or an error comes out.
 
-What the solvers of cvxpy call their outcomes is translated in one table. Primal and dual values are taken as a
-proposal; the certificate judges them.
+Primal and dual values are taken as a proposal; the certificate judges them.
 """
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,42 +10,15 @@ import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.errors import InputError, InputTypeError, SolverError, unmet
+from cvxrelu.clock import Clock
+from cvxrelu.errors import SolverError, unmet
 from cvxrelu.program import Cells, Program
 from cvxrelu.scaling import Scaling
+from cvxrelu.solvers import SOLVER_OPTIONS, USABLE, check_solver, run_model
 
-__all__ = ["Solution", "check_solver", "run_solver"]
+__all__ = ["Solution", "run_solver"]
 
 Array = NDArray[np.float64]
-
-# Accuracy asked of interior-point solvers in scaled coordinates: two digits beyond the tightest gap that is promised
-# (1e-6), and within what they reach in double precision.
-INTERIOR_POINT_TOL = 1e-9
-FALLBACK_TOL = 1e-7
-# A first-order solver needs about tenfold the iterations for each further digit.
-FIRST_ORDER_TOL = 1e-7
-
-# What each solver is asked for, attempt after attempt: where the first accuracy is out of reach, a looser one often is
-# not, and the certificate tells what it is worth.
-# The last of Clarabel's hands back the point at which it made no more progress.
-SOLVER_OPTIONS: dict[str, tuple[dict[str, float | int], ...]] = {
-    "CLARABEL": (
-        *({"tol_gap_abs": tol, "tol_gap_rel": tol, "tol_feas": tol} for tol in (INTERIOR_POINT_TOL, FALLBACK_TOL)),
-        {"accept_unknown": True},
-    ),
-    "ECOS": tuple(
-        {"abstol": tol, "reltol": tol, "feastol": tol, "max_iters": 500} for tol in (INTERIOR_POINT_TOL, FALLBACK_TOL)
-    ),
-    "SCS": ({"eps_abs": FIRST_ORDER_TOL, "eps_rel": FIRST_ORDER_TOL, "max_iters": 200_000},),
-}
-
-# The name of each solver's time limit, in seconds; a solver that is not listed has none.
-TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}
-
-# A solver that is given no time at all fails instead of stopping.
-SHORTEST_TIME = 0.01
-
-USABLE = {cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.USER_LIMIT}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,25 +53,6 @@ class Solution:
     scaling: Scaling
 
 
-def check_solver(solver: str) -> str:
-    """Return the solver's name in capitals.
-
-    Raises
-    ------
-    InputError, InputTypeError
-        If cvxpy has no such solver installed.
-    """
-    if not isinstance(solver, str):
-        raise InputTypeError(f"solver must be the name of a solver such as 'CLARABEL', not a {type(solver).__name__}.")
-    name = solver.upper()
-    if name not in cp.installed_solvers():
-        raise InputError(
-            f"solver={solver!r} is not installed; cvxpy has {', '.join(sorted(cp.installed_solvers()))}, of which "
-            "CLARABEL and SCS are always there."
-        )
-    return name
-
-
 def run_solver(program: Program, solver: str = "CLARABEL", time_limit: float | None = None) -> Solution:
     """Solve a program.
 
@@ -124,14 +76,7 @@ def run_solver(program: Program, solver: str = "CLARABEL", time_limit: float | N
         If the program is infeasible, or the solver ends without a point.
     """
     name = check_solver(solver)
-    limit = {}
-    if time_limit is not None and name in TIME_LIMIT_OPTION:
-        limit[TIME_LIMIT_OPTION[name]] = max(time_limit, SHORTEST_TIME)
-    failure: Exception | None = None
-    for options in SOLVER_OPTIONS.get(name, ({},)):
-        failure = _run(program, name, {**options, **limit})
-        if failure is None:
-            break
+    failure = run_model(program.model, name, SOLVER_OPTIONS.get(name, ({},)), Clock(time_limit))
     if failure is not None:
         raise SolverError(
             f"{name} failed on this program ({failure}); try another solver, or look for near-duplicate rows in X."
@@ -144,18 +89,6 @@ def run_solver(program: Program, solver: str = "CLARABEL", time_limit: float | N
             f"{name} ended without a solution (status {status!r}); try another solver, or a longer time_limit."
         )
     return _read(program, accurate=status == cp.OPTIMAL)
-
-
-def _run(program: Program, solver: str, options: dict[str, float | int]) -> Exception | None:
-    """Run a solver on the program, and return its failure, if it is one."""
-    with warnings.catch_warnings():
-        # Inaccuracy is not hidden: it is measured by the certificate, and reported from there.
-        warnings.simplefilter("ignore")
-        try:
-            program.model.solve(solver=solver, **options)
-        except (cp.SolverError, cp.DCPError, ValueError, ArithmeticError) as error:  # DCPError: for a constant of NaN
-            return error
-    return None
 
 
 def _has_values(program: Program) -> bool:

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.arrangement import count_patterns
+from cvxrelu.clock import Clock
 from cvxrelu.enclosure import Enclosure, enclose, enclose_exactly
 from cvxrelu.lengths import shifted
 from cvxrelu.network import EPS, LEAST, Network
@@ -37,7 +38,17 @@ from cvxrelu.rational.numbers import ExactData
 from cvxrelu.records import write_record
 from cvxrelu.wording import sentence_of
 
-__all__ = ["Certificate", "DualBound", "Scope", "bound_dual", "certificate_of", "certify_dual", "pricer_of"]
+__all__ = [
+    "Certificate",
+    "DualBound",
+    "Scope",
+    "bound_dual",
+    "certificate_of",
+    "certify_dual",
+    "nothing_proven",
+    "pricer_of",
+    "prove_dual",
+]
 
 Array = NDArray[np.float64]
 Scope = Literal["global", "sampled"]
@@ -365,17 +376,27 @@ def certify_dual(
     >>> certify_dual(problem, network, np.array([-1.0, 1.0]))
     Certificate(upper=1, lower=1, relative_gap=..., scope='global')
     """
+    return certificate_of(problem, network, prove_dual(problem, dual, patterns=patterns, time_limit=time_limit))
+
+
+def prove_dual(
+    problem: Problem, dual: Array, *, patterns: NDArray[np.bool_] | None = None, time_limit: float | None = None
+) -> DualBound:
+    """Return the lower bound that a dual vector proves, by itself; parameters as in `certify_dual`."""
+    clock = Clock(time_limit)
     if patterns is None:
         pricer = pricer_of(problem)
         branches = isinstance(pricer, Pricer) and not pricer.sweeps
         if branches and _few_cells(problem):
             pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells")
-        nodes = NODE_LIMIT if time_limit is None and branches else None
-        search = partial(pricer, tol=PRICING_TOL, time_limit=time_limit, node_limit=nodes)
-        bound = bound_dual(problem, dual, search)
-    else:
-        bound = bound_dual(problem, dual, _search_of_cells(problem, patterns), "sampled")
-    return certificate_of(problem, network, bound)
+        nodes = NODE_LIMIT if branches and not clock.limited else None
+        return bound_dual(problem, dual, partial(pricer, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes))
+    return bound_dual(problem, dual, _search_of_cells(problem, patterns, clock), "sampled")
+
+
+def nothing_proven(problem: Problem) -> DualBound:
+    """Return what the zero vector proves: no objective is negative."""
+    return DualBound(np.zeros(problem.n_samples), 0.0, None, 0.0, "global")
 
 
 def pricer_of(problem: Problem) -> Pricer | NormPricer:
@@ -391,12 +412,12 @@ def pricer_of(problem: Problem) -> Pricer | NormPricer:
     return NormPricer.of(problem.norm, problem.X, problem.negative_slope)
 
 
-def _search_of_cells(problem: Problem, patterns: NDArray[np.bool_]) -> Callable[[Array], Priced]:
+def _search_of_cells(problem: Problem, patterns: NDArray[np.bool_], clock: Clock) -> Callable[[Array], Priced]:
     """Return what computes gamma(v) over the neurons of given cells."""
     if isinstance(problem.norm, Euclidean):
-        options = {"bias": problem.bias, "negative_slope": problem.negative_slope}
+        options = {"bias": problem.bias, "negative_slope": problem.negative_slope, "time_limit": clock.left}
         return partial(price_cells, problem.X, patterns=patterns, **options)
-    return NormPricer.of(problem.norm, problem.X, problem.negative_slope, patterns)
+    return partial(NormPricer.of(problem.norm, problem.X, problem.negative_slope, patterns), time_limit=clock.left)
 
 
 def _few_cells(problem: Problem) -> bool:

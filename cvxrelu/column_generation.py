@@ -8,7 +8,6 @@ dimensions), neurons are found by local ascent first, and by exhaustive search w
 proves anything.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +15,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate import DualBound, bound_dual
+from cvxrelu.certificate import DualBound, bound_dual, nothing_proven
+from cvxrelu.clock import Clock
 from cvxrelu.columns import Columns, network_of, starting_columns
+from cvxrelu.endings import Cause
 from cvxrelu.errors import SolverError
 from cvxrelu.master import MasterSolution, solve_master
 from cvxrelu.network import Network
@@ -50,15 +51,15 @@ WARM_STARTS = 500
 THOROUGH_STARTS = 2
 # The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
 PRICING_SHARE = 0.25
-# Cones that an exhaustive search looks at before it settles for the bound it has, if no deadline is given.
+# Cones that an exhaustive search looks at before it settles for the bound it has, if time is not limited.
 NODE_LIMIT = 100_000
 # Rounds without any improvement after which exhaustive search is tried where ascent still finds columns, and the share
 # of the time left that it gets.
 STALLED, SEARCH_SHARE = 3, 0.3
 # Rounds without any improvement of either bound after which rounding has the last word.
 PATIENCE = 8
-# Seconds that an exhaustive search gets after the deadline: without it there would be no bound at all.
-LAST_BOUND_SECONDS = 1.0
+# Seconds that an exhaustive search gets when time is up: without it there would be no bound at all.
+LAST_BOUND_SECONDS = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,19 +76,22 @@ class GenerationRound:
         The best lower bound so far.
     columns : int
         Number of neurons in the master.
+    cause : Cause
+        What the gap is due to, if this is the last round and it is open.
     """
 
     network: Network
     upper: float
     bound: DualBound
     columns: int
+    cause: Cause
 
 
 def generate(
     problem: Problem,
     *,
     tol: float,
-    deadline: float | None = None,
+    clock: Clock | None = None,
     max_rounds: int | None = None,
     random_state: int | np.random.Generator | None = None,
     start: Network | None = None,
@@ -101,10 +105,10 @@ def generate(
         The problem.
     tol : float
         Relative gap to reach.
-    deadline : float, optional
-        Value of `time.perf_counter` after which no new round starts.
+    clock : Clock, optional
+        No new round starts if the time left would not be enough for a master like the last one.
     max_rounds : int, optional
-        Most rounds; as at the deadline, the last one searches for a bound.
+        Most rounds; as when time is up, the last one searches for a bound.
     random_state : int or numpy.random.Generator, optional
         Seed of the starting columns and of local ascent.
     start : Network, optional
@@ -122,23 +126,24 @@ def generate(
     SolverError
         If no network meets the constraint of the loss.
     """
-    rng = np.random.default_rng(random_state)
+    rng, clock = np.random.default_rng(random_state), clock or Clock()
     standard, scaling = standardise(problem)
     standard_bound = 1.0 if standard.alpha is None else standard.n_samples * standard.alpha
     pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
-    oracle = _Oracle(problem, pricer, standard_bound * scaling.score_scale, tol, deadline, rng)
+    oracle = _Oracle(problem, pricer, standard_bound * scaling.score_scale, tol, clock, rng)
     # On a line with free biases the hinges through the data are all that is needed, and the first columns.
     central = pricer.method != "line" or standard.loss.regularised
 
-    columns = starting_columns(standard, pricer, scaling, rng)
+    columns = starting_columns(standard, pricer, scaling, rng, clock)
     if start is not None:
         costs = problem.norm.neuron_costs(start.W, start.b)
         columns += Columns.of(standard, *scaling.adopt(start.W[costs > 0], start.b[costs > 0]))
     dropped = columns[:0]
-    best = DualBound(np.zeros(problem.n_samples), 0.0, None, 0.0, "global")
+    best = nothing_proven(problem)
     dual, accuracy, excess = None, COARSEST, np.inf
     least, greatest, stalled, rounds = np.inf, 0.0, 0, 0
     while True:
+        master_clock = Clock()
         try:
             master = solve_master(standard, columns.outputs, accuracy, dual, central)
         except SolverError:
@@ -152,16 +157,24 @@ def generate(
         upper = problem.objective(network)
         v = problem.loss.repair(dual * scaling.gradient_scale, problem.y, problem.norm.has_free_constant)
         rounds += 1
-        late = rounds == max_rounds or (deadline is not None and time.perf_counter() >= deadline)
+        late = rounds == max_rounds or clock.left <= master_clock.elapsed
 
         ascended = not (pricer.sweeps or late) and v.any()
         priced = oracle.ascend(v, network, excess) if ascended else None
-        settled, proven = oracle.excess(priced) <= oracle.tolerance, True
+        settled, proven, late = oracle.excess(priced) <= oracle.tolerance, True, late or clock.expired
         if (settled or stalled > STALLED) and (prove or pricer.sweeps):
             bound = oracle.search(v, 1.0 if settled else SEARCH_SHARE)
             best, priced = max(best, bound, key=lambda known: known.lower), bound.priced
             proven = priced is None or priced.complete
-        yield GenerationRound(network, upper, best, len(columns))
+        if rounds == max_rounds:
+            cause = Cause.ROUNDS
+        elif proven:
+            cause = Cause.TIME if late else Cause.ROUNDING
+        elif clock.limited:
+            cause = Cause.TIME if late or pricer.sweeps else Cause.PROOF_TIME
+        else:
+            cause = Cause.PROOF
+        yield GenerationRound(network, upper, best, len(columns), cause)
         stalled = 0 if upper < least or best.lower > greatest else stalled + 1
         least, greatest = min(least, upper), max(greatest, best.lower)
         if late or upper * (1 - tol) <= best.lower or stalled == PATIENCE:
@@ -197,8 +210,8 @@ class _Oracle:
         Largest score that a neuron of unit cost has at the optimum.
     tol : float
         Relative gap to reach.
-    deadline : float or None
-        Value of `time.perf_counter` after which nothing but the last bound is sought.
+    clock : Clock
+        Once it has expired, nothing but the last bound is sought.
     rng : numpy.random.Generator
         Of the random starts.
     """
@@ -207,7 +220,7 @@ class _Oracle:
     pricer: Pricer
     bound: float
     tol: float
-    deadline: float | None
+    clock: Clock
     rng: np.random.Generator
 
     @property
@@ -226,26 +239,23 @@ class _Oracle:
         entries = self.problem.X.size
         usual = int(max(min(STARTS_FACTOR / max(excess, ROUNDING), MOST_STARTS * entries), FEWEST_STARTS))
         ascend = partial(self.pricer.ascend, v, starts=starts, random_state=self.rng)
-        priced = ascend(n_starts=usual, time_limit=self._seconds_left())
+        priced = ascend(n_starts=usual, time_limit=self.clock.left)
         if self.excess(priced) > self.tolerance:
             return priced
         # Before a search that may take all the time that is left, look harder.
-        return ascend(n_starts=THOROUGH_STARTS * entries, time_limit=self._seconds_left())
+        return ascend(n_starts=THOROUGH_STARTS * entries, time_limit=self.clock.left)
 
     def search(self, v: Array, share: float) -> DualBound:
         """Search exhaustively, for this share of the time left, and return the bound that this proves."""
-        seconds = self._seconds_left()
+        seconds = max(share * self.clock.left, LAST_BOUND_SECONDS)
         search = partial(
             self.pricer,
             tol=self.tolerance,
             threshold=self.bound * (1 + self.tolerance),
-            time_limit=None if seconds is None else max(share * seconds, LAST_BOUND_SECONDS),
-            node_limit=NODE_LIMIT if seconds is None else None,
+            time_limit=seconds,
+            node_limit=None if self.clock.limited else NODE_LIMIT,
         )
         return bound_dual(self.problem, v, search)
-
-    def _seconds_left(self) -> float | None:
-        return None if self.deadline is None else self.deadline - time.perf_counter()
 
 
 def _useful(

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from cvxrelu.clock import Clock
 from cvxrelu.master import MasterSolution
 from cvxrelu.network import Network, leaky_relu
 from cvxrelu.pricing import Pricer
@@ -69,7 +70,9 @@ class Columns:
         return len(self.b)
 
 
-def starting_columns(standard: Problem, pricer: Pricer, scaling: Scaling, rng: np.random.Generator) -> Columns:
+def starting_columns(
+    standard: Problem, pricer: Pricer, scaling: Scaling, rng: np.random.Generator, clock: Clock
+) -> Columns:
     """Return neurons from which the master is feasible if any are, and the first local maxima of the targets."""
     if standard.alpha is not None and standard.n_samples * standard.alpha > NEARLY_NONE:
         W, b = rng.standard_normal((FIRST_NEURONS, standard.n_features)), np.zeros(FIRST_NEURONS)
@@ -84,7 +87,7 @@ def starting_columns(standard: Problem, pricer: Pricer, scaling: Scaling, rng: n
     y = standard.loss.repair(standard.y, standard.y, standard.norm.has_free_constant)
     if not y.any():
         return start
-    local = pricer.ascend(y, n_starts=FIRST_STARTS, random_state=rng)
+    local = pricer.ascend(y, n_starts=FIRST_STARTS, random_state=rng, time_limit=clock.left)
     return start + Columns.of(standard, *scaling.adopt(local.W, local.b))
 
 

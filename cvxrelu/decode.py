@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.backend import Solution
 from cvxrelu.caratheodory import fewest_terms
+from cvxrelu.clock import Clock
 from cvxrelu.errors import SolverError
 from cvxrelu.lengths import lengths
 from cvxrelu.network import Network
@@ -33,7 +34,7 @@ from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, activation_weights, flat_cells
 from cvxrelu.scaling import Scaling
 
-__all__ = ["as_solution", "decode", "fewer_neurons"]
+__all__ = ["as_solution", "decode", "fewer_neurons", "plain_network"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -116,7 +117,9 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
     return Solution(groups[0], groups[1], constant, dual, value, True, Cells(patterns, np.ones_like(patterns)), scaling)
 
 
-def decode(problem: Problem, solution: Solution, resolve: Resolve, rtol: float = NETWORK_RTOL) -> Network:
+def decode(
+    problem: Problem, solution: Solution, resolve: Resolve, rtol: float = NETWORK_RTOL, clock: Clock | None = None
+) -> Network:
     """Return a network of least objective and few neurons from a solution of the convex program.
 
     Parameters
@@ -129,6 +132,8 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve, rtol: float =
         Solves the program of the problem on given cells.
     rtol : float, default 1e-7
         Relative excess over the solution's objective that fewer neurons may cost.
+    clock : Clock, optional
+        Once it has expired, the best network so far is returned.
 
     Returns
     -------
@@ -145,7 +150,14 @@ def decode(problem: Problem, solution: Solution, resolve: Resolve, rtol: float =
         networks.append(network)
         if _misfit(problem, network) <= exact and problem.objective(network) <= target:
             return network
+        if clock is not None and clock.expired:
+            break
     return _best(problem, networks, exact)
+
+
+def plain_network(problem: Problem, solution: Solution) -> Network:
+    """Return the network that a solution is, with all its neurons, at once."""
+    return _to_network(problem, solution.scaling, _occupied(solution, TRIM_LEVELS[-1]))
 
 
 def fewer_neurons(problem: Problem, network: Network) -> Network:
@@ -177,7 +189,7 @@ def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve) -> Iterato
     narrowed = _narrow(problem, trimmed, resolve)
     if narrowed is not None:
         yield from _reduced_networks(problem, narrowed)
-    yield _to_network(problem, trimmed.scaling, _occupied(trimmed, TRIM_LEVELS[-1]))
+    yield plain_network(problem, trimmed)
 
 
 def _reduced_networks(problem: Problem, solution: Solution) -> Iterator[Network]:

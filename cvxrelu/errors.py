@@ -5,6 +5,11 @@ can be caught. Every message is one sentence that says what is wrong and what to
 """
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cvxrelu.fit import Fit
+    from cvxrelu.regularisation_path import Path
 
 __all__ = [
     "AccuracyWarning",
@@ -12,6 +17,7 @@ __all__ = [
     "FileError",
     "InputError",
     "InputTypeError",
+    "Interrupted",
     "SizeError",
     "SolverError",
 ]
@@ -79,3 +85,26 @@ def unmet(loss: str, bias: str) -> SolverError:
         f"The networks that meet loss={loss!r} on this data are beyond the digits of floats, or not among the "
         "patterns that were tried; rescale or merge rows of X that are near each other, or use a regularised loss."
     )
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C: the program stops, unless this is caught, and nothing that was found is lost.
+
+    Attributes
+    ----------
+    fits : tuple of Fit
+        What was found, in the order in which it was sought; the last one is what the work under way had come to, with
+        a certificate that holds.
+    path : Path or None
+        Of an interrupted `cvxrelu.path`, what is finished of it.
+    """
+
+    def __init__(self, message: str, fits: "tuple[Fit, ...]" = (), path: "Path | None" = None) -> None:
+        super().__init__(message)
+        self.fits = fits
+        self.path = path
+
+    @property
+    def fit(self) -> "Fit | None":
+        """The last of `fits`, or None if nothing was found yet."""
+        return self.fits[-1] if self.fits else None

@@ -10,10 +10,11 @@ each over one-hidden-layer networks f of every width. Features are taken as they
 cost of a weight depends on the unit of its feature.
 """
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -22,8 +23,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from cvxrelu.errors import InputError
+from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.fit import Fit, solve
+from cvxrelu.parallel import results_of
 from cvxrelu.problem import Problem
 from cvxrelu.validation import as_choice, as_jobs
 
@@ -83,9 +85,16 @@ class _Regressor(RegressorMixin, _Estimator):
 
     def _fit(self, X: Any, y: Any, **problem: Any) -> Self:
         inputs, targets = _validated(self, X, y, dtype=np.float64, y_numeric=True)
-        self.fit_ = self._solve(inputs, targets, self.n_jobs, **problem)
-        self.network_ = self.fit_.network
-        self.certificate_ = self.fit_.certificate
+        try:
+            return self._keep(self._solve(inputs, targets, self.n_jobs, **problem))
+        except Interrupted as interrupt:
+            # What was found can predict.
+            if interrupt.fit is not None:
+                self._keep(interrupt.fit)
+            raise
+
+    def _keep(self, fit: Fit) -> Self:
+        self.fit_, self.network_, self.certificate_ = fit, fit.network, fit.certificate
         return self
 
     def predict(self, X: Any) -> Array:
@@ -245,6 +254,8 @@ class ReLURegressor(_Regressor):
             If the data or a parameter is unusable.
         SolverError
             If the solver fails.
+        Interrupted
+            At Ctrl-C; the estimator is fitted with the best network found until then, if there was one.
         """
         return self._fit(X, y, loss="squared", alpha=self.alpha)
 
@@ -351,12 +362,27 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
                 f"Classifier can't train when only one class is present; y holds only {self.classes_[0]!r}."
             )
         alpha = None if self.loss == "margin" else self.alpha
-        fits: list[Any] = list(
-            Parallel(n_jobs=as_jobs(self.n_jobs))(
-                delayed(self._solve)(inputs, signs.astype(float), loss=self.loss, alpha=alpha)
-                for signs in binarizer.transform(labels).T
-            )
+        columns = binarizer.transform(labels).T.astype(float)
+        return self._gather(
+            (delayed(self._solve)(inputs, signs, loss=self.loss, alpha=alpha) for signs in columns), len(columns)
         )
+
+    def _gather(self, tasks: Iterable[Any], count: int) -> Self:
+        """Keep the fits of all classes; if interrupted, those there are, if there is one for each."""
+        fits: list[Fit] = []
+        try:
+            for fit in results_of(tasks, as_jobs(self.n_jobs)):
+                fits.append(fit)
+            return self._keep(fits)
+        except KeyboardInterrupt as interrupt:
+            fits += getattr(interrupt, "fits", ())
+            if len(fits) == count:
+                self._keep(fits)
+            raise Interrupted(
+                f"Interrupted; .fits holds what was found for {len(fits)} of {count} networks.", tuple(fits)
+            ) from None
+
+    def _keep(self, fits: list[Fit]) -> Self:
         self.fits_ = fits
         self.networks_ = [fit.network for fit in fits]
         self.certificates_ = [fit.certificate for fit in fits]

@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self, cast
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import check_cv
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from cvxrelu.errors import InputError
+from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.estimators import ReLUClassifier, ReLURegressor
 from cvxrelu.fit import Fit
+from cvxrelu.parallel import results_of
 from cvxrelu.problem import Problem
 from cvxrelu.regularisation_path import Path, alpha_grid, path
 from cvxrelu.validation import as_choice, as_floats, as_jobs
@@ -87,9 +88,15 @@ class _CrossValidated:
 
     def _over_folds(self, score: Callable[[Any, Any], Array], X: Array, y: NDArray[Any], classes: bool) -> Array:
         """Return the score of every alpha on every fold, a (n_alphas, n_folds) array."""
-        folds = cast("Any", check_cv(self.cv, y, classifier=classes)).split(X, y)
-        columns = Parallel(n_jobs=as_jobs(self.n_jobs))(delayed(score)(train, test) for train, test in folds)
-        return np.column_stack(cast("list[Array]", columns))
+        folds = list(cast("Any", check_cv(self.cv, y, classifier=classes)).split(X, y))
+        columns: list[Array] = []
+        try:
+            for column in results_of((delayed(score)(train, test) for train, test in folds), as_jobs(self.n_jobs)):
+                columns.append(column)
+        except KeyboardInterrupt:
+            done = f"{len(columns)} of {len(folds)} folds"
+            raise Interrupted(f"Interrupted after {done}, before a network was fitted to all data.") from None
+        return np.column_stack(columns)
 
 
 def _start_of_grid(constant: ZeroCost) -> float:
@@ -208,9 +215,12 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
         self.alphas_ = alphas
         self.mse_path_ = self._over_folds(errors, inputs, targets, classes=False)
         self.alpha_ = float(alphas[np.argmin(self.mse_path_.mean(axis=1))])
-        self.fit_ = self._final(whole, self.alpha_)
-        self.network_, self.certificate_ = self.fit_.network, self.fit_.certificate
-        return self
+        try:
+            return self._keep(self._final(whole, self.alpha_))
+        except Interrupted as interrupt:
+            if interrupt.fit is not None:
+                self._keep(interrupt.fit)
+            raise
 
 
 class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
@@ -323,12 +333,10 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         self.alphas_ = alphas
         self.scores_ = self._over_folds(accuracies, inputs, labels, classes=True)
         self.alpha_ = float(alphas[np.argmax(self.scores_.mean(axis=1))])
-        fits: list[Any] = list(
-            Parallel(n_jobs=as_jobs(self.n_jobs))(delayed(self._final)(whole, self.alpha_) for whole in wholes)
-        )
-        self.fits_ = fits
-        self.networks_ = [fit.network for fit in fits]
-        self.certificates_ = [fit.certificate for fit in fits]
+        return self._gather((delayed(self._final)(whole, self.alpha_) for whole in wholes), len(wholes))
+
+    def _keep(self, fits: list[Fit]) -> Self:
+        super()._keep(fits)
         self.fit_, self.network_, self.certificate_ = self.fits_[0], self.networks_[0], self.certificates_[0]
         return self
 

@@ -1,20 +1,21 @@
 """`solve`: from a problem to a certified network, by one of the ways in `cvxrelu.methods`."""
 
-import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cvxrelu.backend import check_solver
 from cvxrelu.certificate import Certificate
-from cvxrelu.errors import AccuracyWarning, InputError, InputTypeError
+from cvxrelu.clock import Clock
+from cvxrelu.endings import STOPS, Cause
+from cvxrelu.errors import AccuracyWarning, InputError, InputTypeError, Interrupted
 from cvxrelu.ladder import climb, is_closed
 from cvxrelu.methods import METHODS, Outcome, Round, Run
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
+from cvxrelu.solvers import check_solver
 from cvxrelu.validation import as_choice, as_count, as_generator, as_jobs, as_real
 
 __all__ = ["Fit", "Status", "solve"]
@@ -26,15 +27,15 @@ class Status(Enum):
     OPTIMAL = "The network is globally optimal to the requested tolerance, and the certificate proves it."
     STOPPED = (
         "The search was stopped by its time limit, its number of rounds, or the keyboard; the certificate holds, and "
-        "with more time its gap closes."
+        "with more of it, from here on with warm_start=fit.network, its gap closes."
     )
     INACCURATE = (
-        "The certificate holds, but its gap is larger than the requested tolerance; "
-        "try another solver, or a larger tol."
+        "The certificate holds, but its gap is larger than the requested tolerance, by the accuracy of a solver or by "
+        "rounding; try another solver, rescaled data, or a larger tol."
     )
     UNPROVEN = (
-        "No local search improves the network, and nothing was spent on proving that no other network does; "
-        "use prove=True for that."
+        "No local search improves the network, but that no other is better is not proven, for that takes long in many "
+        "dimensions; let it take its time with prove=True and time_limit=seconds."
     )
     SAMPLED = (
         "Only sampled sign patterns were searched, so nothing is proven about other networks; "
@@ -147,11 +148,13 @@ def solve(
     SolverError
         If the loss is a constraint, and no network meets it that doubles can hold. For a regularised loss a network is
         returned always, none worse than the best constant: where a method fails, the next one is tried.
+    Interrupted
+        At Ctrl-C; its `fit` is what was found until then.
 
     Warns
     -----
     AccuracyWarning
-        If the gap reached is larger than `tol`.
+        If the gap reached is larger than `tol`, with the reason and what helps; not with ``prove=False``.
 
     References
     ----------
@@ -184,15 +187,30 @@ def solve(
             f"warm_start takes {warm_start.n_features} inputs and the problem has {problem.n_features}; "
             "pass a network for the same features."
         )
-    started = time.perf_counter()
-    run = Run(problem, tol, time_limit, max_rounds, solver, n_jobs, random_state, progress, started, warm_start, prove)
-    method, outcome = climb(run, method)
-    certificate = outcome.certificate
-    status = _judge(outcome, tol, prove)
-    if status in (Status.INACCURATE, Status.STOPPED):
-        message = f"The relative gap is {certificate.relative_gap:.1e}, above tol={tol:g}. {status.value}"
-        warnings.warn(message, AccuracyWarning, stacklevel=2)
-    return Fit(problem, outcome.network, certificate, status, outcome.history, method)
+    run = Run(problem, tol, Clock(time_limit), max_rounds, solver, n_jobs, random_state, progress, warm_start, prove)
+    found: Outcome | None = None
+    try:
+        for used, outcome in climb(run, method):
+            method, found = used, outcome
+    except KeyboardInterrupt:
+        if found is None:
+            raise Interrupted("Interrupted before a network was found.") from None
+        fit = _fit_of(run, replace(found, cause=Cause.KEYBOARD), method)
+        raise Interrupted(f"Interrupted; .fit is the best network so far. {fit.certificate}", (fit,)) from None
+    assert found is not None, "a method that ends has found something"
+    fit = _fit_of(run, found, method)
+    # Who does without a proof does not ask for a gap.
+    asked = prove or np.isinf(fit.objective)
+    if asked and fit.status in (Status.INACCURATE, Status.STOPPED, Status.UNPROVEN):
+        gap = f"The relative gap is {fit.certificate.relative_gap:.1e}, above tol={tol:g}."
+        warnings.warn(f"{fit.certificate} {gap} {run.explain(found.cause)}", AccuracyWarning, stacklevel=2)
+    return fit
+
+
+def _fit_of(run: Run, outcome: Outcome, method: str) -> Fit:
+    """Return what was found, with its status."""
+    status = _judge(outcome, run.tol, run.prove)
+    return Fit(run.problem, outcome.network, outcome.certificate, status, outcome.history, method)
 
 
 def _judge(outcome: Outcome, tol: float, prove: bool) -> Status:
@@ -200,6 +218,6 @@ def _judge(outcome: Outcome, tol: float, prove: bool) -> Status:
     certificate = outcome.certificate
     if is_closed(certificate, tol):
         return Status.OPTIMAL if certificate.scope == "global" else Status.SAMPLED
-    if not prove and np.isfinite(certificate.upper):
-        return Status.UNPROVEN
-    return Status.STOPPED if outcome.stopped else Status.INACCURATE
+    if outcome.cause in STOPS:
+        return Status.STOPPED
+    return Status.UNPROVEN if outcome.cause is Cause.PROOF or not prove else Status.INACCURATE

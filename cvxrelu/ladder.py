@@ -11,12 +11,14 @@ A network is never worse than the best constant, for which no solver is needed.
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from cvxrelu.arrangement import count_patterns
 from cvxrelu.certificate import Certificate, bound_dual, certificate_of, pricer_of
+from cvxrelu.endings import STOPS, Cause
 from cvxrelu.errors import SolverError, unmet
 from cvxrelu.function_space import is_line_problem
 from cvxrelu.methods import METHODS, Outcome, Round, Run, choose_method
@@ -33,8 +35,8 @@ logger = logging.getLogger(__name__)
 FALLBACK_SIZE = 10_000
 
 
-def climb(run: Run, method: str) -> tuple[str, Outcome]:
-    """Return what is found by a method, or by what comes after it, and the method that found it.
+def climb(run: Run, method: str) -> Iterator[tuple[str, Outcome]]:
+    """Yield what is found by a method, or by what comes after it, and the method that found it; the last is the best.
 
     Parameters
     ----------
@@ -50,19 +52,24 @@ def climb(run: Run, method: str) -> tuple[str, Outcome]:
     """
     problem = run.problem
     if _constant_is_optimal(problem):
-        return "constant", _constant(run, "alpha is so large that nothing but a constant is worth its cost")
+        yield "constant", _constant(run, "alpha is so large that nothing but a constant is worth its cost")
+        return
     rungs, choice = _rungs(problem) if method == "auto" else ((method,), "")
     notes, best, used, failure = [choice] if choice else [], None, rungs[0], None
     for rung in rungs:
+        found = None
         try:
-            found = METHODS[rung](run)
+            for outcome in METHODS[rung](run):
+                found = outcome
+                yield rung, found if best is None else _together(best, found)
         except SolverError as error:
             reason = error
         else:
-            if found.stopped or np.isfinite(found.certificate.upper):
+            assert found is not None, "a method that ends has found something"
+            if found.cause in STOPS or np.isfinite(found.certificate.upper):
                 used = rung if best is None or found.certificate.upper < best.certificate.upper else used
                 best = found if best is None else _together(best, found)
-                if best.stopped or not run.prove or is_closed(best.certificate, run.tol):
+                if best.cause in STOPS or not run.prove or is_closed(best.certificate, run.tol):
                     break
                 notes.append(f"method {rung!r} left a gap of {best.certificate.relative_gap:.1e}")
                 continue
@@ -70,7 +77,7 @@ def climb(run: Run, method: str) -> tuple[str, Outcome]:
         failure = failure or reason
         logger.info("method %r failed: %s", rung, reason)
         notes.append(f"method {rung!r} failed ({reason})")
-        if problem.loss.regularised and run.time_left == 0:
+        if problem.loss.regularised and run.clock.expired:
             break
     if problem.loss.regularised:
         used, best = _with_constant(run, used, best, notes)
@@ -78,7 +85,7 @@ def climb(run: Run, method: str) -> tuple[str, Outcome]:
         raise failure or unmet(problem.loss.name, problem.bias)
     first, *rest = best.history
     note = "; ".join([*notes, first.note])
-    return used, replace(best, history=(replace(first, note=note), *rest))
+    yield used, replace(best, history=(replace(first, note=note), *rest))
 
 
 def is_closed(certificate: Certificate, tol: float) -> bool:
@@ -108,11 +115,14 @@ def _constant(run: Run, note: str) -> Outcome:
     problem = run.problem
     network = constant_network(best_constant(problem), problem.n_features, problem.negative_slope)
     if problem.loss.name in KNOWN:
-        bound = best_of_zero_cost(problem, run.time_left).bound(problem, run.time_left)
+        bound = best_of_zero_cost(problem, run.clock.left).bound(problem, run.clock.left)
     else:
         bound = bound_dual(problem, np.zeros(problem.n_samples), pricer_of(problem))
     certificate = certificate_of(problem, network, bound)
-    return Outcome(network, certificate, (Round(0, certificate.upper, certificate.lower, run.elapsed, note),))
+    row = Round(0, certificate.upper, certificate.lower, run.clock.elapsed, note)
+    complete = bound.priced is None or bound.priced.complete
+    cause = Cause.TIME if run.clock.expired else Cause.ROUNDING if complete else Cause.PROOF
+    return Outcome(network, certificate, (row,), cause)
 
 
 def _with_constant(run: Run, used: str, best: Outcome | None, notes: list[str]) -> tuple[str, Outcome]:
@@ -136,5 +146,5 @@ def _together(first: Outcome, second: Outcome) -> Outcome:
         better.network,
         bound.certificate.of(better.network),
         first.history + second.history,
-        first.stopped or second.stopped,
+        first.cause if first.cause in STOPS else second.cause,
     )

@@ -5,11 +5,11 @@ r"""The ways from a problem to a certified network: every cell, random cells, or
     line        Problem -> piecewise linear function -> Network, Certificate; for one input with free biases
     generate    Problem -> neurons <-> pricing of dual vectors -> Cells -> Program -> Solution -> Network, Certificate
 
-A method is a function from a run to an outcome and a line in `METHODS`.
+A method is a function that yields outcomes, of which the last is what it ends with, and a line in `METHODS`. Where it
+is interrupted, what it has yielded is not lost.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,9 +20,11 @@ from tqdm.auto import tqdm
 
 from cvxrelu.arrangement import bounding_rows, count_patterns, enumerate_patterns, sample_patterns
 from cvxrelu.backend import Solution, run_solver
-from cvxrelu.certificate import Certificate, certificate_of, certify_dual
+from cvxrelu.certificate import Certificate, DualBound, certificate_of, certify_dual, nothing_proven, prove_dual
+from cvxrelu.clock import Clock
 from cvxrelu.column_generation import GenerationRound, generate
-from cvxrelu.decode import NETWORK_RTOL, as_solution, decode, fewer_neurons
+from cvxrelu.decode import NETWORK_RTOL, as_solution, decode, fewer_neurons, plain_network
+from cvxrelu.endings import STOPS, Cause
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.function_space import fit_function, is_line_problem
 from cvxrelu.network import Network
@@ -48,6 +50,11 @@ SAMPLED_PATTERNS = (40, 1000)
 FINISHING_SIZE = 500_000
 # How the gap to reach is spent: on the rounds of column generation, and on leaving neurons out afterwards.
 LOOP_SHARE, REDUCTION_SHARE = 0.7, 0.25
+# Shares of the time left that the solver gets where decoding and a certificate follow, and the rounds of column
+# generation where their last network is to be improved.
+SOLVING_SHARE, ROUNDS_SHARE = 0.7, 0.85
+# Entries times neurons of a network up to which neurons are left out when time is short, some tenths of a second.
+QUICK_REDUCTION = 2e8
 
 
 @dataclass(frozen=True)
@@ -79,49 +86,47 @@ class Run:
 
     problem: Problem
     tol: float
-    time_limit: float | None
+    clock: Clock
     max_rounds: int | None
     solver: str
     n_jobs: int
     random_state: int | np.random.Generator | None
     progress: bool
-    started: float
     warm_start: Network | None = None
     prove: bool = True
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self.started
+    def solve_on(self, cells: Cells, share: float = 1.0) -> Solution:
+        """Solve the program of the problem on these cells, in the one or the other unit of its objective.
 
-    @property
-    def time_left(self) -> float | None:
-        """Seconds until the time limit, or None without one."""
-        return None if self.time_limit is None else max(self.time_limit - self.elapsed, 0.0)
-
-    @property
-    def deadline(self) -> float | None:
-        """Reading of the clock at the time limit, or None without one."""
-        return None if self.time_limit is None else self.started + self.time_limit
-
-    def solve_on(self, cells: Cells) -> Solution:
-        """Solve the program of the problem on these cells, in the one or the other unit of its objective."""
+        It gets a share of the time left.
+        """
+        clock = self.clock.share(share)
+        program = build_program(self.problem, cells)
         try:
-            return run_solver(build_program(self.problem, cells), self.solver, self.time_left)
+            return run_solver(program, self.solver, clock.left)
         except SolverError:
-            if not self.problem.loss.regularised or self.time_left == 0:
+            if not self.problem.loss.regularised or clock.expired:
                 raise
-            return run_solver(build_program(self.problem, cells, unit=1.0), self.solver, self.time_left)
+            return run_solver(build_program(self.problem, cells, unit=1.0), self.solver, clock.left)
+
+    def explain(self, cause: Cause) -> str:
+        """Return why the gap is open, in a sentence."""
+        return cause.explain(
+            time_limit=self.clock.limit,
+            max_rounds=self.max_rounds,
+            solver=self.solver,
+            n_features=self.problem.n_features,
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a method ends with; `stopped` says whether it was cut short."""
+    """What a method has come to; `cause` is what its gap is due to, if it is open."""
 
     network: Network
     certificate: Certificate
     history: tuple[Round, ...]
-    stopped: bool = False
+    cause: Cause
 
 
 def choose_method(problem: Problem) -> tuple[str, str]:
@@ -140,18 +145,18 @@ def choose_method(problem: Problem) -> tuple[str, str]:
     return method, reason
 
 
-def _enumerate(run: Run) -> Outcome:
+def _enumerate(run: Run) -> Iterator[Outcome]:
     """Solve on cells that cover all neurons."""
     problem = run.problem
     with _stages(run, 4) as stage:
         stage("enumerating patterns")
-        arrangement = enumerate_patterns(problem.X, problem.norm.has_bias, n_jobs=run.n_jobs)
+        arrangement = enumerate_patterns(problem.X, problem.norm.has_bias, n_jobs=run.n_jobs, time_limit=run.clock.left)
         cells = Cells(arrangement.to_bool(), arrangement.facets())
         covering = covering_cells(problem, cells, arrangement.classes.leaders)
-        return _solve_cells(run, stage, covering, len(cells), None)
+        yield from _solve_cells(run, stage, covering, len(cells), None)
 
 
-def _sample(run: Run) -> Outcome:
+def _sample(run: Run) -> Iterator[Outcome]:
     """Solve on random cells, which are then all that the certificate can speak of."""
     problem = run.problem
     with _stages(run, 4) as stage:
@@ -160,21 +165,34 @@ def _sample(run: Run) -> Outcome:
         patterns = sample_patterns(problem.X, count, bias=problem.norm.has_bias, random_state=run.random_state)
         if problem.norm.has_bias and not problem.loss.regularised:
             patterns = np.unique(np.vstack([patterns, _staircase(problem, run.random_state)]), axis=0)
-        return _solve_cells(run, stage, Cells(patterns, np.ones_like(patterns)), len(patterns), patterns)
+        yield from _solve_cells(run, stage, Cells(patterns, np.ones_like(patterns)), len(patterns), patterns)
 
 
 def _solve_cells(
     run: Run, stage: Callable[[str], None], cells: Cells, n_patterns: int, searched: BoolArray | None
-) -> Outcome:
+) -> Iterator[Outcome]:
     """Solve on the cells, decode, certify: the way of the data."""
+    problem = run.problem
     stage(f"solving, {len(cells)} cells")
-    solution = run.solve_on(cells)
-    stage("decoding")
-    network = with_least_weights(run.problem, decode(run.problem, solution, run.solve_on))
+    solution = run.solve_on(cells, SOLVING_SHARE)
+
+    def outcome(network: Network, bound: DualBound) -> Outcome:
+        certificate = certificate_of(problem, network, bound)
+        row = Round(
+            n_patterns, certificate.upper, certificate.lower, run.clock.elapsed, f"program on {len(cells)} cells"
+        )
+        complete = bound.priced is None or bound.priced.complete
+        cause = Cause.TIME if run.clock.expired else Cause.ROUNDING if solution.accurate else Cause.SOLVER
+        return Outcome(network, certificate, (row,), cause if complete or run.clock.expired else Cause.PROOF)
+
+    network = plain_network(problem, solution)
+    yield outcome(network, nothing_proven(problem))
+    if not run.clock.expired:
+        stage("decoding")
+        network = with_least_weights(problem, decode(problem, solution, run.solve_on, clock=run.clock))
+        yield outcome(network, nothing_proven(problem))
     stage("certifying")
-    certificate = certify_dual(run.problem, network, solution.dual, patterns=searched)
-    row = Round(n_patterns, certificate.upper, certificate.lower, run.elapsed, f"program on {len(cells)} cells")
-    return Outcome(network, certificate, (row,), stopped=run.time_left == 0)
+    yield outcome(network, prove_dual(problem, solution.dual, patterns=searched, time_limit=run.clock.left))
 
 
 def _staircase(problem: Problem, random_state: int | np.random.Generator | None) -> BoolArray:
@@ -185,18 +203,25 @@ def _staircase(problem: Problem, random_state: int | np.random.Generator | None)
     return np.vstack([above, ~above])
 
 
-def _generate(run: Run) -> Outcome:
+def _generate(run: Run) -> Iterator[Outcome]:
     """Solve on the neurons that pricing finds, and finish on their cells."""
     if not isinstance(run.problem.norm, Euclidean):
         raise InputError(
             f"method='generate' takes the Euclidean norm; use method='enumerate' for {run.problem.norm.name!r}."
         )
-    problem, history, stopped = run.problem, [], False
+    problem = run.problem
+    history: list[Round] = []
     best: GenerationRound | None = None
+
+    def outcome(state: GenerationRound, columns: int, note: str, exact: bool = True) -> Outcome:
+        certificate = certificate_of(problem, state.network, state.bound, exact=exact)
+        history.append(Round(columns, certificate.upper, certificate.lower, run.clock.elapsed, note))
+        return Outcome(state.network, certificate, tuple(history), state.cause)
+
     rounds = generate(
         problem,
         tol=LOOP_SHARE * run.tol,
-        deadline=run.deadline,
+        clock=run.clock.share(ROUNDS_SHARE),
         max_rounds=run.max_rounds,
         random_state=run.random_state,
         start=run.warm_start,
@@ -206,28 +231,28 @@ def _generate(run: Run) -> Outcome:
         try:
             for state in rounds:
                 # The last bound is the best bound; the last network need not be the best network.
-                best = state if best is None or state.upper <= best.upper else replace(best, bound=state.bound)
-                certificate = certificate_of(problem, best.network, best.bound, exact=False)
-                row = Round(state.columns, certificate.upper, certificate.lower, run.elapsed, "master and pricing")
-                history.append(row)
-                bar.set_description(f"round {len(history)}: relative gap {certificate.relative_gap:.1e}")
-                stopped = len(history) == run.max_rounds
+                improved = best is None or state.upper <= best.upper
+                best = state if improved else replace(best, bound=state.bound, cause=state.cause)
+                found = outcome(best, state.columns, "master and pricing", exact=False)
+                bar.set_description(f"round {len(history)}: relative gap {found.certificate.relative_gap:.1e}")
+                yield found
         except SolverError as error:
             # What was found before stands.
             if best is None or not np.isfinite(best.upper):
                 raise
             logger.info("the master failed in round %d: %s", len(history) + 1, error)
-        except KeyboardInterrupt:
-            stopped = True
-    if best is None:
-        raise KeyboardInterrupt("interrupted before the first round ended")
-    stopped = stopped or run.time_left == 0
-    network = fewer_neurons(problem, best.network) if stopped else _finish(run, best)
+    assert best is not None, "there is a first round"
+    network = _reduce(run, best) if best.cause in STOPS else _finish(run, best)
     if run.warm_start is not None and problem.objective(run.warm_start) < problem.objective(network):
         network = run.warm_start
-    certificate = certificate_of(problem, network, best.bound)
-    history.append(Round(network.n_neurons, certificate.upper, certificate.lower, run.elapsed, "fewest neurons"))
-    return Outcome(network, certificate, tuple(history), stopped)
+    yield outcome(replace(best, network=network), network.n_neurons, "fewest neurons")
+
+
+def _reduce(run: Run, state: GenerationRound) -> Network:
+    """Return a network with at most as many neurons as samples, if that takes little time or time is not short."""
+    network = state.network
+    quick = run.problem.n_samples * network.n_neurons**2 <= QUICK_REDUCTION
+    return fewer_neurons(run.problem, network) if quick or not run.clock.limited else network
 
 
 def _finish(run: Run, state: GenerationRound) -> Network:
@@ -237,14 +262,18 @@ def _finish(run: Run, state: GenerationRound) -> Network:
     """
     problem = run.problem
     solution = as_solution(problem, state.network, state.bound.dual)
-    reduced = decode(problem, solution, _refuse, max(NETWORK_RTOL, REDUCTION_SHARE * run.tol))
+    reduced = decode(problem, solution, _refuse, max(NETWORK_RTOL, REDUCTION_SHARE * run.tol), run.clock)
     candidates = [state.network, reduced]
     closed = problem.objective(reduced) * (1 - run.tol) <= state.bound.lower
-    if not closed and reduced.n_neurons and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
+    if (
+        not (closed or run.clock.expired)
+        and reduced.n_neurons
+        and solution.plus.size * problem.n_samples <= FINISHING_SIZE
+    ):
         patterns = as_solution(problem, reduced, state.bound.dual).cells.patterns
         cells = Cells(patterns, bounding_rows(problem.X, patterns, problem.norm.has_bias))
         try:
-            candidates.append(decode(problem, run.solve_on(cells), run.solve_on))
+            candidates.append(decode(problem, run.solve_on(cells), run.solve_on, clock=run.clock))
         except SolverError as error:
             logger.info("the program on the cells of the last neurons was not solved: %s", error)
     objectives = np.array([problem.objective(network) for network in candidates])
@@ -252,19 +281,20 @@ def _finish(run: Run, state: GenerationRound) -> Network:
     return min((candidates[k] for k in np.flatnonzero(as_good)), key=lambda network: network.n_neurons)
 
 
-def _line(run: Run) -> Outcome:
+def _line(run: Run) -> Iterator[Outcome]:
     """Solve for the function values at the data (one input, free biases)."""
     problem = run.problem
     if not is_line_problem(problem):
         raise InputError("method='line' takes one input, bias='free' and the Euclidean norm; use method='auto'.")
     with _stages(run, 2) as stage:
         stage("fitting the function")
-        fitted = fit_function(problem, run.solver, run.time_left)
+        fitted = fit_function(problem, run.solver, run.clock.left)
         network = fitted.function.to_network(problem.negative_slope)
         stage("certifying")
         certificate = certify_dual(problem, network, fitted.dual)
-    row = Round(network.n_neurons, certificate.upper, certificate.lower, run.elapsed, "program in the function values")
-    return Outcome(network, certificate, (row,))
+    note = "program in the function values"
+    row = Round(network.n_neurons, certificate.upper, certificate.lower, run.clock.elapsed, note)
+    yield Outcome(network, certificate, (row,), Cause.TIME if run.clock.expired else Cause.SOLVER)
 
 
 def _refuse(cells: Cells) -> Solution:
@@ -283,7 +313,7 @@ def _stages(run: Run, count: int) -> Iterator[Callable[[str], None]]:
         yield stage
 
 
-METHODS: dict[str, Callable[[Run], Outcome]] = {
+METHODS: dict[str, Callable[[Run], Iterator[Outcome]]] = {
     "enumerate": _enumerate,
     "generate": _generate,
     "line": _line,

@@ -8,7 +8,6 @@ the two inequalities that say that f(alpha) is best for alpha and f(beta) for be
 (alpha - beta) (cost(f(alpha)) - cost(f(beta))) <= 0.
 """
 
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.certificate import certificate_of
-from cvxrelu.errors import InputError
+from cvxrelu.clock import Clock
+from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.methods import Round
 from cvxrelu.problem import Problem
@@ -125,6 +125,8 @@ def path(
         If the loss has no alpha, or an argument is out of range.
     SolverError
         If the solver fails.
+    Interrupted
+        At Ctrl-C; its `path` holds what is finished, and its `fit` the best network for the next alpha.
 
     Warns
     -----
@@ -147,12 +149,19 @@ def path(
     constant = best_of_zero_cost(problem, time_limit)
     strengths = _checked(alphas) if alphas is not None else alpha_grid(constant.alpha_max, n_alphas, eps)
     fits: list[Fit] = []
-    for alpha in strengths:
-        at_alpha = replace(problem, alpha=float(alpha))
-        fit = _constant_fit(at_alpha, constant, time_limit) if alpha >= constant.alpha_max else None
-        if fit is None:
-            fit = solve(at_alpha, warm_start=fits[-1].network if fits else None, **options)
-        fits.append(fit)
+    try:
+        for alpha in strengths:
+            at_alpha = replace(problem, alpha=float(alpha))
+            fit = _constant_fit(at_alpha, constant, time_limit) if alpha >= constant.alpha_max else None
+            if fit is None:
+                fit = solve(at_alpha, warm_start=fits[-1].network if fits else None, **options)
+            fits.append(fit)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(
+            f"Interrupted after {len(fits)} of {len(strengths)} alphas; .path holds their fits.",
+            (*fits, *getattr(interrupt, "fits", ())),
+            Path(problem, constant.alpha_max, strengths[: len(fits)], tuple(fits)),
+        ) from None
     return Path(problem, constant.alpha_max, strengths, tuple(fits))
 
 
@@ -200,9 +209,9 @@ def _checked(alphas: ArrayLike) -> Array:
 
 def _constant_fit(problem: Problem, constant: ZeroCost, time_limit: float | None) -> Fit | None:
     """Return the fit with the constant, or None if it is not proven to be optimal."""
-    started = time.perf_counter()
+    clock = Clock()
     certificate = certificate_of(problem, constant.network, constant.bound(problem, time_limit))
     if certificate.gap > CONSTANT_RTOL * certificate.upper:
         return None
-    row = Round(0, certificate.upper, certificate.lower, time.perf_counter() - started, "best network of zero cost")
+    row = Round(0, certificate.upper, certificate.lower, clock.elapsed, "best network of zero cost")
     return Fit(problem, constant.network, certificate, Status.OPTIMAL, (row,), "constant")

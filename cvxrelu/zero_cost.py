@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from cvxrelu.certificate import DualBound, bound_dual, pricer_of
+from cvxrelu.clock import Clock
 from cvxrelu.errors import AccuracyWarning, InputError, SolverError
 from cvxrelu.network import Network, constant_network, leaky_relu
 from cvxrelu.pricing import NormPricer, Priced, Pricer
@@ -95,7 +96,7 @@ class ZeroCost:
         assert problem.alpha is not None, "a regularised loss always has alpha"
         pricer = pricer_of(problem)
         limit = problem.n_samples * problem.alpha
-        return bound_dual(problem, self.dual, partial(_search, pricer, time_limit=time_limit, threshold=limit))
+        return bound_dual(problem, self.dual, partial(_search, pricer, clock=Clock(time_limit), threshold=limit))
 
 
 def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
@@ -158,7 +159,7 @@ def best_of_zero_cost(problem: Problem, time_limit: float | None = None) -> Zero
     network, dual = constant_network(constant, problem.n_features, problem.negative_slope), _dual_at(problem, constant)
     if not dual.any():
         return ZeroCost(network, dual, None, complete=True)
-    search = partial(_search, pricer, time_limit=time_limit)
+    search = partial(_search, pricer, clock=Clock(time_limit))
     priced = search(dual)
     found = ZeroCost(network, dual, priced, priced.complete, ROUNDING * pricer.size(dual))
     if name == "hinge" and larger and found.alpha_max > 0:
@@ -209,10 +210,10 @@ def bound_by_size(problem: Problem) -> float:
     return pricer_of(problem).size(_dual_at(problem, best_constant(problem)))
 
 
-def _search(pricer: Pricer | NormPricer, v: Array, time_limit: float | None, threshold: float | None = None) -> Priced:
+def _search(pricer: Pricer | NormPricer, v: Array, clock: Clock, threshold: float | None = None) -> Priced:
     """Bound gamma(v) by exhaustive search, within limits."""
-    nodes = NODE_LIMIT if time_limit is None else None
-    return pricer(v, tol=ACCURACY / 4, threshold=threshold, time_limit=time_limit, node_limit=nodes)
+    nodes = None if clock.limited else NODE_LIMIT
+    return pricer(v, tol=ACCURACY / 4, threshold=threshold, time_limit=clock.left, node_limit=nodes)
 
 
 def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost, larger: float) -> ZeroCost:
@@ -221,6 +222,7 @@ def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost,
     assert priced is not None, "no vector of the face is zero"
     unit, columns, accuracy, lower = priced.upper, np.empty((problem.n_samples, 0)), COARSEST, 0.0
     pricer: Pricer | NormPricer = search.args[0]
+    clock: Clock = search.keywords["clock"]
     for _ in range(MAX_ROUNDS):
         outputs = leaky_relu(problem.X @ priced.W.T + priced.b, problem.negative_slope)
         # v sums to zero, so constants may be taken from the outputs; the rounding that they cause goes with them.
@@ -230,7 +232,7 @@ def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost,
         dual = problem.loss.repair(cut.vector, problem.y, True)
         priced, cut_short = None, False
         if isinstance(pricer, Pricer) and not pricer.sweeps:
-            priced = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=rng)
+            priced = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=rng, time_limit=clock.left)
         if priced is None or priced.value <= lower * (1 + ACCURACY / 2):
             priced = search(dual)
             cut_short = not priced.complete
@@ -240,7 +242,7 @@ def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost,
         if best.priced.upper <= lower * (1 + ACCURACY) + ACCURACY**2 * unit:
             return replace(best, complete=True)
         excess = (priced.value - lower) / unit
-        if cut_short or (accuracy <= FINEST and excess <= FINEST):
+        if cut_short or clock.expired or (accuracy <= FINEST and excess <= FINEST):
             break
         accuracy = float(np.clip(SHARE * excess, FINEST, accuracy))
     return best

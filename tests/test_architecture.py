@@ -11,8 +11,8 @@ ROOT = Path(cvxrelu.__file__).parent
 
 # Each row may import the rows above it, and `also`; what proves a result never sees what produced it.
 LAYERS = [
-    {"compiled", "errors"},
-    {"caratheodory", "files", "lengths", "span", "validation", "wording"},
+    {"clock", "compiled", "endings", "errors"},
+    {"caratheodory", "files", "lengths", "parallel", "solvers", "span", "validation", "wording"},
     {"powers"},
     {"losses", "norms"},
     {"network"},

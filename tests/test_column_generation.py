@@ -285,10 +285,11 @@ def test_keyboard_interrupt_loses_nothing(monkeypatch, calls, where, loss):
     owner, name = {"master": (column_generation, "solve_master"), "search": (Pricer, "__call__")}[where]
     with monkeypatch.context() as patched:
         interrupt(patched, owner, name, calls)
-        with pytest.warns(cr.AccuracyWarning, match="stopped"):
-            fit = cr.solve(problem, "generate", random_state=0)
+        with pytest.raises(cr.Interrupted, match=r"\.fit is the best network so far") as caught:
+            cr.solve(problem, "generate", random_state=0)
+    fit = caught.value.fit
     assert fit.status is cr.Status.STOPPED
-    assert len(fit.history) == calls + 1
+    assert len(fit.history) == calls
     whole = cr.solve(problem, "generate", random_state=0)
     assert_weak_duality(fit, whole.certificate.lower, whole.objective)
     np.testing.assert_allclose(problem.objective(fit.network), fit.objective)
@@ -300,16 +301,18 @@ def test_keyboard_interrupt_during_ascent(monkeypatch, calls):
     with monkeypatch.context() as patched:
         # The starting columns take the first ascent.
         interrupt(patched, Pricer, "ascend", calls + 1)
-        with pytest.warns(cr.AccuracyWarning, match="stopped"):
-            fit = cr.solve(problem, "generate", random_state=0)
-    assert len(fit.history) == calls + 1
+        with pytest.raises(cr.Interrupted) as caught:
+            cr.solve(problem, "generate", random_state=0)
+    fit = caught.value.fit
+    assert len(fit.history) == calls
     assert_weak_duality(fit, *optimum(problem))
 
 
 def test_keyboard_interrupt_before_anything_was_found(monkeypatch):
     interrupt(monkeypatch, column_generation, "solve_master", 0)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(cr.Interrupted, match="before a network was found") as caught:
         cr.solve(make_problem(), "generate")
+    assert caught.value.fit is None
 
 
 @pytest.mark.parametrize(
@@ -320,7 +323,7 @@ def test_time_limit(loss, n_samples, n_features, limit):
     cr.solve(make_problem(loss, 5, n_features), "generate")
     fit = assert_stopped(problem, time_limit=limit)
     assert np.isfinite(fit.objective)
-    # The round under way is finished, and a last bound found; nothing more.
+    # A round that does not fit in what is left is not begun, and a last bound is found; nothing more.
     assert fit.history[-1].seconds < limit + 10
 
 

@@ -6,7 +6,7 @@ is its complement.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,8 @@ from cvxrelu.arrangement.packing import bytes_per_pattern, pack_patterns, unpack
 from cvxrelu.arrangement.parallel_rows import ParallelClasses, classes_of_rows
 from cvxrelu.arrangement.stream import rebatch, stream_batches
 from cvxrelu.arrangement.witnesses import witnesses_of_batch
+from cvxrelu.clock import Clock
+from cvxrelu.errors import SolverError
 from cvxrelu.validation import as_count, as_jobs, as_matrix
 
 __all__ = ["Arrangement", "enumerate_patterns"]
@@ -47,6 +49,8 @@ class Arrangement:
         Number of joblib workers.
     progress : bool
         Whether long runs show a progress bar.
+    clock : Clock
+        Once it has expired, enumerating raises an error.
 
     Examples
     --------
@@ -60,6 +64,7 @@ class Arrangement:
     max_memory: int
     n_jobs: int = 1
     progress: bool = False
+    clock: Clock = field(default_factory=Clock)
 
     @property
     def n_samples(self) -> int:
@@ -146,6 +151,7 @@ class Arrangement:
             for batch in stream_batches(self._flag, self.n_jobs, tops):
                 count += len(batch.patterns)
                 bar.update(len(batch.patterns))
+                self._keep_time()
                 yield batch
         self.__dict__["_half_length"] = count
 
@@ -255,7 +261,7 @@ class Arrangement:
         if not self.classes.n_classes:
             return np.zeros((1, self.n_samples), dtype=np.bool_)
         parts = (batch.patterns for batch in self._batches())
-        half = facets_by_flips(np.concatenate(list(parts)), self.classes.n_classes)
+        half = facets_by_flips(np.concatenate(list(parts)), self.classes.n_classes, self._keep_time)
         facets = np.zeros((2 * len(half), self.n_samples), dtype=np.bool_)
         facets[: len(half), self.classes.leaders] = half
         facets[len(half) :, self.classes.leaders] = half
@@ -287,6 +293,13 @@ class Arrangement:
         points = np.concatenate(parts)
         return np.concatenate([points, -points]) if self.classes.n_classes else points
 
+    def _keep_time(self) -> None:
+        if self.clock.expired:
+            raise SolverError(
+                f"time_limit={self.clock.limit:g} ended before all sign patterns, up to {2 * self.half_bound:,}, were "
+                "enumerated; use method='generate', which needs only a few of them, or a longer time_limit."
+            )
+
     def _refuse(self, what: str, bytes_each: int) -> None:
         halves = 2 if self.classes.n_classes else 1
         refuse_if_too_large(what, halves * self.half_bound, bytes_each, self.max_memory)
@@ -299,6 +312,7 @@ def enumerate_patterns(
     max_memory: float | None = None,
     n_jobs: int = 1,
     progress: bool = False,
+    time_limit: float | None = None,
 ) -> Arrangement:
     """Prepare the exact enumeration of all sign patterns of a point set by hyperplanes.
 
@@ -318,6 +332,8 @@ def enumerate_patterns(
         Number of joblib workers; -1 uses every core.
     progress : bool, default False
         Show a progress bar.
+    time_limit : float or None, default None
+        Seconds from now after which enumerating raises a SolverError.
 
     Returns
     -------
@@ -336,4 +352,5 @@ def enumerate_patterns(
     (8, (8, 3))
     """
     points = as_matrix(X)
-    return Arrangement(points, bool(bias), check_max_memory(max_memory), as_jobs(n_jobs), bool(progress))
+    memory = check_max_memory(max_memory)
+    return Arrangement(points, bool(bias), memory, as_jobs(n_jobs), bool(progress), Clock(time_limit))

@@ -9,6 +9,8 @@ each set bit, so that flipping a hyperplane changes h(s) by a constant. A hit is
 patterns themselves, and keys under which two patterns collide are drawn again, so the answer is exact.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,7 @@ _HASH_SEED = 1975
 _LOOKUPS_PER_CALL = 2**21
 
 
-def facets_by_flips(half: NDArray[np.uint8], n: int) -> NDArray[np.bool_]:
+def facets_by_flips(half: NDArray[np.uint8], n: int, pause: Callable[[], object] = lambda: None) -> NDArray[np.bool_]:
     """Find the facets of each cell of a complete arrangement of distinct hyperplanes.
 
     Parameters
@@ -30,6 +32,8 @@ def facets_by_flips(half: NDArray[np.uint8], n: int) -> NDArray[np.bool_]:
         One pattern of each opposite pair, each once, that with the first hyperplane positive.
     n : int
         Number of hyperplanes, at least 1.
+    pause : callable, optional
+        Called several times a second; it may raise.
 
     Returns
     -------
@@ -58,6 +62,7 @@ def facets_by_flips(half: NDArray[np.uint8], n: int) -> NDArray[np.bool_]:
     facets = np.zeros((len(half), n), dtype=np.bool_)
     step = max(1, _LOOKUPS_PER_CALL // n)
     for start in range(0, len(half), step):
+        pause()
         _look_up(half, hashes, table, flips, changes, start, facets[start : start + step])
     return facets
 

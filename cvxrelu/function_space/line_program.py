@@ -9,7 +9,6 @@ A interpolates linearly between the nodes, which include the outermost data poin
 this is the problem itself; with fewer, a restriction of it.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import cvxpy as cp
@@ -17,11 +16,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from cvxrelu.backend import SOLVER_OPTIONS, TIME_LIMIT_OPTION, USABLE, check_solver
+from cvxrelu.clock import Clock
 from cvxrelu.errors import SolverError
 from cvxrelu.function_space.cost import Rates, excess
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import Scaling
+from cvxrelu.solvers import SOLVER_OPTIONS, USABLE, check_solver, run_model
 
 __all__ = ["LineSolution", "solve_on_nodes"]
 
@@ -151,24 +151,12 @@ def _build(problem: Problem, scaling: Scaling, rates: Rates, A: sp.csr_array, ga
 
 def _run(model: _Model, name: str, time_limit: float | None) -> None:
     """Solve a model in place, or raise."""
-    limit = {}
-    if time_limit is not None and name in TIME_LIMIT_OPTION:
-        limit[TIME_LIMIT_OPTION[name]] = max(time_limit, 0.01)
-    usual = SOLVER_OPTIONS.get(name, ({},))
-    with warnings.catch_warnings():
-        # As in `backend`: inaccuracy is measured by the certificate, and reported from there.
-        warnings.simplefilter("ignore")
-        failure = None
-        for options in (*PRECISE_OPTIONS.get(name, ()), *usual):
-            try:
-                model.problem.solve(solver=name, **options, **limit)
-                break
-            except (cp.SolverError, ValueError, ArithmeticError) as error:
-                failure = error
-        else:
-            raise SolverError(
-                f"{name} failed on this problem ({failure}); try another solver, for example solver='CLARABEL'."
-            ) from failure
+    attempts = (*PRECISE_OPTIONS.get(name, ()), *SOLVER_OPTIONS.get(name, ({},)))
+    failure = run_model(model.problem, name, attempts, Clock(time_limit))
+    if failure is not None:
+        raise SolverError(
+            f"{name} failed on this problem ({failure}); try another solver, for example solver='CLARABEL'."
+        ) from failure
     found = [np.asarray(v, dtype=float) for v in (model.predictions.value, model.link.dual_value)]
     if model.problem.status not in USABLE or not all(np.isfinite(values).all() for values in found):
         raise SolverError(

@@ -18,7 +18,6 @@ includes the rounding of p, which grows with the condition of M. Singular values
 largest are taken for zero.
 """
 
-import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +26,7 @@ import scipy.optimize
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.arrangement import enumerate_patterns
+from cvxrelu.clock import Clock
 from cvxrelu.lengths import shifted
 from cvxrelu.norms import RANK_RTOL, CellCoordinates, Norm
 from cvxrelu.powers import shift_down, shift_up, unit
@@ -154,7 +154,7 @@ class NormPricer:
         The parameters are those of `cvxrelu.pricing.Pricer`; a node is a cell. The neurons in the result have unit cost
         in their closed cells.
         """
-        started = time.monotonic()
+        clock = Clock(time_limit)
         v, exponent = unit(v)
         bounds = self._unconstrained(v)
         order = np.argsort(-bounds, kind="stable")
@@ -164,8 +164,7 @@ class NormPricer:
         for cell in order:
             if bounds[cell] <= max(best * (1 + tol / 2), enough):
                 break
-            late = time_limit is not None and time.monotonic() - started >= time_limit
-            if late or (node_limit is not None and done >= node_limit):
+            if clock.expired or (node_limit is not None and done >= node_limit):
                 stopped = True
                 break
             solved = [self._solve(cell, sign * v) for sign in (1.0, -1.0)]

@@ -12,13 +12,13 @@ take the best of them, and the starts that are given, to maxima. The best of the
 Every start goes up on one side: for the score or for its negative.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cvxrelu.clock import Clock
 from cvxrelu.errors import InputError
 from cvxrelu.lengths import shifted
 from cvxrelu.pricing.climb import best_biases, climb
@@ -143,7 +143,7 @@ def march(score: Score, sides: Array, starts: Array, lengths: Array) -> Array:
     return reached
 
 
-def ascend(points: Points, weights: Weights, given: Array, random: Array, stop: Callable[[], bool]) -> Priced:
+def ascend(points: Points, weights: Weights, given: Array, random: Array, clock: Clock) -> Priced:
     """Go up from all starts, and return the neurons reached that are not almost the same.
 
     Parameters
@@ -153,8 +153,8 @@ def ascend(points: Points, weights: Weights, given: Array, random: Array, stop: 
     given, random : (k, d + 1)
         Rows (w, b) in the centred coordinates. Given ones go up on the side of their score, random ones on both. In
         free mode they begin with the better of their own bias and the best one for w.
-    stop : callable
-        Asked between batches; once true, what has been reached is returned.
+    clock : Clock
+        Looked at between batches; once it has expired, what has been reached is returned.
     """
     score = Score.of(points, weights)
     few = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MANY_CLIMBS))
@@ -164,13 +164,13 @@ def ascend(points: Points, weights: Weights, given: Array, random: Array, stop: 
     sides = np.resize([1.0, -1.0], len(random))
 
     rough, around = score.rough(), slice(len(random) // 2)
-    scouts = _Reached.by_march(score, sides, random, LONG, stop, rough)
-    neighbours = _Reached.by_march(score, given_sides[around], given[around], AROUND, stop, rough)
+    scouts = _Reached.by_march(score, sides, random, LONG, clock, rough)
+    neighbours = _Reached.by_march(score, given_sides[around], given[around], AROUND, clock, rough)
     good = np.concatenate([given, neighbours.neurons, scouts.neurons])
     good_sides = np.concatenate([given_sides, neighbours.sides, scouts.sides])
-    found = _Reached.by_march(score, good_sides, good, SHORT, stop)
+    found = _Reached.by_march(score, good_sides, good, SHORT, clock)
     for k, side in enumerate(found.sides[:most]):
-        if stop():
+        if clock.expired:
             break
         climb(score.Z, side * score.c, side * score.linear, score.normed, found.neurons[k : k + 1])
     columns = _Reached.best(score, found.sides, found.neurons).neurons
@@ -198,14 +198,14 @@ class _Reached:
         sides: Array,
         starts: Array,
         lengths: Array,
-        stop: Callable[[], bool],
+        clock: Clock,
         guide: Score | None = None,
     ) -> "_Reached":
         """March in batches, led by a guide if there is one; starts that are not reached in time stay where they are."""
         neurons = _unit(starts, score.normed)
         size = int(np.clip(BATCH_SIZE // len(score.Z), 1, LARGEST_BATCH))
         for begin in range(0, len(neurons), size):
-            if stop():
+            if clock.expired:
                 break
             batch = slice(begin, begin + size)
             begun = _with_best_biases(score, sides[batch], neurons[batch])

@@ -7,12 +7,12 @@ gamma(v) is small enough, so an upper bound on gamma is what turns v into a proo
 maximising neurons are the columns that column generation adds.
 """
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cvxrelu.clock import Clock
 from cvxrelu.errors import InputError
 from cvxrelu.powers import shift_up
 from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts, random_starts
@@ -73,11 +73,10 @@ class Pricer:
             If v is unusable.
         """
         weights = self.points.weigh(v)
-        start = time.monotonic()
+        clock = Clock(time_limit)
 
         def stop(nodes: int) -> bool:
-            late = time_limit is not None and time.monotonic() - start >= time_limit
-            return late or (node_limit is not None and nodes >= node_limit)
+            return clock.expired or (node_limit is not None and nodes >= node_limit)
 
         return self.prepared.search(weights, Search(tol, threshold, stop))
 
@@ -133,13 +132,9 @@ class Pricer:
         5.0
         """
         weights = self.points.weigh(v)
-        start = time.monotonic()
-
-        def stop() -> bool:
-            return time_limit is not None and time.monotonic() - start >= time_limit
-
+        clock = Clock(time_limit)
         given = given_starts(self.points, np.empty((0, self.points.X.shape[1] + 1)) if starts is None else starts)
-        return ascend(self.points, weights, given, random_starts(self.points, n_starts, random_state), stop)
+        return ascend(self.points, weights, given, random_starts(self.points, n_starts, random_state), clock)
 
 
 def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto") -> Pricer:
@@ -210,6 +205,7 @@ def price_cells(
     facets: ArrayLike | None = None,
     tol: float = 1e-9,
     threshold: float | None = None,
+    time_limit: float | None = None,
 ) -> Priced:
     """Bound the scores of the unit neurons whose sign pattern on X is among `patterns`.
 
@@ -223,7 +219,7 @@ def price_cells(
         True where the pre-activation is not negative.
     facets : array_like of bool, shape (n_patterns, n_samples), optional
         The rows that bound each cell, to save time.
-    bias, negative_slope, tol, threshold
+    bias, negative_slope, tol, threshold, time_limit
         As in `price`.
 
     Raises
@@ -238,4 +234,6 @@ def price_cells(
     1.0
     """
     points = Points.prepare(X, bias, negative_slope)
-    return cell_search(points, points.weigh(v), patterns, facets=facets, tol=tol, threshold=threshold)
+    clock = Clock(time_limit)
+    options = {"facets": facets, "tol": tol, "threshold": threshold, "stop": lambda _: clock.expired}
+    return cell_search(points, points.weigh(v), patterns, **options)

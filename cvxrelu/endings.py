@@ -1,0 +1,37 @@
+"""Why a search ended before its gap closed, in a sentence that names what helps."""
+
+from enum import Enum
+
+__all__ = ["STOPS", "Cause"]
+
+
+class Cause(Enum):
+    """What an open gap is due to; `explain` fills in the options of the call."""
+
+    TIME = (
+        "The search was stopped by time_limit={time_limit:g}; give it longer, from here on with warm_start=fit.network."
+    )
+    ROUNDS = "The search was stopped by max_rounds={max_rounds}; allow more, from here on with warm_start=fit.network."
+    KEYBOARD = "The search was stopped by the keyboard; go on from here with warm_start=fit.network."
+    PROOF_TIME = (
+        "The proof was stopped by time_limit={time_limit:g}, not the fit: no local search improves the network, and "
+        "that no other is better is proven by branch and bound over neurons of {n_features} features, which takes "
+        "long in many dimensions; give it longer, or leave it out with prove=False."
+    )
+    PROOF = (
+        "No local search improves the network; that no other is better is proven by branch and bound over neurons of "
+        "{n_features} features, which was stopped after a fixed number of steps; let it use all the time you have "
+        "with time_limit=seconds, or leave it out with prove=False."
+    )
+    SOLVER = "{solver} ended short of its accuracy; try another solver, or a larger tol."
+    ROUNDING = (
+        "Rounding keeps the gap open: neither bound improves any more; rescale the data, or ask for a larger tol."
+    )
+
+    def explain(self, **options: object) -> str:
+        """Return the sentence for these options of `solve`."""
+        return self.value.format(**options)
+
+
+STOPS = (Cause.TIME, Cause.ROUNDS, Cause.KEYBOARD, Cause.PROOF_TIME)
+"""What the caller asked for, or had to: not something that went wrong."""

@@ -1,0 +1,36 @@
+"""Independent tasks on the workers of joblib, which end with the caller."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from joblib import Parallel
+
+__all__ = ["results_of"]
+
+
+def results_of(tasks: Iterable[Any], n_jobs: int) -> Iterator[Any]:
+    """Yield the results of delayed tasks in their order, each as soon as it is there.
+
+    Parameters
+    ----------
+    tasks : iterable
+        What `joblib.delayed` makes.
+    n_jobs : int
+        Workers, as in joblib; a single one is this process.
+
+    Yields
+    ------
+    object
+        One result a task. If the caller is interrupted, so are the workers.
+
+    Examples
+    --------
+    >>> from joblib import delayed
+    >>> list(results_of((delayed(abs)(k) for k in (-1, 2)), 1))
+    [1, 2]
+    """
+    results: Any = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    try:
+        yield from results
+    finally:
+        results.close()

@@ -1,0 +1,199 @@
+"""Ctrl-C stops the program, and time limits hold; nothing that was found is lost."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu import __main__ as command_line
+from cvxrelu import decode, estimators, estimators_cv, methods, regularisation_path, solvers
+from cvxrelu.clock import Clock
+
+X = np.random.default_rng(0).standard_normal((12, 2))
+Y = np.abs(X[:, 0]) - X[:, 1] ** 2
+PROBLEM = cr.Problem(X, Y, loss="squared", alpha=0.01)
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def interrupt_after(original, calls):
+    """Return a function that works so many times, and is then interrupted."""
+    left = iter(range(calls))
+
+    def wrapper(*arguments, **options):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    return wrapper
+
+
+def interrupted(call):
+    with pytest.raises(cr.Interrupted) as caught:
+        call()
+    assert isinstance(caught.value, KeyboardInterrupt)
+    return caught.value
+
+
+@pytest.mark.parametrize("method", ["enumerate", "sample"])
+@pytest.mark.parametrize("stage", ["decode", "prove_dual"])
+def test_what_the_solver_found_is_kept(monkeypatch, method, stage):
+    whole = cr.solve(PROBLEM, method, random_state=0)
+    monkeypatch.setattr(methods, stage, interrupt)
+    fit = interrupted(lambda: cr.solve(PROBLEM, method, random_state=0)).fit
+    assert fit.status is cr.Status.STOPPED
+    assert fit.certificate.lower == 0
+    np.testing.assert_allclose(PROBLEM.objective(fit.network), fit.objective)
+    np.testing.assert_allclose(fit.objective, whole.objective, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["enumerate", "sample"])
+def test_nothing_found_yet(monkeypatch, method):
+    monkeypatch.setattr(methods, "run_solver", interrupt)
+    error = interrupted(lambda: cr.solve(PROBLEM, method))
+    assert error.fit is None
+    assert "before a network was found" in str(error)
+
+
+def test_interrupted_survives_the_way_from_a_worker(monkeypatch):
+    monkeypatch.setattr(methods, "prove_dual", interrupt)
+    error = interrupted(lambda: cr.solve(PROBLEM, "enumerate"))
+    copy = pickle.loads(pickle.dumps(error))
+    assert str(copy) == str(error)
+    assert copy.fit.network == error.fit.network
+
+
+def test_path_keeps_what_is_finished(monkeypatch):
+    alphas = [0.1, 0.03, 0.01, 0.003]
+    whole = cr.path(PROBLEM, alphas, random_state=0)
+    monkeypatch.setattr(regularisation_path, "solve", interrupt_after(cr.solve, 2))
+    error = interrupted(lambda: cr.path(PROBLEM, alphas, random_state=0))
+    done = len(error.path.fits)
+    assert 2 <= done < len(alphas)
+    np.testing.assert_array_equal(error.path.objectives, whole.objectives[:done])
+    assert error.fit is error.path.fits[-1]
+
+
+def test_estimators_are_left_with_what_was_found(monkeypatch):
+    monkeypatch.setattr(methods, "prove_dual", interrupt)
+    model = cr.ReLURegressor(alpha=0.01, method="enumerate")
+    error = interrupted(lambda: model.fit(X, Y))
+    assert model.fit_ is error.fit
+    np.testing.assert_array_equal(model.predict(X), error.fit.predict(X))
+
+
+def test_classes_that_are_finished_are_kept(monkeypatch):
+    monkeypatch.setattr(estimators, "solve", interrupt_after(cr.solve, 2))
+    model = cr.ReLUClassifier(method="enumerate")
+    error = interrupted(lambda: model.fit(X[:9], np.repeat([0, 1, 2], 3)))
+    assert len(error.fits) == 2
+    assert not hasattr(model, "fits_")
+
+
+def test_cross_validation_stops(monkeypatch):
+    monkeypatch.setattr(estimators_cv, "path", interrupt_after(cr.path, 1))
+    error = interrupted(lambda: cr.ReLURegressorCV(alphas=[0.1], cv=3).fit(X, Y))
+    assert "after 1 of 3 folds" in str(error)
+
+
+@pytest.mark.parametrize("output", [True, False])
+def test_command_line(monkeypatch, tmp_path, capsys, output):
+    data, network = tmp_path / "data.csv", tmp_path / "net.npz"
+    data.write_text("a,b,y\n" + "\n".join(",".join(map(str, row)) for row in np.column_stack([X, Y])))
+    monkeypatch.setattr(methods, "prove_dual", interrupt)
+    arguments = ["fit", str(data), "--target", "y", "--alpha", "0.01", "--method", "enumerate"]
+    code = command_line.main([*arguments, "--output", str(network)] if output else arguments)
+    assert code == 130
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "interrupted; the best network so far" in line
+    assert (str(network) in line) == output
+    assert network.exists() == output
+
+
+@pytest.mark.parametrize("solver", ["ECOS", "SCS"])
+def test_solvers_that_catch_the_signal_say_so(monkeypatch, solver):
+    key, code = solvers.INTERRUPT_CODE[solver]
+    chain = type("Chain", (), {"solve_via_data": lambda *_, **__: {"info": {key: code}}})
+    with pytest.raises(KeyboardInterrupt):
+        solvers._run(None, solver, {}, chain(), {})
+
+
+SCRIPT = """
+import sys, warnings
+import numpy as np, cvxrelu as cr
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+X, y = rng.standard_normal((300, 8)), rng.standard_normal(300)
+work = {
+    "generate": lambda: cr.solve(cr.Problem(X, y, loss="squared", alpha=1e-3), "generate"),
+    "sample": lambda: cr.solve(cr.Problem(X, y, loss="squared", alpha=1e-3), "sample"),
+    "workers": lambda: cr.ReLURegressorCV(alphas=[1e-3], cv=4, n_jobs=2).fit(X, y),
+}[sys.argv[1]]
+print("begun", flush=True)
+for _ in range(100):
+    work()
+"""
+
+
+@pytest.mark.parametrize(("work", "wait"), [("generate", 1.0), ("sample", 1.5), ("workers", 2.5)])
+def test_a_signal_ends_the_program(tmp_path, work, wait):
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(SCRIPT))
+    process = subprocess.Popen(
+        [sys.executable, str(script), work], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    time.sleep(wait)
+    process.send_signal(signal.SIGINT)
+    try:
+        errors = process.communicate(timeout=60)[1].decode()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "cvxrelu.errors.Interrupted" in errors, errors
+    assert process.returncode != 0
+    for _ in range(100):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return  # The workers have gone, too.
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    pytest.fail("workers are left behind")
+
+
+def test_clock():
+    clock = Clock(1000.0)
+    assert 0 <= clock.elapsed < 1000
+    assert clock.limited
+    assert not clock.expired
+    assert clock.share(0.1).left <= 100
+    assert not Clock().limited
+    assert Clock(np.inf).left == np.inf
+    assert Clock(0.0).expired
+
+
+def test_enumeration_keeps_its_time():
+    with pytest.raises(cr.SolverError, match="time_limit=1e-09 ended before all sign patterns"):
+        cr.enumerate_patterns(X, time_limit=1e-9).to_bool()
+
+
+def test_decoding_stops_in_time(monkeypatch):
+    """Once time is up the first network is taken, whatever it is."""
+    problem = cr.Problem(X, Y, loss="interpolation")
+    solution = decode.as_solution(problem, cr.solve(problem, "enumerate").network, np.zeros(len(X)))
+    networks = []
+    original = decode._proposals
+    monkeypatch.setattr(decode, "_proposals", lambda *args: (networks.append(n) or n for n in original(*args)))
+    decode.decode(problem, solution, lambda cells: solution, clock=Clock(0.0))
+    assert len(networks) == 1
