@@ -1,12 +1,13 @@
 r"""Methods against each other: every network scored by one objective, and held against one proven bound.
 
-    excess of a network = objective / least objective that any method found - 1
+    excess of a network = objective / least objective that any method ever found - 1
     proven gap          = 1 - largest lower bound that was proven / objective
 
 `benchmarks.suite` has the problems and `benchmarks.contenders` the methods. A method is believed nothing: its network
 is scored here, in the same way for all. What no network of any width can beat is then asked of `cvxrelu.certify`, in a
 process of its own that starts from the best network there is, whoever found it; the bound that cvxrelu proved while it
 competed counts too, if it is larger. Every run has a process, which is killed after three times the time it was told.
+The least objective is that of all runs so far (`benchmarks.best_known`), not of this one only.
 
     python -m benchmarks.comparison                                # minutes on two cores
     python -m benchmarks.comparison --only moons "teacher, d=5"    # these, merged into the results that are there
@@ -25,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 import cvxrelu as cr
+from benchmarks import best_known
 from benchmarks.baselines import pyscnn
 from benchmarks.comparison_figure import draw
 from benchmarks.contenders import CONTENDERS, Entry, applies, certified
@@ -54,6 +56,7 @@ def compete(name: str, sizes: Sizes, seconds: float, without_pyscnn: str | None)
     }
     runs = {method: _run(problem, outcome) for method, outcome in outcomes.items()}
     record = {
+        "key": best_known.key_of(name, problem),
         "n_samples": problem.n_samples,
         "n_features": problem.n_features,
         "loss": problem.loss.name,
@@ -71,25 +74,45 @@ def compete(name: str, sizes: Sizes, seconds: float, without_pyscnn: str | None)
 def _held_against_bounds(
     problem: cr.Problem, entries: Mapping[str, Entry], runs: Mapping[str, Record], seconds: float
 ) -> Record:
-    """Return the best network and what is proven of it, and add to every run how far it is from both."""
+    """Return what is proven of every network."""
     if not entries:
         return {"failure": "no method returned a network"}
     finder = min(entries, key=lambda method: runs[method]["objective"])
-    best = runs[finder]["objective"]
     asked = with_deadline(certified, problem, seconds, entries[finder].network, seconds=GRACE * seconds)
     bounds = {"certify": asked.value.lower} if asked.value else {}
     bounds |= {method: entry.certificate.lower for method, entry in entries.items() if entry.certificate}
-    lower = max(bounds.values(), default=0.0)
-    for method in entries:
-        objective = runs[method]["objective"]
-        runs[method].update(excess=objective / best - 1, relative_gap=1 - lower / objective)
     return {
-        "best": best,
-        "best_of": finder,
-        "lower": lower,
-        "relative_gap": 1 - lower / best,
+        "lower": max(bounds.values(), default=0.0),
         "lower_bounds": bounds,
         "certify": {"seconds": asked.seconds, "failure": asked.failure},
+    }
+
+
+def held_against_best(output: Path, record: Record) -> Record:
+    """Return the record of a problem with how far every run is from the best objective there ever was, and that.
+
+    Parameters
+    ----------
+    output : Path
+        The folder of the best objectives, which a better one is added to.
+    record : dict
+        What `compete` returned.
+    """
+    runs = {method: run for method, run in record["runs"].items() if "failure" not in run}
+    if not runs:
+        return record
+    environment = record["environment"]
+    found = {"version": environment["packages"]["cvxrelu"], "date": environment["date"]}
+    best, lower = best_known.challenge(output, record["key"], runs, found), record["lower"]
+    judged = {
+        method: run | {"excess": run["objective"] / best["objective"] - 1, "relative_gap": 1 - lower / run["objective"]}
+        for method, run in runs.items()
+    }
+    return record | {
+        "runs": record["runs"] | judged,
+        "best": best["objective"],
+        "best_of": best["method"],
+        "relative_gap": 1 - lower / best["objective"],
     }
 
 
@@ -117,7 +140,7 @@ def run(
     with unittest.mock.patch.dict(os.environ, ENVIRONMENT), ThreadPoolExecutor(jobs) as pool:
         compete_one = partial(compete, sizes=sizes, seconds=seconds, without_pyscnn=without_pyscnn)
         for name, problem in zip(names, pool.map(compete_one, names), strict=True):
-            problems[name] = problem
+            problems[name] = held_against_best(output, problem)
             _publish(output, {known: problems[known] for known in SUITE if known in problems})
     return read(output, NAME)
 

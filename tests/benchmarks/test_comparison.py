@@ -13,9 +13,9 @@ pytest.importorskip("optax")
 pytest.importorskip("matplotlib")
 
 import cvxrelu as cr
-from benchmarks import comparison, contenders
+from benchmarks import best_known, comparison, contenders
 from benchmarks.deadlines import Outcome
-from benchmarks.harness import read
+from benchmarks.harness import RESULTS, read
 from benchmarks.suite import DEFAULT, SUITE, Sizes
 
 TINY = Sizes(noise=8, plane=12, teacher=12, real=40)
@@ -50,10 +50,40 @@ def test_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The curve of a training ends at the network that is scored, whose neurons need not be balanced.
     assert runs["Adam"]["seconds, objective"][-1][1] == pytest.approx(runs["Adam"]["objective"], rel=1e-6)
     assert (tmp_path / "comparison.png").stat().st_size > 5_000
+    key = "six points: 6 x 1, squared, free, alpha=0.01"
+    assert best_known.known(tmp_path)[key]["objective"] == problem["best"]
     page = (tmp_path / "README.md").read_text()
     assert "| six points | 6 | 1 | 0.2475 |" in page
     assert "ValueError" in page
     assert "| gradient descent | 1 | 1 |" not in comparison.methods_table({"six points": problem})
+
+
+def test_the_reference_is_the_best_ever(tmp_path: Path) -> None:
+    def compared(objective: float) -> dict[str, Any]:
+        runs = {"Adam": {"objective": objective, "seconds": 1.0}, "pyscnn": {"failure": "killed"}}
+        environment = {"packages": {"cvxrelu": "9"}, "date": "today"}
+        record = {"key": "moons", "runs": runs, "lower": 0.5, "environment": environment}
+        return comparison.held_against_best(tmp_path, record)
+
+    first = {"objective": 2.0, "method": "Adam", "seconds": 1.0, "version": "9", "date": "today"}
+    assert compared(2.0)["runs"]["Adam"]["excess"] == 0
+    assert best_known.known(tmp_path) == {"moons": first}
+    worse = compared(3.0)
+    assert worse["runs"]["Adam"]["excess"] == 0.5
+    assert worse["best"] == 2.0
+    assert worse["relative_gap"] == 0.75
+    assert best_known.known(tmp_path) == {"moons": first}
+    assert compared(1.0)["best"] == 1.0
+    assert best_known.known(tmp_path)["moons"]["objective"] == 1.0
+
+
+def test_no_record_is_better_than_the_best_known() -> None:
+    records = best_known.known(RESULTS)
+    for name, problem in read(RESULTS, comparison.NAME)["problems"].items():
+        best = records[best_known.key_of(name, SUITE[name](DEFAULT))]["objective"]
+        objectives = [run["objective"] for run in problem["runs"].values() if "objective" in run]
+        assert best == problem["best"]
+        assert min(objectives) >= best >= problem["lower"]
 
 
 def test_problems_are_what_they_say() -> None:
