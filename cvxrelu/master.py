@@ -28,7 +28,7 @@ from cvxrelu.errors import SolverError, unmet
 from cvxrelu.losses import DualModel
 from cvxrelu.problem import Problem
 
-__all__ = ["MasterSolution", "solve_master"]
+__all__ = ["MasterSolution", "solve_master", "solve_quadratic"]
 
 Array = NDArray[np.float64]
 
@@ -98,12 +98,12 @@ def solve_master(
     model = loss.dual_model(y / 2 if start is None else start, y)
     if not central and not model.curvature.any():
         return _solve_linear(problem, outputs, model)
-    solution = _solve_quadratic(problem, outputs, model, accuracy)
+    solution = solve_quadratic(problem, outputs, model, accuracy)
     if loss.quadratic_dual:
         return solution
     v = solution.dual
     for _ in range(NEWTON_STEPS):
-        solution = _solve_quadratic(problem, outputs, loss.dual_model(v, y), accuracy)
+        solution = solve_quadratic(problem, outputs, loss.dual_model(v, y), accuracy)
         direction, step, value = solution.dual - v, 1.0, loss.dual_value(v, y)
         while step > SMALLEST_STEP and loss.dual_value(v + step * direction, y) < value:
             step /= 2
@@ -113,8 +113,14 @@ def solve_master(
     return solution
 
 
-def _solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accuracy: float) -> MasterSolution:
-    """Maximise a quadratic model of the dual objective."""
+def solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accuracy: float) -> MasterSolution:
+    """Maximise a quadratic model of the dual objective; its curvature may be an (N, N) matrix.
+
+    Raises
+    ------
+    SolverError
+        If no weights meet the constraint of the loss, or the solver fails.
+    """
     n, k = outputs.shape
     bound = 1.0 if problem.alpha is None else n * problem.alpha
     balanced = int(problem.norm.has_free_constant)
@@ -128,7 +134,7 @@ def _solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accurac
     settings.eps_duality_gap_abs = settings.eps_duality_gap_rel = accuracy
     # In units of the bound, so that the solver's absolute tolerances mean the same for every alpha.
     solver.setup(
-        np.diag(model.curvature * bound),
+        (np.diag(model.curvature) if model.curvature.ndim == 1 else model.curvature) * bound,
         model.slope + beyond,
         np.ones((balanced, n)),
         np.zeros(balanced),

@@ -1,66 +1,63 @@
 r"""An accurate dual vector, from the approximate one of a fit.
 
 The neurons of optimal networks are read off a dual vector v, so it has to be known to many digits, while an error
-delta of v may show in a fit as a gap of the order of delta^2 only. Two steps:
+delta of v may show in a fit as a gap of the order of delta^2 only. With D the dual objective, the problem is
 
-1. Centre. The convex program on the cells whose scores are nearly largest is solved by an interior-point method, and
-   cells are added until no score exceeds the bound L. Its primal and dual solutions are in the middle of the optimal
-   faces: what can carry weight has weight, and what cannot falls short of the bound.
-2. Polish. With the neurons that carry weight known, v and the output weights solve the smooth equations
+    max D(v)   subject to   score_k(v) <= L for every cell and sign k,   sum v = 0 if the output constant is free,
 
-       sum_k lambda_k d(score_k)/dv + c = z(v),    score_k(v) = norm(B_k' sum_i h_i v_i z_i) = L,    sum v = 0,
+where score_k(v) = max over the unit neurons u of the cell of e_k sum_i v_i sigma(z_i.u) is convex, and smooth where its
+maximiser u_k(v) stays on a face of the cell: with F = diag(h_k) Z B, B a basis of the face, orthonormal in the cost,
 
-   z(v) the predictions that go with v (y for an interpolant, y - v for the squared loss, ...). This is Newton's method,
-   with least-squares steps, since neither v nor lambda need be unique. Samples at which v is at a bound of its domain
-   (margin and hinge loss) stay there, and have no equation: their predictions may be on one side of z(v).
+    score_k = norm(F'v),   gradient phi_k = e_k sigma(Z u_k),   second derivative (F F' - phi_k phi_k') / score_k.
 
-What counts as carrying weight is decided by what comes out: a vector that explains an optimal network.
+So this is Newton's method with inequalities: at v take the cells of nearly largest score, linearise their constraints,
+and maximise
+
+    D(v + s) - s'(sum_k lambda_k score_k''(v)) s / 2   subject to   phi_k.(v + s) <= L,
+
+whose multipliers are the output weights lambda_k. Which of the neurons carry weight is decided by this quadratic
+program: from a gap of 1e-6, four to six steps reach rounding. Linearised constraints are true of every feasible vector,
+so that even a rough start is improved as in column generation.
+
+Samples at which v is at a bound of its domain (margin and hinge loss) stay there, and have no equation: their
+predictions may be on one side of z(v), the predictions that go with v (y for an interpolant, y - v for the squared
+loss, ...).
 """
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.backend import Solution, run_solver
-from cvxrelu.errors import SolverError
-from cvxrelu.optima.neurons import on_hinge, subspace_of
+from cvxrelu.losses import DualModel
+from cvxrelu.master import MasterSolution, solve_quadratic
+from cvxrelu.optima.neurons import Neurons, tangents_of
 from cvxrelu.optima.search import NeuronSearch
-from cvxrelu.pricing import price_cells
 from cvxrelu.problem import Problem
-from cvxrelu.program import activation_weights, build_program
 
-__all__ = ["RefinedDual", "refined_duals", "score_limit"]
+__all__ = ["RefinedDual", "refined_dual", "score_limit"]
 
 Array = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
-# The program starts with the cells whose scores are within this share of the largest: a fit with a gap of 1e-6 may have
-# a dual vector that is off by 1e-3.
+# Neurons within this share of the largest score are in the quadratic program: a fit with a gap of 1e-6 may have a dual
+# vector that is off by 1e-3.
 NEAR = 1e-2
-# A score above the bound by this share violates it, if its cell is not in the program: the accuracy of the
-# interior-point method. Newton's method removes what is left.
-VIOLATION = 1e-7
-# Rounds of adding cells; two or three are usual.
-MOST_ROUNDS = 20
-# A cell carries weight above one of these shares of the largest weight; interior-point methods leave 1e-9 to 1e-6 where
-# there is none.
-WEIGHT_LEVELS = (1e-4, 1e-6, 1e-3, 1e-8)
-# Neurons of neighbouring cells that are closer than one of these are one: where a maximum of the score is as good as on
-# the wall between two cells, each of them has its own idea of it.
-APART = (0.0, 1e-3)
-# Weights below this are the solver's zeros, whatever the others are: standard problems have predictions of order one.
+# Steps of Newton's method.
+MOST_STEPS = 40
+# Ends the steps: a score above the bound by this share is rounding, and a step of this size (relative to v) leaves an
+# error of its square.
+EXCESS, STEP = 1e-13, 1e-6
+# The weights that the second derivatives are taken with are those of one more program at the same place.
+REPEATS = 2
+# Accuracy asked of the interior-point method.
+ACCURACY = 1e-12
+# Singular values below this share of the largest are zero where its solution is refined; weights below this share of
+# their sum, and scores above the bound by this, are rounding then.
+STEP_RTOL, NEGATIVE, VIOLATION = 1e-12, 1e-9, 1e-12
+# A dual vector whose domain has infinite slopes at its bounds (logistic loss) goes this share of the way at most.
+INSIDE = 0.9
+# Weights below this are rounding, where predictions are of order one and the cost of the best network may be zero.
 NO_WEIGHT = 1e-7
-# Where no score comes within this share of a bound, a constant is optimal.
-IDLE = 1e-5
-# Steps of Newton's method; it converges quadratically, so a handful is enough.
-NEWTON_STEPS = 12
-# Singular values below this share of the largest are zero in a step.
-STEP_RTOL = 1e-11
-# Residual (relative) at which the steps end.
-CONVERGED = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +67,13 @@ class RefinedDual:
     Attributes
     ----------
     v : (N,) array
-        The vector, in the units of the standard problem; its largest score is the bound.
+        The vector, in the units of the standard problem; its largest score is the bound at most.
     targets : (N,) array
         z(v).
     sides : (N,) array
         0.0 where optimal networks predict z(v); +1.0 (-1.0) where they predict at least (at most) that.
+    neurons : Neurons
+        The neurons of nearly largest score.
     error : float
         Share by which the largest score missed the bound before v was scaled: what is wrong with v.
     """
@@ -82,16 +81,17 @@ class RefinedDual:
     v: Array
     targets: Array
     sides: Array
+    neurons: Neurons
     error: float
 
 
 @dataclass(frozen=True, eq=False)
-class _Piece:
-    """A smooth piece of the score, norm(matrix @ v): that of a neuron near `place` (group and sign); and its weight."""
+class _Step:
+    """What a quadratic program proposes: a vector, its sides, and the weights of the neurons."""
 
-    matrix: Array
-    weight: float
-    place: Array
+    v: Array
+    sides: Array
+    weights: Array
 
 
 def score_limit(problem: Problem) -> float:
@@ -99,8 +99,8 @@ def score_limit(problem: Problem) -> float:
     return 1.0 if problem.alpha is None else problem.n_samples * problem.alpha
 
 
-def refined_duals(search: NeuronSearch, v: Array) -> Iterator[RefinedDual]:
-    """Yield accurate dual vectors, from different ideas of which neurons carry weight; any that explains will do.
+def refined_dual(search: NeuronSearch, v: Array, cost: float) -> RefinedDual:
+    """Return an accurate dual vector.
 
     Parameters
     ----------
@@ -108,189 +108,89 @@ def refined_duals(search: NeuronSearch, v: Array) -> Iterator[RefinedDual]:
         Finds the neurons of largest score.
     v : (N,) array
         An approximate dual vector of the standard problem (any multiple of it if the loss is a constraint).
+    cost : float
+        The approximate cost of an optimal network of the standard problem.
 
-    Yields
-    ------
+    Returns
+    -------
     RefinedDual
-        The vector and the predictions that go with it. The last one is not polished.
+        The vector and the predictions that go with it.
 
     Raises
     ------
     SolverError
-        If the program on the cells cannot be solved.
+        If a quadratic program cannot be solved.
     """
-    problem = search.problem
-    v = _repaired(problem, v)
-    if not v.any():
-        yield _judged(search, v, _sides(problem, v, None))
-        return
-    solution, v = _centre(search, v)
-    sides, weights = _sides(problem, v, _predictions(problem, solution)), _weights(problem, solution)
-    if weights.max() <= NO_WEIGHT and not problem.loss.regularised:
-        # A constant meets the constraint at no cost, and the dual vector zero proves it; what came out is rounding.
-        yield _judged(search, np.zeros_like(v), sides)
-        return
-    for apart, level in itertools.product(APART, WEIGHT_LEVELS):
-        pieces = list(_pieces(problem, solution, v, max(level * weights.max(), NO_WEIGHT)))
-        polished = _polish(problem, v, _merged(pieces, apart), sides, solution.constant)
-        if np.isfinite(polished).all():
-            yield _judged(search, _repaired(problem, polished), sides)
-    yield _judged(search, v, sides)
-
-
-def _centre(search: NeuronSearch, v: Array) -> tuple[Solution, Array]:
-    """Return a central solution of the program on the cells that matter, and its dual vector."""
     problem, limit = search.problem, score_limit(search.problem)
-    groups = search.near_best(v, NEAR)
-    for _ in range(MOST_ROUNDS):
-        cells = search.cells_of(groups)
-        solution = run_solver(build_program(problem, cells))
-        v = _repaired(problem, solution.dual)
-        if not v.any():
-            return solution, v
-        if not problem.loss.regularised:
-            inside = price_cells(problem.X, v, cells.patterns, bias=problem.bias, negative_slope=problem.negative_slope)
-            v = v * (limit / inside.value)
-        gamma = search.gamma(v)
-        groups = np.vstack([groups, search.near_best(v, max(1 - limit / gamma, 0.0))])
-        if gamma <= limit * (1 + VIOLATION) or len(search.cells_of(groups)) == len(cells):
-            return solution, v
-    raise SolverError("The cells of optimal networks were not found; fit with a smaller tol, or rescale the data.")
-
-
-def _repaired(problem: Problem, v: Array) -> Array:
-    return problem.loss.repair(v, problem.y, problem.norm.has_free_constant)
-
-
-def _judged(search: NeuronSearch, v: Array, sides: Array) -> RefinedDual:
-    """Scale a vector until its largest score is the bound at most, and say what that took."""
-    problem, limit = search.problem, score_limit(search.problem)
-    gamma = search.gamma(v) if v.any() else 0.0
-    excess = gamma / limit - 1
-    if v.any() and (not problem.loss.regularised or excess > 0):
-        v = v / (1 + excess)
-    # Where the cost is so dear that a constant is best, no neuron meets the bound, which is no error.
-    idle = not v.any() or (problem.loss.regularised and excess < -IDLE)
-    model = problem.loss.dual_model(v, problem.y)
-    return RefinedDual(v, -(model.curvature * v + model.slope), sides, 0.0 if idle else abs(excess))
-
-
-def _weights(problem: Problem, solution: Solution) -> Array:
-    """Return the costs of the groups, those of positive output weight first, in the units of the standard problem."""
-    groups = _groups(solution)
-    return problem.norm.neuron_costs(groups[:, : problem.n_features], groups[:, -1] * problem.norm.has_bias)
-
-
-def _groups(solution: Solution) -> Array:
-    """Return the groups, those of positive output weight first, in the units of the standard problem."""
-    return solution.scaling.y_scale * np.vstack([solution.plus, solution.minus]) @ solution.scaling.transform.T
-
-
-def _predictions(problem: Problem, solution: Solution) -> Array:
-    """Return what the solution predicts."""
-    scaling, weights = solution.scaling, activation_weights(solution.cells.patterns, problem.negative_slope)
-    scaled = (weights * ((solution.plus - solution.minus) @ scaling.lifted.T)).sum(axis=0) + solution.constant
-    return scaling.y_center + scaling.y_scale * scaled
-
-
-def _sides(problem: Problem, v: Array, predictions: Array | None) -> Array:
-    """Return on which side of z(v) the predictions may be: +1.0 where v is at its lower bound, -1.0 at its upper one.
-
-    In the middle of the optimal faces either v is off its bound or the prediction is off z(v), so the larger decides.
-    Without predictions, v alone does.
-    """
-    model = problem.loss.dual_model(v, problem.y)
-    room = np.minimum(v - model.lower, model.upper - v) / (np.abs(v).max() or 1.0)
-    distance = 0.0
-    if predictions is not None:
-        targets = -(model.curvature * v + model.slope)
-        distance = np.abs(predictions - targets) / max(1.0, np.abs(predictions).max())
-    nearer_lower = v - model.lower <= model.upper - v
-    # A curved dual (logistic loss) has an infinite slope at its bounds, which v never reaches.
-    held = (room <= distance) & (model.curvature == 0)
-    return np.where(held, np.where(nearer_lower, 1.0, -1.0), 0.0)
-
-
-def _pieces(problem: Problem, solution: Solution, v: Array, least: float) -> Iterator[_Piece]:
-    """Yield the neurons with more than the least weight in a solution, placed in their cells by the dual vector."""
-    count, costs, groups = len(solution.cells), _weights(problem, solution), _groups(solution)
-    for k in np.flatnonzero(costs > least):
-        pattern, sign = solution.cells.patterns[k % count], 1.0 if k < count else -1.0
-        # Neurons of both signs may be in one cell; the negative tolerance finds both.
-        priced = price_cells(
-            problem.X, v, pattern[None], bias=problem.bias, negative_slope=problem.negative_slope, tol=-2 * NEAR
-        )
-        best = np.flatnonzero(np.sign(priced.scores) == sign)
-        if not len(best):
-            continue
-        w, bias = priced.W[best[0]], priced.b[best[0]]
-        ends, shares = np.array([bias]), np.ones(1)
-        if problem.norm.has_free_constant:
-            ends, shares = _ends(problem, pattern, w, groups[k, -1] / costs[k])
-        weights = activation_weights(pattern, problem.negative_slope)
-        for end, share in zip(ends, shares, strict=True):
-            if share * costs[k] > least:
-                u = np.append(w, end)[: problem.lifted.shape[1]]
-                basis = subspace_of(problem, on_hinge(problem, u))
-                yield _Piece(basis.T @ (problem.lifted.T * weights), share * costs[k], np.append(u, sign))
-
-
-def _merged(pieces: list[_Piece], apart: float) -> list[_Piece]:
-    """Return pieces of which those with neurons closer than `apart` are one, that with the most free directions."""
-    kept: list[_Piece] = []
-    for piece in sorted(pieces, key=lambda piece: -len(piece.matrix)):
-        near = [k for k, other in enumerate(kept) if np.abs(piece.place - other.place).max() < apart]
-        if near:
-            kept[near[0]] = replace(kept[near[0]], weight=kept[near[0]].weight + piece.weight)
-        else:
-            kept.append(piece)
-    return kept
-
-
-def _ends(problem: Problem, pattern: BoolArray, w: Array, b: float) -> tuple[Array, Array]:
-    """Return the ends of the biases that keep w in a cell, and how much of b is at each."""
-    places = -problem.X @ w
-    low, high = places[pattern].max(initial=-np.inf), places[~pattern].min(initial=np.inf)
-    if not np.isfinite([low, high]).all() or high <= low:
-        return np.array([low if np.isfinite(low) else high]), np.ones(1)
-    share = np.clip((b - low) / (high - low), 0.0, 1.0)
-    return np.array([low, high]), np.array([1 - share, share])
-
-
-def _polish(problem: Problem, v: Array, pieces: list[_Piece], sides: Array, constant: float) -> Array:
-    """Solve the smooth equations for v, starting from v and the weights of the pieces."""
-    n, limit = len(v), score_limit(problem)
-    free, balanced = sides == 0, problem.norm.has_free_constant
-    model = problem.loss.dual_model(v, problem.y)
-    v = np.where(sides > 0, model.lower, np.where(sides < 0, model.upper, v))
-    weights = np.array([piece.weight for piece in pieces])
-    count = len(pieces)
-    for _ in range(NEWTON_STEPS):
-        model = problem.loss.dual_model(v, problem.y)
-        gradients, scores, curvature = np.zeros((count, n)), np.zeros(count), np.diag(model.curvature)
-        for k, (piece, weight) in enumerate(zip(pieces, weights, strict=True)):
-            slopes = piece.matrix @ v
-            scores[k] = np.linalg.norm(slopes)
-            gradients[k] = slopes @ piece.matrix / scores[k]
-            tangent = piece.matrix - np.outer(slopes / scores[k], gradients[k])
-            curvature += weight / scores[k] * tangent.T @ tangent
-        stationary = -(model.curvature * v + model.slope) - weights @ gradients - constant
-        misfit = np.concatenate([stationary[free], limit - scores, [-v.sum()] * balanced])
-        matrix = np.block(
-            [
-                [curvature[np.ix_(free, free)], gradients[:, free].T],
-                [gradients[:, free], np.zeros((count, count))],
-            ]
-        )
-        if balanced:
-            border = np.append(np.ones(int(free.sum())), np.zeros(count))[:, None]
-            matrix = np.block([[matrix, border], [border.T, np.zeros((1, 1))]])
-        step = np.linalg.lstsq(matrix, misfit, rcond=STEP_RTOL)[0]
-        inside = int(free.sum())
-        v = v.copy()
-        v[free] += step[:inside]
-        weights = weights + step[inside : inside + count]
-        constant += step[-1] if balanced else 0.0
-        if not np.isfinite(v).all() or np.abs(step[:inside]).max(initial=0.0) <= CONVERGED * np.abs(v).max():
+    v = problem.loss.repair(v, problem.y, problem.norm.has_free_constant)
+    if problem.loss.regularised and not v.any():
+        # A fit that was stopped before it had a dual vector.
+        v = problem.loss.repair(problem.y / 2, problem.y, problem.norm.has_free_constant)
+    sides, neurons, length = np.zeros(len(v)), search.near(v, NEAR), np.inf
+    if not problem.loss.regularised and v.any():
+        v = v * (limit / neurons.best(v))
+    for _ in range(MOST_STEPS):
+        if not v.any() or (neurons.best(v) <= limit * (1 + EXCESS) and length <= STEP):
             break
-    return v
+        step = _step(problem, v, neurons, cost)
+        length = np.abs(step.v - v).max() / np.abs(step.v).max()
+        v, sides, neurons = step.v, step.sides, search.near(step.v, NEAR)
+        if not problem.loss.regularised and step.weights.sum() <= NO_WEIGHT:
+            # A constant meets the constraint at no cost, and the dual vector zero proves it.
+            v = np.zeros_like(v)
+    excess = max(neurons.best(v) / limit - 1, 0.0)
+    v = v / (1 + excess)
+    model = problem.loss.dual_model(v, problem.y)
+    return RefinedDual(v, -(model.curvature * v + model.slope), sides, neurons, excess)
+
+
+def _step(problem: Problem, v: Array, neurons: Neurons, cost: float) -> _Step:
+    """Maximise the quadratic model at v, subject to the linearised constraints."""
+    model = problem.loss.dual_model(v, problem.y)
+    if not problem.loss.quadratic_dual:
+        lower, upper = v + INSIDE * (model.lower - v), v + INSIDE * (model.upper - v)
+        model = model._replace(lower=lower, upper=upper)
+    tangents = tangents_of(problem, v, neurons)
+    weights = np.full(len(neurons), cost / max(len(neurons), 1))
+    for _ in range(REPEATS):
+        weighted = np.sqrt(weights)[:, None, None] * tangents
+        bending = np.tensordot(weighted, weighted, axes=([0, 2], [0, 2]))
+        bent = model._replace(curvature=np.diag(model.curvature) + bending, slope=model.slope - bending @ v)
+        solution = solve_quadratic(problem, neurons.outputs, bent, ACCURACY)
+        weights = np.maximum(solution.weights, 0.0)
+    return _refined(problem, neurons, bent, solution)
+
+
+def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: MasterSolution) -> _Step:
+    """Solve the equations of the constraints that hold with equality in a quadratic program, to rounding.
+
+    In a solution of an interior-point method either a multiplier or the room that its constraint has is small, so the
+    larger of both, as shares, decides.
+    """
+    limit, outputs, balanced = score_limit(problem), neurons.outputs, int(problem.norm.has_free_constant)
+    x, weights, total = solution.dual, np.maximum(solution.weights, 0.0), np.abs(solution.weights).sum()
+    slopes = model.curvature @ x + model.slope + outputs @ weights + balanced * solution.constant
+    share = np.abs(slopes) / (np.abs(model.slope).max() or 1.0)
+    size = np.abs(x).max()
+    at_lower = (x - model.lower < share * size) & (slopes > 0)
+    at_upper = (model.upper - x < share * size) & (slopes < 0)
+    sides = at_lower * 1.0 - at_upper * 1.0
+    x = np.where(at_lower, model.lower, np.where(at_upper, model.upper, x))
+    free, active = sides == 0, weights > total * (1 - x @ outputs / limit)
+    gradients, border = outputs[:, active], np.ones((len(x), balanced))
+    count = gradients.shape[1]
+    linked = np.hstack([gradients, border])
+    matrix = np.block(
+        [[model.curvature[np.ix_(free, free)], linked[free]], [linked[free].T, np.zeros((count + balanced,) * 2)]]
+    )
+    constant = np.full(balanced, solution.constant)
+    misfit = model.curvature @ x + model.slope + linked @ np.append(weights[active], constant)
+    room = np.append(np.full(count, limit), np.zeros(balanced)) - linked.T @ x
+    change = np.linalg.lstsq(matrix, np.append(-misfit[free], room), rcond=STEP_RTOL)[0]
+    inside = int(free.sum())
+    better, moved = weights[active] + change[inside : inside + count], x.copy()
+    moved[free] += change[:inside]
+    if (moved @ outputs <= limit * (1 + VIOLATION)).all() and (better >= -NEGATIVE * total).all():
+        x, weights = moved, np.zeros(len(weights))
+        weights[active] = better
+    return _Step(x, sides, weights)

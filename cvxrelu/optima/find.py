@@ -10,7 +10,7 @@ from cvxrelu.certificate import certify_dual
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.fit import Fit
 from cvxrelu.norms import Euclidean
-from cvxrelu.optima.dual import RefinedDual, refined_duals, score_limit
+from cvxrelu.optima.dual import RefinedDual, refined_dual, score_limit
 from cvxrelu.optima.neurons import Neurons
 from cvxrelu.optima.optimal import OptimalSet
 from cvxrelu.optima.polytope import Polytope, polytope_of
@@ -65,23 +65,26 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     standard, scaling = standardise(problem)
     kept = problem.norm.neuron_costs(fit.network.W, fit.network.b) > 0
     search = NeuronSearch.of(standard, *scaling.adopt(fit.network.W[kept], fit.network.b[kept]))
-    misses: list[float] = []
-    for dual in refined_duals(search, fit.certificate.dual / scaling.gradient_scale):
-        neurons = search.active(dual.v, score_limit(standard) * (1 - ACTIVE_RTOL - 10 * dual.error))
-        polytope = _polytope(standard, neurons, dual)
-        if polytope is None:
-            continue
-        carries = polytope.strict[: len(neurons)]
-        polytope = polytope.restricted(np.append(carries, np.ones(len(polytope.center) - len(neurons), dtype=bool)))
-        lower = _lower(fit, search, dual.v * scaling.gradient_scale)
-        found = OptimalSet(problem, neurons[carries], polytope, scaling, lower, search.exhaustive, dual.error)
-        misses.append(found.center.relative_gap)
-        if misses[-1] <= tol:
-            return found
-    raise SolverError(
-        f"No dual vector explains an optimal network up to tol={tol:g} (the best misses by "
-        f"{min(misses, default=1.0):.1e}); fit with a smaller tol, or rescale the data."
-    )
+    cost = float(np.abs(fit.network.v) @ problem.norm.neuron_costs(fit.network.W, fit.network.b)) / scaling.y_scale
+    dual = refined_dual(search, fit.certificate.dual / scaling.gradient_scale, cost)
+    least = score_limit(standard) * (1 - ACTIVE_RTOL - 10 * dual.error)
+    neurons = dual.neurons[dual.v @ dual.neurons.outputs >= least]
+    polytope = _polytope(standard, neurons, dual)
+    if polytope is None:
+        raise SolverError(
+            f"No dual vector explains an optimal network (the best one misses its bound by {dual.error:.1e}); look for "
+            "near-duplicate rows in X, or fit with a smaller tol."
+        )
+    carries = polytope.strict[: len(neurons)]
+    polytope = polytope.restricted(np.append(carries, np.ones(len(polytope.center) - len(neurons), dtype=bool)))
+    lower = _lower(fit, search, dual.v * scaling.gradient_scale)
+    found = OptimalSet(problem, neurons[carries], polytope, scaling, lower, search.exhaustive, dual.error)
+    if found.center.relative_gap > tol:
+        raise SolverError(
+            f"The networks found are proven optimal up to a relative gap of {found.center.relative_gap:.1e} only, "
+            f"above tol={tol:g}; pass a larger tol."
+        )
+    return found
 
 
 def _polytope(problem: Problem, neurons: Neurons, dual: RefinedDual) -> Polytope | None:

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.lengths import lengths
@@ -32,7 +31,7 @@ from cvxrelu.network import leaky_relu
 from cvxrelu.problem import Problem
 from cvxrelu.program import activation_weights
 
-__all__ = ["Neurons", "along_biases", "neurons_of", "on_hinge", "subspace_of"]
+__all__ = ["Neurons", "along_biases", "neurons_of", "tangents_of"]
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -82,6 +81,10 @@ class Neurons:
     def __len__(self) -> int:
         return len(self.signs)
 
+    def best(self, v: Array) -> float:
+        """Return the largest score against a dual vector; 0.0 if there are no neurons."""
+        return float((v @ self.outputs).max(initial=0.0))
+
     def __getitem__(self, keep: NDArray[np.bool_]) -> "Neurons":
         place = np.cumsum(keep) - 1
         segments = self.segments[keep[self.segments].all(axis=1)]
@@ -112,19 +115,13 @@ class Neurons:
         return matrix
 
 
-def on_hinge(problem: Problem, u: Array) -> NDArray[np.bool_]:
-    """Return which data points are on the hinge of a neuron, up to rounding."""
-    return np.abs(problem.lifted @ u) <= ON_HINGE * _reach(problem, u[None])[0]
-
-
-def subspace_of(problem: Problem, points: NDArray[np.bool_]) -> Array:
-    """Return a (D, r) basis, orthonormal in the cost, of the groups whose hinge passes through these points."""
-    basis = np.eye(problem.lifted.shape[1])
-    if points.any():
-        _, singular, right = scipy.linalg.svd(problem.lifted[points])
-        basis = right[int((singular > RANK_RTOL * singular[0]).sum()) :].T
-    _, triangle = np.linalg.qr(problem.norm.group_matrices(points[None], problem.lifted @ basis, basis)[0])
-    return scipy.linalg.solve_triangular(triangle.T, basis.T, lower=True).T
+def tangents_of(problem: Problem, v: Array, neurons: "Neurons") -> Array:
+    """Return factors T_k, a (K, N, r) array, of the second derivatives T_k T_k' of the scores in v."""
+    faces = _Faces.of(problem, v, neurons.groups)
+    scores = np.linalg.norm(faces.slopes, axis=1)[:, None]
+    units = faces.slopes / scores
+    along = (faces.features @ units[:, :, None]) * units[:, None]
+    return (faces.features - along) / np.sqrt(scores)[:, None]
 
 
 def along_biases(problem: Problem, v: Array, groups: Array, least: float) -> Array:
@@ -159,7 +156,7 @@ def neurons_of(problem: Problem, v: Array, groups: Array) -> Neurons:
     groups : (k, D) array
         Neurons close to the ones meant, hinges on their data points.
     """
-    moved = np.array([_best_direction(problem, v, u) for u in groups]).reshape(groups.shape)
+    moved = _best_near(problem, v, groups)
     scores = leaky_relu(moved @ problem.lifted.T, problem.negative_slope) @ v
     first = np.unique(_classes(moved, problem.negative_slope == -1), return_index=True)[1]
     moved, signs = moved[first], np.sign(scores[first])
@@ -191,16 +188,47 @@ def _reach(problem: Problem, groups: Array) -> Array:
     return lengths(groups)[:, None] * lengths(problem.lifted)
 
 
-def _best_direction(problem: Problem, v: Array, u: Array) -> Array:
-    """Return the neuron of largest score among those with the pattern of u and its points on the hinge."""
-    basis = subspace_of(problem, on_hinge(problem, u))
-    weights = activation_weights(problem.lifted @ u >= 0, problem.negative_slope) * v
-    slopes = basis.T @ (problem.lifted.T @ weights)
-    length = np.linalg.norm(slopes)
-    if length == 0:
-        return u
-    best = basis @ slopes / length
-    return best if best @ u > 0 else -best
+@dataclass(frozen=True, eq=False)
+class _Faces:
+    """Faces of cells, those of the neurons with given patterns and data points on their hinges.
+
+    Attributes
+    ----------
+    factors : (K, D, r) array
+        B_k (M B_k)^+ for bases B_k of the faces, M the group matrix.
+    features : (K, N, r) array
+        diag(h_k) Z times that.
+    slopes : (K, r) array
+        Their products with v.
+    """
+
+    factors: Array
+    features: Array
+    slopes: Array
+
+    @classmethod
+    def of(cls, problem: Problem, v: Array, groups: Array) -> "_Faces":
+        lifted, size = problem.lifted, problem.lifted.shape[1]
+        preactivations = groups @ lifted.T
+        held = np.abs(preactivations) <= ON_HINGE * _reach(problem, groups)
+        # With rows of zeros in the place of the others, and below, all factorisations have one shape.
+        rows = np.concatenate([held[:, :, None] * lifted, np.zeros((len(groups), size, size))], axis=1)
+        _, singular, right = np.linalg.svd(rows, full_matrices=False)
+        bases = (right * (singular <= RANK_RTOL * singular[:, :1])[:, :, None]).transpose(0, 2, 1)
+        matrix = problem.norm.group_matrices(held[:1], lifted, np.eye(size))[0]
+        factors = bases @ np.linalg.pinv(matrix @ bases, rcond=RANK_RTOL)
+        weights = activation_weights(preactivations >= 0, problem.negative_slope)
+        features = weights[:, :, None] * (lifted @ factors)
+        return cls(factors, features, v @ features)
+
+
+def _best_near(problem: Problem, v: Array, groups: Array) -> Array:
+    """Return the neurons of largest score among those with the patterns of groups and their points on the hinge."""
+    faces = _Faces.of(problem, v, groups)
+    scores = np.linalg.norm(faces.slopes, axis=1)
+    best = (faces.factors @ faces.slopes[:, :, None])[:, :, 0] / np.where(scores > 0, scores, 1.0)[:, None]
+    best *= np.where((best * groups).sum(axis=1) > 0, 1.0, -1.0)[:, None]
+    return np.where(scores[:, None] > 0, best, groups)
 
 
 def _segments(problem: Problem, groups: Array, signs: Array) -> IntArray:

@@ -178,6 +178,33 @@ def test_degenerate_data(X, y, options):
         assert abs(member.objective - optima.lower) <= 1e-7 * member.objective
 
 
+@pytest.mark.parametrize(
+    ("loss", "alpha", "seed"),
+    [
+        ("squared", 0.01, 0),
+        ("squared", 0.1, 14),
+        ("logistic", 0.01, 36),
+        ("hinge", 0.01, 1),
+        ("interpolation", 0.01, 3),
+    ],
+)
+def test_default_fits_of_forty_points_are_accurate_enough(loss, alpha, seed):
+    """Scores next to the bound, and hinges next to a second data point, decide what carries weight."""
+    fit = cr.solve(make_problem(loss, 40, seed=seed, alpha=alpha))
+    optima = cr.optimal_set(fit)
+    assert optima.dual_error <= 1e-12
+    assert_optimal(optima, [optima.center, *optima.sample(2, random_state=0), optima.sparsest()])
+    assert optima.center.objective <= fit.objective * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_rough_fit_leads_to_the_same_set(loss):
+    problem = make_problem(loss, 12)
+    rough, fine = (cr.optimal_set(cr.solve(problem, tol=tol)) for tol in (1e-2, 1e-6))
+    assert rough.dimension == fine.dimension
+    assert rough.center.objective == pytest.approx(fine.center.objective, rel=1e-10)
+
+
 def test_linear_data_take_one_neuron():
     assert optima_of(LATTICE, LATTICE @ [1.0, 2.0]).sparsest(exact=True).count == 1
 
@@ -227,7 +254,7 @@ def test_arguments_are_checked():
         optima.extreme_predictions([[0.0]])
     with pytest.raises(cr.InputError, match="positive integer"):
         optima.sample(0)
-    with pytest.raises(cr.SolverError, match="No dual vector explains"):
+    with pytest.raises(cr.SolverError, match=r"above tol=1e-30; pass a larger tol"):
         cr.optimal_set(cr.solve(cr.Problem(CORNERS, XOR)), tol=1e-30)
 
 
