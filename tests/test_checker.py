@@ -166,10 +166,11 @@ def test_truncated_files_are_caught(original, tmp_path):
 
 
 def duals_times(factor):
-    """Dual vectors out of their box; the claim stays what the honest ones prove."""
+    """Dual vectors out of their box, and the claim that they would prove there."""
 
     def forge(record):
         record["dual"] = [factor * entry for entry in record["dual"]]
+        record["lower"] *= abs(factor)
 
     return forge
 
