@@ -6,6 +6,7 @@ import sys
 
 # The order is that of benchmarks/results/README.md; a benchmark is a module of this package that runs by itself.
 BENCHMARKS = (
+    "first_hour",
     "comparison",
     "exact_pipeline",
     "column_generation",

@@ -2,38 +2,73 @@
 
     Problem -> Arrangement -> Program -> Solution -> Network,  and a Certificate that trusts none of them
 
-Start with `Problem` and `solve`, or with the scikit-learn estimators.
+Start with `Problem` and `solve`, or with the scikit-learn estimators. Names are imported when they are first used, so
+that nobody waits for what they do not need.
 """
 
-from importlib.metadata import version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from cvxrelu.arrangement import Arrangement, count_patterns, enumerate_patterns, sample_patterns
-from cvxrelu.certificate import Certificate
-from cvxrelu.certificate_file import load_certificate
-from cvxrelu.certify import certify
-from cvxrelu.errors import (
-    AccuracyWarning,
-    CvxReluError,
-    FileError,
-    InputError,
-    InputTypeError,
-    Interrupted,
-    SizeError,
-    SolverError,
-)
-from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
-from cvxrelu.estimators_cv import ReLUClassifierCV, ReLURegressorCV
-from cvxrelu.fit import Fit, Status, solve
-from cvxrelu.foreign import as_network
-from cvxrelu.margins import MaxMargin, generalisation_bound, max_margin
-from cvxrelu.network import Network
-from cvxrelu.optima import OptimalSet, optimal_set
-from cvxrelu.problem import Problem
-from cvxrelu.rational import ExactBound
-from cvxrelu.regularisation_path import Path, path
-from cvxrelu.zero_cost import alpha_max
+if TYPE_CHECKING:
+    from cvxrelu.arrangement import Arrangement, count_patterns, enumerate_patterns, sample_patterns
+    from cvxrelu.certificate import Certificate
+    from cvxrelu.certificate_file import load_certificate
+    from cvxrelu.certification import certify
+    from cvxrelu.errors import (
+        AccuracyWarning,
+        CvxReluError,
+        FileError,
+        InputError,
+        InputTypeError,
+        Interrupted,
+        SizeError,
+        SolverError,
+    )
+    from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
+    from cvxrelu.estimators_cv import ReLUClassifierCV, ReLURegressorCV
+    from cvxrelu.fit import Fit, Status, solve
+    from cvxrelu.foreign import as_network
+    from cvxrelu.margins import MaxMargin, generalisation_bound, max_margin
+    from cvxrelu.network import Network
+    from cvxrelu.optima import OptimalSet, optimal_set
+    from cvxrelu.problem import Problem
+    from cvxrelu.rational import ExactBound
+    from cvxrelu.regularisation_path import Path, path
+    from cvxrelu.zero_cost import alpha_max
 
-__version__ = version("cvxrelu")
+    __version__: str
+
+_NAMES = {
+    "arrangement": ("Arrangement", "count_patterns", "enumerate_patterns", "sample_patterns"),
+    "certificate": ("Certificate",),
+    "certificate_file": ("load_certificate",),
+    "certification": ("certify",),
+    "errors": (
+        "AccuracyWarning",
+        "CvxReluError",
+        "FileError",
+        "InputError",
+        "InputTypeError",
+        "Interrupted",
+        "SizeError",
+        "SolverError",
+    ),
+    "estimators": ("ReLUClassifier", "ReLUInterpolator", "ReLURegressor"),
+    "estimators_cv": ("ReLUClassifierCV", "ReLURegressorCV"),
+    "fit": ("Fit", "Status", "solve"),
+    "foreign": ("as_network",),
+    "margins": ("MaxMargin", "generalisation_bound", "max_margin"),
+    "network": ("Network",),
+    "optima": ("OptimalSet", "optimal_set"),
+    "problem": ("Problem",),
+    "rational": ("ExactBound",),
+    "regularisation_path": ("Path", "path"),
+    "zero_cost": ("alpha_max",),
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+# Modules that are public as such.
+_PUBLIC = ("function_space", "plots")
+
 __all__ = [
     "AccuracyWarning",
     "Arrangement",
@@ -71,3 +106,24 @@ __all__ = [
     "sample_patterns",
     "solve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("cvxrelu")
+    elif name in _MODULES:
+        value = getattr(import_module(f"cvxrelu.{_MODULES[name]}"), name)
+    elif name in _PUBLIC:
+        return import_module(f"cvxrelu.{name}")
+    else:
+        raise AttributeError(f"module 'cvxrelu' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the names that are there and those that can be imported."""
+    return sorted({*globals(), *__all__, *_PUBLIC, "__version__"})

@@ -8,6 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,6 @@ import numpy as np
 import cvxrelu
 from cvxrelu.demo import run_demo
 from cvxrelu.errors import CvxReluError, InputError, Interrupted
-from cvxrelu.estimators import ReLUClassifier, ReLURegressor
 from cvxrelu.files import check_writable, read_arrays, writing
 from cvxrelu.fit import Fit, solve
 from cvxrelu.losses import LOSSES, get_loss
@@ -23,6 +23,7 @@ from cvxrelu.methods import METHODS
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
 from cvxrelu.tables import read_table
+from cvxrelu.zero_cost import default_alpha
 
 logger = logging.getLogger(__name__)
 
@@ -136,17 +137,17 @@ def _fit(options: argparse.Namespace) -> int:
         check_writable(options.output)
     if options.plot is not None:
         _check_plot(options.plot, len(features))
-    alpha = options.alpha
-    if alpha is None and loss.regularised:
-        alpha = (ReLUClassifier if loss.labels else ReLURegressor)().alpha
+    chosen = options.alpha is not None or not loss.regularised
     problem = Problem(
         table.numbers(features),
         y,
         loss=loss,
         bias=options.bias,
-        alpha=alpha,
+        alpha=options.alpha if chosen else 1.0,
         negative_slope=options.negative_slope,
     )
+    if not chosen:
+        problem = replace(problem, alpha=default_alpha(problem))
     notes = {"features": features, "classes": np.array(classes, dtype=str)}
     try:
         result = solve(

@@ -6,7 +6,6 @@ Primal and dual values are taken as a proposal; the certificate judges them.
 from dataclasses import dataclass
 from typing import Any
 
-import cvxpy as cp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +13,7 @@ from cvxrelu.clock import Clock
 from cvxrelu.errors import SolverError, unmet
 from cvxrelu.program import Cells, Program
 from cvxrelu.scaling import Scaling
-from cvxrelu.solvers import SOLVER_OPTIONS, USABLE, check_solver, run_model
+from cvxrelu.solvers import INFEASIBLE, OPTIMAL, SOLVER_OPTIONS, USABLE, check_solver, run_model
 
 __all__ = ["Solution", "run_solver"]
 
@@ -82,13 +81,13 @@ def run_solver(program: Program, solver: str = "CLARABEL", time_limit: float | N
             f"{name} failed on this program ({failure}); try another solver, or look for near-duplicate rows in X."
         ) from failure
     status = program.model.status
-    if status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE) and not program.problem.loss.regularised:
+    if status in INFEASIBLE and not program.problem.loss.regularised:
         raise unmet(program.problem.loss.name, program.problem.bias)
     if status not in USABLE or not _has_values(program):
         raise SolverError(
             f"{name} ended without a solution (status {status!r}); try another solver, or a longer time_limit."
         )
-    return _read(program, accurate=status == cp.OPTIMAL)
+    return _read(program, accurate=status == OPTIMAL)
 
 
 def _has_values(program: Program) -> bool:

@@ -25,6 +25,7 @@ from cvxrelu.network import Network
 from cvxrelu.pricing import Priced, Pricer, make_pricer
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import standardise
+from cvxrelu.sliding import can_slide, sliding_rounds
 
 __all__ = ["GenerationRound", "generate"]
 
@@ -60,6 +61,9 @@ STALLED, SEARCH_SHARE = 3, 0.3
 PATIENCE = 8
 # Seconds that an exhaustive search gets when time is up: without it there would be no bound at all.
 LAST_BOUND_SECONDS = 0.2
+# Samples up to which the dual master is solved in seconds; more of them are solved by sliding, as is what need not be
+# proven.
+LARGEST_DUAL = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +138,27 @@ def generate(
     # On a line with free biases the hinges through the data are all that is needed, and the first columns.
     central = pricer.method != "line" or standard.loss.regularised
 
+    best = nothing_proven(problem)
+    large = problem.n_samples > LARGEST_DUAL
+    if can_slide(standard) and not pricer.sweeps and (large or not prove):
+        settled = late = False
+        for count, slid in enumerate(sliding_rounds(problem, pricer, oracle.bound, rng, start, clock), 1):
+            start, settled = slid.network, slid.excess <= tol
+            late = count == max_rounds or clock.expired
+            if prove and (settled or late):
+                best = oracle.search(slid.dual, 1.0)
+            cause = Cause.TIME if clock.expired else Cause.ROUNDS if count == max_rounds else Cause.PROOF
+            yield GenerationRound(start, problem.objective(start), best, start.n_neurons, cause)
+            if settled or late:
+                break
+        if late or large or settled:
+            return
+
     columns = starting_columns(standard, pricer, scaling, rng, clock)
     if start is not None:
         costs = problem.norm.neuron_costs(start.W, start.b)
         columns += Columns.of(standard, *scaling.adopt(start.W[costs > 0], start.b[costs > 0]))
     dropped = columns[:0]
-    best = nothing_proven(problem)
     dual, accuracy, excess = None, COARSEST, np.inf
     least, greatest, stalled, rounds = np.inf, 0.0, 0, 0
     while True:

@@ -7,14 +7,15 @@ r"""scikit-learn estimators: certified networks behind `fit` and `predict`.
 | `ReLUClassifier`   | (1/N) sum_i loss(y_i f(x_i)) + alpha * cost(f), or the maximal margin |
 
 each over one-hidden-layer networks f of every width. Features are taken as they come: put a scaler in front, since the
-cost of a weight depends on the unit of its feature.
+cost of a weight depends on the unit of its feature. The default alpha goes with the units of the data as a whole.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from joblib import delayed
+from joblib import delayed, effective_n_jobs
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -28,10 +29,17 @@ from cvxrelu.fit import Fit, solve
 from cvxrelu.parallel import results_of
 from cvxrelu.problem import Problem
 from cvxrelu.validation import as_choice, as_jobs
+from cvxrelu.zero_cost import default_alpha
 
 __all__ = ["ReLUClassifier", "ReLUInterpolator", "ReLURegressor"]
 
 Array = NDArray[np.float64]
+
+# Features up to which a proof takes no longer than the fit, and is always there.
+PROVEN_FEATURES = 2
+# Relative gap to reach where it is proven, and where local search has the last word: far less than what predictions owe
+# to the choice of alpha.
+EXACT_TOL, LOCAL_TOL = 1e-6, 1e-3
 
 
 class _Estimator(BaseEstimator):
@@ -45,12 +53,14 @@ class _Estimator(BaseEstimator):
         bias: str = "free",
         negative_slope: float = 0.0,
         method: str = "auto",
-        tol: float = 1e-6,
-        time_limit: float | None = None,
+        tol: float | None = None,
+        time_limit: float | None = 10.0,
         max_rounds: int | None = None,
+        prove: bool = False,
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
+        verbose: int = 0,
     ) -> None:
         self.bias = bias
         self.negative_slope = negative_slope
@@ -58,21 +68,45 @@ class _Estimator(BaseEstimator):
         self.tol = tol
         self.time_limit = time_limit
         self.max_rounds = max_rounds
+        self.prove = prove
         self.solver = solver
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.verbose = verbose
 
-    def _solve(self, X: Array, y: Array, n_jobs: int = 1, **problem: Any) -> Fit:
+    def _problem(self, X: Array, y: Array, **problem: Any) -> Problem:
+        return Problem(X, y, bias=self.bias, negative_slope=self.negative_slope, **problem)
+
+    def _solve(self, problem: Problem, n_jobs: int = 1, share: float = 1.0) -> Fit:
+        """Solve in a share of the time."""
         return solve(
-            Problem(X, y, bias=self.bias, negative_slope=self.negative_slope, **problem),
+            problem,
             self.method,
-            tol=self.tol,
-            time_limit=self.time_limit,
+            tol=relative_gap(self.tol, problem, self.prove),
+            time_limit=None if self.time_limit is None else share * self.time_limit,
             max_rounds=self.max_rounds,
+            prove=self.prove,
             solver=self.solver,
             n_jobs=n_jobs,
             random_state=self.random_state,
+            progress=bool(self.verbose),
         )
+
+
+def relative_gap(tol: float | None, problem: Problem, prove: bool) -> float:
+    """Return the relative gap to reach: `tol`, or what suits the problem."""
+    if tol is not None:
+        return tol
+    return EXACT_TOL if prove or problem.n_features <= PROVEN_FEATURES else LOCAL_TOL
+
+
+def _strength(alpha: float | str, problems: Sequence[Problem]) -> float:
+    """Return alpha or, if it is "auto", the largest of those that suit the problems."""
+    if alpha == "auto":
+        return max(default_alpha(problem) for problem in problems)
+    if isinstance(alpha, str):
+        raise InputError(f"alpha={alpha!r} must be a positive number or 'auto'.")
+    return alpha
 
 
 def _validated(estimator: BaseEstimator, *data: Any, **options: Any) -> Any:
@@ -83,10 +117,14 @@ def _validated(estimator: BaseEstimator, *data: Any, **options: Any) -> Any:
 class _Regressor(RegressorMixin, _Estimator):
     """A network for real targets."""
 
-    def _fit(self, X: Any, y: Any, **problem: Any) -> Self:
+    def _posed(self, X: Array, y: Array) -> Problem:
+        """Return the problem of some data."""
+        raise NotImplementedError
+
+    def _fit(self, X: Any, y: Any) -> Self:
         inputs, targets = _validated(self, X, y, dtype=np.float64, y_numeric=True)
         try:
-            return self._keep(self._solve(inputs, targets, self.n_jobs, **problem))
+            return self._keep(self._solve(self._posed(inputs, targets), self.n_jobs))
         except Interrupted as interrupt:
             # What was found can predict.
             if interrupt.fit is not None:
@@ -122,19 +160,24 @@ class ReLUInterpolator(_Regressor):
         Slope of the leaky ReLU at negative arguments; any number but 1.
     method : {"auto", "enumerate", "generate", "line", "sample"}, default "auto"
         How the sign patterns are found; see `cvxrelu.solve`.
-    tol : float, default 1e-6
-        Relative gap to reach.
-    time_limit : float, optional
-        Seconds.
+    tol : float, optional
+        Relative gap to reach; by default 1e-6 where it is proven, and 1e-3 where local search has the last word.
+    time_limit : float or None, default 10.0
+        Seconds for the whole fit, after which the network is the best so far, with a warning; None is no limit.
     max_rounds : int, optional
-        Rounds of column generation after which to stop. In more than a few dimensions the proof of optimality takes
-        far longer than the fit; this bounds the time and, unlike `time_limit`, gives the same network every time.
+        Rounds of column generation after which to stop. Unlike `time_limit`, it gives the same network every time.
+    prove : bool, default False
+        Whether to search, in three or more dimensions, for a proof that no network of any width is better, which may
+        take far longer than the fit: give it a `time_limit`. With one or two features the proof is always there.
+        Without it, `fit_.status` says whether the network is one that local search does not improve.
     solver : str, default "CLARABEL"
         Any installed conic solver of cvxpy.
     n_jobs : int, default 1
         Processes, as in joblib.
     random_state : int or numpy.random.Generator, optional
         Seed of whatever is random in the method.
+    verbose : int, default 0
+        Whether to show progress.
 
     Attributes
     ----------
@@ -178,7 +221,10 @@ class ReLUInterpolator(_Regressor):
         SolverError
             If the solver fails, or no network without bias fits.
         """
-        return self._fit(X, y, loss="interpolation")
+        return self._fit(X, y)
+
+    def _posed(self, X: Array, y: Array) -> Problem:
+        return self._problem(X, y, loss="interpolation")
 
 
 class ReLURegressor(_Regressor):
@@ -188,13 +234,16 @@ class ReLURegressor(_Regressor):
 
     Parameters
     ----------
-    alpha : float, default 0.1
-        Regularisation strength, positive.
-    bias, negative_slope, method, tol, time_limit, max_rounds, solver, n_jobs, random_state
+    alpha : float or "auto", default "auto"
+        Regularisation strength, positive. "auto" is 0.3 alpha_max / sqrt(N), alpha_max being where a constant becomes
+        optimal (estimated in three or more dimensions); `ReLURegressorCV` finds a better one by cross-validation.
+    bias, negative_slope, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
         As in `ReLUInterpolator`.
 
     Attributes
     ----------
+    alpha_ : float
+        The strength used.
     network_, certificate_, fit_, n_features_in_
         As in `ReLUInterpolator`.
 
@@ -213,17 +262,19 @@ class ReLURegressor(_Regressor):
 
     def __init__(
         self,
-        alpha: float = 0.1,
+        alpha: float | str = "auto",
         *,
         bias: str = "free",
         negative_slope: float = 0.0,
         method: str = "auto",
-        tol: float = 1e-6,
-        time_limit: float | None = None,
+        tol: float | None = None,
+        time_limit: float | None = 10.0,
         max_rounds: int | None = None,
+        prove: bool = False,
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
+        verbose: int = 0,
     ) -> None:
         super().__init__(
             bias=bias,
@@ -232,9 +283,11 @@ class ReLURegressor(_Regressor):
             tol=tol,
             time_limit=time_limit,
             max_rounds=max_rounds,
+            prove=prove,
             solver=solver,
             n_jobs=n_jobs,
             random_state=random_state,
+            verbose=verbose,
         )
         self.alpha = alpha
 
@@ -257,7 +310,12 @@ class ReLURegressor(_Regressor):
         Interrupted
             At Ctrl-C; the estimator is fitted with the best network found until then, if there was one.
         """
-        return self._fit(X, y, loss="squared", alpha=self.alpha)
+        return self._fit(X, y)
+
+    def _posed(self, X: Array, y: Array) -> Problem:
+        problem = self._problem(X, y, loss="squared", alpha=1.0)
+        self.alpha_ = _strength(self.alpha, [problem])
+        return replace(problem, alpha=self.alpha_)
 
 
 def _has_probabilities(estimator: "ReLUClassifier") -> bool:
@@ -276,13 +334,15 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
     ----------
     loss : {"logistic", "hinge", "margin"}, default "logistic"
         The loss; "margin" separates the training data exactly.
-    alpha : float, default 0.01
-        Regularisation strength, positive; not used by "margin".
-    bias, negative_slope, method, tol, time_limit, max_rounds, solver, n_jobs, random_state
+    alpha : float or "auto", default "auto"
+        Regularisation strength, positive, as in `ReLURegressor`; of several classes the largest. Not used by "margin".
+    bias, negative_slope, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
         As in `ReLUInterpolator`; with several classes, `n_jobs` networks are fitted at a time.
 
     Attributes
     ----------
+    alpha_ : float
+        The strength used; not there for "margin".
     classes_ : (K,) array
         The classes.
     fits_ : list of Fit
@@ -309,17 +369,19 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
     def __init__(
         self,
         loss: str = "logistic",
-        alpha: float = 0.01,
+        alpha: float | str = "auto",
         *,
         bias: str = "free",
         negative_slope: float = 0.0,
         method: str = "auto",
-        tol: float = 1e-6,
-        time_limit: float | None = None,
+        tol: float | None = None,
+        time_limit: float | None = 10.0,
         max_rounds: int | None = None,
+        prove: bool = False,
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
+        verbose: int = 0,
     ) -> None:
         super().__init__(
             bias=bias,
@@ -328,9 +390,11 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
             tol=tol,
             time_limit=time_limit,
             max_rounds=max_rounds,
+            prove=prove,
             solver=solver,
             n_jobs=n_jobs,
             random_state=random_state,
+            verbose=verbose,
         )
         self.loss = loss
         self.alpha = alpha
@@ -361,11 +425,15 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
             raise InputError(
                 f"Classifier can't train when only one class is present; y holds only {self.classes_[0]!r}."
             )
-        alpha = None if self.loss == "margin" else self.alpha
-        columns = binarizer.transform(labels).T.astype(float)
-        return self._gather(
-            (delayed(self._solve)(inputs, signs, loss=self.loss, alpha=alpha) for signs in columns), len(columns)
-        )
+        signs = np.asarray(binarizer.transform(labels), dtype=float).T
+        regularised = self.loss != "margin"
+        problems = [self._problem(inputs, y, loss=self.loss, alpha=1.0 if regularised else None) for y in signs]
+        if regularised:
+            self.alpha_ = _strength(self.alpha, problems)
+            problems = [replace(problem, alpha=self.alpha_) for problem in problems]
+        # Where they are fitted one after the other, each has its share of the time.
+        share = min(1.0, effective_n_jobs(as_jobs(self.n_jobs)) / len(problems))
+        return self._gather((delayed(self._solve)(problem, share=share) for problem in problems), len(problems))
 
     def _gather(self, tasks: Iterable[Any], count: int) -> Self:
         """Keep the fits of all classes; if interrupted, those there are, if there is one for each."""

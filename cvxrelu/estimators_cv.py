@@ -19,7 +19,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from cvxrelu.errors import InputError, Interrupted
-from cvxrelu.estimators import ReLUClassifier, ReLURegressor
+from cvxrelu.estimators import ReLUClassifier, ReLURegressor, relative_gap
 from cvxrelu.fit import Fit
 from cvxrelu.parallel import results_of
 from cvxrelu.problem import Problem
@@ -46,14 +46,16 @@ class _CrossValidated:
     bias: str
     negative_slope: float
     method: str
-    tol: float
+    tol: float | None
     time_limit: float | None
     max_rounds: int | None
+    prove: bool
     solver: str
     n_jobs: int
     random_state: int | np.random.Generator | None
+    verbose: int
 
-    def _problem(self, X: Array, y: Array, loss: str) -> Problem:
+    def _at_any_alpha(self, X: Array, y: Array, loss: str) -> Problem:
         # The path sets alpha itself.
         return Problem(X, y, loss=loss, bias=self.bias, alpha=1.0, negative_slope=self.negative_slope)
 
@@ -63,6 +65,10 @@ class _CrossValidated:
             largest = max(_start_of_grid(best_of_zero_cost(problem, self.time_limit)) for problem in problems)
             return alpha_grid(largest, self.n_alphas, self.eps)
         return np.sort(np.atleast_1d(as_floats(self.alphas, "alphas")))[::-1]
+
+    def _gap(self, problem: Problem) -> float:
+        """Return the relative gap to reach."""
+        return relative_gap(self.tol, problem, self.prove)
 
     def _path(self, problem: Problem, alphas: ArrayLike, tol: float, prove: bool) -> Path:
         """Follow the path of some data."""
@@ -76,15 +82,16 @@ class _CrossValidated:
             solver=self.solver,
             random_state=self.random_state,
             prove=prove,
+            progress=bool(self.verbose),
         )
 
     def _predictions(self, train: Problem, alphas: Array, X: Array) -> Array:
         """Return the predictions at X of the path of the training data, one row an alpha."""
-        return self._path(train, alphas, max(self.tol, FOLD_TOL), prove=False).predict(X)
+        return self._path(train, alphas, max(self._gap(train), FOLD_TOL), prove=False).predict(X)
 
     def _final(self, problem: Problem, alpha: float) -> Fit:
         """Return the fit to all data: the exact constant where that is optimal."""
-        return self._path(problem, [alpha], self.tol, prove=True).fits[0]
+        return self._path(problem, [alpha], self._gap(problem), prove=self.prove).fits[0]
 
     def _over_folds(self, score: Callable[[Any, Any], Array], X: Array, y: NDArray[Any], classes: bool) -> Array:
         """Return the score of every alpha on every fold, a (n_alphas, n_folds) array."""
@@ -127,9 +134,9 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
         Last strength of the grid over the first.
     cv : int, splitter or iterable, optional
         Folds as in scikit-learn; 5 by default.
-    bias, negative_slope, method, tol, time_limit, max_rounds, solver, n_jobs, random_state
+    bias, negative_slope, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
         As in `ReLURegressor`. `n_jobs` folds are fitted at a time, to a relative gap of at most max(tol, 1e-4), with
-        `time_limit` for each alpha; the final network is fitted to `tol`.
+        `time_limit` for each alpha, none by default; the final network is fitted to `tol`, and proven if `prove`.
 
     Attributes
     ----------
@@ -166,12 +173,14 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
         bias: str = "free",
         negative_slope: float = 0.0,
         method: str = "auto",
-        tol: float = 1e-6,
+        tol: float | None = None,
         time_limit: float | None = None,
         max_rounds: int | None = None,
+        prove: bool = False,
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
+        verbose: int = 0,
     ) -> None:
         self.alphas = alphas
         self.n_alphas = n_alphas
@@ -183,9 +192,11 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
         self.tol = tol
         self.time_limit = time_limit
         self.max_rounds = max_rounds
+        self.prove = prove
         self.solver = solver
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:
         """Choose alpha, and fit the network to all data with it.
@@ -205,11 +216,11 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
             If a solver fails.
         """
         inputs, targets = cast("Any", validate_data(self, X, y, dtype=np.float64, y_numeric=True))
-        whole = self._problem(inputs, targets, "squared")
+        whole = self._at_any_alpha(inputs, targets, "squared")
         alphas = self._grid([whole])
 
         def errors(train: Any, test: Any) -> Array:
-            problem = self._problem(inputs[train], targets[train], "squared")
+            problem = self._at_any_alpha(inputs[train], targets[train], "squared")
             return ((self._predictions(problem, alphas, inputs[test]) - targets[test]) ** 2).mean(axis=1)
 
         self.alphas_ = alphas
@@ -237,7 +248,7 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         As in `ReLURegressorCV`; the default grid starts from the largest `cvxrelu.alpha_max` of the classes.
     cv : int, splitter or iterable, optional
         Folds as in scikit-learn; 5 stratified ones by default.
-    bias, negative_slope, method, tol, time_limit, max_rounds, solver, n_jobs, random_state
+    bias, negative_slope, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
         As in `ReLURegressorCV`.
 
     Attributes
@@ -275,12 +286,14 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         bias: str = "free",
         negative_slope: float = 0.0,
         method: str = "auto",
-        tol: float = 1e-6,
+        tol: float | None = None,
         time_limit: float | None = None,
         max_rounds: int | None = None,
+        prove: bool = False,
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
+        verbose: int = 0,
     ) -> None:
         self.loss = loss
         self.alphas = alphas
@@ -293,9 +306,11 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         self.tol = tol
         self.time_limit = time_limit
         self.max_rounds = max_rounds
+        self.prove = prove
         self.solver = solver
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:
         """Choose alpha, and fit the network, or one for each class if there are more than two, to all data with it.
@@ -322,7 +337,7 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         if len(classes) < 2:
             raise InputError(f"Classifier can't train when only one class is present; y holds only {classes[0]!r}.")
         signs = np.asarray(binarizer.transform(labels), dtype=float)
-        wholes = [self._problem(inputs, column, self.loss) for column in signs.T]
+        wholes = [self._at_any_alpha(inputs, column, self.loss) for column in signs.T]
         alphas = self._grid(wholes)
 
         def accuracies(train: Any, test: Any) -> Array:
@@ -345,4 +360,4 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         if np.ptp(signs[train]) == 0:
             # No path without both labels: a class that the other folds lack is never predicted, and their only one is.
             return np.full((len(alphas), len(X[test])), signs[train][0] * np.inf)
-        return self._predictions(self._problem(X[train], signs[train], self.loss), alphas, X[test])
+        return self._predictions(self._at_any_alpha(X[train], signs[train], self.loss), alphas, X[test])

@@ -146,6 +146,10 @@ class Loss(ABC):
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return the second-order model of minus the dual objective (N times the mean) at v, and the domain of v."""
 
+    def force(self, z: Vector, y: Vector) -> Vector | None:
+        """Return minus the gradient of N times the loss at predictions z, or None if it has none everywhere."""
+        return None
+
     def upper_bound(self, z: Vector, radius: Vector, y: Vector, cost: float) -> float:
         """Return at least the objective of a network, rounding included.
 
@@ -244,6 +248,10 @@ class Squared(Loss):
     def values(self, z: Vector, y: Vector) -> Vector:
         """Return (z - y)^2 / 2."""
         return (z - y) ** 2 / 2
+
+    def force(self, z: Vector, y: Vector) -> Vector:
+        """Return y - z."""
+        return y - z
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
         """Return mean (z - y)^2 / 2."""
@@ -376,6 +384,12 @@ class Logistic(_Classification):
     def values(self, z: Vector, y: Vector) -> Vector:
         """Return log(1 + exp(-y z))."""
         return np.logaddexp(0.0, -y * z)
+
+    def force(self, z: Vector, y: Vector) -> Vector:
+        """Return y p, with p = 1 / (1 + exp(y z)) the probability of the wrong label."""
+        from scipy.special import expit
+
+        return y * expit(-y * z)
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
         """Return mean log(1 + exp(-y z))."""

@@ -31,6 +31,7 @@ from cvxrelu.network import Network
 from cvxrelu.norms import Euclidean
 from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, build_program, covering_cells
+from cvxrelu.sliding import can_slide
 from cvxrelu.ties import with_least_weights
 
 __all__ = ["METHODS", "Outcome", "Round", "Run", "choose_method"]
@@ -265,11 +266,9 @@ def _finish(run: Run, state: GenerationRound) -> Network:
     reduced = decode(problem, solution, _refuse, max(NETWORK_RTOL, REDUCTION_SHARE * run.tol), run.clock)
     candidates = [state.network, reduced]
     closed = problem.objective(reduced) * (1 - run.tol) <= state.bound.lower
-    if (
-        not (closed or run.clock.expired)
-        and reduced.n_neurons
-        and solution.plus.size * problem.n_samples <= FINISHING_SIZE
-    ):
+    # What has slid is where its cells would have it.
+    moved = (not run.prove and can_slide(problem)) or run.clock.expired
+    if not (closed or moved) and reduced.n_neurons and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
         patterns = as_solution(problem, reduced, state.bound.dual).cells.patterns
         cells = Cells(patterns, bounding_rows(problem.X, patterns, problem.norm.has_bias))
         try:

@@ -19,9 +19,8 @@ no sign rows: their bias only moves the free constant, which the decoder makes u
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -29,6 +28,9 @@ from numpy.typing import NDArray
 from cvxrelu.norms import CellCoordinates
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import Scaling
+
+if TYPE_CHECKING:
+    import cvxpy as cp
 
 __all__ = ["Cells", "Program", "activation_weights", "build_program", "covering_cells"]
 
@@ -84,12 +86,12 @@ class Program:
         The coordinates.
     """
 
-    model: cp.Problem
-    plus: cp.Variable
-    minus: cp.Variable
+    model: "cp.Problem"
+    plus: "cp.Variable"
+    minus: "cp.Variable"
     coordinates: Array
-    constant: cp.Variable | None
-    link: cp.Constraint
+    constant: "cp.Variable | None"
+    link: "cp.Constraint"
     unit: float
     cells: Cells
     problem: Problem
@@ -154,6 +156,8 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
     Program
         The model, in the coordinates of `Scaling`.
     """
+    import cvxpy as cp
+
     scaling = Scaling.of(problem)
     matrices, coordinates = _group_coordinates(scaling, cells.patterns)
     (n_cells, n_samples), size = cells.patterns.shape, matrices.shape[2]
@@ -201,8 +205,10 @@ def _group_coordinates(scaling: Scaling, patterns: BoolArray) -> tuple[Array, Ar
     return np.any(cells.bases, axis=1, keepdims=True) * identity, cells.bases + cells.kernels
 
 
-def _group_norms(matrices: Array, groups: cp.Variable) -> Any:
+def _group_norms(matrices: Array, groups: "cp.Variable") -> Any:
     """Return the sum over the groups u_s of norm(M_s u_s)."""
+    import cvxpy as cp
+
     n_cells, n_rows, _ = matrices.shape
     diagonal = sp.bsr_array((matrices, np.arange(n_cells), np.arange(n_cells + 1))).tocsr()
     images = cp.reshape(diagonal @ groups, (n_cells, n_rows), order="C")

@@ -7,18 +7,16 @@ abandoned; ECOS and SCS catch the signal, and tell by a code, which is turned in
 import warnings
 from concurrent.futures import Future
 from threading import Event, Thread
-from typing import Any
-
-import clarabel
-import cvxpy as cp
-import scipy.sparse as sp
-from cvxpy.reductions.solvers.conic_solvers.clarabel_conif import dims_to_solver_cones
-from cvxpy.reductions.solvers.solving_chain import SolvingChain
+from typing import TYPE_CHECKING, Any
 
 from cvxrelu.clock import Clock
 from cvxrelu.errors import InputError, InputTypeError
 
-__all__ = ["SOLVER_OPTIONS", "USABLE", "check_solver", "run_model"]
+if TYPE_CHECKING:
+    import cvxpy as cp
+    from cvxpy.reductions.solvers.solving_chain import SolvingChain
+
+__all__ = ["INFEASIBLE", "OPTIMAL", "SOLVER_OPTIONS", "USABLE", "check_solver", "run_model"]
 
 Options = dict[str, float | int]
 
@@ -52,7 +50,11 @@ SHORTEST_TIME = 0.01
 # Where a solver that catches Ctrl-C says so.
 INTERRUPT_CODE = {"ECOS": ("exitFlag", -4), "SCS": ("status_val", -5)}
 
-USABLE = {cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.USER_LIMIT}
+# What cvxpy calls outcomes that come with a point, and those that prove that there is none.
+OPTIMAL, USABLE = "optimal", {"optimal", "optimal_inaccurate", "user_limit"}
+INFEASIBLE = {"infeasible", "infeasible_inaccurate"}
+# It comes with cvxpy, which is slow to import and may not be needed at all.
+DEFAULT_SOLVER = "CLARABEL"
 
 
 def check_solver(solver: str) -> str:
@@ -66,6 +68,10 @@ def check_solver(solver: str) -> str:
     if not isinstance(solver, str):
         raise InputTypeError(f"solver must be the name of a solver such as 'CLARABEL', not a {type(solver).__name__}.")
     name = solver.upper()
+    if name == DEFAULT_SOLVER:
+        return name
+    import cvxpy as cp
+
     if name not in cp.installed_solvers():
         raise InputError(
             f"solver={solver!r} is not installed; cvxpy has {', '.join(sorted(cp.installed_solvers()))}, of which "
@@ -74,7 +80,7 @@ def check_solver(solver: str) -> str:
     return name
 
 
-def run_model(model: cp.Problem, name: str, attempts: tuple[Options, ...], clock: Clock) -> Exception | None:
+def run_model(model: "cp.Problem", name: str, attempts: tuple[Options, ...], clock: Clock) -> Exception | None:
     """Solve a model in place, with one set of options after another until the solver does not fail.
 
     Parameters
@@ -98,6 +104,8 @@ def run_model(model: cp.Problem, name: str, attempts: tuple[Options, ...], clock
     KeyboardInterrupt
         As soon as the solver notices that there was one.
     """
+    import cvxpy as cp
+
     failure = None
     with warnings.catch_warnings():
         # Inaccuracy is not hidden: it is measured by the certificate, and reported from there.
@@ -109,19 +117,14 @@ def run_model(model: cp.Problem, name: str, attempts: tuple[Options, ...], clock
                     options = {**options, TIME_LIMIT_OPTION[name]: max(clock.left, SHORTEST_TIME)}
                 model.unpack_results(_run(model, name, data, chain, options), chain, inverse)
                 return None
-            except (
-                cp.SolverError,
-                cp.DCPError,
-                ValueError,
-                ArithmeticError,
-            ) as error:  # DCPError: for a constant of NaN
+            except (cp.SolverError, cp.DCPError, ValueError, ArithmeticError) as error:  # DCPError: a constant of NaN
                 failure = error
             if clock.expired:
                 break
     return failure
 
 
-def _run(model: cp.Problem, name: str, data: Any, chain: SolvingChain, options: Options) -> Any:
+def _run(model: "cp.Problem", name: str, data: Any, chain: "SolvingChain", options: Options) -> Any:
     """Return what the solver ends with."""
     if name == "CLARABEL":
         return _run_clarabel(data, chain.solver.parse_solver_opts(False, options))
@@ -135,6 +138,10 @@ def _run(model: cp.Problem, name: str, data: Any, chain: SolvingChain, options: 
 
 def _run_clarabel(data: dict[str, Any], settings: Any) -> Any:
     """Run Clarabel in a thread, as cvxpy runs it here: only so can the main thread see a signal meanwhile."""
+    import clarabel
+    import scipy.sparse as sp
+    from cvxpy.reductions.solvers.conic_solvers.clarabel_conif import dims_to_solver_cones
+
     abandoned, outcome = Event(), Future[Any]()
 
     def work() -> None:

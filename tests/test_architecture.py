@@ -1,6 +1,8 @@
 """Data flows one way: what a module may import is part of the design."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,14 +28,14 @@ LAYERS = [
     {"program"},
     {"backend"},
     {"decode", "master", "ties"},
-    {"columns"},
+    {"columns", "sliding"},
     {"column_generation"},
     {"function_space"},
     {"methods"},
     {"ladder"},
     {"fit"},
     {"foreign"},
-    {"certify", "optima", "regularisation_path"},
+    {"certification", "optima", "regularisation_path"},
     {"estimators", "tables"},
     {"demo", "estimators_cv"},
     {"__main__"},
@@ -86,3 +88,34 @@ def test_nobody_prints():
         if room not in ("__main__", "demo"):
             calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
             assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], file
+
+
+def run_python(code):
+    """Return what a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_the_package_imports_nothing_slow():
+    slow = "{'cvxpy', 'sklearn', 'scipy', 'numba', 'joblib', 'pandas', 'matplotlib'}"
+    code = f"import sys, cvxrelu; print(sorted({slow} & set(sys.modules)))"
+    assert run_python(code) == "[]\n"
+
+
+def test_problems_and_solve_do_not_import_modelling_and_compilers():
+    slow = "{'cvxpy', 'sklearn', 'numba', 'pandas', 'matplotlib'}"
+    code = f"import sys; from cvxrelu import Problem, certify, path, solve; print(sorted({slow} & set(sys.modules)))"
+    assert run_python(code) == "[]\n"
+
+
+def test_every_name_is_there_and_listed():
+    assert set(cvxrelu.__all__) == set(cvxrelu._MODULES)
+    assert {*cvxrelu.__all__, "__version__", "function_space", "plots"} <= set(dir(cvxrelu))
+    for name in cvxrelu.__all__:
+        assert getattr(cvxrelu, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        cvxrelu.nothing  # noqa: B018
+
+
+def test_no_module_hides_a_public_name():
+    """Importing cvxrelu.x sets the attribute x of the package."""
+    assert not {file.stem for file in ROOT.glob("*.py")} & set(cvxrelu.__all__)

@@ -10,7 +10,6 @@ row too many, which costs a solver one idle constraint, but does not miss one.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import ConvexHull, QhullError
 
 from cvxrelu.arrangement.interior import interior_points
 from cvxrelu.arrangement.lifting import lift
@@ -99,6 +98,8 @@ def _on_hull(rows: NDArray[np.float64], inside: NDArray[np.float64]) -> NDArray[
     flat = left / np.abs(left).max(axis=0)
     if dimension == 2:
         return (flat[:, 0] <= flat.min() + _HULL_TOLERANCE) | (flat[:, 0] >= flat.max() - _HULL_TOLERANCE)
+    from scipy.spatial import ConvexHull, QhullError
+
     try:
         hull = ConvexHull(flat)
     except QhullError:

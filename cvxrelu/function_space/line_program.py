@@ -10,8 +10,8 @@ this is the problem itself; with fewer, a restriction of it.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from cvxrelu.function_space.cost import Rates, excess
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import Scaling
 from cvxrelu.solvers import SOLVER_OPTIONS, USABLE, check_solver, run_model
+
+if TYPE_CHECKING:
+    import cvxpy as cp
 
 __all__ = ["LineSolution", "solve_on_nodes"]
 
@@ -75,10 +78,10 @@ class LineSolution:
 class _Model:
     """The cvxpy model with the handles that a solution is read from."""
 
-    problem: cp.Problem
-    slopes: cp.Expression
-    predictions: cp.Variable
-    link: cp.Constraint
+    problem: "cp.Problem"
+    slopes: "cp.Expression"
+    predictions: "cp.Variable"
+    link: "cp.Constraint"
     unit: float
 
 
@@ -131,6 +134,8 @@ def solve_on_nodes(
 
 def _build(problem: Problem, scaling: Scaling, rates: Rates, A: sp.csr_array, gaps: Array) -> _Model:
     """Write the program down, in the coordinates of the scaling."""
+    import cvxpy as cp
+
     values, predictions = cp.Variable(len(gaps) + 1, name="values"), cp.Variable(len(problem.y), name="predictions")
     link = _equal(predictions, A @ values)
     loss = problem.loss.expression(predictions, scaling.y)
@@ -165,8 +170,10 @@ def _run(model: _Model, name: str, time_limit: float | None) -> None:
         )
 
 
-def _equal(left: cp.Expression, right: cp.Expression) -> cp.Constraint:
+def _equal(left: "cp.Expression", right: "cp.Expression") -> "cp.Constraint":
     """Return the constraint left == right, by a name whose type is known."""
+    import cvxpy as cp
+
     return cp.Zero(left - right)
 
 

@@ -47,7 +47,6 @@ def _score(Z: Array, c: Array, linear: Array, u: Array) -> float:
     return value
 
 
-@kernel(error_model="numpy")
 def best_biases(Z: Array, c: Array, neurons: Array) -> Array:
     """Return biases that put each hinge through the place where the score is largest, for w as it is.
 
@@ -66,27 +65,26 @@ def best_biases(Z: Array, c: Array, neurons: Array) -> Array:
     biases : (k,)
         For that column.
     """
-    n, m = Z.shape
-    biases = np.zeros(len(neurons))
-    if Z[0, m - 1] == 0:
-        return biases
-    for j in range(len(neurons)):
-        t = np.zeros(n)
-        for i in range(n):
-            for q in range(m - 1):
-                t[i] += Z[i, q] * neurons[j, q]
-        order = np.argsort(t)
-        mass, moment = 0.0, 0.0
-        best, hinge = -np.inf, 0.0
-        for k in range(n - 1, -1, -1):
-            i = order[k]
-            value = moment - mass * t[i]
-            if value > best:
-                best, hinge = value, t[i]
-            mass += c[i]
-            moment += c[i] * t[i]
-        biases[j] = -hinge / Z[0, m - 1]
-    return biases
+    radius = Z[0, -1]
+    if radius == 0:
+        return np.zeros(len(neurons))
+    t = neurons[:, :-1] @ Z[:, :-1].T
+    order = np.argsort(-t, axis=1)
+    t, weights = np.take_along_axis(t, order, axis=1), c[order]
+    # Sums over the places beyond the hinge.
+    mass = np.cumsum(weights, axis=1) - weights
+    moment = np.cumsum(weights * t, axis=1) - weights * t
+    best = np.argmax(moment - mass * t, axis=1)
+    return -t[np.arange(len(t)), best] / radius
+
+
+@kernel(error_model="numpy")
+def _length(u: Array, count: int) -> float:
+    """Return the norm of the leading components."""
+    total = 0.0
+    for q in range(count):
+        total += u[q] * u[q]
+    return np.sqrt(total)
 
 
 @kernel(error_model="numpy")
@@ -116,17 +114,20 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
     t = np.zeros(normed)
     size = np.empty(n)
     for i in range(n):
-        size[i] = np.sqrt(np.sum(Z[i] * Z[i]))
+        size[i] = _length(Z[i], m)
     values = np.zeros(len(starts))
     for k in range(len(starts)):
-        norm = np.sqrt(np.sum(starts[k, :normed] ** 2))
+        norm = _length(starts[k], normed)
         if norm == 0:
             continue
-        starts[k] /= norm
+        for q in range(m):
+            starts[k, q] /= norm
         value = _score(Z, c, linear, starts[k])
         tie = TIE
         for _ in range(MOST_STEPS):
-            offset[:] = linear
+            for q in range(m):
+                offset[q] = linear[q]
+                u[q] = starts[k, q]
             for i in range(n):
                 if c[i] > 0:
                     dot = 0.0
@@ -136,13 +137,14 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
                         for q in range(m):
                             offset[q] += c[i] * Z[i, q]
             if free:
-                t[:] = starts[k, normed] * starts[k, :normed]
-            u[:] = starts[k]
+                for q in range(normed):
+                    t[q] = starts[k, normed] * starts[k, q]
             relax(offset, concave, Z, c, rays, t, (0.0, np.inf, SHEAR if free else 0.0), u, mean, scratch)
-            norm = np.sqrt(np.sum(u[:normed] ** 2))
+            norm = _length(u, normed)
             if norm == 0:
                 break
-            u /= norm
+            for q in range(m):
+                u[q] /= norm
             now = _score(Z, c, linear, u)
             if not now > value + PROGRESS * abs(value):
                 # On a kink of P there are two tangents, and the other one may lead on.
@@ -152,6 +154,7 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
                 continue
             tie = TIE
             value = now
-            starts[k] = u
+            for q in range(m):
+                starts[k, q] = u[q]
         values[k] = max(value, 0.0)
     return values

@@ -1,0 +1,87 @@
+"""Sliding reaches the optimum that column generation proves."""
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu import column_generation
+from cvxrelu.network import Network
+from cvxrelu.sliding import _Layout, _merged, can_slide
+from cvxrelu.zero_cost import default_alpha
+
+
+def teacher(loss, bias="free", n_samples=60, slope=0.0):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_samples, 3)) + 2.0
+    y = np.maximum(X @ [1.0, -1.0, 0.5] - 1.0, 0) + 0.3 * rng.standard_normal(n_samples)
+    labels = np.where(y > np.median(y), 1.0, -1.0)
+    alpha = 0.03
+    return cr.Problem(X, labels if loss == "logistic" else y, loss=loss, bias=bias, alpha=alpha, negative_slope=slope)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize(("bias", "slope"), [("free", 0.0), ("joint", 0.2), ("none", -0.5)])
+def test_gradients_are_those_of_the_objective(loss, bias, slope):
+    problem, rng = teacher(loss, bias, slope=slope), np.random.default_rng(1)
+    b = np.zeros(4) if bias == "none" else rng.standard_normal(4)
+    network = Network(rng.standard_normal((4, 3)), b, rng.standard_normal(4), 0.5 * (bias == "free"), slope)
+    layout = _Layout(problem, 4)
+    theta = layout.pack(network)
+    value, gradient = layout.objective(theta)
+    assert value == pytest.approx(problem.objective(network), rel=1e-12)
+    free = np.flatnonzero(gradient)
+    for k in free:
+        step = 1e-6 * np.eye(len(theta))[k]
+        slope_there = (layout.objective(theta + step)[0] - layout.objective(theta - step)[0]) / 2e-6
+        assert gradient[k] == pytest.approx(slope_there, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("bias", ["free", "joint"])
+def test_sliding_finds_what_column_generation_finds(loss, bias):
+    problem = teacher(loss, bias)
+    proven = cr.solve(problem, "generate", tol=1e-4, max_rounds=12, random_state=0, prove=True)
+    slid = cr.solve(problem, "generate", tol=1e-4, random_state=0, prove=False)
+    assert slid.status in (cr.Status.UNPROVEN, cr.Status.OPTIMAL)
+    assert slid.objective <= proven.objective * (1 + 1e-3)
+    assert slid.objective >= proven.certificate.lower
+
+
+def test_many_samples_slide_and_are_proven(monkeypatch):
+    monkeypatch.setattr(column_generation, "LARGEST_DUAL", 50)
+    fit = cr.solve(teacher("squared"), "generate", tol=1e-3, random_state=0, time_limit=60.0)
+    assert 0 < fit.certificate.lower <= fit.objective
+    assert fit.certificate.scope == "global"
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+def test_rounds_make_it_reproducible_and_are_told():
+    one, two = (cr.solve(teacher("squared"), "generate", max_rounds=2, random_state=3, prove=False) for _ in range(2))
+    assert one.network == two.network
+    assert one.status is cr.Status.STOPPED
+
+
+def test_only_smooth_penalised_losses_slide():
+    assert [can_slide(teacher(loss)) for loss in ("squared", "logistic")] == [True, True]
+    X, y = np.eye(3), np.array([1.0, -1.0, 1.0])
+    assert not can_slide(cr.Problem(X, y, loss="hinge", alpha=0.1))
+    assert not can_slide(cr.Problem(X, y))
+
+
+def test_merging_costs_no_more():
+    problem = teacher("squared")
+    network = Network([[1.0, 0, 0], [1.0, 1e-3, 0], [1.0, 0, 0]], [0.1, 0.1, 0.1], [1.0, 2.0, -1.0])
+    merged = _merged(problem, network)
+    assert merged.n_neurons == 2
+    assert merged.cost() <= network.cost()
+    np.testing.assert_allclose(merged(problem.X), network(problem.X), atol=1e-3)
+
+
+def test_the_default_strength_follows_the_units():
+    problem = teacher("squared")
+    larger = cr.Problem(1e3 * problem.X, 10 * problem.y, loss="squared", alpha=1.0)
+    assert default_alpha(larger) == pytest.approx(1e4 * default_alpha(problem), rel=1e-3)
+    assert default_alpha(cr.Problem(problem.X, np.ones(60), loss="squared", alpha=1.0)) == 1.0
+    with pytest.raises(cr.InputError, match="alpha_max is known for"):
+        default_alpha(cr.Problem(problem.X, problem.y))
