@@ -181,7 +181,8 @@ def _scaled(values: Array) -> _Scaled:
     integers = np.asarray(np.ldexp(mantissas, 53), dtype=np.int64).astype(object)
     used = exponents[mantissas != 0]
     least = int(used.min()) if used.size else 0
-    return _Scaled(integers << np.maximum(exponents - least, 0).astype(object), least - 53)
+    shifted = integers << np.maximum(exponents - least, 0).astype(object)
+    return _Scaled(np.asarray(shifted, dtype=object), least - 53)
 
 
 def _aligned(left: _Scaled, right: _Scaled) -> tuple[_Scaled, _Scaled]:

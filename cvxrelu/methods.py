@@ -232,8 +232,10 @@ def _generate(run: Run) -> Iterator[Outcome]:
         try:
             for state in rounds:
                 # The last bound is the best bound; the last network need not be the best network.
-                improved = best is None or state.upper <= best.upper
-                best = state if improved else replace(best, bound=state.bound, cause=state.cause)
+                if best is None or state.upper <= best.upper:
+                    best = state
+                else:
+                    best = replace(best, bound=state.bound, cause=state.cause)
                 found = outcome(best, state.columns, "master and pricing", exact=False)
                 bar.set_description(f"round {len(history)}: relative gap {found.certificate.relative_gap:.1e}")
                 yield found

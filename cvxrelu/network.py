@@ -353,7 +353,7 @@ class Network:
         parts = read_arrays(file, "a saved network")
         if missing := [name for name in cls.__dataclass_fields__ if name not in parts]:
             raise InputError(f"{file} is not a saved network: it has no {missing[0]}; write one with Network.save.")
-        return cls(**{name: parts[name] for name in cls.__dataclass_fields__})
+        return cls(**{name: parts[name] for name in cls.__dataclass_fields__})  # pyright: ignore[reportArgumentType]
 
     def _parts(self) -> dict[str, Array | float]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -113,6 +113,7 @@ def run_model(model: "cp.Problem", name: str, attempts: tuple[Options, ...], clo
         for options in attempts:
             try:
                 data, chain, inverse = model.get_problem_data(name, solver_opts=options)
+                assert chain is not None, "a solver was named"
                 if clock.limited and name in TIME_LIMIT_OPTION:
                     options = {**options, TIME_LIMIT_OPTION[name]: max(clock.left, SHORTEST_TIME)}
                 model.unpack_results(_run(model, name, data, chain, options), chain, inverse)
@@ -149,7 +150,9 @@ def _run_clarabel(data: dict[str, Any], settings: Any) -> Any:
             size = len(data["c"])
             quadratic = sp.triu(data.get("P", sp.csc_array((size, size)))).tocsc()
             cones = dims_to_solver_cones(data["dims"])
-            solver = clarabel.DefaultSolver(quadratic, data["c"], data["A"], data["b"], cones, settings)
+            solver: Any = clarabel.DefaultSolver(  # pyright: ignore[reportAttributeAccessIssue]
+                quadratic, data["c"], data["A"], data["b"], cones, settings
+            )
             solver.set_termination_callback(lambda _: abandoned.is_set())
             outcome.set_result(solver.solve())
         except BaseException as error:

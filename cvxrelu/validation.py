@@ -154,9 +154,10 @@ def as_count(value: object, name: str) -> int:
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
         raise InputTypeError(f"{name} must be a positive integer, not {_shown(value)}.")
-    if not 1 <= value <= LARGEST_INTEGER:
+    count = int(value)
+    if not 1 <= count <= LARGEST_INTEGER:
         raise InputError(f"{name}={_shown(value)} must be a positive integer, and at most 2**53.")
-    return int(value)
+    return count
 
 
 def as_choice(value: object, choices: Iterable[str], name: str) -> str:

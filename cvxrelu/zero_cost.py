@@ -204,12 +204,10 @@ def default_alpha(problem: Problem) -> float:
     if not dual.any():
         return 1.0
     pricer = pricer_of(problem)
-    guess = isinstance(pricer, Pricer) and not pricer.sweeps
-    gamma = (
-        pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=0).value
-        if guess
-        else _search(pricer, dual, None).value
-    )
+    if isinstance(pricer, Pricer) and not pricer.sweeps:
+        gamma = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=0).value
+    else:
+        gamma = _search(pricer, dual, Clock()).value
     return DEFAULT_SHARE * gamma / len(dual) ** 1.5 if gamma > ROUNDING * pricer.size(dual) else 1.0
 
 

@@ -151,14 +151,18 @@ def _step(problem: Problem, v: Array, neurons: Neurons, cost: float) -> _Step:
         lower, upper = v + INSIDE * (model.lower - v), v + INSIDE * (model.upper - v)
         model = model._replace(lower=lower, upper=upper)
     tangents = tangents_of(problem, v, neurons)
-    weights = np.full(len(neurons), cost / max(len(neurons), 1))
-    for _ in range(REPEATS):
+
+    def bent(weights: Array) -> DualModel:
         weighted = np.sqrt(weights)[:, None, None] * tangents
         bending = np.tensordot(weighted, weighted, axes=([0, 2], [0, 2]))
-        bent = model._replace(curvature=np.diag(model.curvature) + bending, slope=model.slope - bending @ v)
-        solution = solve_quadratic(problem, neurons.outputs, bent, ACCURACY)
-        weights = np.maximum(solution.weights, 0.0)
-    return _refined(problem, neurons, bent, solution)
+        return model._replace(curvature=np.diag(model.curvature) + bending, slope=model.slope - bending @ v)
+
+    lagrangian = bent(np.full(len(neurons), cost / max(len(neurons), 1)))
+    solution = solve_quadratic(problem, neurons.outputs, lagrangian, ACCURACY)
+    for _ in range(1, REPEATS):
+        lagrangian = bent(np.maximum(solution.weights, 0.0))
+        solution = solve_quadratic(problem, neurons.outputs, lagrangian, ACCURACY)
+    return _refined(problem, neurons, lagrangian, solution)
 
 
 def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: MasterSolution) -> _Step:
