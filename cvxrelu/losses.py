@@ -170,8 +170,10 @@ class Loss(ABC):
             high = np.where(radius > 0, np.nextafter(z + radius, np.inf), z)
             losses = np.maximum(self.values(low, y), self.values(high, y))
             total = math.fsum(losses) if len(y) * np.max(losses) < np.inf else math.inf
-            if total == 0 and not self.regularised:
-                return cost
+            if total == 0 and (
+                not self.regularised or (cost == 0 and np.array_equal(low, y) and np.array_equal(high, y))
+            ):
+                return cost  # there is no loss that could have underflowed
             # What underflows in the losses, their mean, alpha times the cost and this sum is a least float at most.
             return (total / len(y) * (1 + ROUNDING) + cost) * (1 + ROUNDING) + 4 * math.ulp(0.0)
 
