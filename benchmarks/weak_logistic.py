@@ -59,9 +59,9 @@ class WeakLogistic(Logistic):
         self.mu = -math.log(n_samples * alpha)
         self._box = 1 / alpha
 
-    def value(self, z: Vector, y: Vector) -> float:
-        """Return the loss of F."""
-        return super().value(self.mu * z, y) / (self.alpha * self.mu)
+    def values(self, z: Vector, y: Vector) -> Vector:
+        """Return the losses of F."""
+        return super().values(self.mu * z, y) / (self.alpha * self.mu)
 
     def expression(self, z: cp.Expression, y: Vector) -> LossExpression:
         """Return the limit of the loss for small alpha."""

@@ -12,6 +12,7 @@ exhaustive search, rounding included. A unit neuron is one of cost one, in the n
 A network never interpolates y exactly, but its own predictions z. The same v bounds the cost of interpolants of both,
 y.v / gamma and z.v / gamma, and `lower` is the smaller, true for both. If the bound for y is above the cost of the
 network, then its misfit, small as it may be, is what makes it cheap: it is no interpolant, and `upper` is infinite.
+Where `upper` is infinite, `lower` speaks of y alone.
 Separators are measured after they are scaled up to margin one.
 """
 
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from cvxrelu.enclosure import Enclosure, enclose, enclose_exactly
 from cvxrelu.lengths import shifted
 from cvxrelu.network import EPS, LEAST, Network
 from cvxrelu.norms import Euclidean
-from cvxrelu.powers import exponent_of, shift_up, unit
+from cvxrelu.powers import shift_up, unit
 from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
 from cvxrelu.problem import Problem
 from cvxrelu.rational import ExactBound, exact_bound
@@ -58,7 +59,8 @@ PRICING_TOL = 1e-9
 # Cells up to which each is searched by itself, which always ends; and cones that a search looks at otherwise before it
 # settles for the bound it has, if there is no time limit.
 CELL_LIMIT, NODE_LIMIT = 20_000, 1_000_000
-# Exponent up to which a search sees a dual vector at the scale that it was given at; beyond it scores might overflow.
+# Exponent up to which a search sees a dual vector at the scale that it was given at, and up to which it and its gamma
+# are handed on at that scale; beyond it scores might overflow.
 NATURAL = 600
 # Share of the objective that rounding of predictions may hide before they are evaluated exactly, products of integers
 # that this may take (a second or two), and share above which the certificate says that the objective is not known.
@@ -82,9 +84,10 @@ class Certificate:
     scope : {"global", "sampled"}
         What the lower bound speaks of. "global" is said only after a search that leaves nothing out.
     dual : (N,) array
-        The repaired dual vector that the lower bound comes from, in units in which its largest entry is between 1/2 and
-        1: any multiple of it proves the same. It satisfies the constraint of the dual times N alpha / gamma (1 / gamma
-        for an interpolant or separator).
+        The repaired dual vector that the lower bound comes from, any multiple of which proves the same: as it was
+        given or, where that is out of its box or of the range of ordinary numbers, with its largest entry between 1/2
+        and 1. It satisfies the constraint of the dual times N alpha / gamma (1 / gamma for an interpolant or
+        separator).
     gamma : float
         The proven upper bound on gamma(dual).
     residual : float
@@ -151,8 +154,8 @@ class Certificate:
         network : Network
             Any network with the problem's inputs and slope.
         """
-        lower = _dual_objective(self.problem, self.dual, self.gamma, self.problem.y)
-        return _certificate(self.problem, network, _Proof(self.dual, self.gamma, lower, self.scope))
+        lower = _dual_objective(self.problem, *_at_scale_one(self.dual, self.gamma), self.problem.y)
+        return certificate_of(self.problem, network, DualBound(self.dual, self.gamma, None, lower, self.scope))
 
     def verify_exact(self, exact_data: ExactData = "float") -> ExactBound:
         """Prove a lower bound from the same dual vector in rational arithmetic, where nothing is rounded.
@@ -212,11 +215,11 @@ class DualBound:
     Attributes
     ----------
     dual : (N,) array
-        The repaired vector, in units in which its largest entry is between 1/2 and 1.
+        The repaired vector, at the scale that `Certificate.dual` tells.
     gamma : float
         The proven upper bound on gamma(dual).
     priced : Priced or None
-        What the search found, for the repaired vector at the scale it was given at; None if the vector is zero.
+        What the search found, for the repaired vector at the scale it was given at; None if there was no search.
     lower : float
         The lower bound on the optimum.
     scope : {"global", "sampled"}
@@ -253,12 +256,12 @@ def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced],
     # At scale one, the repair and the bound are the same, to the last digit, whatever multiple of a vector is given.
     v, exponent = unit(dual)
     v = problem.loss.repair(v, problem.y, balanced)
-    exponent = exponent if abs(exponent) <= NATURAL else 0
-    priced = search(shifted(v, exponent)) if v.any() else None
-    gamma = 0.0 if priced is None else shift_up(priced.upper, -exponent - exponent_of(v))
-    v, _ = unit(v)
+    seen = exponent if abs(exponent) <= NATURAL else 0
+    priced = search(shifted(v, seen)) if v.any() else None
+    v, repaired = unit(v)
+    gamma = 0.0 if priced is None else shift_up(priced.upper, -seen - repaired)
     lower = _dual_objective(problem, v, gamma, problem.y)
-    return DualBound(v, gamma, priced, lower, scope)
+    return DualBound(*_as_given(problem, v, gamma, exponent + repaired), priced, lower, scope)
 
 
 def certificate_of(problem: Problem, network: Network, bound: DualBound, *, exact: bool = True) -> Certificate:
@@ -266,31 +269,8 @@ def certificate_of(problem: Problem, network: Network, bound: DualBound, *, exac
 
     Where the rounding of predictions would show, they are evaluated exactly, unless `exact` is False.
     """
-    return _certificate(problem, network, _Proof(bound.dual, bound.gamma, bound.lower, bound.scope), exact)
-
-
-class _Proof(NamedTuple):
-    """A dual vector, the bound on its gamma, and what it proves about networks that meet the targets."""
-
-    dual: Array
-    gamma: float
-    lower: float
-    scope: Scope
-
-
-def _dual_objective(problem: Problem, v: Array, gamma: float, y: Array) -> float:
-    """Return the lower bound that a repaired dual vector proves."""
-    return problem.loss.lower_bound(v, _centred(problem, y), gamma, problem.alpha)
-
-
-def _centred(problem: Problem, y: Array) -> Array:
-    """Return targets shifted where v sums to zero exactly: that changes nothing but the rounding of y.v."""
-    return y - np.sum(y / len(y)) if problem.norm.has_free_constant and not problem.loss.labels else y
-
-
-def _certificate(problem: Problem, network: Network, proof: _Proof, exact: bool = True) -> Certificate:
-    """Return the certificate of a network."""
     problem.check_network(network)
+    v, gamma = _at_scale_one(bound.dual, bound.gamma)
     cost = network.cost_above(problem.norm)
     with np.errstate(over="ignore"):
         weighted = cost if problem.alpha is None else np.multiply(problem.alpha, cost) * (1 + EPS)
@@ -299,11 +279,9 @@ def _certificate(problem: Problem, network: Network, proof: _Proof, exact: bool 
         """Return the upper and the lower bound."""
         z, radius = predictions
         upper = problem.loss.upper_bound(z, radius, problem.y, weighted)
-        if proof.lower > upper * (1 + MISFIT_RTOL) and not problem.loss.regularised:
-            return np.inf, proof.lower
-        return upper, min(
-            proof.lower, problem.loss.attained_bound(_centred(problem, z), radius, proof.dual, proof.gamma)
-        )
+        if upper == np.inf or (bound.lower > upper * (1 + MISFIT_RTOL) and not problem.loss.regularised):
+            return np.inf, bound.lower
+        return upper, min(bound.lower, problem.loss.attained_bound(_centred(problem, z), radius, v, gamma))
 
     def blur(predictions: Enclosure) -> float:
         """Return the share of the objective that the radius of the predictions hides."""
@@ -319,14 +297,40 @@ def _certificate(problem: Problem, network: Network, proof: _Proof, exact: bool 
     return Certificate(
         upper=upper,
         lower=lower,
-        scope=proof.scope,
-        dual=proof.dual,
-        gamma=proof.gamma,
+        scope=bound.scope,
+        dual=bound.dual,
+        gamma=bound.gamma,
         residual=problem.loss.residual(predictions.values, problem.y, predictions.radius),
         blur=blur(predictions),
         problem=problem,
         network=network,
     )
+
+
+def _at_scale_one(v: Array, gamma: float) -> tuple[Array, float]:
+    """Return the multiple of a dual vector whose largest entry is between 1/2 and 1, and its gamma."""
+    v, exponent = unit(v)
+    return v, shift_up(gamma, -exponent)
+
+
+def _as_given(problem: Problem, v: Array, gamma: float, exponent: int) -> tuple[Array, float]:
+    """Return v and gamma times 2^exponent, or unchanged where that loses a digit or leaves the domain of the dual."""
+    if abs(exponent) > NATURAL:
+        return v, gamma
+    given, its_gamma = shifted(v, exponent), float(shifted(np.float64(gamma), exponent))
+    back, same = _at_scale_one(given, its_gamma)
+    allowed = np.array_equal(problem.loss.repair(given, problem.y, balanced=False), given)
+    return (given, its_gamma) if allowed and same == gamma and np.array_equal(back, v) else (v, gamma)
+
+
+def _dual_objective(problem: Problem, v: Array, gamma: float, y: Array) -> float:
+    """Return the lower bound that a repaired dual vector proves."""
+    return problem.loss.lower_bound(v, _centred(problem, y), gamma, problem.alpha)
+
+
+def _centred(problem: Problem, y: Array) -> Array:
+    """Return targets shifted where v sums to zero exactly: that changes nothing but the rounding of y.v."""
+    return y - np.sum(y / len(y)) if problem.norm.has_free_constant and not problem.loss.labels else y
 
 
 def _sharpened(predictions: Enclosure, network: Network, X: Array) -> Enclosure:

@@ -92,10 +92,9 @@ def _check_again(stated: Certificate, found: Certificate, verify: bool, time_lim
             raise ValueError(
                 f"it claims the lower bound {stated.lower:.10g}, but its dual vector proves {proven.lower:.10g}."
             )
-        # What is proven speaks of the multiple of the vector whose largest entry is between 1/2 and 1.
-        if shift_up(stated.gamma, -exponent_of(stated.dual)) < proven.gamma * (1 - AGREEMENT_RTOL):
-            raise ValueError(
-                f"it claims gamma = {stated.gamma:.10g}, but its dual vector has up to {proven.gamma:.10g}."
-            )
+        # What is proven may speak of another multiple of the vector.
+        gamma = shift_up(proven.gamma, exponent_of(stated.dual) - exponent_of(proven.dual))
+        if stated.gamma < gamma * (1 - AGREEMENT_RTOL):
+            raise ValueError(f"it claims gamma = {stated.gamma:.10g}, but its dual vector has up to {gamma:.10g}.")
     if not np.isclose(stated.upper, found.upper, rtol=AGREEMENT_RTOL, atol=0.0):
         raise ValueError(f"it claims the upper bound {stated.upper:.10g}, but its network gives {found.upper:.10g}.")

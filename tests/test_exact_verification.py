@@ -181,6 +181,9 @@ def test_logarithms_are_bounded_from_below(value):
 
 def test_the_entropy_is_bounded_from_below():
     assert entropy_below(Fraction(0)) == entropy_below(Fraction(1)) == 0
+    tiny = Fraction(1, 10**90)
+    assert float(entropy_below(tiny) / tiny) == pytest.approx(90 * math.log(10) + 1, rel=1e-15)
+    assert entropy_below(1 - tiny) == entropy_below(tiny)
     for p in (Fraction(1, 3), Fraction(1, 10**9), Fraction(999, 1000)):
         entropy = -p * math.log(p) - (1 - p) * math.log1p(-p)
         np.testing.assert_allclose(float(entropy_below(p)), entropy, rtol=1e-14)

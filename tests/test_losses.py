@@ -1,6 +1,7 @@
 """Losses: values, repaired duals, weak duality."""
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from cvxrelu.errors import InputError
 from cvxrelu.losses import LOSSES, get_loss
+from tests.exact import entropy, exact_dual
 
 numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
 
@@ -77,15 +79,18 @@ def test_unknown_names_are_refused():
 
 @pytest.mark.parametrize("size", [1e-12, 1e-8, 1e-5, 0.3, 1 - 1e-9])
 def test_lower_bound_of_the_logistic_loss_is_below_its_exact_value(size):
-    """Entropies of small p, where alpha is tiny, in rational arithmetic."""
-    from cvxrelu.rational.numbers import entropy_below
-
+    """Where gamma leaves no room, the bound is the dual objective of p itself; where it leaves some, the best one."""
     y = np.resize([1.0, -1.0], 8)
     p = size * np.linspace(0.5, 1.0, 8)
-    exact = sum(entropy_below(Fraction(value)) for value in p.tolist()) / len(p)
-    bound = get_loss("logistic").lower_bound(p * y, y, 0.0, 1.0)
-    assert Fraction(bound) <= exact
-    assert bound == pytest.approx(float(exact), rel=1e-12)
+    itself = sum(entropy(Decimal(value)) for value in p.tolist()) / len(p)
+    for gamma in (8.0, 4.0, 0.0):
+        exact = exact_dual("logistic", p * y, y, gamma, 1.0)
+        bound = get_loss("logistic").lower_bound(p * y, y, gamma, 1.0)
+        assert Fraction(bound) <= exact
+        assert bound == pytest.approx(float(exact), rel=1e-12)
+        if gamma == 8 and size <= 0.5:
+            assert Fraction(bound) <= Fraction(itself)
+            assert bound == pytest.approx(float(itself), rel=1e-12)
 
 
 def test_a_separator_has_every_point_on_its_own_side():

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import math
-from decimal import Decimal, getcontext
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import cvxrelu as cr
 from cvxrelu.certificate import certify_dual
 from cvxrelu.losses import LOSSES, get_loss
 from cvxrelu.rational import exact_bound
+from tests.exact import exact_dual
 from tests.instances import make_problem, normal_data
 
 spec = importlib.util.spec_from_file_location(
@@ -31,7 +31,7 @@ def nothing(problem):
 def some_dual(problem):
     """A dual vector with few digits, so that it is the same in denormal numbers, in the direction of y."""
     if problem.loss.labels:
-        return problem.y * np.resize([3.0, 2.0, 1.0], problem.n_samples)
+        return problem.y * np.resize([0.75, 0.5, 0.25], problem.n_samples)
     return np.round(8 * problem.y)
 
 
@@ -44,12 +44,18 @@ def test_every_multiple_of_a_dual_vector_proves_the_same(loss, bias, d):
     assert known.lower > 0
     for exponent in (-1060, -700, -30, -2, -1, 1, 2, 300, 1000):
         found = certify_dual(problem, nothing(problem), np.ldexp(v, exponent))
-        assert (found.lower, found.gamma) == (known.lower, known.gamma)
-        np.testing.assert_array_equal(found.dual, known.dual)
+        assert found.lower == known.lower
+        np.testing.assert_array_equal(found.dual * (1 / found.gamma), known.dual * (1 / known.gamma))
+        assert found.of(nothing(problem)).lower == known.lower
+        with np.errstate(over="ignore"):
+            natural, size = np.ldexp(known.dual, exponent), np.abs(np.ldexp(known.dual, exponent)).max()
+        if abs(exponent) <= 300 and (size <= 1 or loss not in ("hinge", "logistic")):
+            np.testing.assert_array_equal(found.dual, natural)
+        else:
+            assert 0.5 < np.abs(found.dual).max() <= 1
     for factor in (1e-310, 1e300):
         found = certify_dual(problem, nothing(problem), v * factor)
         assert found.lower == pytest.approx(known.lower, rel=1e-7 if factor < 1 else 1e-12)
-    assert 0.5 < np.abs(known.dual).max() <= 1
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -109,34 +115,6 @@ def test_a_dual_vector_of_nearly_nothing_is_no_proof(tmp_path):
         (tmp_path / "tiny.json").write_text(json.dumps(record))
         with pytest.raises(cr.InputError, match="its dual vector proves"):
             cr.load_certificate(tmp_path / "tiny.json")
-
-
-def exact_dual(loss, v, y, gamma, alpha):
-    """The best dual objective of a multiple of v, in fractions, and in decimals of 60 digits for logarithms."""
-    getcontext().prec = 60
-    v, y = [Fraction(x) for x in v.tolist()], [Fraction(x) for x in y.tolist()]
-    gamma, reach = Fraction(gamma), len(y) * Fraction(alpha) / Fraction(gamma)
-    correlation = sum(a * b for a, b in zip(v, y, strict=True))
-    if loss in ("interpolation", "margin"):
-        return max(Fraction(0), correlation / gamma)
-    if loss == "squared":
-        square = sum(a * a for a in v)
-        t = max(Fraction(0), min(reach, correlation / square))
-        return t * (correlation - t * square / 2) / len(y)
-    p = [a * b for a, b in zip(v, y, strict=True)]
-    t = min(reach, 1 / max(p))
-    if loss == "hinge":
-        return t * sum(p) / len(y)
-
-    def entropy(t):
-        shares = [Decimal((t * q).numerator) / Decimal((t * q).denominator) for q in p if q]
-        return sum(-q * q.ln() - (1 - q) * (1 - q).ln() for q in shares if q < 1)
-
-    low, high = Fraction(0), t
-    for _ in range(120):
-        third = (high - low) / 3
-        low, high = (low + third, high) if entropy(low + third) < entropy(high - third) else (low, high - third)
-    return Fraction(max(entropy(t), entropy(low), entropy(high))) / len(y)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -22,6 +22,9 @@ __all__ = ["METHODS", "Method", "Search", "choose"]
 
 Array = NDArray[np.float64]
 
+# How many times the rounding of a search what a subspace leaves out may cost before it is taken for more than rounding.
+LEFT_OUT = 1000.0
+
 
 @dataclass(frozen=True)
 class Search:
@@ -185,12 +188,21 @@ class InSubspace:
         inner = self.subspace.inner
         return choose(inner)[1](inner)
 
+    @cached_property
+    def whole(self) -> Method:
+        """How the points are priced in all of space."""
+        methods = (method for method in METHODS.values() if method is not InSubspace)
+        return next(method for method in methods if method.applies(self.points))(self.points)
+
     def search(self, weights: Weights, search: Search) -> Priced:
-        """Price in the subspace."""
+        """Price in the subspace, and in all of space if weights on what is left out of the subspace matter."""
         margin = self.subspace.widening(weights)
         threshold = weights.room_below(search.threshold, 2 * margin)
         inner = self.subspace.inner.weigh(weights.original)
         priced = self.method.search(inner, replace(search, threshold=threshold))
+        rounding = LEFT_OUT * weights.margin(len(self.points.X) + 256.0)
+        if margin > max(rounding, search.tol * priced.upper) and (threshold is None or priced.upper > threshold):
+            return self.whole.search(weights, search)
         return self.points.report(
             weights,
             self.subspace.lift(priced),

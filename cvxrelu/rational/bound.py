@@ -50,7 +50,7 @@ class ExactBound:
     gamma_squared : Fraction
         The square of gamma(dual), exactly.
     dual : tuple of N fractions
-        The dual vector, in the domain of the dual, before it is scaled.
+        The dual vector, in the domain of the dual: as it was given, or a multiple with simple entries.
     exact_data : {"float", "decimal"}
         What the bound takes the data to be: the floats themselves, or the decimals that print them.
     """
@@ -83,7 +83,8 @@ def exact_bound(problem: Problem, dual: ArrayLike, exact_data: ExactData = "floa
     Returns
     -------
     ExactBound
-        The bound. The logarithms of the logistic loss are bounded from below by rationals, within 1e-36.
+        The bound. The logarithms of the logistic loss are bounded from below by rationals, within 1e-23 of
+        their size.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def exact_bound(problem: Problem, dual: ArrayLike, exact_data: ExactData = "floa
     vector = np.asarray(dual, dtype=float)
     if vector.shape != (problem.n_samples,) or not np.isfinite(vector).all():
         raise InputError(f"dual must have {problem.n_samples} finite entries, one for each sample.")
-    vector, _ = unit(vector)  # any multiple will do, and clipping to a box should not depend on which
+    vector, exponent = unit(vector)  # any multiple will do, and clipping to a box should not depend on which
     y = to_fractions(problem.y, exact_data)
     rows = [tuple(to_fractions(row, exact_data)) for row in problem.X]
     if problem.bias == "joint":
@@ -113,7 +114,12 @@ def exact_bound(problem: Problem, dual: ArrayLike, exact_data: ExactData = "floa
         v = _repair(problem, candidate, y)
         square = gamma_squared(rows, v, slope, problem.bias == "free")
         gamma = root_above(square)
-        bound = ExactBound(_objective(problem.loss.name, v, y, gamma, radius), gamma, square, tuple(v), exact_data)
+        lower = _objective(problem.loss.name, v, y, gamma, radius)
+        scale = Fraction(2) ** exponent if best is None else ONE
+        if problem.loss.labels and problem.loss.regularised and scale * max(map(abs, v)) > 1:
+            scale = ONE
+        natural = tuple(scale * weight for weight in v)
+        bound = ExactBound(lower, scale * gamma, scale**2 * square, natural, exact_data)
         if best is None:
             candidates.extend(_rounded([weight * radius / (gamma or radius) for weight in v]))
         if best is None or bound.lower > best.lower:

@@ -19,6 +19,8 @@ ExactData = Literal["float", "decimal"]
 
 # Binary digits of roots and logarithms; far more than the 53 of a float, so that bounds lose nothing visible.
 BITS = 128
+# Below this logarithms are two terms of their series, or none of their digits would be left at 1 + 2^-128.
+NEAR_ONE = 1 + Fraction(1, 2**40)
 
 
 def to_fractions(values: Iterable[float], exact_data: ExactData = "float") -> list[Fraction]:
@@ -77,7 +79,7 @@ def root_above(value: Fraction) -> Fraction:
 
 
 def log_below(value: Fraction) -> Fraction:
-    """Return a rational lower bound on the natural logarithm of a number >= 1, within about 2^-120.
+    """Return a rational lower bound on the natural logarithm of a number >= 1, within a relative 2^-78.
 
     Examples
     --------
@@ -87,6 +89,10 @@ def log_below(value: Fraction) -> Fraction:
     True
     """
     n, d = value.numerator, value.denominator
+    if value < NEAR_ONE:
+        # What is left of the series -log(1 - q) = q + q^2 / 2 + ... is less than a third of q^3.
+        q = Fraction(n - d, n)
+        return q + q * q / 2
     exponent = n.bit_length() - d.bit_length()
     if n < d << exponent:
         exponent -= 1
