@@ -30,8 +30,9 @@ TIGHT = 1e-8
 CONSISTENT = 1e-8
 # Slack (likewise relative) beyond which more is not rewarded in the search for an inner point.
 ENOUGH = 1e-2
-# Accuracy asked of the simplex method: the best it offers. Presolve stumbles over coefficients of 1e-14.
-SOLVER_OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "presolve": False}
+# Accuracies asked of the simplex method: the best it offers, and less where it ends in numerical difficulties, as one
+# program in two hundred does. Presolve stumbles over coefficients of 1e-14.
+ACCURACIES, DIFFICULTIES = (1e-10, 1e-9, 1e-8), 4
 # Dimensions in which vertices are sought, which is seconds of work and some 10,000 vertices.
 VERTEX_DIMENSIONS = 8
 # Vertices that differ by less than this share of their size are one.
@@ -189,10 +190,21 @@ def solve_linear(cost: Array, matrix: Array, bounds: Array) -> Array:
     SolverError
         If there is none, or the solver fails.
     """
-    result: Any = linprog(cost, matrix, bounds, bounds=(None, None), method="highs", options=SOLVER_OPTIONS)
+    result = _simplex(cost, matrix, bounds, (None, None))
     if result.x is None:
         raise SolverError(f"A linear program over the optimal networks has no solution ({result.message}).")
     return result.x
+
+
+def _simplex(cost: Array, matrix: Array, limits: Array, bounds: Any) -> Any:
+    """Return what scipy says of the minimum of cost.t under matrix t <= limits and bounds."""
+    result: Any = None
+    for accuracy in ACCURACIES:
+        options = {"primal_feasibility_tolerance": accuracy, "dual_feasibility_tolerance": accuracy, "presolve": False}
+        result = linprog(cost, matrix, limits, bounds=bounds, method="highs", options=options)
+        if result.status != DIFFICULTIES:
+            break
+    return result
 
 
 def _solutions(equations: Array, values: Array) -> tuple[Array, Array]:
@@ -223,7 +235,7 @@ def _middle(start: Array, basis: Array, inequalities: Array, least: Array) -> Ar
         bounds = np.column_stack([np.full(size + count, -np.inf), np.full(size + count, np.inf)])
         bounds[size:] = np.column_stack([np.full(count, -TIGHT * scale / 10), np.where(waiting, ENOUGH * scale, 0.0)])
         cost = np.concatenate([np.zeros(size), -1.0 * waiting])
-        result: Any = linprog(cost, matrix, slack, bounds=bounds, method="highs", options=SOLVER_OPTIONS)
+        result = _simplex(cost, matrix, slack, bounds)
         if result.x is None:
             return None
         points.append(result.x[:size])

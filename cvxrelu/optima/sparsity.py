@@ -134,12 +134,18 @@ def _without(polytope: Polytope, absent: NDArray[np.bool_], zero: float) -> Arra
 def reweighted(polytope: Polytope, cover: Cover, rng: np.random.Generator) -> Array:
     """Return a point of the polytope whose weights need few elements of the cover, found by reweighted programs."""
     count, best, least = cover.members.shape[1], polytope.center, np.inf
+    seen: set[bytes] = set()
     small = SMALL * polytope.center[:count].max(initial=0.0)
     for start in range(STARTS):
         costs = np.ones(count) if start == 0 else rng.exponential(size=count)
         for _ in range(ROUNDS):
             point = polytope.maximise(-np.append(costs, np.zeros(len(polytope.center) - count)))
-            needed = len(cover.choose(carrying(point[:count])))
+            used = carrying(point[:count])
+            if used.tobytes() in seen:
+                # A vertex, and those that follow from it, are known by the weights that are not zero.
+                break
+            seen.add(used.tobytes())
+            needed = len(cover.choose(used))
             if needed < least:
                 best, least = point, needed
             costs = small / (np.maximum(point[:count], 0.0) + small)

@@ -205,6 +205,17 @@ def test_a_rough_fit_leads_to_the_same_set(loss):
     assert rough.center.objective == pytest.approx(fine.center.objective, rel=1e-10)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("factor", [1e-6, 7.0])
+def test_every_multiple_of_a_dual_vector_leads_to_the_same_set(loss, factor):
+    fit = cr.solve(make_problem(loss, 9))
+    scaled = replace(fit, certificate=replace(fit.certificate, dual=factor * fit.certificate.dual))
+    one, other = cr.optimal_set(fit), cr.optimal_set(scaled)
+    assert other.dual_error <= 1e-12
+    assert other.dimension == one.dimension
+    assert other.center.objective == pytest.approx(one.center.objective, rel=1e-8)
+
+
 def test_linear_data_take_one_neuron():
     assert optima_of(LATTICE, LATTICE @ [1.0, 2.0]).sparsest(exact=True).count == 1
 
