@@ -142,9 +142,14 @@ def _together(first: Outcome, second: Outcome) -> Outcome:
     """Return the better network of two outcomes with the better bound."""
     better = min(first, second, key=lambda outcome: outcome.certificate.upper)
     bound = max(first, second, key=lambda outcome: (outcome.certificate.scope == "global", outcome.certificate.lower))
+    known = first.history[-1]
+    # A row holds the bounds so far, whichever method they are from.
+    later = (
+        replace(row, upper=min(row.upper, known.upper), lower=max(row.lower, known.lower)) for row in second.history
+    )
     return Outcome(
         better.network,
         bound.certificate.of(better.network),
-        first.history + second.history,
+        (*first.history, *later),
         first.cause if first.cause in STOPS else second.cause,
     )

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Cells", "Program", "activation_weights", "build_program", "covering_cells"]
 
+# Regularisation below which predictions stay so near the labels that they are measured from there.
+TINY = 1e-6
+
 BoolArray = NDArray[np.bool_]
 Array = NDArray[np.float64]
 
@@ -148,8 +151,9 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
     cells : Cells
         The cells that may hold neurons, P of them.
     unit : float, optional
-        What the model measures the scaled objective in, and the distance of predictions from targets. By default alpha,
-        where it is small: the optimum is a multiple of it, if the targets can be met; where they cannot, 1.0 is right.
+        What the model measures the scaled objective in, and the distance of predictions from targets (from labels, which
+        they may exceed by far, only where it is tiny). By default alpha, where it is small: the optimum is a multiple of
+        it, if the targets can be met; where they cannot, 1.0 is right.
 
     Returns
     -------
@@ -168,8 +172,9 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
     rows = scaling.lifted @ coordinates
     network_output = _prediction_matrix(cells.patterns, rows, problem.negative_slope) @ (plus - minus)
     unit = min(1.0, scaling.alpha) if unit is None else unit
+    distance = 1.0 if problem.loss.labels and unit > TINY else unit
     residuals = cp.Variable(n_samples, name="residuals")
-    predictions = scaling.y + unit * residuals if problem.loss.regularised else residuals
+    predictions = scaling.y + distance * residuals if problem.loss.regularised else residuals
     link = predictions == (network_output if constant is None else network_output + constant)
 
     flat = flat_cells(problem, cells.patterns)
@@ -183,9 +188,9 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
         constraints += [plus[biases] == 0, minus[biases] == 0]
 
     loss = problem.loss
-    paid = loss.near(residuals, scaling.y, unit) if loss.regularised else loss.expression(residuals, scaling.y)
+    paid = loss.near(residuals, scaling.y, distance) if loss.regularised else loss.expression(residuals, scaling.y)
     cost = _group_norms(matrices, plus) + _group_norms(matrices, minus)
-    objective = cp.Minimize(paid.objective + scaling.alpha / unit * cost)
+    objective = cp.Minimize(paid.objective * (distance / unit) + scaling.alpha / unit * cost)
     model = cp.Problem(objective, constraints + paid.constraints)
     return Program(model, plus, minus, coordinates, constant, link, unit, cells, problem, scaling)
 

@@ -43,7 +43,8 @@ def assert_weak_duality(fit, lower, upper):
     lowers, uppers = (np.array([getattr(row, name) for row in fit.history]) for name in ("lower", "upper"))
     assert (lowers <= upper * (1 + ROUNDING) + 1e-12).all()
     assert (uppers >= lower - room).all()
-    assert (np.diff(lowers) >= 0).all()
+    # The bound of an interpolant speaks of its own predictions too, which change in their last digits.
+    assert (np.diff(lowers) >= (-room if fit.problem.loss.name == "interpolation" else 0.0)).all()
     # The first networks need not interpolate; their objective is then infinite.
     assert (np.diff(uppers[np.isfinite(uppers)]) <= max(upper, 1e-3) * 3e-7 + room).all()
     assert (np.diff([row.seconds for row in fit.history]) >= 0).all()
@@ -53,7 +54,7 @@ def assert_same(problem, tol=1e-6, **options):
     """The generated fit is certified and equals the enumerated one."""
     lower, upper = optimum(problem)
     fit = cr.solve(problem, "generate", random_state=0, tol=tol, **options)
-    assert fit.method == "generate"
+    assert fit.method in ("generate", "constant")
     assert fit.certificate.scope == "global"
     assert lower * (1 - 1e-6) - 1e-12 <= fit.objective <= upper * (1 + 1e-6) + 1e-12
     assert_weak_duality(fit, lower, upper)
