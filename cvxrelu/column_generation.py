@@ -25,7 +25,7 @@ from cvxrelu.network import Network
 from cvxrelu.pricing import Priced, Pricer, make_pricer
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import standardise
-from cvxrelu.sliding import can_slide, sliding_rounds
+from cvxrelu.sliding import MOST_ROUNDS, can_slide, sliding_rounds
 
 __all__ = ["GenerationRound", "generate"]
 
@@ -143,9 +143,9 @@ def generate(
     if can_slide(standard) and not pricer.sweeps and (large or not prove):
         settled = late = False
         for count, slid in enumerate(sliding_rounds(problem, pricer, oracle.bound, rng, start, clock), 1):
-            start, settled = slid.network, slid.excess <= tol
+            start, settled = slid.network, slid.gap <= tol
             late = count == max_rounds or clock.expired
-            if prove and (settled or late):
+            if prove and (settled or late or count == MOST_ROUNDS):
                 best = oracle.search(slid.dual, 1.0)
             cause = Cause.TIME if clock.expired else Cause.ROUNDS if count == max_rounds else Cause.PROOF
             yield GenerationRound(start, problem.objective(start), best, start.n_neurons, cause)

@@ -151,9 +151,9 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
     cells : Cells
         The cells that may hold neurons, P of them.
     unit : float, optional
-        What the model measures the scaled objective in, and the distance of predictions from targets (from labels, which
-        they may exceed by far, only where it is tiny). By default alpha, where it is small: the optimum is a multiple of
-        it, if the targets can be met; where they cannot, 1.0 is right.
+        What the model measures the scaled objective in, and the distance of predictions from targets (from labels,
+        which they may exceed by far, only where it is tiny). By default alpha, where it is small: the optimum is a
+        multiple of it, if the targets can be met; where they cannot, 1.0 is right.
 
     Returns
     -------

@@ -24,7 +24,7 @@ from cvxrelu.pricing import Pricer
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import standardise
 
-__all__ = ["Slid", "can_slide", "slide", "sliding_rounds"]
+__all__ = ["MOST_ROUNDS", "Slid", "can_slide", "slide", "sliding_rounds"]
 
 Array = NDArray[np.float64]
 
@@ -32,8 +32,9 @@ Array = NDArray[np.float64]
 FOREVER = Clock()
 # Pairs of vectors that L-BFGS remembers: kinks are forgotten slowly.
 MEMORY = 20
-# A round: random starts of the ascent, the most neurons that join, and steps of L-BFGS; and the most rounds.
-STARTS, MOST_NEW, STEPS, MOST_ROUNDS = 64, 20, 60, 40
+# A round: random starts of the ascent, the most neurons that join, steps of L-BFGS, and more of them where no neuron is
+# missing; and the most rounds.
+STARTS, MOST_NEW, STEPS, LAST_STEPS, MOST_ROUNDS = 64, 20, 60, 600, 40
 # New neurons score more than the bound by this share of the largest excess.
 WORTHWHILE = 0.05
 # Neurons of one sign at a smaller angle (of (w, b), in coordinates of order one) are one.
@@ -146,13 +147,13 @@ class Slid:
         The network, in the units of the problem.
     dual : (N,) array
         Minus the gradient of N times the loss at its predictions, repaired.
-    excess : float
-        By what share the best neuron that ascent found exceeds the score that neurons have at an optimum.
+    gap : float
+        The relative gap if no neuron scores more than the best one that ascent found, which proves nothing.
     """
 
     network: Network
     dual: Array
-    excess: float
+    gap: float
 
 
 def sliding_rounds(
@@ -197,7 +198,7 @@ def sliding_rounds(
         dual = problem.loss.repair(force * scaling.gradient_scale, problem.y, problem.norm.has_free_constant)
         restored = scaling.restore(network)
         if not dual.any():
-            yield Slid(restored, dual, -1.0)
+            yield Slid(restored, dual, 0.0)
             return
         priced = pricer.ascend(
             dual,
@@ -207,7 +208,8 @@ def sliding_rounds(
             time_limit=clock.left,
         )
         excess = priced.value / bound - 1
-        yield Slid(restored, dual, excess)
+        lower = problem.loss.lower_bound(dual, problem.y, priced.value, problem.alpha)
+        yield Slid(restored, dual, 1 - lower / problem.objective(restored))
         new = np.flatnonzero(np.abs(priced.scores) > bound * (1 + WORTHWHILE * max(excess, 0.0)))[:MOST_NEW]
         W, b = scaling.adopt(priced.W[new], priced.b[new])
         active = leaky_relu(standard.X @ W.T + b, slope)
@@ -222,7 +224,7 @@ def sliding_rounds(
             network.intercept,
             slope,
         )
-        network = _merged(standard, slide(standard, joined, STEPS, clock))
+        network = _merged(standard, slide(standard, joined, STEPS if len(new) else LAST_STEPS, clock))
 
 
 def _merged(problem: Problem, network: Network) -> Network:

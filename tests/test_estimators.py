@@ -80,7 +80,7 @@ def test_several_classes_in_parallel_are_the_same():
 
 
 def test_unknown_losses_are_refused():
-    with pytest.raises(cr.InputError, match="loss='squared' is unknown; choose 'logistic', 'hinge' or 'margin'"):
+    with pytest.raises(cr.InputError, match="loss='squared' is unknown; choose one of 'logistic', 'hinge', 'margin'"):
         cr.ReLUClassifier("squared").fit(SIX_X, SIX_Y)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu import column_generation, ladder
+from cvxrelu.endings import Cause
 from cvxrelu.methods import METHODS
 from cvxrelu.network import constant_network
 from tests.hostile import hostile_problem
@@ -121,7 +122,7 @@ def failing(run):
 
 
 def test_auto_takes_the_next_method(monkeypatch):
-    problem = make_problem("squared", n_samples=9)
+    problem = make_problem("squared", n_samples=30)
     expected = cr.solve(problem)
     assert expected.method == "generate"
     monkeypatch.setitem(METHODS, "generate", failing)
@@ -133,7 +134,7 @@ def test_auto_takes_the_next_method(monkeypatch):
 
 
 def test_without_a_proof_an_open_gap_is_no_failure():
-    fit = cr.solve(make_problem("squared", n_samples=9, n_features=3), prove=False)
+    fit = cr.solve(make_problem("squared", n_samples=12, n_features=3), prove=False)
     assert fit.method == "generate"
 
 
@@ -162,7 +163,7 @@ def test_the_best_round_stands(monkeypatch):
     monkeypatch.setattr(column_generation, "solve_master", breaking)
     fit = solve(problem, "generate")
     assert_honest(fit)
-    assert len(calls) == 4
+    assert len(calls) in (4, 5)  # the last one is tried again with the columns that had been dropped
     assert fit.method == "generate"
     assert fit.objective < least_of_constants(problem)
 
@@ -178,7 +179,7 @@ def test_the_better_network_goes_with_the_better_bound():
     problem = make_problem("squared", n_samples=9)
     fit = cr.solve(problem)
     loose = solve(problem, "generate", max_rounds=1)
-    outcomes = [ladder.Outcome(part.network, part.certificate, part.history) for part in (fit, loose)]
+    outcomes = [ladder.Outcome(part.network, part.certificate, part.history, Cause.ROUNDS) for part in (fit, loose)]
     for pair in (outcomes, outcomes[::-1]):
         both = ladder._together(*pair)
         assert both.network is fit.network

@@ -105,10 +105,12 @@ def test_what_no_network_can_do_without_bias():
 def test_a_failing_solver_is_an_error(monkeypatch):
     import cvxpy as cp
 
+    from cvxrelu import solvers
+
     def fail(*_, **__):
         raise cp.SolverError("out of breath")
 
-    monkeypatch.setattr(cp.Problem, "solve", fail)
+    monkeypatch.setattr(solvers, "_run", fail)
     with pytest.raises(cr.SolverError, match=r"CLARABEL failed on this program .*out of breath"):
         cr.solve(cr.Problem(X, Y), "enumerate")
 

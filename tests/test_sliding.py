@@ -48,6 +48,7 @@ def test_sliding_finds_what_column_generation_finds(loss, bias):
     assert slid.objective >= proven.certificate.lower
 
 
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
 def test_many_samples_slide_and_are_proven(monkeypatch):
     monkeypatch.setattr(column_generation, "LARGEST_DUAL", 50)
     fit = cr.solve(teacher("squared"), "generate", tol=1e-3, random_state=0, time_limit=60.0)
