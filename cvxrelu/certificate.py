@@ -295,8 +295,8 @@ def certificate_of(problem: Problem, network: Network, bound: DualBound, *, exac
         predictions = _sharpened(predictions, network, problem.X)
     upper, lower = claims(predictions)
     return Certificate(
-        upper=upper,
-        lower=lower,
+        upper=float(upper),
+        lower=float(lower),
         scope=bound.scope,
         dual=bound.dual,
         gamma=bound.gamma,

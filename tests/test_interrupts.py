@@ -138,6 +138,8 @@ work = {
     "sample": lambda: cr.solve(cr.Problem(X, y, loss="squared", alpha=1e-3), "sample"),
     "workers": lambda: cr.ReLURegressorCV(alphas=[1e-3], cv=4, n_jobs=2).fit(X, y),
 }[sys.argv[1]]
+cr.solve(cr.Problem(X[:20], y[:20], loss="squared", alpha=1e-3), "generate", max_rounds=1)
+cr.ReLURegressorCV
 print("begun", flush=True)
 for _ in range(100):
     work()
