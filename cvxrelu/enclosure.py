@@ -67,14 +67,14 @@ def enclose(network: Network, X: Array) -> Enclosure:
 
     Examples
     --------
-    The exact prediction is 1, and floats lose it:
+    The exact prediction is 2, and floats lose it:
 
-    >>> network = Network(W=[[1.0, 0.0], [1.0, 0.0]], b=[1.0, 0.0], v=[1e16, -1e16], intercept=1 - 1e16)
+    >>> network = Network(W=[[1.0, 0.0], [1.0, 0.0]], b=[1.0, 0.0], v=[1e16, -1e16], intercept=2 - 1e16)
     >>> values, radius = enclose(network, np.array([[3.0, 5.0]]))
     >>> bool(radius[0] > 10)
     True
     >>> enclose_exactly(network, np.array([[3.0, 5.0]])).values
-    array([1.])
+    array([2.])
     """
     m, d = network.W.shape
     steep = max(1.0, abs(network.negative_slope))
