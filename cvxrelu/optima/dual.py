@@ -56,7 +56,7 @@ PULL = 1e-4
 # Accuracy asked of the interior-point method.
 ACCURACY = 1e-12
 # Singular values below this share of the largest are zero where its solution is refined; weights below this share of
-# their sum, and scores above the bound by this, are rounding then.
+# their sum, and scores and entries beyond their bounds by this, are rounding then.
 STEP_RTOL, NEGATIVE, VIOLATION = 1e-12, 1e-9, 1e-12
 # A dual vector whose domain has infinite slopes at its bounds (logistic loss) goes this share of the way at most.
 INSIDE = 0.9
@@ -204,10 +204,11 @@ def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: Mas
     misfit = model.curvature @ x + model.slope + linked @ np.append(weights[active], constant)
     room = np.append(np.full(count, limit), np.zeros(balanced)) - linked.T @ x
     change = np.linalg.lstsq(matrix, np.append(-misfit[free], room), rcond=STEP_RTOL)[0]
-    inside = int(free.sum())
-    better, moved = weights[active] + change[inside : inside + count], x.copy()
-    moved[free] += change[:inside]
-    if (moved @ outputs <= limit * (1 + VIOLATION)).all() and (better >= -NEGATIVE * total).all():
+    better, moved = weights[active] + change[free.sum() : free.sum() + count], x.copy()
+    moved[free] += change[: free.sum()]
+    allowed = moved @ outputs <= limit * (1 + VIOLATION)
+    inside = (moved >= model.lower - VIOLATION * size) & (moved <= model.upper + VIOLATION * size)
+    if allowed.all() and inside.all() and (better >= -NEGATIVE * total).all():
         x, weights = moved, np.zeros(len(weights))
         weights[active] = better
     return _Step(x, sides, weights)
