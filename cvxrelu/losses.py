@@ -39,7 +39,21 @@ from cvxrelu.validation import as_choice
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["LOSSES", "Hinge", "Interpolation", "Logistic", "Loss", "Margin", "Squared", "get_loss"]
+__all__ = [
+    "LOSSES",
+    "DualModel",
+    "Hinge",
+    "Interpolation",
+    "Logistic",
+    "Loss",
+    "LossExpression",
+    "Margin",
+    "Squared",
+    "balance",
+    "dot_below",
+    "get_loss",
+    "largest_step",
+]
 
 Vector = NDArray[np.float64]
 
@@ -230,11 +244,11 @@ class Interpolation(Loss):
 
     def repair(self, v: Vector, y: Vector, balanced: bool) -> Vector:
         """Subtract the mean where v must sum to zero."""
-        return _balance(v - v.mean()) if balanced else v
+        return balance(v - v.mean()) if balanced else v
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return y.v / gamma: every v is feasible after division by gamma(v)."""
-        return _quotient_below(_dot_below(v, y), gamma)
+        return _quotient_below(dot_below(v, y), gamma)
 
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return -y.v on all of space."""
@@ -269,14 +283,14 @@ class Squared(Loss):
 
     def repair(self, v: Vector, y: Vector, balanced: bool) -> Vector:
         """Subtract the mean where v must sum to zero."""
-        return _balance(v - v.mean()) if balanced else v
+        return balance(v - v.mean()) if balanced else v
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return max over t of t y.v - t^2 norm(v)^2 / 2 with abs(t) gamma <= N alpha, over N."""
-        correlation, square = _dot_below(v, y), math.fsum(v * v) * (1 + ROUNDING)
+        correlation, square = dot_below(v, y), math.fsum(v * v) * (1 + ROUNDING)
         if correlation <= 0 or square == 0:
             return 0.0
-        step = min(correlation / square, _scale(gamma, alpha, len(y)))
+        step = min(correlation / square, largest_step(gamma, alpha, len(y)))
         return _down(step * (correlation - step * square / 2) / len(y))
 
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
@@ -300,13 +314,13 @@ class _Classification(Loss):
             lighter = min(weights)
             for members, weight in ((positive, weights[0]), (~positive, weights[1])):
                 p[members] *= lighter / weight if weight > 0 else 0.0
-            return _balance(p * y)
+            return balance(p * y)
         return p * y
 
     def _longest_step(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return the largest factor that keeps p = y v in its box and gamma(v) within N alpha; 0.0 if v vanishes."""
         largest = float(np.max(v * y, initial=0.0))
-        return min(self._box / largest, _scale(gamma, alpha, len(y))) if largest > 0 else 0.0
+        return min(self._box / largest, largest_step(gamma, alpha, len(y))) if largest > 0 else 0.0
 
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return -sum p, for v = y p and p in its box."""
@@ -349,7 +363,7 @@ class Margin(_Classification):
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return sum p / gamma."""
-        return _quotient_below(_dot_below(v, y), gamma)
+        return _quotient_below(dot_below(v, y), gamma)
 
 
 class Hinge(_Classification):
@@ -375,7 +389,7 @@ class Hinge(_Classification):
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return t sum p / N, t the largest factor that keeps t p <= 1 and gamma(t v) <= N alpha."""
-        return _down(self._longest_step(v, y, gamma, alpha) * _dot_below(v, y) / len(y))
+        return _down(self._longest_step(v, y, gamma, alpha) * dot_below(v, y) / len(y))
 
 
 class Logistic(_Classification):
@@ -424,7 +438,7 @@ class Logistic(_Classification):
         return DualModel(curvature, (gradient - curvature * p) * y, linear.lower, linear.upper)
 
 
-def _balance(v: Vector) -> Vector:
+def balance(v: Vector) -> Vector:
     """Return a vector near v whose entries sum to zero without any rounding.
 
     All entries become multiples of one power of two, the last digit of the largest. Their sum is one, too, and small,
@@ -439,7 +453,7 @@ def _balance(v: Vector) -> Vector:
     return shifted(v, -digits)
 
 
-def _dot_below(v: Vector, y: Vector) -> float:
+def dot_below(v: Vector, y: Vector) -> float:
     """Return a float that is at most the exact y.v."""
     (v, k), (y, j) = unit(v), unit(y)
     products = v * y
@@ -473,7 +487,7 @@ def _entropy_slope(p: Vector) -> float:
     return -math.inf if (p >= 1).any() else -float(inside @ logit(inside))
 
 
-def _scale(gamma: float, alpha: float | None, n_samples: int) -> float:
+def largest_step(gamma: float, alpha: float | None, n_samples: int) -> float:
     """Return the largest factor t with t gamma <= N alpha."""
     assert alpha is not None, "a regularised loss always has alpha"
     return n_samples * alpha / gamma * (1 - ROUNDING) if gamma > 0 else math.inf

@@ -21,7 +21,7 @@ from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.methods import Round
 from cvxrelu.problem import Problem
 from cvxrelu.validation import as_count, as_floats, as_real
-from cvxrelu.zero_cost import ZeroCost, best_of_zero_cost
+from cvxrelu.zero_cost import KNOWN, ZeroCost, best_of_zero_cost
 
 __all__ = ["Path", "alpha_grid", "path"]
 
@@ -102,7 +102,8 @@ def path(
     Parameters
     ----------
     problem : Problem
-        A problem with the loss "squared", "logistic" or "hinge"; its own alpha plays no part.
+        A problem with the loss "squared", "logistic" or "hinge", or, if the alphas are given, with any other that has
+        an alpha; its own plays no part.
     alphas : (k,) array_like, optional
         Positive strengths in any order; by default `n_alphas` of them from alpha_max down to `eps` times that, equally
         spaced in the logarithm (from 1 down, if alpha_max is 0 and a constant is always optimal).
@@ -146,13 +147,15 @@ def path(
     (0.0, True, True)
     """
     time_limit = options.get("time_limit")
-    constant = best_of_zero_cost(problem, time_limit)
-    strengths = _checked(alphas) if alphas is not None else alpha_grid(constant.alpha_max, n_alphas, eps)
+    known = alphas is None or problem.loss.name in KNOWN
+    constant = best_of_zero_cost(problem, time_limit) if known else None
+    largest = np.inf if constant is None else constant.alpha_max
+    strengths = _checked(alphas) if alphas is not None else alpha_grid(largest, n_alphas, eps)
     fits: list[Fit] = []
     try:
         for alpha in strengths:
             at_alpha = replace(problem, alpha=float(alpha))
-            fit = _constant_fit(at_alpha, constant, time_limit) if alpha >= constant.alpha_max else None
+            fit = _constant_fit(at_alpha, constant, time_limit) if constant is not None and alpha >= largest else None
             if fit is None:
                 fit = solve(at_alpha, warm_start=fits[-1].network if fits else None, **options)
             fits.append(fit)
@@ -160,9 +163,9 @@ def path(
         raise Interrupted(
             f"Interrupted after {len(fits)} of {len(strengths)} alphas; .path holds their fits.",
             (*fits, *getattr(interrupt, "fits", ())),
-            Path(problem, constant.alpha_max, strengths[: len(fits)], tuple(fits)),
+            Path(problem, largest, strengths[: len(fits)], tuple(fits)),
         ) from None
-    return Path(problem, constant.alpha_max, strengths, tuple(fits))
+    return Path(problem, largest, strengths, tuple(fits))
 
 
 def alpha_grid(largest: float, n_alphas: int = 30, eps: float = 1e-3) -> Array:

@@ -30,16 +30,17 @@ def test_links_lead_somewhere(page):
 
 
 def test_the_new_loss_of_the_contributing_page_works():
-    import cvxpy as cp
     import numpy as np
 
     import cvxrelu as cr
-    from cvxrelu import losses
 
     snippet = re.search(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
-    namespace = {**vars(losses), "cp": cp, "np": np}
+    namespace = {}
     exec(snippet.group(1), namespace)
     rng = np.random.default_rng(0)
     problem = cr.Problem(rng.standard_normal((9, 2)), rng.standard_normal(9), loss=namespace["Absolute"](), alpha=0.05)
     fit = cr.solve(problem)
     assert 0 <= fit.certificate.relative_gap <= 1e-6
+    along = cr.path(problem, [0.1, 0.05])
+    assert along.objectives[1] == pytest.approx(fit.objective, rel=1e-6)
+    assert (along.relative_gaps <= 1e-6).all()
