@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cvxrelu as cr
+from cvxrelu.certificate import certify_dual
 from cvxrelu.losses import Hinge
 from cvxrelu.pricing import price
 from cvxrelu.rational import exact_bound
@@ -187,6 +188,15 @@ def test_the_entropy_is_bounded_from_below():
     for p in (Fraction(1, 3), Fraction(1, 10**9), Fraction(999, 1000)):
         entropy = -p * math.log(p) - (1 - p) * math.log1p(-p)
         np.testing.assert_allclose(float(entropy_below(p)), entropy, rtol=1e-14)
+
+
+@pytest.mark.parametrize("alpha", [1e-9, 1e-30, 1e-80, 1.0])
+def test_logistic_bounds_are_confirmed_for_shares_of_any_size(alpha):
+    """Next to 1, most of these shares are nothing, and their entropies are all that there is."""
+    problem = make_problem("logistic", 6, 1, alpha=alpha)
+    v = problem.y * 10.0 ** -np.array([0.0, 0.0, 20.0, 20.0, 300.0, 300.0])
+    bound = certify_dual(problem, cr.Network([[1.0]], [0.0], [1.0]), v)
+    assert 0 < bound.lower <= bound.verify_exact().lower <= Fraction(bound.lower) * (1 + Fraction(1, 10**11))
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.5, 3.0, 1e9])

@@ -199,15 +199,17 @@ def _logistic(v: Fractions, y: Fractions, correlation: Fraction, reach: Fraction
     low, high = min(0.5 / float(max(shares, default=ONE)), float(t)), float(t)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        logs = (float(p) * _log_odds(1 - middle * float(p)) for p in shares)
+        logs = (float(p) * _entropy_slope(middle * float(p)) for p in shares)
         low, high = (middle, high) if sum(logs) > 0 else (low, middle)
     candidates = (t, min(t, Fraction(low)))
     return max(sum((entropy_below(s * p) for p in shares), ZERO) for s in candidates) / len(v)
 
 
-def _log_odds(p: float) -> float:
-    """Return log(p / (1 - p)), minus infinity where p is 0 up to rounding."""
-    return math.log(p / (1 - p)) if p > 0 else -math.inf
+def _entropy_slope(p: float) -> float:
+    """Return log((1 - p) / p), minus infinity from one on; zero for shares that are zero as floats and do not count."""
+    if p == 0:
+        return 0.0
+    return math.log1p(-p) - math.log(p) if p < 1 else -math.inf
 
 
 def _step(v: Fractions, reach: Fraction | None) -> Fraction:
