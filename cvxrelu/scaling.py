@@ -17,6 +17,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from cvxrelu.errors import InputError, SolverError
 from cvxrelu.network import Network
 from cvxrelu.norms import Norm
 from cvxrelu.problem import Problem
@@ -152,17 +153,26 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
     """Return a problem of the same kind with inputs and targets of order one, and the way back.
 
     Inputs are only scaled where the Euclidean cost stays Euclidean: not if it includes the bias.
+
+    Raises
+    ------
+    SolverError
+        If the cost and the loss differ in size by more than floats can hold in such coordinates.
     """
     scaling = Scaling.of(problem, scale_inputs=problem.bias != "joint")
-    standard = Problem(
-        scaling.lifted[:, :-1] if problem.norm.has_bias else scaling.lifted,
-        scaling.y,
-        loss=problem.loss,
-        bias=problem.bias,
-        norm=problem.norm,
-        alpha=scaling.alpha if problem.loss.regularised else None,
-        negative_slope=problem.negative_slope,
-    )
+    try:
+        standard = Problem(
+            scaling.lifted[:, :-1] if problem.norm.has_bias else scaling.lifted,
+            scaling.y,
+            loss=problem.loss,
+            bias=problem.bias,
+            norm=problem.norm,
+            alpha=scaling.alpha if problem.loss.regularised else None,
+            negative_slope=problem.negative_slope,
+        )
+    except InputError as error:
+        # The problem itself is in range; what is not is alpha times the cost beside the loss.
+        raise SolverError(f"In coordinates of order one, {error}") from error
     return standard, scaling
 
 
