@@ -14,9 +14,11 @@ with gamma_l1 = 1 / V the margin of an l1 support vector machine over all neuron
 Networks have no bias but see (x, 1), which is bias="joint".
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cvxpy as cp
 import numpy as np
@@ -78,26 +80,25 @@ def normalised_margin(problem: cr.Problem, network: cr.Network) -> float:
 def weakly_regularised(problem: cr.Problem, decay: float) -> Record:
     """Return the margin of the minimiser with this weight decay, certified, and how the loss as it stands is solved."""
     alpha = 2 * decay  # decay * norm(Theta)^2 = 2 * decay * cost
-    plain = cr.Problem(problem.X, problem.y, loss="logistic", bias=problem.bias, alpha=alpha)
-    weak = plain
-    if decay < WEAK:
-        loss = WeakLogistic(alpha, problem.n_samples)
-        weak = cr.Problem(problem.X, problem.y, loss=loss, bias=problem.bias, alpha=1.0)
-    fit = cr.solve(weak, method="enumerate")
+    plain = {"X": problem.X, "y": problem.y, "loss": "logistic", "bias": problem.bias, "alpha": alpha}
+    weak = plain if decay >= WEAK else plain | {"loss": WeakLogistic(alpha, problem.n_samples), "alpha": 1.0}
+    fit = cr.solve(cr.Problem(**weak), method="enumerate")
     return {
         "lambda": decay,
         "margin": normalised_margin(problem, fit.network),
         "relative_gap": fit.certificate.relative_gap,
         "in units of lambda": decay < WEAK,
-        "loss as it stands": attempt(plain),
+        "loss as it stands": attempt(**plain),
     }
 
 
-def attempt(problem: cr.Problem) -> str | float:
+def attempt(**plain: Any) -> str | float:
     """Return the relative gap that the logistic loss as it stands is solved to, or how that failed."""
     try:
-        return cr.solve(problem, method="enumerate", tol=1e-2).certificate.relative_gap
-    except (cr.SolverError, cr.AccuracyWarning) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cr.AccuracyWarning)
+            return cr.solve(cr.Problem(**plain), method="enumerate", tol=1e-2).certificate.relative_gap
+    except cr.CvxReluError as error:
         return str(error)
 
 
