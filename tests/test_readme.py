@@ -9,17 +9,13 @@ ROOT = Path(__file__).parent.parent
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def namespace():
-    return {}
-
-
-@pytest.mark.parametrize("number", range(len(SNIPPETS)))
-def test_snippets_of_the_readme_run(number, namespace, capsys, tmp_path, monkeypatch):
+def test_snippets_of_the_readme_run(capsys, tmp_path, monkeypatch):
+    """One after the other, as a reader would: later ones use what the earlier ones made."""
     monkeypatch.chdir(tmp_path)  # what snippets save is not to be kept
-    exec(SNIPPETS[number], namespace)
-    if number == 0:
-        assert capsys.readouterr().out.startswith("30.000000\n30.000000\n")
+    namespace = {}
+    for snippet in SNIPPETS:
+        exec(snippet, namespace)
+    assert capsys.readouterr().out.startswith("30.000000\n30.000000\n")
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/results/README.md"])
