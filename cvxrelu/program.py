@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Cells", "Program", "activation_weights", "build_program", "covering_cells"]
 
 # Regularisation below which predictions stay so near the labels that they are measured from there.
-TINY = 1e-6
+TINY = 1e-11
 
 BoolArray = NDArray[np.bool_]
 Array = NDArray[np.float64]
