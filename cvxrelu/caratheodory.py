@@ -19,8 +19,9 @@ __all__ = ["fewest_terms"]
 
 Array = NDArray[np.float64]
 
-# Columns that depend on others up to this share of the longest count as dependent.
-RANK_RTOL = 1e-13
+# Columns that depend on others up to this share of the longest count as dependent; entries of a direction below the
+# other share of the largest are rounding.
+RANK_RTOL, NOISE = 1e-13, 1e-15
 
 
 def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -> Array:
@@ -62,7 +63,7 @@ def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -
     while basis.shape[1]:
         slopes = basis.T @ prices
         direction = -basis @ slopes if slopes.any() else basis[:, 0]
-        falls = direction < 0
+        falls = direction < -NOISE * np.abs(direction).max()
         steps = np.full(len(values), np.inf)
         steps[falls] = -values[falls] / direction[falls]
         first = int(np.argmin(steps))

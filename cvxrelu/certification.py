@@ -11,6 +11,7 @@ from cvxrelu.certificate import Certificate
 from cvxrelu.fit import solve
 from cvxrelu.foreign import as_network
 from cvxrelu.problem import Problem
+from cvxrelu.validation import as_instance
 
 __all__ = ["certify"]
 
@@ -56,6 +57,7 @@ def certify(network: Any, problem: Problem, **solve_options: Any) -> Certificate
     >>> print(certify(detour, problem, method="enumerate"))
     At most 26 % above the best possible (proven for networks of every width).
     """
+    as_instance(problem, Problem, "problem")
     checked = as_network(network, problem.negative_slope)
     problem.check_network(checked)
     return solve(problem, **solve_options).certificate.of(checked)

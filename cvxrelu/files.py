@@ -35,6 +35,7 @@ def reading(file: File, kind: str) -> Iterator[None]:
     FileError
         If the file cannot be read, or its bytes are no text where text is read.
     """
+    _refuse_descriptor(file)
     try:
         yield
     except FileError:
@@ -53,6 +54,7 @@ def writing(file: File) -> Iterator[None]:
     FileError
         If the file cannot be written.
     """
+    _refuse_descriptor(file)
     try:
         yield
     except (OSError, ValueError, TypeError) as error:
@@ -110,6 +112,12 @@ def read_arrays(file: File, kind: str) -> dict[str, NDArray[Any]]:
         # A damaged archive ends in errors of the zip, zlib, struct, tokenize and ast modules, and of the allocator.
         except Exception as error:
             raise FileError(f"{_name(file)} is not {kind}: it is damaged, or no .npz file at all.") from error
+
+
+def _refuse_descriptor(file: object) -> None:
+    """Refuse an integer: Python takes it for an open file, such as standard output, and closes it."""
+    if isinstance(file, int):
+        raise FileError(f"{_name(file)} is no path of a file; pass a string or a pathlib.Path.")
 
 
 def _reason(error: OSError | ValueError | TypeError) -> str:

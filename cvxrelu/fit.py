@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.certificate import Certificate
 from cvxrelu.clock import Clock
 from cvxrelu.endings import STOPS, Cause
-from cvxrelu.errors import AccuracyWarning, InputError, InputTypeError, Interrupted
+from cvxrelu.errors import AccuracyWarning, InputError, Interrupted
 from cvxrelu.ladder import climb, is_closed
 from cvxrelu.methods import METHODS, Outcome, Round, Run
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
 from cvxrelu.solvers import check_solver
-from cvxrelu.validation import as_choice, as_count, as_generator, as_jobs, as_real
+from cvxrelu.validation import as_choice, as_count, as_generator, as_instance, as_jobs, as_real
 
 __all__ = ["Fit", "Status", "solve"]
 
@@ -168,8 +168,7 @@ def solve(
     >>> round(fit.objective, 6), fit.certificate.scope, fit.certificate.relative_gap < 1e-6
     (30.0, 'global', True)
     """
-    if not isinstance(problem, Problem):
-        raise InputTypeError(f"solve takes a cvxrelu.Problem, not a {type(problem).__name__}; make one of your data.")
+    as_instance(problem, Problem, "problem")
     as_choice(method, ("auto", *METHODS), "method")
     if as_real(tol, "tol") <= 0:
         raise InputError(f"tol={tol:g} must be positive.")
@@ -180,9 +179,7 @@ def solve(
         as_count(max_rounds, "max_rounds")
     as_jobs(n_jobs)
     as_generator(random_state)
-    if warm_start is not None and not isinstance(warm_start, Network):
-        raise InputTypeError(f"warm_start must be a Network, not a {type(warm_start).__name__}; see as_network.")
-    if warm_start is not None and warm_start.n_features != problem.n_features:
+    if warm_start is not None and as_instance(warm_start, Network, "warm_start").n_features != problem.n_features:
         raise InputError(
             f"warm_start takes {warm_start.n_features} inputs and the problem has {problem.n_features}; "
             "pass a network for the same features."

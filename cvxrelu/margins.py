@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from cvxrelu.certificate import Certificate
 from cvxrelu.errors import InputError
-from cvxrelu.validation import as_count, as_real
+from cvxrelu.validation import as_count, as_instance, as_real
 
 __all__ = ["MaxMargin", "generalisation_bound", "max_margin"]
 
@@ -75,7 +75,7 @@ def max_margin(certificate: Certificate) -> MaxMargin:
     >>> round(max_margin(fit.certificate).lower, 6)
     0.5
     """
-    problem = certificate.problem
+    problem = as_instance(certificate, Certificate, "certificate").problem
     if problem.loss.name != "margin" or problem.norm.name != "euclidean" or certificate.scope != "global":
         raise InputError("max_margin takes a global certificate of the loss 'margin' with the Euclidean norm.")
     lower, upper = certificate.lower, certificate.upper

@@ -120,7 +120,7 @@ class Network:
         return self.W.shape[1]
 
     def __call__(self, X: ArrayLike) -> Array:
-        """Return the predictions f(x) for the rows x of X, an (n,) array.
+        """Return the predictions f(x) for the rows x of X, an (n,) array; not finite beyond the range of floats.
 
         Raises
         ------
@@ -131,8 +131,11 @@ class Network:
         if inputs.ndim != 2 or inputs.shape[1] != self.n_features:
             raise InputError(f"X has shape {inputs.shape}; this network takes (n_samples, {self.n_features}) arrays.")
         refuse_infinite(inputs, "X")
-        if self.n_features == 1:
-            return self._on_the_line(inputs[:, 0])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._on_the_line(inputs[:, 0]) if self.n_features == 1 else self._in_blocks(inputs)
+
+    def _in_blocks(self, inputs: Array) -> Array:
+        """Return the predictions, a block of rows at a time."""
         rows = max(1, BLOCK_SIZE // max(1, self.n_neurons))
         blocks = [inputs[start : start + rows] for start in range(0, len(inputs), rows)] or [inputs]
         hidden = [leaky_relu(block @ self.W.T + self.b, self.negative_slope) @ self.v for block in blocks]

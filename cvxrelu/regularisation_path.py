@@ -20,7 +20,7 @@ from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.fit import Fit, Status, solve
 from cvxrelu.methods import Round
 from cvxrelu.problem import Problem
-from cvxrelu.validation import as_count, as_floats, as_real
+from cvxrelu.validation import as_count, as_floats, as_instance, as_real, as_seconds
 from cvxrelu.zero_cost import KNOWN, ZeroCost, best_of_zero_cost
 
 __all__ = ["Path", "alpha_grid", "path"]
@@ -146,7 +146,8 @@ def path(
     >>> float(found.costs[0]), bool((np.diff(found.costs) > 0).all()), bool((found.relative_gaps <= 1e-6).all())
     (0.0, True, True)
     """
-    time_limit = options.get("time_limit")
+    time_limit = as_seconds(options.get("time_limit"))
+    as_instance(problem, Problem, "problem")
     known = alphas is None or problem.loss.name in KNOWN
     constant = best_of_zero_cost(problem, time_limit) if known else None
     largest = np.inf if constant is None else constant.alpha_max

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +24,7 @@ __all__ = [
     "refuse_infinite",
 ]
 
+T = TypeVar("T")
 Array = NDArray[np.float64]
 
 # Kinds of NumPy types that hold real numbers: booleans, integers, floats, and objects, which are converted.
@@ -142,21 +144,22 @@ def as_real(value: object, name: str) -> float:
     return number
 
 
-def as_count(value: object, name: str) -> int:
-    """Return a parameter as a positive int.
+def as_count(value: object, name: str, least: int = 1) -> int:
+    """Return a parameter as an int that is positive, or not less than another number.
 
     Raises
     ------
     InputTypeError
         If it is not an integer.
     InputError
-        If it is not positive.
+        If it is less, or beyond 2**53.
     """
+    wanted = "a positive integer" if least == 1 else f"an integer, {least} or more"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        raise InputTypeError(f"{name} must be a positive integer, not {_shown(value)}.")
+        raise InputTypeError(f"{name} must be {wanted}, not {_shown(value)}.")
     count = int(value)
-    if not 1 <= count <= LARGEST_INTEGER:
-        raise InputError(f"{name}={_shown(value)} must be a positive integer, and at most 2**53.")
+    if not least <= count <= LARGEST_INTEGER:
+        raise InputError(f"{name}={_shown(value)} must be {wanted}, and at most 2**53.")
     return count
 
 
@@ -211,6 +214,41 @@ def as_jobs(n_jobs: object) -> int:
         If it is anything else.
     """
     return -1 if isinstance(n_jobs, Integral) and n_jobs == -1 else as_count(n_jobs, "n_jobs (unless -1)")
+
+
+def as_seconds(time_limit: object) -> float | None:
+    """Return a time limit: None, or a number of seconds that is not negative, infinity included.
+
+    Raises
+    ------
+    InputTypeError, InputError
+        If it is anything else.
+    """
+    if time_limit is None or (isinstance(time_limit, float) and time_limit == np.inf):
+        return time_limit
+    seconds = as_real(time_limit, "time_limit")
+    if seconds < 0:
+        raise InputError(f"time_limit={seconds:g} must not be negative; it is in seconds.")
+    return seconds
+
+
+def as_instance(value: object, kind: type[T], name: str) -> T:
+    """Return a parameter that is an object of the package.
+
+    Raises
+    ------
+    InputTypeError
+        If it is of another type.
+
+    Examples
+    --------
+    >>> as_instance({"X": 1}, dict, "problem")
+    {'X': 1}
+    """
+    if not isinstance(value, kind):
+        wanted = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+        raise InputTypeError(f"{name} must be a {wanted}, not {_shown(value)}.")
+    return value
 
 
 def name_rows(rows: Iterable[int]) -> str:

@@ -39,6 +39,7 @@ from cvxrelu.errors import AccuracyWarning, InputError, SolverError
 from cvxrelu.network import Network, constant_network, leaky_relu
 from cvxrelu.pricing import NormPricer, Priced, Pricer
 from cvxrelu.problem import Problem
+from cvxrelu.validation import as_instance, as_seconds
 
 __all__ = ["KNOWN", "ZeroCost", "alpha_max", "best_constant", "best_of_zero_cost", "bound_by_size", "default_alpha"]
 
@@ -140,7 +141,7 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     >>> round(9 * alpha_max(problem), 9)
     1.0
     """
-    found = best_of_zero_cost(problem, time_limit)
+    found = best_of_zero_cost(as_instance(problem, Problem, "problem"), as_seconds(time_limit))
     if not found.complete:
         warnings.warn(
             "The search for alpha_max was cut short, so the value is only an upper bound on it; use fewer samples or "

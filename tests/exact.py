@@ -2,6 +2,9 @@
 
 from decimal import Decimal, getcontext
 from fractions import Fraction
+from math import isqrt
+
+import numpy as np
 
 getcontext().prec = 60
 
@@ -41,3 +44,61 @@ def exact_dual(loss, v, y, gamma, alpha):
         third = (high - low) / 3
         low, high = (low + third, high) if total(low + third) < total(high - third) else (low, high - third)
     return Fraction(max(total(t), total(low), total(high))) / len(y)
+
+
+def root(square):
+    """The square root of a fraction, at most a relative 2^-100 too small."""
+    n, d = square.numerator, square.denominator
+    return Fraction(isqrt(n * d << 200), d << 100)
+
+
+def lifted(X, bias):
+    """Rows z_i of fractions for every place that a neuron's hinge has to be tried at: t = z . u."""
+    rows = [[Fraction(x) for x in row] for row in X.tolist()]
+    if bias == "joint":
+        return [[[*row, Fraction(1)] for row in rows]]
+    anchors = sorted(set(map(tuple, rows))) if bias == "free" else [[Fraction(0)] * len(rows[0])]
+    return [[[x - a for x, a in zip(row, anchor, strict=True)] for row in rows] for anchor in anchors]
+
+
+def dot(a, b):
+    """Inner product of fractions."""
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def score_squared(rows, v, slope, u):
+    """The squared score of the unit neuron in the direction of u, whatever its norm."""
+    outputs = [t if t >= 0 else slope * t for t in (dot(row, u) for row in rows)]
+    return dot(v, outputs) ** 2 / dot(u, u)
+
+
+def gamma_on_circle(X, v, bias, slope):
+    """gamma(v) where neurons have one or two components: the score peaks at the ends of arcs or along a gradient."""
+    v, slope = [Fraction(x) for x in v.tolist()], Fraction(slope)
+    best = Fraction(0)
+    for rows in lifted(X, bias):
+        kinks = [row for row in rows if any(row)]
+        if len(rows[0]) == 1:
+            directions = [[Fraction(1)], [Fraction(-1)]]
+        else:
+            directions = [[-s * row[1], s * row[0]] for row in kinks for s in (1, -1)]
+        best = max([best, *(score_squared(rows, v, slope, u) for u in directions)])
+        if len(rows[0]) == 1:
+            continue
+        for u in directions:
+            # The arc that begins at u, counterclockwise: what is zero at u is positive where it turns to be.
+            turn = [-u[1], u[0]]
+            sides = [(dot(row, u), dot(row, turn)) > (0, 0) for row in rows]
+            shares = [x if side else slope * x for x, side in zip(v, sides, strict=True)]
+            gradient = [dot(shares, column) for column in zip(*rows, strict=True)]
+            for sign in (1, -1) if any(gradient) else ():
+                best = max(best, score_squared(rows, v, slope, [sign * g for g in gradient]))
+    return root(best)
+
+
+def gamma_at_neurons(X, v, bias, slope, neurons):
+    """The largest score among the neurons of some directions, hinges through every place: at most gamma(v)."""
+    v, slope = [Fraction(x) for x in v.tolist()], Fraction(slope)
+    directions = [[Fraction(x) for x in u] for u in neurons.tolist() if np.any(u)]
+    scores = (score_squared(rows, v, slope, u) for rows in lifted(X, bias) for u in directions)
+    return root(max(scores, default=Fraction(0)))

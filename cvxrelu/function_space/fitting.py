@@ -32,6 +32,7 @@ from cvxrelu.function_space.sparsest import sparsest_through
 from cvxrelu.losses import Interpolation
 from cvxrelu.network import constant_network
 from cvxrelu.problem import Problem
+from cvxrelu.validation import as_instance
 
 __all__ = ["FunctionFit", "fit_function", "is_line_problem"]
 
@@ -106,7 +107,7 @@ def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float |
     >>> certify_dual(problem, fit.function.to_network(), fit.dual).relative_gap < 1e-9
     True
     """
-    if not is_line_problem(problem):
+    if not is_line_problem(as_instance(problem, Problem, "problem")):
         raise InputError(
             f"fit_function takes problems with one feature, bias='free' and norm='euclidean', not {problem!r}; "
             "use solve."

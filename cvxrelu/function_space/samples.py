@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.validation import as_matrix, as_vector, name_rows
+from cvxrelu.validation import as_floats, as_matrix, as_vector, name_rows
 
 __all__ = ["Samples", "slope_rounding"]
 
@@ -84,7 +84,7 @@ class Samples:
             If there are no samples, an entry is not finite, the lengths differ, two equal inputs have different
             targets, or inputs are so near each other that the slope between them overflows.
         """
-        inputs = np.asarray(x)
+        inputs = as_floats(x, "x")
         column = as_matrix(inputs[:, None] if inputs.ndim == 1 else inputs, "x")
         if column.shape[1] != 1:
             raise InputError(f"x has {column.shape[1]} columns; functions on the line take one, an (N,) array.")

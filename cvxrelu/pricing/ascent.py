@@ -24,6 +24,7 @@ from cvxrelu.lengths import shifted
 from cvxrelu.pricing.climb import best_biases, climb
 from cvxrelu.pricing.points import Points, Weights
 from cvxrelu.pricing.result import Priced
+from cvxrelu.validation import as_count, as_floats, as_generator
 
 __all__ = ["DEFAULT_STARTS", "Score", "ascend", "march"]
 
@@ -251,9 +252,8 @@ def _with_best_biases(score: Score, sides: Array, neurons: Array) -> Array:
 
 def random_starts(points: Points, n_starts: int, random_state: int | np.random.Generator | None) -> Array:
     """Draw (w, b) with isotropic w and the hinge through a random place, centred coordinates."""
-    if n_starts < 0:
-        raise InputError(f"n_starts must not be negative, not {n_starts}.")
-    rng = np.random.default_rng(random_state)
+    n_starts = as_count(n_starts, "n_starts", least=0)
+    rng = as_generator(random_state)
     d = points.X.shape[1]
     W = rng.standard_normal((n_starts, d))
     hinges = points.Z[rng.integers(len(points.Z), size=n_starts), :d]
@@ -263,7 +263,7 @@ def random_starts(points: Points, n_starts: int, random_state: int | np.random.G
 
 def given_starts(points: Points, starts: ArrayLike) -> Array:
     """Check starts (w, b) in the coordinates of X and bring them to those of the places."""
-    rows = np.asarray(starts, dtype=np.float64)
+    rows = as_floats(starts, "starts")
     d = points.X.shape[1]
     if rows.ndim != 2 or rows.shape[1] != d + 1 or not np.isfinite(rows).all():
         raise InputError(f"starts must be finite rows (w, b) of length {d + 1}, not of shape {rows.shape}.")

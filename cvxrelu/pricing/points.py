@@ -40,7 +40,7 @@ from cvxrelu.errors import InputError
 from cvxrelu.lengths import shifted
 from cvxrelu.powers import exponent_of, require_scale, require_slope, shift_down, shift_up
 from cvxrelu.pricing.result import Priced
-from cvxrelu.validation import as_matrix, as_vector
+from cvxrelu.validation import as_choice, as_matrix, as_real, as_vector
 
 __all__ = ["Bias", "Points", "Weights", "leaky"]
 
@@ -172,11 +172,10 @@ class Points:
             If X is not a finite matrix with at least one row and one column, the bias mode is unknown, the slope is 1
             or not finite, or one of them is out of the range of `cvxrelu.powers`.
         """
-        if bias not in get_args(Bias):
-            raise InputError(f"bias must be 'free', 'joint' or 'none', not {bias!r}.")
-        slope = float(negative_slope)
-        if not math.isfinite(slope) or slope == 1.0:
-            raise InputError(f"negative_slope must be a finite number other than 1, not {negative_slope!r}.")
+        as_choice(bias, get_args(Bias), "bias")
+        slope = as_real(negative_slope, "negative_slope")
+        if slope == 1.0:
+            raise InputError("negative_slope must be a number other than 1: with slope 1 there is no activation.")
         require_slope(slope)
         X = as_matrix(X) + 0.0  # -0.0 and 0.0 are the same place
         require_scale(X, "X")

@@ -20,6 +20,7 @@ from cvxrelu.pricing.cells import cell_search
 from cvxrelu.pricing.methods import METHODS, Method, Search, choose
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
+from cvxrelu.validation import as_choice, as_real, as_seconds
 
 __all__ = ["Pricer", "make_pricer", "price", "price_cells"]
 
@@ -73,7 +74,9 @@ class Pricer:
             If v is unusable.
         """
         weights = self.points.weigh(v)
-        clock = Clock(time_limit)
+        as_real(tol, "tol")
+        threshold = None if threshold is None else as_real(threshold, "threshold")
+        clock = Clock(as_seconds(time_limit))
 
         def stop(nodes: int) -> bool:
             return clock.expired or (node_limit is not None and nodes >= node_limit)
@@ -132,7 +135,7 @@ class Pricer:
         5.0
         """
         weights = self.points.weigh(v)
-        clock = Clock(time_limit)
+        clock = Clock(as_seconds(time_limit))
         given = given_starts(self.points, np.empty((0, self.points.X.shape[1] + 1)) if starts is None else starts)
         return ascend(self.points, weights, given, random_starts(self.points, n_starts, random_state), clock)
 
@@ -161,10 +164,9 @@ def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, m
     'plane'
     """
     points = Points.prepare(X, bias, negative_slope)
+    as_choice(method, ("auto", *METHODS), "method")
     if method == "auto":
         method = choose(points)[0]
-    if method not in METHODS:
-        raise InputError(f"method must be 'auto' or one of {sorted(METHODS)}, not {method!r}.")
     if not METHODS[method].applies(points):
         raise InputError(
             f"method {method!r} does not price {points.X.shape[1]} features with bias {bias!r}; use 'auto'."
