@@ -43,13 +43,10 @@ CONSTRAINT_DROP_FACTOR, CONSTRAINT_DROP_LIMITS = 3.0, (0.03, 0.3)
 MASTER_SHARE, FINEST, COARSEST = 1e-3, 1e-9, 1e-4
 # Columns with more than this share of the largest weight are kept whatever their score.
 NEEDED_RTOL = 1e-3
-# Random starts of an ascent are this number divided by the excess, not fewer than the next number and not more than a
-# share of the entries of X: first what is found at once matters, and in the end that nothing is missed.
-STARTS_FACTOR, FEWEST_STARTS, MOST_STARTS = 10.0, 32, 0.5
+# Most random starts of an ascent for each entry of X, before a search that may take all the time that is left.
+MOST_STARTS = 2
 # Most neurons in use to start from.
 WARM_STARTS = 500
-# Random starts for each entry of X where an ascent has found nothing.
-THOROUGH_STARTS = 2
 # The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
 PRICING_SHARE = 0.25
 # Cones that an exhaustive search looks at before it settles for the bound it has, if time is not limited.
@@ -179,7 +176,7 @@ def generate(
         late = rounds == max_rounds or clock.left <= master_clock.elapsed
 
         ascended = not (pricer.sweeps or late) and v.any()
-        priced = oracle.ascend(v, network, excess) if ascended else None
+        priced = oracle.ascend(v, network) if ascended else None
         settled, proven, late = oracle.excess(priced) <= oracle.tolerance, True, late or clock.expired
         if (settled or stalled > STALLED) and (prove or pricer.sweeps):
             bound = oracle.search(v, 1.0 if settled else SEARCH_SHARE)
@@ -251,18 +248,18 @@ class _Oracle:
         """Return by what share the best neuron found exceeds the bound; it is negative if none does."""
         return -1.0 if priced is None else priced.value / self.bound - 1
 
-    def ascend(self, v: Array, network: Network, excess: float) -> Priced:
-        """Look for neurons by local ascent, the harder the smaller the last excess was."""
+    def ascend(self, v: Array, network: Network) -> Priced:
+        """Look for neurons by local ascent, the harder the fewer are found."""
         heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]
         starts = np.column_stack([network.W, network.b])[heaviest]
-        entries = self.problem.X.size
-        usual = int(max(min(STARTS_FACTOR / max(excess, ROUNDING), MOST_STARTS * entries), FEWEST_STARTS))
-        ascend = partial(self.pricer.ascend, v, starts=starts, random_state=self.rng)
-        priced = ascend(n_starts=usual, time_limit=self.clock.left)
-        if self.excess(priced) > self.tolerance:
-            return priced
-        # Before a search that may take all the time that is left, look harder.
-        return ascend(n_starts=THOROUGH_STARTS * entries, time_limit=self.clock.left)
+        return self.pricer.ascend(
+            v,
+            n_starts=MOST_STARTS * self.problem.X.size,
+            starts=starts,
+            threshold=self.bound * (1 + self.tolerance),
+            random_state=self.rng,
+            time_limit=self.clock.left,
+        )
 
     def search(self, v: Array, share: float) -> DualBound:
         """Search exhaustively, for this share of the time left, and return the bound that this proves."""

@@ -9,7 +9,9 @@ steps take random starts to good regions, and look around the starts that are gi
 take the best of them, and the starts that are given, to maxima. The best of these are climbed to the end
 (`cvxrelu.pricing.climb`), which gets the kinks exactly right.
 
-Every start goes up on one side: for the score or for its negative.
+Starts are drawn at random, and between pairs of those that are given: near neurons in use good ones are found up to
+thirty times as often, but some only elsewhere. Where a threshold says what is worth finding, the fewer starts end above
+it, the more are drawn. Every start goes up on one side: for the score or for its negative.
 """
 
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from cvxrelu.lengths import shifted
 from cvxrelu.pricing.climb import best_biases, climb
 from cvxrelu.pricing.points import Points, Weights
 from cvxrelu.pricing.result import Priced
-from cvxrelu.validation import as_count, as_floats, as_generator
+from cvxrelu.validation import as_floats
 
 __all__ = ["DEFAULT_STARTS", "Score", "ascend", "march"]
 
@@ -37,10 +39,17 @@ LONG = np.geomspace(1.0, 1e-2, 60)
 """Steps from random starts, across the sphere at first: the slower they fall, the better the region where they end."""
 
 AROUND = np.geomspace(0.5, 1e-2, 30)
-"""Steps from the first of the given starts, as many as there are random ones, to the maxima nearby."""
+"""Steps from between pairs of the given starts, to the maxima nearby."""
 
 SHORT = np.geomspace(0.2, 1e-4, 30)
 """Steps from good starts, long enough to follow a maximum that has moved since."""
+
+FIRST_STARTS, PAIRED = 32, 0.5
+"""Random starts of the first round, each of which doubles the number; and starts between pairs for each of them."""
+
+ENOUGH, EARLY = 16, 0.25
+"""Starts that end above a threshold after which no more are drawn, and the share of all starts after which one will do;
+in between, the number that is enough falls."""
 
 BATCH_SIZE, LARGEST_BATCH = 2**17, 512
 """(Point, start) pairs that march together, a megabyte that stays in the cache; and starts, to look at the clock."""
@@ -54,8 +63,9 @@ STARTS_PER_COLUMN, MANY_COLUMNS, MOST_COLUMNS = 8, 300, 2500
 CLIMBED_SIZE, FEWEST_CLIMBS, MANY_CLIMBS = 200_000, 8, 64
 """Climbs times the size of the lifted data, and limits: they are to take no longer than the marches."""
 
-STARTS_PER_CLIMB, MOST_CLIMBS = 8, 250
-"""Many starts go with more climbs, one for so many of them, up to a limit."""
+CLEAR, STARTS_PER_CLIMB, MOST_CLIMBS = 0.1, 8, 250
+"""Where no score is above the threshold by this share, digits count: many starts then go with more climbs, one for so
+many of them, up to a limit."""
 
 DISTINCT = 1e-7
 """Neurons closer than this count as one."""
@@ -144,53 +154,93 @@ def march(score: Score, sides: Array, starts: Array, lengths: Array) -> Array:
     return reached
 
 
-def ascend(points: Points, weights: Weights, given: Array, random: Array, clock: Clock) -> Priced:
+def ascend(
+    points: Points,
+    weights: Weights,
+    given: Array,
+    n_starts: int,
+    threshold: float,
+    rng: np.random.Generator,
+    clock: Clock,
+) -> Priced:
     """Go up from all starts, and return the neurons reached that are not almost the same.
 
     Parameters
     ----------
     points, weights
         The places and the dual vector on them.
-    given, random : (k, d + 1)
-        Rows (w, b) in the centred coordinates. Given ones go up on the side of their score, random ones on both. In
-        free mode they begin with the better of their own bias and the best one for w.
+    given : (k, d + 1)
+        Rows (w, b) in the centred coordinates, which go up on the side of their score. In free mode starts begin with
+        the better of their own bias and the best one for w.
+    n_starts : int
+        The most random starts, each of which goes up on both sides.
+    threshold : float
+        Score of these weights on these places that is worth finding.
+    rng : numpy.random.Generator
+        Of the starts.
     clock : Clock
         Looked at between batches; once it has expired, what has been reached is returned.
     """
     score = Score.of(points, weights)
-    few = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MANY_CLIMBS))
-    most = max(few, min(len(random) // STARTS_PER_CLIMB, MOST_CLIMBS))
-    given, random = _lift(points, given), np.repeat(_lift(points, random), 2, axis=0)
-    given_sides = np.where(score(given) >= 0, 1.0, -1.0)
-    sides = np.resize([1.0, -1.0], len(random))
-
-    rough, around = score.rough(), slice(len(random) // 2)
-    scouts = _Reached.by_march(score, sides, random, LONG, clock, rough)
-    neighbours = _Reached.by_march(score, given_sides[around], given[around], AROUND, clock, rough)
-    good = np.concatenate([given, neighbours.neurons, scouts.neurons])
-    good_sides = np.concatenate([given_sides, neighbours.sides, scouts.sides])
-    found = _Reached.by_march(score, good_sides, good, SHORT, clock)
-    for k, side in enumerate(found.sides[:most]):
+    given = _lift(points, given)
+    found, drawn, hits = _Reached.by_march(score, _sides(score, given), given, SHORT, clock), 0, 0
+    while drawn < n_starts and not (hits and hits / ENOUGH + drawn / (EARLY * n_starts) >= 1) and not clock.expired:
+        fresh = min(max(drawn, FIRST_STARTS), n_starts - drawn)
+        random = _lift(points, random_starts(points, fresh, rng))
+        reached = _scouted(score, random, _between(given, int(PAIRED * fresh), rng), clock)
+        hits += int(reached.counts[np.abs(score(reached.neurons)) > threshold].sum())
+        found, drawn = found + reached, drawn + fresh
+    found = found.best(score)
+    climbs = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MANY_CLIMBS))
+    if np.abs(score(found.neurons)).max(initial=0.0) <= threshold * (1 + CLEAR):
+        climbs = max(climbs, min(2 * n_starts // STARTS_PER_CLIMB, MOST_CLIMBS))
+    for k, side in enumerate(found.sides[:climbs]):
         if clock.expired:
             break
         climb(score.Z, side * score.c, side * score.linear, score.normed, found.neurons[k : k + 1])
-    columns = _Reached.best(score, found.sides, found.neurons).neurons
+    columns = found.best(score).neurons
     return points.report(
         weights,
         unlift(points, columns),
         upper=np.inf,
         method="ascent",
         complete=lambda value: False,
-        nodes=len(given) + len(random),
+        nodes=len(given) + drawn,
     )
+
+
+def _scouted(score: Score, random: Array, paired: Array, clock: Clock) -> "_Reached":
+    """Take long steps from new starts, random ones on both sides, and short ones from the best of where they end."""
+    rough, both = score.rough(), np.repeat(random, 2, axis=0)
+    scouts = _Reached.by_march(score, np.resize([1.0, -1.0], len(both)), both, LONG, clock, rough)
+    neighbours = _Reached.by_march(score, _sides(score, paired), paired, AROUND, clock, rough)
+    good = scouts + neighbours
+    return _Reached.by_march(score, good.sides, good.neurons, SHORT, clock, counts=good.counts)
 
 
 @dataclass(frozen=True, eq=False)
 class _Reached:
-    """Neurons with a positive score on their sides, none almost the same as a better one, the best first."""
+    """Neurons with a positive score on their sides, none almost the same as a better one, the best first.
+
+    Attributes
+    ----------
+    sides, neurons : (k,), (k, m)
+        1.0 where the score is positive and -1.0 where it is negative; lifted neurons.
+    counts : (k,)
+        How many starts came to them.
+    """
 
     sides: Array
     neurons: Array
+    counts: NDArray[np.intp]
+
+    def __add__(self, other: "_Reached") -> "_Reached":
+        """Put together without looking who is the same or better."""
+        return _Reached(
+            np.append(self.sides, other.sides),
+            np.vstack([self.neurons, other.neurons]),
+            np.append(self.counts, other.counts),
+        )
 
     @classmethod
     def by_march(
@@ -201,6 +251,7 @@ class _Reached:
         lengths: Array,
         clock: Clock,
         guide: Score | None = None,
+        counts: NDArray[np.intp] | None = None,
     ) -> "_Reached":
         """March in batches, led by a guide if there is one; starts that are not reached in time stay where they are."""
         neurons = _unit(starts, score.normed)
@@ -211,11 +262,12 @@ class _Reached:
             batch = slice(begin, begin + size)
             begun = _with_best_biases(score, sides[batch], neurons[batch])
             neurons[batch] = march(guide or score, sides[batch], begun, lengths)
-        return cls.best(score, sides, neurons)
+        counts = np.ones(len(neurons), dtype=np.intp) if counts is None else counts
+        return cls(sides, neurons, counts).best(score)
 
-    @classmethod
-    def best(cls, score: Score, sides: Array, neurons: Array) -> "_Reached":
+    def best(self, score: Score) -> "_Reached":
         """Keep the best neurons that are not near each other."""
+        sides, neurons, counts = self.sides, self.neurons, np.zeros_like(self.counts)
         values = sides * score(neurons)
         order = np.argsort(-values, kind="stable")
         order = order[values[order] > 0]
@@ -223,12 +275,28 @@ class _Reached:
         directions = _unit(neurons, neurons.shape[1])
         kept = np.empty(0, dtype=np.intp)
         for k in order:
-            near = directions[kept] @ directions[k] > 1 - NEAR**2 / 2
-            if not (near & (sides[kept] == sides[k])).any():
+            near = (directions[kept] @ directions[k] > 1 - NEAR**2 / 2) & (sides[kept] == sides[k])
+            same = kept[np.argmax(near)] if near.any() else k
+            counts[same] += self.counts[k]
+            if same == k:
                 kept = np.append(kept, k)
                 if len(kept) == most:
                     break
-        return cls(sides[kept], neurons[kept])
+        return _Reached(sides[kept], neurons[kept], counts[kept])
+
+
+def _sides(score: Score, neurons: Array) -> Array:
+    """Return the side of each neuron's score."""
+    return np.where(score(neurons) >= 0, 1.0, -1.0)
+
+
+def _between(given: Array, count: int, rng: np.random.Generator) -> Array:
+    """Draw directions between random pairs of neurons."""
+    if not len(given):
+        return given
+    first, second = _unit(given, given.shape[1])[rng.integers(len(given), size=(2, count))]
+    share = rng.random((count, 1))
+    return share * first + (1 - share) * second
 
 
 def _unit(rows: Array, normed: int) -> Array:
@@ -250,10 +318,8 @@ def _with_best_biases(score: Score, sides: Array, neurons: Array) -> Array:
     return neurons
 
 
-def random_starts(points: Points, n_starts: int, random_state: int | np.random.Generator | None) -> Array:
+def random_starts(points: Points, n_starts: int, rng: np.random.Generator) -> Array:
     """Draw (w, b) with isotropic w and the hinge through a random place, centred coordinates."""
-    n_starts = as_count(n_starts, "n_starts", least=0)
-    rng = as_generator(random_state)
     d = points.X.shape[1]
     W = rng.standard_normal((n_starts, d))
     hinges = points.Z[rng.integers(len(points.Z), size=n_starts), :d]

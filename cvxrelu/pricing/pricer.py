@@ -15,12 +15,12 @@ from numpy.typing import ArrayLike
 from cvxrelu.clock import Clock
 from cvxrelu.errors import InputError
 from cvxrelu.powers import shift_up
-from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts, random_starts
+from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts
 from cvxrelu.pricing.cells import cell_search
 from cvxrelu.pricing.methods import METHODS, Method, Search, choose
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
-from cvxrelu.validation import as_choice, as_real, as_seconds
+from cvxrelu.validation import as_choice, as_count, as_generator, as_real, as_seconds
 
 __all__ = ["Pricer", "make_pricer", "price", "price_cells"]
 
@@ -99,6 +99,7 @@ class Pricer:
         *,
         n_starts: int = DEFAULT_STARTS,
         starts: ArrayLike | None = None,
+        threshold: float | None = None,
         random_state: int | np.random.Generator | None = None,
         time_limit: float | None = None,
     ) -> Priced:
@@ -109,9 +110,11 @@ class Pricer:
         v : array_like of shape (n_samples,)
             Dual vector; it must sum to zero in free mode.
         n_starts : int, default=16
-            Number of random starts; each goes up for the score and for its negative.
+            The most random starts; each goes up for the score and for its negative.
         starts : array_like of shape (k, n_features + 1), optional
             Further starts, rows (w, b); each goes up on the side of its score.
+        threshold : float, optional
+            A score worth finding: once enough of the starts have ended above it, no more are drawn.
         random_state : int or Generator, optional
             Source of the random starts.
         time_limit : float, optional
@@ -137,7 +140,9 @@ class Pricer:
         weights = self.points.weigh(v)
         clock = Clock(as_seconds(time_limit))
         given = given_starts(self.points, np.empty((0, self.points.X.shape[1] + 1)) if starts is None else starts)
-        return ascend(self.points, weights, given, random_starts(self.points, n_starts, random_state), clock)
+        worth = np.inf if threshold is None else shift_up(as_real(threshold, "threshold"), -weights.exponent)
+        n_starts, rng = as_count(n_starts, "n_starts", least=0), as_generator(random_state)
+        return ascend(self.points, weights, given, n_starts, worth, rng, clock)
 
 
 def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto") -> Pricer:

@@ -140,3 +140,29 @@ def test_time_limit(bias):
     begin = time.process_time()
     pricer.ascend(v, n_starts=2000, random_state=0, time_limit=0.1)
     assert time.process_time() - begin < 5.0
+
+
+@pytest.mark.parametrize("exponent", [0, -400, 300])
+def test_the_fewer_are_found_the_more_starts_are_drawn(exponent):
+    X, v = noise(150, 10)
+    pricer = make_pricer(X)
+    best = pricer.ascend(v, n_starts=400, random_state=0).value
+    v = np.ldexp(v, exponent)
+
+    def found(share):
+        return pricer.ascend(v, n_starts=400, threshold=np.ldexp(share * best, exponent), random_state=0)
+
+    easy, hard, hopeless = found(0.1), found(0.995), found(1.5)
+    assert easy.nodes < hard.nodes < hopeless.nodes == 400
+    assert np.ldexp(hopeless.value, -exponent) == pytest.approx(best, rel=1e-9)
+    assert easy.value > np.ldexp(0.1 * best, exponent)
+
+
+def test_starts_between_given_ones_find_more():
+    X, v = noise(150, 10)
+    pricer = make_pricer(X)
+    known = pricer.ascend(v, n_starts=100, random_state=0)
+    starts = np.column_stack([known.W, known.b])[:40]
+    alone = [pricer.ascend(v, n_starts=60, random_state=seed).value for seed in range(1, 6)]
+    between = [pricer.ascend(v, n_starts=60, starts=starts, random_state=seed).value for seed in range(1, 6)]
+    assert np.mean(between) > np.mean(alone)
