@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from cvxrelu.certificate import DualBound, bound_dual, nothing_proven
 from cvxrelu.clock import Clock
-from cvxrelu.columns import Columns, network_of, starting_columns
+from cvxrelu.columns import Columns, first_network, network_of, starting_columns
 from cvxrelu.endings import Cause
 from cvxrelu.errors import SolverError
 from cvxrelu.master import MasterSolution, solve_master
 from cvxrelu.network import Network
 from cvxrelu.pricing import Priced, Pricer, make_pricer
 from cvxrelu.problem import Problem
-from cvxrelu.scaling import standardise
+from cvxrelu.scaling import Scaling, standardise
 from cvxrelu.sliding import MOST_ROUNDS, can_slide, sliding_rounds
+from cvxrelu.worker import Worker
 
 __all__ = ["GenerationRound", "generate"]
 
@@ -58,6 +59,9 @@ STALLED, SEARCH_SHARE = 3, 0.3
 PATIENCE = 8
 # Seconds that an exhaustive search gets when time is up: without it there would be no bound at all.
 LAST_BOUND_SECONDS = 0.2
+# Multiplications of an iteration (N^2 (k + N / 3)) beyond which a master, seconds then, is solved in another process,
+# where it can be stopped; to start that takes a second.
+LARGE_MASTER = 1e9
 # Samples up to which the dual master is solved in seconds; more of them are solved by sliding, as is what need not be
 # proven.
 LARGEST_DUAL = 1000
@@ -132,9 +136,6 @@ def generate(
     standard_bound = 1.0 if standard.alpha is None else standard.n_samples * standard.alpha
     pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
     oracle = _Oracle(problem, pricer, standard_bound * scaling.score_scale, tol, clock, rng)
-    # On a line with free biases the hinges through the data are all that is needed, and the first columns.
-    central = pricer.method != "line" or standard.loss.regularised
-
     best = nothing_proven(problem)
     large = problem.n_samples > LARGEST_DUAL
     if can_slide(standard) and not pricer.sweeps and (large or not prove):
@@ -151,17 +152,43 @@ def generate(
         if late or large or settled:
             return
 
-    columns = starting_columns(standard, pricer, scaling, rng, clock)
+    with Worker() as worker:
+        yield from _column_rounds(standard, scaling, oracle, worker, start, max_rounds, prove)
+
+
+def _column_rounds(
+    standard: Problem,
+    scaling: Scaling,
+    oracle: "_Oracle",
+    worker: Worker,
+    start: Network | None,
+    max_rounds: int | None,
+    prove: bool,
+) -> Iterator[GenerationRound]:
+    """Yield rounds of a master problem and its pricing; the arguments are those of `generate` and what it made."""
+    problem, pricer, clock, tol = oracle.problem, oracle.pricer, oracle.clock, oracle.tol
+    standard_bound = oracle.bound / scaling.score_scale
+    # On a line with free biases the hinges through the data are all that is needed, and the first columns.
+    central = pricer.method != "line" or standard.loss.regularised
+    best = nothing_proven(problem)
+    columns = starting_columns(standard, pricer, scaling, oracle.rng, clock)
     if start is not None:
         costs = problem.norm.neuron_costs(start.W, start.b)
         columns += Columns.of(standard, *scaling.adopt(start.W[costs > 0], start.b[costs > 0]))
     dropped = columns[:0]
     dual, accuracy, excess = None, COARSEST, np.inf
     least, greatest, stalled, rounds = np.inf, 0.0, 0, 0
+    network: Network | None = None
     while True:
         master_clock = Clock()
+        n, k = columns.outputs.shape
+        solve = partial(worker.call, clock, solve_master) if n * n * (k + n / 3) > LARGE_MASTER else solve_master
         try:
-            master = solve_master(standard, columns.outputs, accuracy, dual, central)
+            master = solve(standard, columns.outputs, accuracy, dual, central)
+        except TimeoutError:
+            network = network or first_network(problem)
+            yield GenerationRound(network, problem.objective(network), best, k, Cause.TIME)
+            return
         except SolverError:
             # Of two hinges that are almost the same, the one that was dropped may be the one that fits.
             if not len(dropped):

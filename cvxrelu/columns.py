@@ -12,13 +12,15 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.clock import Clock
+from cvxrelu.function_space import min_norm_interpolant
 from cvxrelu.master import MasterSolution
-from cvxrelu.network import Network, leaky_relu
+from cvxrelu.network import Network, constant_network, leaky_relu
 from cvxrelu.pricing import Pricer
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import Scaling
+from cvxrelu.zero_cost import best_constant
 
-__all__ = ["Columns", "network_of", "starting_columns"]
+__all__ = ["Columns", "first_network", "network_of", "starting_columns"]
 
 Array = NDArray[np.float64]
 
@@ -27,6 +29,8 @@ FIRST_NEURONS, FIRST_STARTS = 32, 32
 # Regularisation (N alpha in scaled coordinates) with which a network all but fits the data, as its columns must be able
 # to from the start.
 NEARLY_NONE = 1e-6
+# Random lines, of which the best is chosen.
+LINES = 20
 # Largest misfit of an interpolant, relative to the scale of the targets, and attempts to get there.
 MISFIT, CORRECTIONS = 1e-11, 3
 # Output weights below this share of the largest are zeros of the interior-point method.
@@ -89,6 +93,24 @@ def starting_columns(
         return start
     local = pricer.ascend(y, n_starts=FIRST_STARTS, random_state=rng, time_limit=clock.left)
     return start + Columns.of(standard, *scaling.adopt(local.W, local.b))
+
+
+def first_network(problem: Problem) -> Network:
+    """Return a network that takes no time: the best constant or, for a constraint, a function that meets it on a line.
+
+    Without biases there may be none; the constant zero is returned then.
+    """
+    if problem.loss.regularised or not problem.norm.has_bias:
+        constant = best_constant(problem) if problem.loss.regularised else 0.0
+        return constant_network(constant, problem.n_features, problem.negative_slope)
+    directions = np.random.default_rng(0).standard_normal((LINES, problem.n_features))
+    heights = problem.X @ directions.T
+    # The line along which neighbours are furthest from each other is the one with the least slopes.
+    gaps = np.diff(np.sort(heights, axis=0), axis=0) / np.ptp(heights, axis=0)
+    widest = int(np.argmax(np.min(np.where(gaps > 0, gaps, np.inf), axis=0, initial=np.inf)))
+    function = min_norm_interpolant(heights[:, widest], problem.y, problem.negative_slope)
+    line = function.to_network(problem.negative_slope)
+    return replace(line, W=line.W * directions[widest])
 
 
 def network_of(

@@ -16,7 +16,7 @@ from cvxrelu.methods import METHODS, Outcome, Round, Run
 from cvxrelu.network import Network
 from cvxrelu.problem import Problem
 from cvxrelu.solvers import check_solver
-from cvxrelu.validation import as_choice, as_count, as_generator, as_instance, as_jobs, as_real
+from cvxrelu.validation import as_choice, as_count, as_flag, as_generator, as_instance, as_jobs, as_real
 
 __all__ = ["Fit", "Status", "solve"]
 
@@ -179,6 +179,8 @@ def solve(
         as_count(max_rounds, "max_rounds")
     as_jobs(n_jobs)
     as_generator(random_state)
+    as_flag(progress, "progress")
+    as_flag(prove, "prove")
     if warm_start is not None and as_instance(warm_start, Network, "warm_start").n_features != problem.n_features:
         raise InputError(
             f"warm_start takes {warm_start.n_features} inputs and the problem has {problem.n_features}; "

@@ -232,6 +232,19 @@ def as_seconds(time_limit: object) -> float | None:
     return seconds
 
 
+def as_flag(value: object, name: str) -> bool:
+    """Return a parameter that is true or false.
+
+    Raises
+    ------
+    InputTypeError
+        If it is anything else.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputTypeError(f"{name} must be True or False, not {_shown(value)}.")
+    return bool(value)
+
+
 def as_instance(value: object, kind: type[T], name: str) -> T:
     """Return a parameter that is an object of the package.
 

@@ -158,7 +158,7 @@ def least_constant(problem: cr.Problem) -> float:
     free = problem.bias == "free"
     if problem.loss.name == "squared":
         y = [Fraction(x) for x in problem.y.tolist()]
-        mean = sum(y) / len(y) if free else Fraction(0)
+        mean = Fraction(float(sum(y) / len(y))) if free else Fraction(0)
         return float(sum((x - mean) ** 2 for x in y) / (2 * len(y)))
     share = float((problem.y > 0).mean()) if free else 0.5
     if problem.loss.name == "hinge":

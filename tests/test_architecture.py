@@ -14,7 +14,7 @@ ROOT = Path(cvxrelu.__file__).parent
 # Each row may import the rows above it, and `also`; what proves a result never sees what produced it.
 LAYERS = [
     {"clock", "compiled", "endings", "errors"},
-    {"caratheodory", "files", "lengths", "parallel", "solvers", "span", "validation", "wording"},
+    {"caratheodory", "files", "lengths", "parallel", "solvers", "span", "validation", "wording", "worker"},
     {"powers"},
     {"losses", "norms"},
     {"network"},
@@ -28,9 +28,9 @@ LAYERS = [
     {"program"},
     {"backend"},
     {"decode", "master", "ties"},
+    {"function_space"},
     {"columns", "sliding"},
     {"column_generation"},
-    {"function_space"},
     {"methods"},
     {"ladder"},
     {"fit"},

@@ -1,0 +1,88 @@
+"""A process that can be stopped whatever it does, and what column generation makes of that."""
+
+import os
+import signal
+import threading
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu import column_generation
+from cvxrelu.clock import Clock
+from cvxrelu.columns import first_network
+from cvxrelu.master import solve_master
+from cvxrelu.worker import Worker
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((30, 4))
+Y = np.abs(X[:, 0]) - X[:, 1]
+
+
+def test_one_process_answers_until_it_is_stopped():
+    with Worker() as worker:
+        here = worker.call(Clock(), os.getpid)
+        assert worker.call(Clock(60.0), os.getpid) == here != os.getpid()
+        with pytest.raises(ZeroDivisionError):
+            worker.call(Clock(), divmod, 1, 0)
+        with pytest.raises(cr.SolverError, match="no network"):
+            worker.call(Clock(), _refuse)
+        assert worker.call(Clock(), os.getpid) == here
+        with pytest.raises(TimeoutError):
+            worker.call(Clock(0.2), time.sleep, 60)
+        assert worker.call(Clock(), os.getpid) != here
+        last = worker.call(Clock(), os.getpid)
+    with pytest.raises(ProcessLookupError):
+        os.kill(last, 0)
+
+
+def _refuse():
+    raise cr.SolverError("no network")
+
+
+def test_it_ends_with_an_interrupt():
+    with Worker() as worker:
+        child = worker.call(Clock(), os.getpid)
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            worker.call(Clock(), time.sleep, 60)
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+
+
+@pytest.mark.parametrize("loss", ["interpolation", "squared", "hinge"])
+def test_large_masters_are_solved_as_well_elsewhere(monkeypatch, loss):
+    y = np.sign(Y) if loss == "hinge" else Y
+    problem = cr.Problem(X, y, loss, alpha=None if loss == "interpolation" else 0.01)
+    solve = partial(cr.solve, problem, "generate", random_state=0, max_rounds=8)
+    with pytest.warns(cr.AccuracyWarning):
+        here = solve()
+    monkeypatch.setattr(column_generation, "LARGE_MASTER", 0.0)
+    with pytest.warns(cr.AccuracyWarning):
+        assert solve().objective == here.objective
+
+
+@pytest.mark.parametrize("loss", ["interpolation", "margin", "hinge"])
+@pytest.mark.parametrize("bias", ["free", "joint"])
+def test_a_master_that_is_stopped_leaves_a_network(monkeypatch, loss, bias):
+    y = Y if loss == "interpolation" else np.sign(Y)
+    problem = cr.Problem(X, y, loss, bias=bias, alpha=0.01 if loss == "hinge" else None)
+    monkeypatch.setattr(column_generation, "LARGE_MASTER", 0.0)
+    monkeypatch.setattr(column_generation, "solve_master", _sleep)
+    with pytest.warns(cr.AccuracyWarning, match="time_limit=0.5"):
+        fit = cr.solve(problem, "generate", time_limit=0.5)
+    assert fit.status is cr.Status.STOPPED
+    assert np.isfinite(fit.objective)
+    assert problem.objective(fit.network) <= problem.objective(first_network(problem)) * (1 + 1e-9)
+
+
+def _sleep(*_):
+    time.sleep(60)
+    return solve_master
+
+
+def test_without_biases_there_may_be_no_first_network():
+    problem = cr.Problem(X, Y, bias="none")
+    assert first_network(problem).n_neurons == 0
