@@ -26,7 +26,7 @@ from cvxrelu.pricing import Priced, Pricer, make_pricer
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import Scaling, standardise
 from cvxrelu.sliding import MOST_ROUNDS, can_slide, sliding_rounds
-from cvxrelu.worker import Worker
+from cvxrelu.worker import Worker, is_portable
 
 __all__ = ["GenerationRound", "generate"]
 
@@ -182,7 +182,8 @@ def _column_rounds(
     while True:
         master_clock = Clock()
         n, k = columns.outputs.shape
-        solve = partial(worker.call, clock, solve_master) if n * n * (k + n / 3) > LARGE_MASTER else solve_master
+        large = n * n * (k + n / 3) > LARGE_MASTER and is_portable(standard)
+        solve = partial(worker.call, clock, solve_master) if large else solve_master
         try:
             master = solve(standard, columns.outputs, accuracy, dual, central)
         except TimeoutError:

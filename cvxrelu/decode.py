@@ -352,5 +352,5 @@ def _attempt(resolve: Resolve, cells: Cells) -> Solution | None:
     """Return the solution on these cells, or None where the solver finds none."""
     try:
         return resolve(cells)
-    except SolverError:
+    except (SolverError, TimeoutError):
         return None

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from cvxrelu.backend import Solution, run_solver
 from cvxrelu.certificate import Certificate, DualBound, certificate_of, certify_dual, nothing_proven, prove_dual
 from cvxrelu.clock import Clock
 from cvxrelu.column_generation import GenerationRound, generate
+from cvxrelu.columns import first_network
 from cvxrelu.decode import NETWORK_RTOL, as_solution, decode, fewer_neurons, plain_network
 from cvxrelu.endings import STOPS, Cause
 from cvxrelu.errors import InputError, SolverError
@@ -33,6 +35,7 @@ from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, build_program, covering_cells
 from cvxrelu.sliding import can_slide
 from cvxrelu.ties import with_least_weights
+from cvxrelu.worker import Worker, is_portable
 
 __all__ = ["METHODS", "Outcome", "Round", "Run", "choose_method"]
 
@@ -51,6 +54,8 @@ SAMPLED_PATTERNS = (40, 1000)
 FINISHING_SIZE = 500_000
 # How the gap to reach is spent: on the rounds of column generation, and on leaving neurons out afterwards.
 LOOP_SHARE, REDUCTION_SHARE = 0.7, 0.25
+# Entries of the matrices of a program, in all, from which on it takes a second to hand it to the solver.
+LARGE_PROGRAM = 1_000_000
 # Shares of the time left that the solver gets where decoding and a certificate follow, and the rounds of column
 # generation where their last network is to be improved.
 SOLVING_SHARE, ROUNDS_SHARE = 0.7, 0.85
@@ -99,16 +104,15 @@ class Run:
     def solve_on(self, cells: Cells, share: float = 1.0) -> Solution:
         """Solve the program of the problem on these cells, in the one or the other unit of its objective.
 
-        It gets a share of the time left.
+        It gets a share of the time left. A large one is solved in another process, where nothing keeps it from being
+        stopped; that it was not solved in time is a TimeoutError.
         """
         clock = self.clock.share(share)
-        program = build_program(self.problem, cells)
-        try:
-            return run_solver(program, self.solver, clock.left)
-        except SolverError:
-            if not self.problem.loss.regularised or clock.expired:
-                raise
-            return run_solver(build_program(self.problem, cells, unit=1.0), self.solver, clock.left)
+        solve = partial(solve_on_cells, self.problem, cells, self.solver)
+        if cells.patterns.size * (self.problem.n_features + 1) <= LARGE_PROGRAM or not is_portable(self.problem):
+            return solve(clock.left)
+        with Worker() as worker:
+            return worker.call(clock, solve, clock.left)
 
     def explain(self, cause: Cause) -> str:
         """Return why the gap is open, in a sentence."""
@@ -118,6 +122,17 @@ class Run:
             solver=self.solver,
             n_features=self.problem.n_features,
         )
+
+
+def solve_on_cells(problem: Problem, cells: Cells, solver: str, time_limit: float) -> Solution:
+    """Solve the program of a problem on some cells, in the one or the other unit of its objective."""
+    clock, program = Clock(time_limit), build_program(problem, cells)
+    try:
+        return run_solver(program, solver, clock.left)
+    except SolverError:
+        if not problem.loss.regularised or clock.expired:
+            raise
+        return run_solver(build_program(problem, cells, unit=1.0), solver, clock.left)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +190,13 @@ def _solve_cells(
     """Solve on the cells, decode, certify: the way of the data."""
     problem = run.problem
     stage(f"solving, {len(cells)} cells")
-    solution = run.solve_on(cells, SOLVING_SHARE)
+    try:
+        solution = run.solve_on(cells, SOLVING_SHARE)
+    except TimeoutError:
+        certificate = certificate_of(problem, first_network(problem), nothing_proven(problem))
+        row = Round(0, certificate.upper, certificate.lower, run.clock.elapsed, "no time for the program")
+        yield Outcome(certificate.network, certificate, (row,), Cause.TIME)
+        return
 
     def outcome(network: Network, bound: DualBound) -> Outcome:
         certificate = certificate_of(problem, network, bound)
@@ -275,7 +296,7 @@ def _finish(run: Run, state: GenerationRound) -> Network:
         cells = Cells(patterns, bounding_rows(problem.X, patterns, problem.norm.has_bias))
         try:
             candidates.append(decode(problem, run.solve_on(cells), run.solve_on, clock=run.clock))
-        except SolverError as error:
+        except (SolverError, TimeoutError) as error:
             logger.info("the program on the cells of the last neurons was not solved: %s", error)
     objectives = np.array([problem.objective(network) for network in candidates])
     as_good = objectives <= objectives.min() + REDUCTION_SHARE * run.tol * abs(objectives.min())

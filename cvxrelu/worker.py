@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from cvxrelu.clock import Clock
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "is_portable"]
 
 Given = ParamSpec("Given")
 Value = TypeVar("Value")
@@ -93,6 +93,11 @@ class Worker:
                 process.kill()
                 if self._talk.is_alive():
                     self._talk.join()
+
+
+def is_portable(problem: Any) -> bool:
+    """Tell whether another interpreter knows all of a problem: a loss may be a class of the caller's script."""
+    return all(type(part).__module__.startswith("cvxrelu.") for part in (problem.loss, problem.norm))
 
 
 def _start() -> "subprocess.Popen[bytes]":

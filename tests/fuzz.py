@@ -244,7 +244,9 @@ def stops(seed: int) -> Trial:
         fit = trial.call(cr.solve, problem, **options)
         ended = time.perf_counter()
         alarm.cancel()
-        alarm.join() if alarm.is_alive() else None
+        if alarm.is_alive():
+            alarm.join()
+            time.sleep(0.01)  # in which the signal comes
     except KeyboardInterrupt:  # it came when the call was over
         ended = started
     trial.late = max(0.0, ended - started - seconds)

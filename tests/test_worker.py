@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu import column_generation
+from cvxrelu import column_generation, methods
 from cvxrelu.clock import Clock
 from cvxrelu.columns import first_network
+from cvxrelu.losses import Squared
 from cvxrelu.master import solve_master
 from cvxrelu.worker import Worker
 
@@ -81,6 +82,37 @@ def test_a_master_that_is_stopped_leaves_a_network(monkeypatch, loss, bias):
 def _sleep(*_):
     time.sleep(60)
     return solve_master
+
+
+def test_large_programs_are_solved_as_well_elsewhere(monkeypatch):
+    problem = cr.Problem(X[:12, :2], Y[:12], "squared", alpha=0.01)
+    here = cr.solve(problem, "enumerate")
+    monkeypatch.setattr(methods, "LARGE_PROGRAM", 0)
+    assert cr.solve(problem, "enumerate").objective == pytest.approx(here.objective, rel=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["interpolation", "squared"])
+def test_a_program_that_is_stopped_leaves_a_network(monkeypatch, loss):
+    problem = cr.Problem(X, Y, loss, alpha=0.01 if loss == "squared" else None)
+    monkeypatch.setattr(methods, "LARGE_PROGRAM", 0)
+    monkeypatch.setattr(methods, "solve_on_cells", _sleep)
+    with pytest.warns(cr.AccuracyWarning, match="time_limit=0.5"):
+        fit = cr.solve(problem, "sample", time_limit=0.5, random_state=0)
+    assert fit.status is cr.Status.STOPPED
+    assert np.isfinite(fit.objective)
+
+
+class Own(Squared):
+    """A loss that another process does not know."""
+
+
+def test_a_loss_of_the_caller_is_solved_here(monkeypatch):
+    monkeypatch.setattr(methods, "LARGE_PROGRAM", 0)
+    monkeypatch.setattr(column_generation, "LARGE_MASTER", 0.0)
+    monkeypatch.setattr(Worker, "call", _refuse)
+    for method in ("enumerate", "generate"):
+        fit = cr.solve(cr.Problem(X[:8, :2], Y[:8], Own(), alpha=0.01), method)
+        assert fit.status is cr.Status.OPTIMAL
 
 
 def test_without_biases_there_may_be_no_first_network():
