@@ -19,9 +19,8 @@ __all__ = ["fewest_terms"]
 
 Array = NDArray[np.float64]
 
-# Columns that depend on others up to this share of the longest count as dependent; entries of a direction below the
-# other share of the largest are rounding.
-RANK_RTOL, NOISE = 1e-13, 1e-15
+# Columns that depend on others up to this share of the longest count as dependent.
+RANK_RTOL = 1e-13
 
 
 def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -> Array:
@@ -63,10 +62,15 @@ def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -
     while basis.shape[1]:
         slopes = basis.T @ prices
         direction = -basis @ slopes if slopes.any() else basis[:, 0]
-        falls = direction < -NOISE * np.abs(direction).max()
+        if not (direction < 0).any():
+            direction = -direction
+        falls = direction < 0
         steps = np.full(len(values), np.inf)
-        steps[falls] = -values[falls] / direction[falls]
+        with np.errstate(over="ignore"):  # what falls as slowly as that does not count
+            steps[falls] = -values[falls] / direction[falls]
         first = int(np.argmin(steps))
+        if steps[first] == np.inf:
+            break
         values = np.maximum(values + steps[first] * direction, 0.0)
         values[first] = 0.0
         basis = _without(basis, first)

@@ -53,12 +53,18 @@ class Kernel(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the compiled function."""
-        if self._called:
-            return self.dispatcher(*args, **kwargs)
-        from numba.core import event
+        try:
+            if self._called:
+                return self.dispatcher(*args, **kwargs)
+            from numba.core import event
 
-        with event.install_listener("numba:compile", _announcer()):
-            result = self.dispatcher(*args, **kwargs)
+            with event.install_listener("numba:compile", _announcer()):
+                result = self.dispatcher(*args, **kwargs)
+        except SystemError as error:
+            # Ctrl-C while numba loads a kernel or packs its results comes out as this.
+            if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            raise
         self._called = True
         return result
 

@@ -55,7 +55,7 @@ FINISHING_SIZE = 500_000
 # How the gap to reach is spent: on the rounds of column generation, and on leaving neurons out afterwards.
 LOOP_SHARE, REDUCTION_SHARE = 0.7, 0.25
 # Entries of the matrices of a program, in all, from which on it takes a second to hand it to the solver.
-LARGE_PROGRAM = 1_000_000
+LARGE_PROGRAM = 300_000
 # Shares of the time left that the solver gets where decoding and a certificate follow, and the rounds of column
 # generation where their last network is to be improved.
 SOLVING_SHARE, ROUNDS_SHARE = 0.7, 0.85

@@ -216,6 +216,9 @@ def sliding_rounds(
         # A cautious Newton step for each, as if all of them were alike.
         varying = active - active.mean(axis=0) * problem.norm.has_free_constant
         curvature = len(new) * np.sum(varying**2, axis=0) * scaling.score_scale
+        # What does not vary on the data, but for rounding, is no neuron to add.
+        varies = curvature > 0
+        new, W, b, curvature = new[varies], W[varies], b[varies], curvature[varies]
         weights = np.sign(priced.scores[new]) * (np.abs(priced.scores[new]) - bound) / curvature
         joined = Network(
             np.vstack([network.W, W]),

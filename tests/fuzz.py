@@ -159,7 +159,9 @@ def least_constant(problem: cr.Problem) -> float:
     if problem.loss.name == "squared":
         y = [Fraction(x) for x in problem.y.tolist()]
         mean = Fraction(float(sum(y) / len(y))) if free else Fraction(0)
-        return float(sum((x - mean) ** 2 for x in y) / (2 * len(y)))
+        # A mean may be a digit off.
+        digit = Fraction(float(np.spacing(np.abs(problem.y).max())))
+        return float(sum((x - mean) ** 2 for x in y) / (2 * len(y)) + digit**2)
     share = float((problem.y > 0).mean()) if free else 0.5
     if problem.loss.name == "hinge":
         return 2 * min(share, 1 - share) if free else 1.0
