@@ -36,7 +36,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     Returns
     -------
     Certificate
-        The certificate as it was written.
+        The certificate as it was written; a dual vector that had to be repaired is replaced by what proves the bound.
 
     Raises
     ------
@@ -70,8 +70,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
             problem=problem,
             network=network,
         )
-        found = stated.of(network)
-        _check_again(stated, found, verify, time_limit)
+        found = _found_again(stated, verify, time_limit)
     except FileError:
         raise
     except KeyError as error:
@@ -82,8 +81,9 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     return replace(found, upper=max(stated.upper, found.upper), lower=stated.lower)
 
 
-def _check_again(stated: Certificate, found: Certificate, verify: bool, time_limit: float | None) -> None:
-    """Raise a ValueError unless the contents of a certificate prove its bounds."""
+def _found_again(stated: Certificate, verify: bool, time_limit: float | None) -> Certificate:
+    """Return what the contents of a certificate prove, its dual vector repaired; a ValueError if it claims more."""
+    found = stated.of(stated.network)
     if stated.scope not in get_args(Scope):
         raise ValueError(f"its scope is {stated.scope!r}, which is none of {', '.join(map(repr, get_args(Scope)))}.")
     if verify and stated.scope == "global":
@@ -94,7 +94,9 @@ def _check_again(stated: Certificate, found: Certificate, verify: bool, time_lim
             )
         # What is proven may speak of another multiple of the vector.
         gamma = shift_up(proven.gamma, exponent_of(stated.dual) - exponent_of(proven.dual))
+        found = replace(found, dual=proven.dual, gamma=proven.gamma)
         if stated.gamma < gamma * (1 - AGREEMENT_RTOL):
             raise ValueError(f"it claims gamma = {stated.gamma:.10g}, but its dual vector has up to {gamma:.10g}.")
     if not np.isclose(stated.upper, found.upper, rtol=AGREEMENT_RTOL, atol=0.0):
         raise ValueError(f"it claims the upper bound {stated.upper:.10g}, but its network gives {found.upper:.10g}.")
+    return found

@@ -216,20 +216,23 @@ def as_jobs(n_jobs: object) -> int:
     return -1 if isinstance(n_jobs, Integral) and n_jobs == -1 else as_count(n_jobs, "n_jobs (unless -1)")
 
 
-def as_seconds(time_limit: object) -> float | None:
-    """Return a time limit: None, or a number of seconds that is not negative, infinity included.
+def as_limit(value: object, name: str) -> float:
+    """Return a number that is not negative, infinity included.
 
     Raises
     ------
     InputTypeError, InputError
         If it is anything else.
     """
-    if time_limit is None or (isinstance(time_limit, float) and time_limit == np.inf):
-        return time_limit
-    seconds = as_real(time_limit, "time_limit")
-    if seconds < 0:
-        raise InputError(f"time_limit={seconds:g} must not be negative; it is in seconds.")
-    return seconds
+    limit = np.inf if isinstance(value, float) and value == np.inf else as_real(value, name)
+    if limit < 0:
+        raise InputError(f"{name}={limit:g} must not be negative.")
+    return limit
+
+
+def as_seconds(time_limit: object) -> float | None:
+    """Return a time limit: None, or a number of seconds as in `as_limit`."""
+    return None if time_limit is None else as_limit(time_limit, "time_limit")
 
 
 def as_flag(value: object, name: str) -> bool:

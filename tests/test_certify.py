@@ -244,3 +244,16 @@ def test_the_relative_gap_is_relative_to_the_upper_bound():
     assert certificate.upper > 10 * certificate.lower > 0
     assert certificate.relative_gap == pytest.approx(1 - certificate.lower / certificate.upper, rel=1e-12)
     assert cr.certify(cr.Network([[1.0]], [0.0], [1.0]), cr.Problem(SIX_X, SIX_Y)).relative_gap == np.inf
+
+
+def test_a_dual_vector_that_was_repaired_is_handed_on_repaired(tmp_path):
+    file = tmp_path / "certificate.json"
+    problem = cr.Problem([[1.0]] * 5, [1.0, -1.0, -1.0, -1.0, -1.0], "hinge", alpha=0.01)
+    cr.solve(problem).certificate.save(file)
+    record = json.loads(file.read_text())
+    record["dual"][0] *= 2
+    file.write_text(json.dumps(record))
+    loaded = cr.load_certificate(file)
+    assert loaded.lower == record["lower"]
+    assert np.sum(loaded.dual) == 0
+    assert loaded.of(loaded.network).lower == pytest.approx(loaded.lower, rel=1e-9)

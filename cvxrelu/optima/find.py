@@ -17,7 +17,7 @@ from cvxrelu.optima.polytope import Polytope, polytope_of
 from cvxrelu.optima.search import NeuronSearch
 from cvxrelu.problem import Problem
 from cvxrelu.scaling import standardise
-from cvxrelu.validation import as_instance, as_real
+from cvxrelu.validation import as_instance, as_limit
 
 __all__ = ["optimal_set"]
 
@@ -61,8 +61,7 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     Sets and Solution Paths of ReLU Networks".
     """
     problem = as_instance(fit, Fit, "fit").problem
-    if as_real(tol, "tol") <= 0:
-        raise InputError(f"tol={tol:g} must be positive.")
+    as_limit(tol, "tol")
     if not isinstance(problem.norm, Euclidean):
         raise InputError(f"The set of optimal networks is known for norm='euclidean', not for {problem.norm.name!r}.")
     standard, scaling = standardise(problem)
