@@ -2,7 +2,7 @@
 
 from decimal import Decimal, getcontext
 from fractions import Fraction
-from math import isqrt
+from math import inf, isqrt
 
 import numpy as np
 
@@ -25,6 +25,8 @@ def exact_dual(loss, v, y, gamma, alpha):
     v, y = [Fraction(x) for x in v.tolist()], [Fraction(x) for x in y.tolist()]
     correlation = sum(a * b for a, b in zip(v, y, strict=True))
     if loss in ("interpolation", "margin"):
+        if not gamma:
+            return inf if correlation > 0 else Fraction(0)
         return max(Fraction(0), correlation / Fraction(gamma))
     reach = [len(y) * Fraction(alpha) / Fraction(gamma)] if gamma else []
     if loss == "squared":
