@@ -19,16 +19,18 @@ from joblib import delayed, effective_n_jobs
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.preprocessing import LabelBinarizer
+from sklearn.preprocessing import label_binarize
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from cvxrelu.certificate import Certificate
+from cvxrelu.certification import certify
 from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.fit import Fit, solve
 from cvxrelu.parallel import results_of
 from cvxrelu.problem import Problem
-from cvxrelu.validation import as_choice, as_jobs
+from cvxrelu.validation import as_choice, as_jobs, as_seconds
 from cvxrelu.zero_cost import default_alpha
 
 __all__ = ["ReLUClassifier", "ReLUInterpolator", "ReLURegressor"]
@@ -92,6 +94,27 @@ class _Estimator(BaseEstimator):
             progress=bool(self.verbose),
         )
 
+    def _certified(
+        self, fits: Sequence[Fit], X: Array, targets: Iterable[Array], time_limit: float | None
+    ) -> list[Certificate]:
+        """Return what is proven about fitted networks on some data, each in its share of the time."""
+        seconds = as_seconds(time_limit)
+        return [
+            certify(
+                fit.network,
+                replace(fit.problem, X=X, y=y),
+                method=self.method,
+                tol=relative_gap(self.tol, fit.problem, prove=True),
+                time_limit=None if seconds is None else seconds / len(fits),
+                solver=self.solver,
+                n_jobs=self.n_jobs,
+                random_state=self.random_state,
+                progress=bool(self.verbose),
+                warm_start=fit.network,
+            )
+            for fit, y in zip(fits, targets, strict=True)
+        ]
+
 
 def relative_gap(tol: float | None, problem: Problem, prove: bool) -> float:
     """Return the relative gap to reach: `tol`, or what suits the problem."""
@@ -134,6 +157,34 @@ class _Regressor(RegressorMixin, _Estimator):
     def _keep(self, fit: Fit) -> Self:
         self.fit_, self.network_, self.certificate_ = fit, fit.network, fit.certificate
         return self
+
+    def certify(self, X: Any, y: Any, time_limit: float | None = 60.0) -> Certificate:
+        """Prove how far the network is from the best of all widths on some data, for the loss and the alpha of the fit.
+
+        Parameters
+        ----------
+        X : (N, d) array_like
+            Inputs, those of the fit or others.
+        y : (N,) array_like
+            Targets.
+        time_limit : float or None, default 60.0
+            Seconds for the proof; what is proven by then holds, and a warning says what is missing.
+
+        Returns
+        -------
+        Certificate
+            As `cvxrelu.certify` returns it; the estimator stays as it is.
+
+        Examples
+        --------
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 0.0, 2.0]
+        >>> ReLURegressor(alpha=0.01).fit(X, y).certify(X, y).scope
+        'global'
+        """
+        check_is_fitted(self)
+        inputs, targets = _validated(self, X, y, dtype=np.float64, y_numeric=True, reset=False)
+        (certificate,) = self._certified([self.fit_], inputs, [targets], time_limit)
+        return certificate
 
     def predict(self, X: Any) -> Array:
         """Return the network's predictions, an (n,) array.
@@ -416,16 +467,8 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
         SolverError
             If the solver fails, or no network without bias separates the classes.
         """
-        inputs, labels = _validated(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
-        as_choice(self.loss, ("logistic", "hinge", "margin"), "loss")
-        binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(labels)
-        self.classes_ = binarizer.classes_
-        if len(self.classes_) < 2:
-            raise InputError(
-                f"Classifier can't train when only one class is present; y holds only {self.classes_[0]!r}."
-            )
-        signs = np.asarray(binarizer.transform(labels), dtype=float).T
+        inputs, labels = self._labelled(X, y, ("logistic", "hinge", "margin"))
+        signs = self._signs(labels)
         regularised = self.loss != "margin"
         problems = [self._problem(inputs, y, loss=self.loss, alpha=1.0 if regularised else None) for y in signs]
         if regularised:
@@ -434,6 +477,18 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
         # Where they are fitted one after the other, each has its share of the time.
         share = min(1.0, effective_n_jobs(as_jobs(self.n_jobs)) / len(problems))
         return self._gather((delayed(self._solve)(problem, share=share) for problem in problems), len(problems))
+
+    def _labelled(self, X: Any, y: Any, losses: Sequence[str]) -> tuple[Array, NDArray[Any]]:
+        """Check the data of a fit and the loss, and keep the classes."""
+        inputs, labels = _validated(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        as_choice(self.loss, losses, "loss")
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) < 2:
+            raise InputError(
+                f"Classifier can't train when only one class is present; y holds only {self.classes_[0]!r}."
+            )
+        return inputs, labels
 
     def _gather(self, tasks: Iterable[Any], count: int) -> Self:
         """Keep the fits of all classes; if interrupted, those there are, if there is one for each."""
@@ -455,6 +510,40 @@ class ReLUClassifier(ClassifierMixin, _Estimator):
         self.networks_ = [fit.network for fit in fits]
         self.certificates_ = [fit.certificate for fit in fits]
         return self
+
+    def certify(self, X: Any, y: Any, time_limit: float | None = 60.0) -> list[Certificate]:
+        """Prove how far the networks are from the best of all widths on some data; one certificate for each of `fits_`.
+
+        Parameters
+        ----------
+        X : (N, d) array_like
+            Inputs, those of the fit or others.
+        y : (N,) array_like
+            Labels, each a class of the fit.
+        time_limit : float or None, default 60.0
+            Seconds for all proofs together; what is proven by then holds, and a warning says what is missing.
+
+        Returns
+        -------
+        list of Certificate
+            As `cvxrelu.certify` returns them; the estimator stays as it is.
+
+        Raises
+        ------
+        InputError
+            If a label is no class of the fit, or a network has a single one to be measured by.
+        """
+        check_is_fitted(self)
+        inputs, labels = _validated(self, X, y, dtype=np.float64, reset=False)
+        unknown = np.setdiff1d(labels, self.classes_)
+        if len(unknown):
+            raise InputError(f"y holds {unknown[0]!r}, which is no class that the classifier was fitted to.")
+        return self._certified(self.fits_, inputs, self._signs(labels), time_limit)
+
+    def _signs(self, labels: NDArray[Any]) -> Array:
+        """Return the labels as -1 and 1, a row for each network."""
+        signs = label_binarize(labels, classes=self.classes_, neg_label=-1, pos_label=1)
+        return np.asarray(signs, dtype=float).T
 
     def decision_function(self, X: Any) -> Array:
         """Return f(x), positive for the second class; (n, K) with one column a class if there are more than two.

@@ -14,17 +14,15 @@ import numpy as np
 from joblib import delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import check_cv
-from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from cvxrelu.errors import InputError, Interrupted
+from cvxrelu.errors import Interrupted
 from cvxrelu.estimators import ReLUClassifier, ReLURegressor, relative_gap
 from cvxrelu.fit import Fit
 from cvxrelu.parallel import results_of
 from cvxrelu.problem import Problem
 from cvxrelu.regularisation_path import Path, alpha_grid, path
-from cvxrelu.validation import as_choice, as_floats, as_jobs
+from cvxrelu.validation import as_floats, as_jobs
 from cvxrelu.zero_cost import ZeroCost, best_of_zero_cost
 
 __all__ = ["ReLUClassifierCV", "ReLURegressorCV"]
@@ -329,19 +327,13 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         SolverError
             If a solver fails.
         """
-        inputs, labels = cast("Any", validate_data(self, X, y, dtype=np.float64))
-        check_classification_targets(labels)
-        as_choice(self.loss, ("logistic", "hinge"), "loss")
-        binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(labels)
-        self.classes_ = classes = binarizer.classes_
-        if len(classes) < 2:
-            raise InputError(f"Classifier can't train when only one class is present; y holds only {classes[0]!r}.")
-        signs = np.asarray(binarizer.transform(labels), dtype=float)
-        wholes = [self._at_any_alpha(inputs, column, self.loss) for column in signs.T]
+        inputs, labels = self._labelled(X, y, ("logistic", "hinge"))
+        classes, signs = self.classes_, self._signs(labels)
+        wholes = [self._at_any_alpha(inputs, row, self.loss) for row in signs]
         alphas = self._grid(wholes)
 
         def accuracies(train: Any, test: Any) -> Array:
-            heights = np.stack([self._heights(inputs, column, train, test, alphas) for column in signs.T], axis=-1)
+            heights = np.stack([self._heights(inputs, row, train, test, alphas) for row in signs], axis=-1)
             guesses = heights.argmax(axis=-1) if len(classes) > 2 else (heights[..., 0] > 0).astype(int)
             return (classes[guesses] == labels[test]).mean(axis=1)
 

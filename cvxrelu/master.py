@@ -34,8 +34,6 @@ Array = NDArray[np.float64]
 
 # Newton steps for a dual that is not quadratic; from the last round's dual vector three to six are usual.
 NEWTON_STEPS = 30
-# Smallest step of the line search, below which a Newton direction no longer improves the dual.
-SMALLEST_STEP = 1e-4
 
 # Interior-point iterations after which a program counts as too badly scaled; ten to thirty are usual.
 MOST_ITERATIONS = 60
@@ -104,10 +102,7 @@ def solve_master(
     v = solution.dual
     for _ in range(NEWTON_STEPS):
         solution = solve_quadratic(problem, outputs, loss.dual_model(v, y), accuracy)
-        direction, step, value = solution.dual - v, 1.0, loss.dual_value(v, y)
-        while step > SMALLEST_STEP and loss.dual_value(v + step * direction, y) < value:
-            step /= 2
-        v = v + step * direction
+        value, v = loss.dual_value(v, y), solution.dual
         if abs(loss.dual_value(v, y) - value) <= accuracy * value:
             break
     return solution

@@ -1,6 +1,7 @@
 """Column generation: the optimum of the full program, honest bounds in every round, and no way to fool the proof."""
 
 import itertools
+import time
 import warnings
 
 import numpy as np
@@ -10,10 +11,14 @@ from hypothesis import strategies as st
 
 import cvxrelu as cr
 from cvxrelu import column_generation
+from cvxrelu.clock import Clock
 from cvxrelu.column_generation import generate
+from cvxrelu.columns import starting_columns
+from cvxrelu.endings import Cause
 from cvxrelu.errors import SolverError
-from cvxrelu.master import MasterSolution
-from cvxrelu.pricing import Pricer
+from cvxrelu.master import MasterSolution, solve_master
+from cvxrelu.pricing import Priced, Pricer
+from cvxrelu.scaling import standardise
 from tests.instances import BIASES, LOSSES, SLOPES, assert_certified, line_cost, make_problem, normal_data
 
 REGULARISED = ("squared", "logistic", "hinge")
@@ -425,3 +430,36 @@ def test_every_round_of_the_margin_loss_separates(bias):
     for state in generate(problem, tol=1e-6, random_state=0):
         assert np.isfinite(state.upper)
         assert np.min(problem.y * state.network(problem.X)) >= 1 - 1e-12
+
+
+@pytest.mark.parametrize("slope", [0.0, -0.3])
+def test_first_columns_fit_what_can_be_fitted(slope):
+    """Also data along a single line through the origin, to which the hinges across it are blind."""
+    t = np.array([1.0, 2.0, -1.0, -3.0])
+    problem = cr.Problem(np.outer(t, [0.6, 0.8]), np.where(t > 0, t, 2 * t), bias="none", negative_slope=slope)
+    standard, scaling = standardise(problem)
+    columns = starting_columns(standard, BlindPricer(), scaling, np.random.default_rng(0), Clock())
+    weights = np.linalg.lstsq(columns.outputs, standard.y, rcond=None)[0]
+    np.testing.assert_allclose(columns.outputs @ weights, standard.y, atol=1e-9)
+
+
+class BlindPricer:
+    """Finds no neuron."""
+
+    def ascend(self, *_, **__):
+        return Priced(np.inf, 0.0, np.empty((0, 2)), np.empty(0), np.empty(0), "none", False, 0)
+
+
+def test_no_round_starts_that_cannot_end_in_time(monkeypatch):
+    """Masters of 0.4 s in 1 s: a third one would end too late."""
+    calls = []
+
+    def slow(*arguments):
+        calls.append(time.sleep(0.4))
+        return solve_master(*arguments)
+
+    monkeypatch.setattr(column_generation, "solve_master", slow)
+    problem = cr.Problem(*normal_data(30, 3), "squared", alpha=1e-3)
+    rounds = list(generate(problem, tol=1e-9, clock=Clock(1.0), random_state=0))
+    assert 1 <= len(calls) <= 2
+    assert rounds[-1].cause is Cause.TIME

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
+import cvxrelu.decode as decode_module
 from cvxrelu.backend import run_solver
 from cvxrelu.decode import decode, fewer_neurons
 from cvxrelu.program import build_program
@@ -58,3 +59,10 @@ def test_fewer_neurons_are_few_and_no_worse(bias, slope):
     few = fewer_neurons(problem, network)
     assert few.n_neurons <= 6 - (bias == "free")
     assert problem.objective(few) <= problem.objective(network) * (1 + 1e-7)
+
+
+def test_fewer_neurons_are_refused_where_rounding_makes_them_worse(monkeypatch):
+    problem = make_problem("squared", n_samples=8)
+    network = cr.solve(problem, tol=1e-9).network
+    monkeypatch.setattr(decode_module, "fewest_terms", lambda columns, factors, *_: 1.1 * factors)
+    assert fewer_neurons(problem, network) is network

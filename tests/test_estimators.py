@@ -118,3 +118,28 @@ def test_probabilities_of_several_classes_are_logistic_and_normalised():
     alone = 1 / (1 + np.exp(-model.decision_function(X[:, 2:])))
     expected = alone / alone.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model.predict_proba(X[:, 2:]), expected, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+def test_a_fit_is_proven_later():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 3))
+    y = np.abs(X[:, 0]) + X[:, 1]
+    model = cr.ReLURegressor(alpha=0.02).fit(X, y)
+    certificate = model.certify(X, y, time_limit=20.0)
+    assert certificate.network == model.network_
+    assert certificate.upper == pytest.approx(model.certificate_.upper)
+    assert certificate.lower > max(0.9 * certificate.upper, model.certificate_.lower)
+    other = model.certify(X[:20], y[:20], time_limit=1.0)
+    assert other.problem.n_samples == 20
+    assert other.problem.alpha == 0.02
+    with pytest.raises(cr.InputError, match="time_limit"):
+        model.certify(X, y, time_limit=-1)
+
+    labels = np.digitize(y, [0.0, 1.0])
+    classifier = cr.ReLUClassifier("hinge", alpha=0.05).fit(X[:, :2], labels)
+    certificates = classifier.certify(X[:, :2], labels)
+    assert [round(c.upper, 9) for c in certificates] == [round(f.objective, 9) for f in classifier.fits_]
+    assert all(c.scope == "global" and c.relative_gap < 1e-5 for c in certificates)
+    with pytest.raises(cr.InputError, match="no class"):
+        classifier.certify(X[:, :2], labels + 1)
