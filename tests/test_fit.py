@@ -190,6 +190,11 @@ def test_sampled_patterns_claim_nothing_global():
     assert again.network == fit.network
 
 
+def test_samples_for_constraints_follow_the_seed_too():
+    fits = [cr.solve(make_problem(n_samples=20, n_features=3), "sample", random_state=seed) for seed in (0, 0, 1)]
+    assert fits[0].network == fits[1].network != fits[2].network
+
+
 def test_auto_enumerates_tiny_data_and_says_why(caplog):
     caplog.set_level("INFO", "cvxrelu")
     for n_samples, method in ((6, "enumerate"), (40, "generate")):
