@@ -451,15 +451,19 @@ class BlindPricer:
 
 
 def test_no_round_starts_that_cannot_end_in_time(monkeypatch):
-    """Masters of 0.4 s in 1 s: a third one would end too late."""
+    """Masters of 0.2 s in 0.5 s, in which nothing else takes time: a third one would end too late."""
     calls = []
 
+    class MasterClock(Clock):
+        limited = property(lambda _: True)
+        left = property(lambda _: max(0.5 - 0.2 * len(calls), 0.0))
+
     def slow(*arguments):
-        calls.append(time.sleep(0.4))
+        calls.append(time.sleep(0.2))
         return solve_master(*arguments)
 
     monkeypatch.setattr(column_generation, "solve_master", slow)
     problem = cr.Problem(*normal_data(30, 3), "squared", alpha=1e-3)
-    rounds = list(generate(problem, tol=1e-9, clock=Clock(1.0), random_state=0))
-    assert 1 <= len(calls) <= 2
+    rounds = list(generate(problem, tol=1e-9, clock=MasterClock(), random_state=0))
+    assert len(calls) == 2
     assert rounds[-1].cause is Cause.TIME

@@ -133,3 +133,13 @@ def test_folds_are_stratified_and_ties_go_to_the_largest_alpha():
     assert model.alpha_ == 3e-2
     flat = cr.ReLURegressorCV(alphas=[1e-2, 1.0], cv=2).fit(X, np.full(20, 0.5))
     assert flat.alpha_ == 1.0
+
+
+def test_the_mean_over_folds_decides(monkeypatch):
+    """The first fold likes the larger alpha best, and the others do not."""
+    errors, alphas = np.array([[0.1, 3.0], [0.2, 1.0]]), [0.1, 0.01]
+    X, y = np.arange(8.0)[:, None], np.arange(8.0) % 3
+    monkeypatch.setattr(cr.ReLURegressorCV, "_over_folds", lambda *_, **__: errors)
+    assert cr.ReLURegressorCV(alphas=alphas, cv=2).fit(X, y).alpha_ == 0.01
+    monkeypatch.setattr(cr.ReLUClassifierCV, "_over_folds", lambda *_, **__: 1 - errors / 3)
+    assert cr.ReLUClassifierCV(alphas=alphas, cv=2).fit(X, np.sign(y - 0.5)).alpha_ == 0.01

@@ -9,6 +9,7 @@ import pytest
 import cvxrelu as cr
 from cvxrelu.arrangement import enumerate_patterns
 from cvxrelu.optima import search
+from cvxrelu.optima.neurons import neurons_of
 from tests.instances import BIASES, LOSSES, make_problem, normal_data, objective_by_hand, optimum_by_loops
 
 LATTICE = np.array([[i, j] for i in range(3) for j in range(3)], dtype=float)
@@ -283,3 +284,14 @@ def test_a_sampled_bound_is_no_lower_bound(monkeypatch):
     fit = cr.solve(make_problem("squared", n_samples=8))
     claimed = replace(fit.certificate, scope="sampled", lower=2 * fit.objective)
     assert cr.optimal_set(replace(fit, certificate=claimed), tol=np.inf).lower <= fit.objective
+
+
+def test_beyond_the_data_hinges_move_either_way():
+    """A leaky neuron with all data on one side is linear there, wherever its hinge is on the other."""
+    problem = cr.Problem([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0], "squared", alpha=0.1, negative_slope=0.5)
+    v = np.array([-1.0, 0.0, 1.0])
+    neurons = neurons_of(problem, v, np.array([[1.0, 0.0], [1.0, -2.0], [1.0, -1.0]]))
+    heights = neurons.groups @ problem.lifted.T
+    expected = np.where((heights >= 0).all(axis=1), 1.0, np.where((heights <= 0).all(axis=1), -1.0, 0.0))
+    assert set(expected) == {1.0, -1.0, 0.0}
+    np.testing.assert_array_equal(neurons.rays, expected)
