@@ -91,7 +91,10 @@ def starting_columns(
     y = standard.loss.repair(standard.y, standard.y, standard.norm.has_free_constant)
     if not y.any():
         return start
-    local = pricer.ascend(y, n_starts=FIRST_STARTS, random_state=rng, time_limit=clock.left)
+    if pricer.sweeps:
+        local = pricer(y, time_limit=clock.left)
+    else:
+        local = pricer.ascend(y, n_starts=FIRST_STARTS, random_state=rng, time_limit=clock.left)
     return start + Columns.of(standard, *scaling.adopt(local.W, local.b))
 
 

@@ -128,6 +128,12 @@ def _private_folder() -> Path | None:
     return folder if private or os.name == "nt" else None
 
 
+@functools.cache
+def _say_once() -> None:
+    """Tell who waits for a first result what for; without a configuration of logging that is on standard error."""
+    logger.warning("cvxrelu compiles its kernels, once after installation; that takes up to twenty seconds.")
+
+
 def _announcer() -> Any:
     """Return a listener to numba that tells the log what is compiled, and how long it took."""
     from numba.core.event import Listener
@@ -137,6 +143,7 @@ def _announcer() -> Any:
 
         def on_start(self, event: Any) -> None:
             self.started.append(time.perf_counter())
+            _say_once()
             if len(self.started) == 1:
                 logger.info("compiling %s, once after installation", event.data["dispatcher"].py_func.__name__)
 

@@ -107,7 +107,12 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
     """
     n, m = Z.shape
     free = normed < m
-    concave = np.flatnonzero(c < 0)
+    concave = np.empty(n, np.int64)
+    bends = 0
+    for i in range(n):
+        if c[i] < 0:
+            concave[bends] = i
+            bends += 1
     scratch = scratch_for(m)
     offset, u, mean = np.empty(m), np.empty(m), np.empty(m)
     rays = np.empty((0, m))
@@ -139,7 +144,7 @@ def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Arra
             if free:
                 for q in range(normed):
                     t[q] = starts[k, normed] * starts[k, q]
-            relax(offset, concave, Z, c, rays, t, (0.0, np.inf, SHEAR if free else 0.0), u, mean, scratch)
+            relax(offset, concave[:bends], Z, c, rays, t, (0.0, np.inf, SHEAR if free else 0.0), u, mean, scratch)
             norm = _length(u, normed)
             if norm == 0:
                 break

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cvxrelu.compiled import kernel
 from cvxrelu.pricing.relaxation import relax
 from cvxrelu.pricing.tree import NODES, Tree
+from cvxrelu.pricing.vectors import fill
 
 __all__ = ["Cutoff", "Problem", "cutoff_of", "settle", "side_weights"]
 
@@ -107,7 +108,10 @@ def _offer(problem: Problem, search: Cutoff, u: Array) -> None:
     value = abs(value) / norm
     search.best[0] = max(search.best[0], value)
     # Replace the one in the same direction, or else the worst one.
-    place = int(np.argmin(search.values))
+    place = 0
+    for k in range(len(search.values)):
+        if search.values[k] < search.values[place]:
+            place = k
     for k in range(len(search.values)):
         apart = 0.0
         for q in range(m):
@@ -117,7 +121,8 @@ def _offer(problem: Problem, search: Cutoff, u: Array) -> None:
             break
     if value > search.values[place]:
         search.values[place] = value
-        search.neurons[place] = u / norm
+        for q in range(m):
+            search.neurons[place, q] = u[q] / norm
 
 
 @kernel(error_model="numpy")
@@ -149,7 +154,8 @@ def settle(
     concave, convex, t, offset, u, mean = work
     U, W, base = tree.U[slot], tree.W[slot], tree.base[slot]
     plus, minus, undecided = tree.plus[slot], tree.minus[slot], tree.open[slot]
-    undecided[:] = 0
+    for word in range(len(undecided)):
+        undecided[word] = np.uint64(0)
     count, others = 0, 0
     for e in range(len(members)):
         i = members[e]
@@ -180,11 +186,14 @@ def settle(
             u[q] += U[k, q]
     shear = 0.0
     if axes < m and tilt > 0:
-        t[:] = 0
+        fill(t, 0.0)
         shear = tilt
     elif axes < m:
         # b = t . w on every generator but the one nearest to that hyperplane; W_k is normal to the others.
-        k = int(np.argmax(np.abs(W[:, axes])))
+        k = 0
+        for j in range(m):
+            if abs(W[j, axes]) > abs(W[k, axes]):
+                k = j
         for q in range(axes):
             t[q] = -W[k, q] / W[k, axes]
         shear = SHEAR

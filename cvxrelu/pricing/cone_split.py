@@ -7,6 +7,7 @@ from cvxrelu.compiled import kernel
 from cvxrelu.pricing.cone_bound import Cutoff, Problem, cutoff_of, settle, side_weights
 from cvxrelu.pricing.relaxation import scratch_for
 from cvxrelu.pricing.tree import FREE, Tree, pop, push, release, reserve
+from cvxrelu.pricing.vectors import copy, copy_rows, fill, squared_distance
 
 __all__ = ["ERROR_LIMIT", "branch", "plant"]
 
@@ -53,11 +54,11 @@ def plant(
         return
     members = np.arange(n)
     T = np.empty((n, m))
-    tree.U[slot] = generators
-    tree.W[slot] = duals
+    copy_rows(generators, tree.U[slot])
+    copy_rows(duals, tree.W[slot])
     tree.side[slot] = side
-    tree.error[slot] = 0.0
-    tree.minus[slot] = 0.0
+    fill(tree.error[slot], 0.0)
+    fill(tree.minus[slot], 0.0)
     for q in range(m):
         tree.plus[slot, q] = side * linear[q]
     for k in range(m):
@@ -87,14 +88,14 @@ def _edge(tree: Tree, slot: int, members: Index, T: Array, weights: Array) -> tu
     longest, longest_k, longest_j = -1.0, 1, 0
     for k in range(m):
         for j in range(k):
-            length = np.sum((U[k] - U[j]) ** 2)
+            length = squared_distance(U[k], U[j])
             if length > longest:
                 longest, longest_k, longest_j = length, k, j
     best, first, second = 0.0, longest_k, longest_j
     for k in range(m):
         for j in range(k):
             share = min(lam[k], lam[j])
-            if share <= 0 or np.sum((U[k] - U[j]) ** 2) < SHORTEST_EDGE**2 * longest:
+            if share <= 0 or squared_distance(U[k], U[j]) < SHORTEST_EDGE**2 * longest:
                 continue
             error = 0.0
             for e in range(len(members)):
@@ -154,7 +155,7 @@ def branch(problem: Problem, tree: Tree, search: Cutoff, budget: int) -> bool:
             middle[q] *= scale
         # The exact middle of the exact generators, scaled by the same number, is this close; see `cones`.
         error = scale * (tree.error[slot, a] + tree.error[slot, b]) * (1 + 1e-9) + 8.0 + m
-        short = np.sum((U[a] - U[b]) ** 2) < THINNEST**2
+        short = squared_distance(U[a], U[b]) < THINNEST**2
         if short or error > ERROR_LIMIT or tree.counts[FREE] < 2:
             tree.closed[0] = max(tree.closed[0], tree.bound[slot])
             release(tree, slot)
@@ -173,17 +174,17 @@ def branch(problem: Problem, tree: Tree, search: Cutoff, budget: int) -> bool:
         for half in range(2):
             gone, other = (a, b) if half == 0 else (b, a)
             child = reserve(tree)
-            tree.U[child] = U
-            tree.U[child, gone] = middle
-            tree.W[child] = tree.W[slot]
+            copy_rows(U, tree.U[child])
+            copy(middle, tree.U[child, gone])
+            copy_rows(tree.W[slot], tree.W[child])
             for q in range(m):
                 tree.W[child, other, q] -= tree.W[slot, gone, q]
                 tree.W[child, gone, q] /= scale
-            tree.base[child] = tree.base[slot]
+            copy(tree.base[slot], tree.base[child])
             tree.base[child, gone] = total
-            tree.plus[child] = tree.plus[slot]
-            tree.minus[child] = tree.minus[slot]
-            tree.error[child] = tree.error[slot]
+            copy(tree.plus[slot], tree.plus[child])
+            copy(tree.minus[slot], tree.minus[child])
+            copy(tree.error[slot], tree.error[child])
             tree.error[child, gone] = error
             tree.side[child] = side
             for e in range(count):

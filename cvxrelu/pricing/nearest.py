@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.compiled import kernel
+from cvxrelu.pricing.vectors import copy
 
 __all__ = ["nearest"]
 
@@ -140,8 +141,8 @@ def nearest(atoms: Array, is_ray: Flags, weight: Array, size: int, point: Array,
         for j in range(size):
             if j != blocking and (weight[j] > 0 or target[j] > 0):
                 if kept != j:
-                    atoms[kept] = atoms[j]
-                    tags[kept] = tags[j]
+                    copy(atoms[j], atoms[kept])
+                    copy(tags[j], tags[kept])
                     is_ray[kept] = is_ray[j]
                     weight[kept] = weight[j]
                 kept += 1

@@ -16,8 +16,8 @@ from cvxrelu.pricing.sweep import sweep_anchors, sweep_terms
 
 __all__ = ["price_plane"]
 
-PAIRS_BETWEEN_CHECKS = 2_000_000
-"""Point-anchor pairs swept before Python may look at the clock: a fraction of a second."""
+PAIRS_BETWEEN_CHECKS = 400_000
+"""Point-anchor pairs swept before Python may look at the clock: a tenth of a second."""
 
 
 def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | None = None) -> Priced:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.compiled import kernel
 from cvxrelu.pricing.nearest import nearest
+from cvxrelu.pricing.vectors import copy, fill, squared_norm
 
 __all__ = ["relax", "scratch_for"]
 
@@ -54,7 +55,7 @@ def scratch_for(m: int) -> tuple[Array, NDArray[np.bool_], Array, Array, Array, 
 def _shear(p: Array, t: Array, shear: float, out: Array) -> None:
     """Write p in the coordinates dual to (w, shear (b - t . w)); nothing changes when shear is 0."""
     m = len(p)
-    out[:] = p
+    copy(p, out)
     if shear > 0:
         for q in range(m - 1):
             out[q] += p[m - 1] * t[q]
@@ -114,7 +115,7 @@ def relax(
     for _ in range(ROUNDS_PER_DIMENSION * m):
         added = False
         if size > 0:
-            u[:] = y
+            copy(y, u)
             if shear > 0:
                 u[m - 1] = y[m - 1] / shear
                 for q in range(m - 1):
@@ -133,7 +134,7 @@ def relax(
                 is_ray[size] = True
                 added = True
         if not added:
-            h[:] = 0
+            fill(h, 0.0)
             for e in range(len(members)):
                 i = members[e]
                 dot = 0.0
@@ -146,12 +147,12 @@ def relax(
                 piece[q] = offset[q] + h[q]
             _shear(piece, t, shear, atoms[size])
             is_ray[size] = False
-            tags[size] = h
+            copy(h, tags[size])
             if size == 0:
                 weight[0] = 1.0
                 size = 1
-                y[:] = atoms[0]
-                norm = np.sqrt(np.sum(y * y))
+                copy(atoms[0], y)
+                norm = np.sqrt(squared_norm(y))
                 if norm <= low:
                     break
                 continue
@@ -164,7 +165,7 @@ def relax(
         weight[size] = 0.0
         size = nearest(atoms, is_ray, weight, size + 1, y, tags, work)
         before = norm
-        norm = np.sqrt(np.sum(y * y))
+        norm = np.sqrt(squared_norm(y))
         if norm <= low or norm == 0:
             size = abs(size)
             break
@@ -176,12 +177,12 @@ def relax(
             rays_help = False
         else:
             rays_help = True
-    u[:] = y
+    copy(y, u)
     if shear > 0:
         u[m - 1] = y[m - 1] / shear
         for q in range(m - 1):
             u[m - 1] += t[q] * y[q]
-    mean[:] = 0
+    fill(mean, 0.0)
     for j in range(size):
         if not is_ray[j]:
             for q in range(m):

@@ -27,24 +27,18 @@ def sweep_terms(n_samples: int) -> int:
 
 
 @kernel()
-def _peak(ax: float, ay: float, lo: Array, hi: Array, out: Array) -> float:
-    """Maximum of A . u over the arc from lo to hi (at most a half turn); its direction goes to `out`."""
+def _peak(ax: float, ay: float, lo: tuple[float, float], hi: tuple[float, float]) -> tuple[float, tuple[float, float]]:
+    """Maximum of A . u over the arc from lo to hi (at most a half turn), and its direction."""
     if lo[0] * ay - lo[1] * ax >= 0 and hi[0] * ay - hi[1] * ax <= 0:
         r = np.sqrt(ax * ax + ay * ay)
         # On an arc of half a turn lo + hi is rounding noise; there, and on any arc of a quarter turn or more, the two
         # half-planes above meet in the arc alone.
         wide = lo[0] * hi[0] + lo[1] * hi[1] <= 0
         if r > 0 and (wide or ax * (lo[0] + hi[0]) + ay * (lo[1] + hi[1]) >= 0):
-            out[0] = ax / r
-            out[1] = ay / r
-            return r
+            return r, (ax / r, ay / r)
     at_lo = ax * lo[0] + ay * lo[1]
     at_hi = ax * hi[0] + ay * hi[1]
-    if at_lo >= at_hi:
-        out[:] = lo
-        return at_lo
-    out[:] = hi
-    return at_hi
+    return (at_lo, lo) if at_lo >= at_hi else (at_hi, hi)
 
 
 @kernel()
@@ -115,15 +109,13 @@ def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
         else:
             bx -= px
             by -= py
-    lo = np.empty(2)
-    hi = np.empty(2)
-    where = np.empty(2)
     for step in range(m):
         j = (first + step) % m
         sign = 1.0 if first + step < m else -1.0
         low_sign = sign if j > 0 else -sign
-        lo[:] = low_sign * edge[order[j - 1]]
-        hi[:] = sign * edge[order[j]]
+        before, after = order[j - 1], order[j]
+        lo = (low_sign * edge[before, 0], low_sign * edge[before, 1])
+        hi = (sign * edge[after, 0], sign * edge[after, 1])
         for half in range(2):
             fx = ax if half == 0 else bx
             fy = ay if half == 0 else by
@@ -131,7 +123,8 @@ def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
             for side in range(2):
                 s = 1.0 - 2.0 * side
                 slot = step + half * m
-                values[side, slot] = _peak(s * fx, s * fy, lo, hi, where)  # pyright: ignore[reportArgumentType]
+                value, where = _peak(s * fx, s * fy, lo, hi)
+                values[side, slot] = value
                 directions[side, slot, 0] = flip * where[0]
                 directions[side, slot, 1] = flip * where[1]
         k = order[j]
@@ -186,8 +179,12 @@ def sweep_anchors(X: Array, v: Array, slope: float, span: tuple[int, int]) -> tu
             gy += v[i] * Z[i, 1]
         arc_values, arc_directions = sweep(Z, c, slope * gx, slope * gy)
         for side in range(2):
+            best = 0
+            for arc in range(arc_values.shape[1]):
+                if arc_values[side, arc] > arc_values[side, best]:
+                    best = arc
             if arc_values.shape[1] > 0:
-                best = np.argmax(arc_values[side])
                 values[side, k - start] = arc_values[side, best]
-                directions[side, k - start] = arc_directions[side, best]
+                for q in range(2):
+                    directions[side, k - start, q] = arc_directions[side, best, q]
     return values, directions
