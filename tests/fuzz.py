@@ -573,7 +573,7 @@ def work(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> dict[
 
 def main() -> None:
     """Run from the command line."""
-    from benchmarks.harness import RESULTS, environment, write
+    from benchmarks.harness import RESULTS, environment, table, update_page, write
 
     parser = argparse.ArgumentParser(description="Call everything with whatever can be, and check what comes back.")
     parser.add_argument("--hours", type=float, default=1.0)
@@ -602,6 +602,19 @@ def main() -> None:
     }
     print(json.dumps({key: record[key] for key in record if key != "environment"}, indent=1))
     write(options.output, "fuzz", record)
+    rows = [
+        {
+            "calls": kind,
+            "made": f"{record['trials'][kind]:,}",
+            "findings": sum(f.startswith(kind) for f in record["findings"]),
+        }
+        for kind in options.only
+    ]
+    late = [
+        {"stop": stop, "median s late": median, "95 %": most, "99 %": nearly, "latest": latest}
+        for stop, (median, most, nearly, latest) in record["seconds late (median, 95 %, 99 %, most)"].items()
+    ]
+    update_page(options.output, "fuzz", table(rows) + "\n\n" + table(late))
 
 
 if __name__ == "__main__":
