@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from threading import Thread
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -88,11 +89,15 @@ class Worker:
     def _end(self) -> None:
         """Kill the process, if there is one."""
         process, self._process = self._process, None
-        if process is not None:
-            with process:  # which closes the pipes and waits
-                process.kill()
-                if self._talk.is_alive():
-                    self._talk.join()
+        if process is None:
+            return
+        process.kill()
+        if self._talk.is_alive():
+            self._talk.join()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):  # of what was still to be sent
+                pipe.close()  # pyright: ignore[reportOptionalMemberAccess]
+        process.wait()
 
 
 def is_portable(problem: Any) -> bool:

@@ -43,6 +43,11 @@ def _refuse():
     raise cr.SolverError("no network")
 
 
+def test_it_may_be_stopped_before_it_has_been_told_all():
+    with Worker() as worker, pytest.raises(TimeoutError):
+        worker.call(Clock(0.01), sum, list(range(5_000_000)))
+
+
 def test_it_ends_with_an_interrupt():
     with Worker() as worker:
         child = worker.call(Clock(), os.getpid)
