@@ -14,6 +14,7 @@ A finding is a bug. What was refused, and how late stops were, is counted.
 
 import argparse
 import contextlib
+import functools
 import importlib.util
 import io
 import json
@@ -39,7 +40,7 @@ from scipy.optimize import nnls
 import cvxrelu as cr
 from cvxrelu.__main__ import main as command_line
 from tests.exact import exact_dual, gamma_at_neurons, gamma_on_circle
-from tests.hostile import hostile_problem
+from tests.hostile import CONSTRAINTS, hostile_problem
 
 ROOT = Path(__file__).parent.parent
 spec = importlib.util.spec_from_file_location("check_certificate", ROOT / "checker" / "check_certificate.py")
@@ -230,10 +231,22 @@ def larger_problem(rng: np.random.Generator) -> tuple[cr.Problem, dict[str, Any]
     return problem, {"method": method, "random_state": 0, "prove": bool(rng.random() < 0.7)}
 
 
+@functools.cache
+def _compile(loss: str, bias: str, n_features: int, method: str) -> None:
+    """Have the kernels compiled that a problem needs: that is done once, and cannot be stopped."""
+    X = np.random.default_rng(0).standard_normal((12, n_features))
+    y = np.where(np.arange(12) % 2, 1.0, -1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        problem = cr.Problem(X, y, loss, bias=bias, alpha=None if loss in CONSTRAINTS else 0.01)  # pyright: ignore[reportArgumentType]
+        cr.solve(problem, method, time_limit=1.0)
+
+
 def stops(seed: int) -> Trial:
     """Stop a larger problem at a random moment, by its time limit or by Ctrl-C, and see how soon it ends."""
     trial, rng = Trial(), np.random.default_rng([seed, 2])
     problem, options = larger_problem(rng)
+    _compile(problem.loss.name, problem.bias, problem.n_features, options["method"])
     seconds = float(10.0 ** rng.uniform(-2, 0.7))
     alarm = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
     if rng.random() < 0.5:

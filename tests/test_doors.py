@@ -358,3 +358,26 @@ def test_what_nobody_thought_of_is_a_line_too(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("cvxrelu.__main__.read_table", fail)
     assert main(["fit", "data.csv", "--target", "y"]) == 2
     assert capsys.readouterr().err.startswith("cvxrelu: ArithmeticError: two lines; this is a mistake of cvxrelu")
+
+
+def test_an_open_file_is_no_path_and_stays_open(tmp_path):
+    with open(tmp_path / "some.txt", "w+b") as file:
+        assert "is no path" in refused(cr.Network.load, file.fileno())
+        assert "is no path" in refused(NETWORK.save, file.fileno())
+        file.write(b"still open")
+
+
+@pytest.mark.parametrize("function", [cr.solve, cr.path, cr.alpha_max, cr.optimal_set, cr.max_margin])
+@pytest.mark.parametrize("kind", NO_NUMBER)
+def test_what_is_no_problem_fit_or_certificate_is_refused(function, kind):
+    assert "must be a cvxrelu." in refused(function, NO_NUMBER[kind])
+    assert "must be a cvxrelu." in refused(cr.certify, NETWORK, NO_NUMBER[kind])
+
+
+@pytest.mark.parametrize("kind", set(NO_NUMBER) - {"none"})
+def test_what_is_no_time_limit_or_flag_is_refused(kind):
+    strange = NO_NUMBER[kind]
+    for function in (cr.solve, cr.path, cr.alpha_max):
+        assert "time_limit" in refused(function, cr.Problem(X, Y, "squared", alpha=0.1), time_limit=strange)
+    for flag in ("progress", "prove"):
+        assert flag in refused(cr.solve, LINE, **{flag: strange})
