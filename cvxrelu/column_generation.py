@@ -63,8 +63,8 @@ LAST_BOUND_SECONDS = 0.2
 # where it can be stopped; to start that takes a second.
 LARGE_MASTER = 1e9
 # Samples up to which the dual master is solved in seconds; more of them are solved by sliding, as is what need not be
-# proven.
-LARGEST_DUAL = 1000
+# proven. Samples from which on sliding comes first, and the share of the objective that a round of it then has to save.
+LARGEST_DUAL, SLIDING_FIRST, PAYING = 1000, 300, 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,17 +138,20 @@ def generate(
     oracle = _Oracle(problem, pricer, standard_bound * scaling.score_scale, tol, clock, rng)
     best = nothing_proven(problem)
     large = problem.n_samples > LARGEST_DUAL
-    if can_slide(standard) and not pricer.sweeps and (large or not prove):
-        settled = late = False
+    if can_slide(standard) and not pricer.sweeps and (problem.n_samples > SLIDING_FIRST or not prove):
+        # Where the master is to have the last word, sliding only goes on for as long as it pays.
+        patient, settled, late, least = large or not prove, False, False, np.inf
         for count, slid in enumerate(sliding_rounds(problem, pricer, oracle.bound, rng, start, clock), 1):
             start, settled = slid.network, slid.gap <= tol
             late = count == max_rounds or clock.expired
             if prove and (settled or late or count == MOST_ROUNDS):
                 best = oracle.search(slid.dual, 1.0)
             cause = Cause.TIME if clock.expired else Cause.ROUNDS if count == max_rounds else Cause.PROOF
-            yield GenerationRound(start, problem.objective(start), best, start.n_neurons, cause)
-            if settled or late:
+            upper = problem.objective(start)
+            yield GenerationRound(start, upper, best, start.n_neurons, cause)
+            if settled or late or (not patient and upper > least * (1 - PAYING)):
                 break
+            least = upper
         if late or large or settled:
             return
 
