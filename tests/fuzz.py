@@ -21,6 +21,7 @@ import json
 import os
 import re
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -573,6 +574,8 @@ def rounds(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> Ite
 def work(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> dict[str, Any]:
     """Make trials in this process, print findings at once, and return the counts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # cvxpy imports jax where it is there, and jax swallows a Ctrl-C that comes while it collects garbage.
+    sys.modules.setdefault("jax", None)  # pyright: ignore[reportArgumentType]
     counts, outcomes, findings, late = Counter(), {kind: Counter() for kind in kinds}, [], []
     for kind, seed, trial in rounds(first, step, seconds, kinds):
         counts[kind] += 1
