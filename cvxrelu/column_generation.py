@@ -140,7 +140,7 @@ def generate(
     large = problem.n_samples > LARGEST_DUAL
     if can_slide(standard) and not pricer.sweeps and (problem.n_samples > SLIDING_FIRST or not prove):
         # Where the master is to have the last word, sliding only goes on for as long as it pays.
-        patient, settled, late, least = large or not prove, False, False, np.inf
+        patient, settled, late, least, count = large or not prove, False, False, np.inf, 0
         for count, slid in enumerate(sliding_rounds(problem, pricer, oracle.bound, rng, start, clock), 1):
             start, settled = slid.network, slid.gap <= tol
             late = count == max_rounds or clock.expired
@@ -154,6 +154,7 @@ def generate(
             least = upper
         if late or large or settled:
             return
+        max_rounds = None if max_rounds is None else max_rounds - count
 
     with Worker() as worker:
         yield from _column_rounds(standard, scaling, oracle, worker, start, max_rounds, prove)
@@ -190,7 +191,7 @@ def _column_rounds(
         try:
             master = solve(standard, columns.outputs, accuracy, dual, central)
         except TimeoutError:
-            network = network or first_network(problem)
+            network = network or start or first_network(problem)
             yield GenerationRound(network, problem.objective(network), best, k, Cause.TIME)
             return
         except SolverError:

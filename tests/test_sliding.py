@@ -5,6 +5,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu import column_generation
+from cvxrelu.endings import Cause
 from cvxrelu.network import Network
 from cvxrelu.sliding import _Layout, _merged, can_slide
 from cvxrelu.zero_cost import default_alpha
@@ -86,3 +87,18 @@ def test_the_default_strength_follows_the_units():
     assert default_alpha(cr.Problem(problem.X, np.ones(60), loss="squared", alpha=1.0)) == 1.0
     with pytest.raises(cr.InputError, match="alpha_max is known for"):
         default_alpha(cr.Problem(problem.X, problem.y))
+
+
+@pytest.mark.parametrize("max_rounds", [1, 3, 6])
+def test_rounds_of_both_kinds_count(monkeypatch, max_rounds):
+    monkeypatch.setattr(column_generation, "SLIDING_FIRST", 10)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 3))
+    problem = cr.Problem(X, np.abs(X[:, 0]) + 0.1 * rng.standard_normal(40), "squared", alpha=1e-3)
+    rounds = list(column_generation.generate(problem, tol=1e-9, max_rounds=max_rounds, random_state=0))
+    assert len(rounds) == max_rounds
+    assert rounds[-1].cause is Cause.ROUNDS
+    whole = cr.solve(problem, tol=1e-6, random_state=0)
+    assert whole.status is cr.Status.OPTIMAL
+    monkeypatch.undo()
+    assert whole.objective == pytest.approx(cr.solve(problem, random_state=0).objective, rel=1e-6)
