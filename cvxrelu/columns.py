@@ -109,7 +109,7 @@ def first_network(problem: Problem) -> Network:
     directions = np.random.default_rng(0).standard_normal((LINES, problem.n_features))
     heights = problem.X @ directions.T
     # The line along which neighbours are furthest from each other is the one with the least slopes.
-    gaps = np.diff(np.sort(heights, axis=0), axis=0) / np.ptp(heights, axis=0)
+    gaps = np.diff(np.sort(heights, axis=0), axis=0) / (np.ptp(heights, axis=0) + np.finfo(float).tiny)
     widest = int(np.argmax(np.min(np.where(gaps > 0, gaps, np.inf), axis=0, initial=np.inf)))
     function = min_norm_interpolant(heights[:, widest], problem.y, problem.negative_slope)
     line = function.to_network(problem.negative_slope)

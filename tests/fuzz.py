@@ -60,7 +60,7 @@ LOOSE = Fraction(1, 10**9)
 CELLS = 200
 # A stop that is later than this many seconds is a finding; an ordinary one is counted.
 LATE = 3.0
-# The longest message, and what no message is to hold.
+# The longest message.
 LONGEST_MESSAGE = 900
 
 
