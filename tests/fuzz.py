@@ -15,6 +15,7 @@ A finding is a bug. What was refused, and how late stops were, is counted.
 import argparse
 import contextlib
 import functools
+import importlib.abc
 import importlib.util
 import io
 import json
@@ -571,11 +572,19 @@ def rounds(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> Ite
                 yield kind, seed, attempt(kind, seed)
 
 
+class WithoutJax(importlib.abc.MetaPathFinder):
+    """Refuse to import jax, which cvxpy does where it can: jax swallows a Ctrl-C that comes while it collects garbage."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        """Raise ImportError for jax, and leave everything else to others."""
+        if fullname == "jax":
+            raise ImportError("kept out")
+
+
 def work(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> dict[str, Any]:
     """Make trials in this process, print findings at once, and return the counts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # cvxpy imports jax where it is there, and jax swallows a Ctrl-C that comes while it collects garbage.
-    sys.modules.setdefault("jax", None)  # pyright: ignore[reportArgumentType]
+    sys.meta_path.insert(0, WithoutJax())
     counts, outcomes, findings, late = Counter(), {kind: Counter() for kind in kinds}, [], []
     for kind, seed, trial in rounds(first, step, seconds, kinds):
         counts[kind] += 1
