@@ -573,7 +573,7 @@ def rounds(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> Ite
 
 
 class WithoutJax(importlib.abc.MetaPathFinder):
-    """Refuse to import jax, which cvxpy does where it can: jax swallows a Ctrl-C that comes while it collects garbage."""
+    """Refuse to import jax, as cvxpy does where it can: jax swallows a Ctrl-C while it collects garbage."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
         """Raise ImportError for jax, and leave everything else to others."""
