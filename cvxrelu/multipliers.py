@@ -1,0 +1,294 @@
+r"""A bound on gamma(v) from multipliers alone, in any number of dimensions.
+
+With abs(t) for the activation, sigma(t) = p t + q abs(t), p = (1 + a) / 2 and q = (1 - a) / 2, the score of a lifted unit
+neuron u = (w, b), or its negative, is
+
+    F(u) = l.u + sum_i omega_i abs(t_i),   t_i = z_i.u,   l = +-p sum_i v_i z_i,   omega_i = +-q v_i.
+
+Nonnegative multipliers bound it by a quadratic. For any of them, and for e_k = z_k - sum_i lam_i z_i with lam >= 0,
+
+    A_i abs(t_i)                               <=  c_i t_i^2 + A_i^2 / (4 c_i)                       c_i > 0
+    mu_k (abs(t_k) - sum_i lam_i abs(t_i))     <=  d_k (e_k.u)^2 + mu_k^2 / (4 d_k)                  d_k > 0
+    -abs(theta_i) abs(t_i)                     <=  -theta_i t_i
+    -h_i rho_i abs(t_i)                        <=  -h_i t_i^2                                        abs(t_i) <= rho_i
+    omega_i abs(t_i)                            =  omega_i s_i t_i  <=  (omega_i s_i + eta_i s_i) t_i    where s_i t_i >= 0
+
+so that, once the multipliers of each abs(t_i) add up to omega_i, which they always do with A_i as large as that takes,
+F(u) <= kappa + g.u + u'Q u. And beta is an upper bound of that on the unit ball of w (and, if biases are free, on the strip
+b^2 <= norm(w)^2 r^2, where some best neuron is, since its hinge passes through a place of the data) as soon as
+
+    [[beta - kappa - nu,  -g'/2], [-g'/2,  nu J + nu2 B - Q]]   is positive semidefinite,     J = I on w,  B = (1 on b) - r^2 J.
+
+Products of signs, eta_kl s_k s_l t_k t_l >= 0, are added to Q where signs are known. The sign of a t_i is known in the
+leaves of a tree whose nodes split all neurons by the sign of one t_k: its leaves leave nothing out by construction. The
+largest beta of all leaves, for F and for -F, bounds gamma(v).
+
+Rounding. `beta` is the least number for which a Cholesky factorisation of the matrix, with `ridge` added to its
+diagonal, ran to its end: then the matrix exceeds -(ridge + m eps trace) (Rump, "Verification of positive definiteness",
+2006). What its entries are off by is at most (terms) eps times the sums of absolute values that they are made of, and all
+that is charged for: norm([1, u])^2 <= 3.
+
+Lemma (why this is all there is to prove): the multipliers of the `mu` are a transport plan from the positive to the
+negative part of omega. What is moved from one sample to another pays for their distance only.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
+
+__all__ = ["Cuts", "Leaf", "Split", "Tree", "bound_of", "leaves_of", "reach_of"]
+
+Array = NDArray[np.float64]
+
+# Diagonal that is added before a factorisation, as a share of the trace: more than its rounding, less than any gap.
+RIDGE = 2.0**-44
+# Steps of the search for the least beta, and its accuracy.
+BISECTIONS, BETA_RTOL = 60, 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Cuts:
+    """Inequalities abs(t_k) <= sum_i lam_i abs(t_i) + abs(e_k.u) with their multipliers.
+
+    Attributes
+    ----------
+    rows : (K, n) sparse array
+        Rows with 1 at k and -lam_i at i, lam >= 0.
+    mass : (K,) array
+        mu.
+    curvature : (K,) array
+        d.
+    """
+
+    rows: csr_array
+    mass: Array
+    curvature: Array
+
+    def __len__(self) -> int:
+        return self.rows.shape[0]
+
+    @property
+    def valid(self) -> bool:
+        """Whether every row has one positive entry, which is 1."""
+        positive = self.rows.maximum(0.0)
+        return bool(((positive > 0).sum(axis=1) == 1).all() and (positive.max(axis=1).toarray() == 1.0).all())
+
+    @classmethod
+    def none(cls, n_places: int) -> "Cuts":
+        """Return no cuts at all."""
+        return cls(csr_array((0, n_places)), np.zeros(0), np.zeros(0))
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """Multipliers that bound the score of one side on one region; numbers below zero count as zero.
+
+    Attributes
+    ----------
+    curvature : (n,) array
+        c.
+    linear : (n,) array
+        theta, of any sign, or eta >= 0 where the sign of t_i is known.
+    credit : (n,) array
+        h.
+    cuts : Cuts
+        The cuts.
+    ball, strip : float
+        nu, to start the search for the best one from, and nu2.
+    products : (s, s) array
+        eta_kl of the samples with known signs, in increasing order; symmetric.
+    """
+
+    curvature: Array
+    linear: Array
+    credit: Array
+    cuts: Cuts
+    ball: float
+    strip: float
+    products: Array = field(default_factory=lambda: np.zeros((0, 0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A region in two: where t_sample >= 0, and where t_sample <= 0."""
+
+    sample: int
+    above: "Tree"
+    below: "Tree"
+
+
+Tree = Leaf | Split
+
+
+def leaves_of(tree: Tree, signs: dict[int, float] | None = None) -> Iterator[tuple[dict[int, float], Leaf]]:
+    """Yield the leaves of a tree, each with the signs that are known in it."""
+    signs = signs or {}
+    if isinstance(tree, Leaf):
+        yield signs, tree
+        return
+    yield from leaves_of(tree.above, {**signs, tree.sample: 1.0})
+    yield from leaves_of(tree.below, {**signs, tree.sample: -1.0})
+
+
+def reach_of(points: Points) -> Array:
+    """Return rho: the largest abs(t_i) of a unit neuron that can be best, rounded up.
+
+    Its hinge passes through a place, if biases are free, so that is the distance to the furthest place.
+    """
+    if points.bias != "free":
+        return points.norms * (1 + (points.Z.shape[1] + 8) * ROUNDOFF)
+    Z = points.Z
+    squares = (Z**2).sum(axis=1)
+    furthest = np.array([np.sqrt(np.max(((Z - z) ** 2).sum(axis=1))) for z in Z])
+    return furthest * (1 + (Z.shape[1] + 8) * ROUNDOFF) + np.sqrt(squares.max()) * ROUNDOFF
+
+
+def bound_of(points: Points, weights: Weights, trees: tuple[Tree, Tree]) -> float:
+    """Return an upper bound on gamma(v), from the multipliers of both sides.
+
+    Parameters
+    ----------
+    points, weights : Points, Weights
+        Data and dual vector; the multipliers are in their units.
+    trees : pair of trees
+        Multipliers for the scores, and for the negative ones.
+
+    Returns
+    -------
+    float
+        In units of the weights, rounding included; infinity if the multipliers prove nothing.
+    """
+    reach = reach_of(points)
+    betas = (
+        bound_leaf(points, weights, leaf, signs, side, reach)
+        for side, tree in zip((1.0, -1.0), trees, strict=True)
+        for signs, leaf in leaves_of(tree)
+    )
+    return max(betas) + weights.margin(len(points.X) + 256.0)
+
+
+def bound_leaf(
+    points: Points, weights: Weights, leaf: Leaf, signs: dict[int, float], side: float, reach: Array
+) -> float:
+    """Return beta of one leaf: side times the score is at most that on its region."""
+    form = _quadratic(points, weights, leaf, signs, side, reach)
+    return np.inf if form is None else form.beta(points.bias == "free", leaf.ball, max(leaf.strip, 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Quadratic:
+    """kappa + g.u + u'Q u, and what rounding can have changed of it where norm([1, u])^2 <= 3."""
+
+    kappa: float
+    g: Array
+    Q: Array
+    error: float
+
+    def beta(self, strip: bool, ball: float, nu2: float) -> float:
+        """Return the least bound found on the ball (and strip), whatever the multiplier of the ball."""
+        m = len(self.g)
+        J, H = np.eye(m), -self.Q
+        if strip:
+            J[-1, -1] = 0.0
+            # The radius is a rounded norm.
+            H = H + nu2 * (np.eye(m) - (2 + 4 * (m + 8) * ROUNDOFF) * J)
+        scale = float(np.trace(np.abs(H))) + self.kappa + np.abs(self.g).sum()
+        if not np.isfinite(scale) or scale == 0.0:
+            return 0.0 if scale == 0.0 else np.inf
+        ridge = RIDGE * scale
+
+        def least(nu: float) -> float:
+            """Return the least beta for one nu, not proved yet."""
+            try:
+                factor = scipy.linalg.cho_factor(H + nu * J + ridge * np.eye(m))
+            except scipy.linalg.LinAlgError:
+                return np.inf
+            return self.kappa + nu + float(self.g @ scipy.linalg.cho_solve(factor, self.g)) / 4
+
+        nu = _minimum(least, max(ball, ridge))
+        beta = least(nu)
+        slack = BETA_RTOL * scale * 2.0**-6
+        while np.isfinite(beta):
+            full = np.block([[np.array([[beta - self.kappa - nu]]), -self.g[None] / 2], [-self.g[:, None] / 2, H + nu * J]])
+            size = float(np.trace(np.abs(full)))
+            try:
+                scipy.linalg.cholesky(full + ridge * np.eye(m + 1))
+            except scipy.linalg.LinAlgError:
+                beta, slack = beta + slack, 4 * slack
+                continue
+            rounding = ridge + 4 * (m + 4) * ROUNDOFF * (size + (m + 1) * ridge) + 8 * ROUNDOFF * (beta + nu + nu2)
+            return (beta + 3 * (rounding + self.error)) * (1 + 4 * ROUNDOFF)
+        return np.inf
+
+
+def _minimum(function, start: float) -> float:
+    """Return where a convex function on the positive half line, infinite up to some point, is about least."""
+    low, high = start / 4, start * 4
+    for _ in range(BISECTIONS):
+        left, right = low + 0.382 * (high - low), low + 0.618 * (high - low)
+        at_left, at_right = function(left), function(right)
+        if at_left == np.inf and at_right == np.inf:
+            low, high = right, 2 * high
+        elif at_left > at_right:
+            low = left
+        else:
+            high = right
+        if high - low <= 1e-7 * high and np.isfinite(function(high)):
+            break
+    return high
+
+
+def _quadratic(
+    points: Points, weights: Weights, leaf: Leaf, signs: dict[int, float], side: float, reach: Array
+) -> _Quadratic | None:
+    """Return the quadratic that bounds the score on a leaf; None where a multiplier is missing."""
+    Z, v, a = points.lifted, weights.v, points.negative_slope
+    omega, odd = side * (1 - a) / 2 * v, side * (1 + a) / 2 * v
+    known = np.array(sorted(signs), dtype=int)
+    sign = np.array([signs[k] for k in known])
+    free = np.ones(len(Z), dtype=bool)
+    free[known] = False
+
+    cuts, mu, d = leaf.cuts, np.maximum(leaf.cuts.mass, 0.0), np.maximum(leaf.cuts.curvature, 0.0)
+    terms = len(Z) + len(mu) + Z.shape[1] + 64
+    eps = 4 * terms * ROUNDOFF
+    if not cuts.valid:
+        return None
+    lengths = np.linalg.norm(Z, axis=1)
+    omega = np.where(lengths > 0, omega, 0.0)
+    absolute = abs(cuts.rows)
+    E, spans = cuts.rows @ Z, absolute @ lengths
+    moved = cuts.rows.T @ mu
+    gross = np.abs(omega) + absolute.T @ mu
+    rest = omega - moved
+    linear, credit, c = leaf.linear, np.maximum(leaf.credit, 0.0), np.maximum(leaf.curvature, 0.0)
+
+    paid = np.maximum(rest + np.abs(linear) + credit * reach, 0.0)
+    paid = np.where(paid + gross > 0, paid + eps * (gross + np.abs(linear) + credit * reach), 0.0)[free]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        prices = np.where(paid > 0, paid**2 / (4 * c[free]), 0.0)
+        fares = np.where(mu > 0, mu**2 / (4 * d), 0.0)
+    kappa = float(prices.sum() + fares.sum()) * (1 + eps)
+    if not np.isfinite(kappa):
+        return None
+
+    slope = odd.copy()
+    slope[free] -= linear[free]
+    slope[known] += sign * (rest[known] + np.maximum(linear[known], 0.0))
+    g = slope @ Z
+    bend = np.where(free, c - credit, 0.0)
+    Q = (Z.T * bend) @ Z + (E.T * d) @ E
+    size = float((np.abs(odd) + gross + np.abs(linear)) @ lengths)
+    size += float((c + credit) @ lengths**2 + d @ spans**2)
+    if len(known) > 1:
+        S = sign[:, None] * Z[known]
+        products = np.maximum((leaf.products + leaf.products.T) / 2, 0.0)
+        Q = Q + S.T @ products @ S
+        size += float(lengths[known] @ products @ lengths[known])
+    return _Quadratic(kappa, g, Q, eps * size)
