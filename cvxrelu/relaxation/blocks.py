@@ -36,6 +36,8 @@ Array = NDArray[np.float64]
 LEAST_MARGIN = 1e-6
 # Halvings of the spread around the mean until a start is inside a region.
 HALVINGS = 40
+# Shares of the room between abs(t) and the root of its square that a start takes, tried in turn.
+ROOM = (0.3, 0.1, 0.03, 0.003)
 
 
 class Cone(NamedTuple):
@@ -409,10 +411,12 @@ class Block:
             t, deviation = frame.unit @ mean, np.sqrt(frame.unit**2 @ spread)
             ratio = t / deviation
             a = deviation * (np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + ratio * erf(ratio / np.sqrt(2)))
-            a = np.maximum(a, np.abs(t) + 1e-9 * deviation)
-            x = np.concatenate([M[frame.upper], a[self.free]])
-            if self.holds(x):
-                return x
+            # Where the spread is small beside the mean, that is |t| up to rounding; there is more room than that.
+            room = np.hypot(t, deviation) - np.abs(t)
+            for share in ROOM:
+                x = np.concatenate([M[frame.upper], np.maximum(a, np.abs(t) + share * room)[self.free]])
+                if self.holds(x):
+                    return x
             spread = spread / 2
         return None
 

@@ -33,6 +33,8 @@ MOST_ITERATIONS, SHORTEST = 60, 1e-4
 WAY = 0.95
 # What is added to the diagonal of a Newton matrix of unit diagonal, and what where that does not do.
 REGULARISATION, STRONGER = 1e-14, 1e-10
+# Share of the mass that slacks count as at least, for the first multipliers.
+LEAST_SLACK = 1e-3
 # Residuals may be larger than the gap by this factor.
 RESIDUAL_FACTOR = 10.0
 
@@ -111,7 +113,7 @@ class _Step(NamedTuple):
 
 
 def start_from(blocks: list[Block], xs: list[Array], task: Task, v: Array, constant: float, centre: float) -> State:
-    """Return a state to start from: given moments, strictly inside, and multipliers in proportion to 1 / slacks.
+    """Return a state to start from: given moments, strictly inside, and multipliers in proportion to 1 / slacks, or less.
 
     Parameters
     ----------
@@ -121,9 +123,15 @@ def start_from(blocks: list[Block], xs: list[Array], task: Task, v: Array, const
     ys = [block.middle(x) for block, x in zip(blocks, xs, strict=True)]
     multipliers = []
     for block, x, y in zip(blocks, xs, ys, strict=True):
-        slacks, mu = block.slacks(x, y), centre * task.bound * x[0]
+        slacks, mu, least = block.slacks(x, y), centre * task.bound * x[0], LEAST_SLACK * x[0]
+        moments, pairs = (S + least * np.eye(S.shape[-1]) for S in (slacks.moments, slacks.pairs))
         multipliers.append(
-            Cone(mu * np.linalg.inv(slacks.moments), mu * np.linalg.inv(slacks.pairs), mu / slacks.rows, mu / slacks.sides)
+            Cone(
+                mu * np.linalg.inv(moments),
+                mu * np.linalg.inv(pairs),
+                mu / (slacks.rows + least),
+                mu / (slacks.sides + least),
+            )
         )
     return State(list(xs), ys, multipliers, v, constant)
 
@@ -153,7 +161,7 @@ def solve_relaxed(
     mu = _product(blocks, state) / sum(block.degree for block in blocks)
     at_low = np.where(low, mu / np.where(low, state.v - box.lower, 1.0), 0.0)
     at_high = np.where(high, mu / np.where(high, box.upper - state.v, 1.0), 0.0)
-    best = state
+    best, least = state, np.inf
     for _ in range(MOST_ITERATIONS):
         model = task.loss.dual_model(state.v, task.y)
         to_low = np.where(low, state.v - np.where(low, box.lower, 0.0), 1.0)
@@ -173,10 +181,13 @@ def solve_relaxed(
             residual[0] += task.bound
             off.append((residual, -on_y))
         gap = product / max(size, 1e-300)
-        worst = max(max(np.abs(x).max() for x, _ in off) / task.bound, np.abs(off_v).max() / max(1.0, np.abs(f).max()))
+        # What the residuals can change of the objective.
+        worst = np.abs(off_v) @ np.abs(state.v)
+        worst += sum(np.abs(residual) @ np.abs(x) for (residual, _), x in zip(off, state.xs, strict=True))
+        worst /= max(size, 1e-300)
         state = replace(state, gap=gap)
-        if worst <= max(RESIDUAL_FACTOR * accuracy, RESIDUAL_FACTOR * gap) or not np.isfinite(best.gap):
-            best = state
+        if gap + worst <= least:
+            best, least = state, gap + worst
         if (gap <= accuracy and worst <= RESIDUAL_FACTOR * accuracy) or expired():
             break
 

@@ -39,11 +39,13 @@ COARSE, SHARE_OF_GAP, FINE = 1e-4, 1e-2, 1e-7
 # Cuts a round and region: pairs, and combinations. A multiplier this small next to the largest weight is not needed.
 PAIRS, COMBINATIONS, NEEDED = 400, 150, 1e-4
 # Share of all mass below which a region has none, and share of the bound that its multipliers may prove then.
-EMPTY, CLOSED, REOPENED, CLEAR = 1e-6, 1e-9, 1e-2, 5e-3
+EMPTY, CLOSED, LEAST_MASS, CLEAR = 1e-6, 1e-9, 1e-2, 5e-3
 # Share of the regions with mass that are split in a round, those with the largest errors first.
 SPLIT_SHARE = 0.6
 # Mass, and products of slacks and multipliers, to start from; how far inside a warm start is moved.
 FIRST_MASS, CENTRE, INWARDS = 0.1, 1e-2, 1e-2
+# Gap from which on regions are left out: before that, the next cuts may turn everything around.
+MATURE = 0.1
 # Share of the gap that a round has to close for the next one to go on in the same way.
 PAYING = 0.1
 # Samples tried for a split.
@@ -136,7 +138,10 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         regions = [leaf for root in roots for leaf in root.leaves()]
         active = [region for region in regions if region.open]
         accuracy = float(np.clip(SHARE_OF_GAP * gap, FINE, COARSE))
-        state = start_from([r.block for r in active], [r.x for r in active], task, v, constant, CENTRE)
+        # All regions start with some mass: next to nothing is next to the boundary.
+        enough = LEAST_MASS * sum(region.x[0] for region in active)
+        xs = [region.x * max(1.0, enough / region.x[0]) for region in active]
+        state = start_from([r.block for r in active], xs, task, v, constant, CENTRE)
         state = solve_relaxed([r.block for r in active], task, state, accuracy, lambda: clock.expired)
         v, constant = state.v, state.constant
         for region, x, multipliers in zip(active, state.xs, state.multipliers, strict=True):
@@ -154,7 +159,8 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         gap = max(1 - best.lower / target, 0.0) if np.isfinite(target) and target > 0 else COARSE / SHARE_OF_GAP
         if best.lower - before < PAYING * max(target - before, 0.0):
             step = _split if step is _cut else _cut
-        _sort_out(regions, betas)
+        if gap < MATURE:
+            _sort_out(regions, betas)
         weights = np.abs(prover.place_weights(v))
         if not step(roots, weights):
             step = _split if step is _cut else _cut
@@ -292,7 +298,7 @@ def _sort_out(regions: list[_Region], betas: dict[int, float]) -> None:
         if region.open:
             region.open = not proven < 1 - CLEAR
         elif not proven <= 1 + CLOSED:
-            region.open, region.x = True, REOPENED * total * region.block.start
+            region.open, region.x = True, LEAST_MASS * total * region.block.start
 
 
 def _with_mass(roots: list[_Region]) -> list[_Region]:
@@ -304,7 +310,7 @@ def _with_mass(roots: list[_Region]) -> list[_Region]:
 def _cut(roots: list[_Region], weights: Array) -> bool:
     """Add the most violated cuts to all regions with mass, and drop those that are not needed; tell if any was added."""
     added = 0
-    for region in _with_mass(roots):
+    for region in [leaf for root in roots for leaf in root.leaves() if leaf.open]:
         block, z = region.block, region.multipliers
         assert z is not None, "a region with mass has been solved"
         masses = z.sides[3 * len(block.free) + len(block.free) :] / block.spans
