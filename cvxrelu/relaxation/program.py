@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
-from cvxrelu.losses import Loss
+from cvxrelu.losses import Interpolation, Loss
 from cvxrelu.relaxation.blocks import Block, Cone, Elimination
 
-__all__ = ["State", "Task", "solve_relaxed", "start_from"]
+__all__ = ["Part", "State", "Task", "price_block", "solve_relaxed", "start_from"]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +33,8 @@ MOST_ITERATIONS, SHORTEST = 60, 1e-4
 WAY = 0.95
 # What is added to the diagonal of a Newton matrix of unit diagonal, and what where that does not do.
 REGULARISATION, STRONGER = 1e-14, 1e-10
+# Products of slacks and multipliers that pricing starts from, next to the size of scores.
+PRICE = 1e-2
 # Share of the mass that slacks count as at least, for the first multipliers.
 LEAST_SLACK = 1e-3
 # Residuals may be larger than the gap by this factor.
@@ -50,7 +52,7 @@ class Task:
     y : (N,) array
         Targets.
     bound : float
-        B.
+        B: the cost of the mass of a block.
     free_constant : bool
         Whether c is free, or zero.
     """
@@ -59,6 +61,20 @@ class Task:
     y: Array
     bound: float
     free_constant: bool
+
+    def part(self, block: Block) -> "Part":
+        """Return a block with its outputs and costs."""
+        cost = np.zeros(block.size)
+        cost[0] = self.bound
+        return Part(block, block.outputs, cost)
+
+
+class Part(NamedTuple):
+    """A block in a program: min cost.x + loss(... + outputs x)."""
+
+    block: Block
+    outputs: Array
+    cost: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,18 +128,18 @@ class _Step(NamedTuple):
     multipliers: Cone
 
 
-def start_from(blocks: list[Block], xs: list[Array], task: Task, v: Array, constant: float, centre: float) -> State:
+def start_from(parts: list[Part], xs: list[Array], v: Array, constant: float, price: float) -> State:
     """Return a state to start from: given moments, strictly inside, and multipliers in proportion to 1 / slacks, or less.
 
     Parameters
     ----------
-    centre : float
-        Products of slacks and multipliers, in units of the cost of the block.
+    price : float
+        Products of slacks and multipliers, next to the mass of the block.
     """
-    ys = [block.middle(x) for block, x in zip(blocks, xs, strict=True)]
+    ys = [part.block.middle(x) for part, x in zip(parts, xs, strict=True)]
     multipliers = []
-    for block, x, y in zip(blocks, xs, ys, strict=True):
-        slacks, mu, least = block.slacks(x, y), centre * task.bound * x[0], LEAST_SLACK * x[0]
+    for part, x, y in zip(parts, xs, ys, strict=True):
+        slacks, mu, least = part.block.slacks(x, y), price * x[0], LEAST_SLACK * x[0]
         moments, pairs = (S + least * np.eye(S.shape[-1]) for S in (slacks.moments, slacks.pairs))
         multipliers.append(
             Cone(
@@ -137,13 +153,13 @@ def start_from(blocks: list[Block], xs: list[Array], task: Task, v: Array, const
 
 
 def solve_relaxed(
-    blocks: list[Block], task: Task, state: State, accuracy: float, expired: Callable[[], bool] = lambda: False
+    parts: list[Part], task: Task, state: State, accuracy: float, expired: Callable[[], bool] = lambda: False
 ) -> State:
     """Return moments and multipliers whose gap is at most `accuracy` of the objective, or the best there are.
 
     Parameters
     ----------
-    blocks : list of Block
+    parts : list of Part
         The regions.
     task : Task
         Loss, targets and bound.
@@ -154,7 +170,7 @@ def solve_relaxed(
     expired : callable
         Whether time is up.
     """
-    N = len(task.y)
+    N, blocks = len(task.y), [part.block for part in parts]
     box = task.loss.dual_model(state.v, task.y)
     low, high = np.isfinite(box.lower), np.isfinite(box.upper)
     degree = sum(block.degree for block in blocks) + int(low.sum() + high.sum())
@@ -169,17 +185,15 @@ def solve_relaxed(
         slacks = [block.slacks(x, y) for block, x, y in zip(blocks, state.xs, state.ys, strict=True)]
         product = sum(s.dot(z) for s, z in zip(slacks, state.multipliers, strict=True))
         product += at_low @ to_low + at_high @ to_high
-        f = sum(block.outputs @ x for block, x in zip(blocks, state.xs, strict=True)) + state.constant
-        mass = task.bound * sum(x[0] for x in state.xs)
+        f = sum(part.outputs @ x for part, x in zip(parts, state.xs, strict=True)) + state.constant
+        mass = abs(sum(part.cost @ x for part, x in zip(parts, state.xs, strict=True)))
         loss = task.loss.value(f, task.y) * N
         size = mass + (loss if np.isfinite(loss) else 0.0)
         off_v = f + model.curvature * state.v + model.slope - at_low + at_high
         off = []
-        for block, z in zip(blocks, state.multipliers, strict=True):
-            on_x, on_y = block.adjoint(z)
-            residual = -block.outputs.T @ state.v - on_x
-            residual[0] += task.bound
-            off.append((residual, -on_y))
+        for part, z in zip(parts, state.multipliers, strict=True):
+            on_x, on_y = part.block.adjoint(z)
+            off.append((part.cost - part.outputs.T @ state.v - on_x, -on_y))
         gap = product / max(size, 1e-300)
         # What the residuals can change of the objective.
         worst = np.abs(off_v) @ np.abs(state.v)
@@ -193,7 +207,7 @@ def solve_relaxed(
 
         try:
             factors = [
-                _factor(block, s, z) for block, s, z in zip(blocks, slacks, state.multipliers, strict=True)
+                _factor(part, s, z) for part, s, z in zip(parts, slacks, state.multipliers, strict=True)
             ]
             K = np.diag(model.curvature + at_low / to_low + at_high / to_high)
             for factor in factors:
@@ -291,13 +305,29 @@ def solve_relaxed(
     return best
 
 
+def price_block(block: Block, v: Array, accuracy: float, expired: Callable[[], bool] = lambda: False) -> tuple[Array, Cone]:
+    """Return the moments of mass one with the largest score, v times outputs, and their multipliers.
+
+    The constraint that the mass is one is a prediction of its own, to be interpolated; its dual is minus the score.
+    """
+    assert block.start is not None, "a region in use has room"
+    mass = np.zeros((1, block.size))
+    mass[0, 0] = 1.0
+    cost = -block.outputs.T @ v
+    scale = float(np.abs(cost) @ np.abs(block.start))
+    part, task = Part(block, mass, cost / scale), Task(Interpolation(), np.ones(1), 0.0, free_constant=False)
+    state = start_from([part], [block.start], np.zeros(1), 0.0, PRICE)
+    state = solve_relaxed([part], task, state, accuracy, expired)
+    return state.xs[0], Cone(*(scale * array for array in state.multipliers[0]))
+
+
 def _product(blocks: list[Block], state: State) -> float:
     """Return the inner product of all slacks and multipliers."""
     parts = zip(blocks, state.xs, state.ys, state.multipliers, strict=True)
     return sum(block.slacks(x, y).dot(z) for block, x, y, z in parts)
 
 
-def _factor(block: Block, slacks: Cone, multipliers: Cone) -> _Factor:
+def _factor(part: Part, slacks: Cone, multipliers: Cone) -> _Factor:
     """Return the scaling of a block and the factors of its Newton matrix."""
     root, inverse, spectrum = _scaling(slacks.moments, multipliers.moments)
     roots, inverses, spectra = _scaling(slacks.pairs, multipliers.pairs)
@@ -307,7 +337,7 @@ def _factor(block: Block, slacks: Cone, multipliers: Cone) -> _Factor:
         multipliers.rows / slacks.rows,
         multipliers.sides / slacks.sides,
     )
-    matrix, eliminated = block.newton(scaling)
+    matrix, eliminated = part.block.newton(scaling)
     weights = 1 / np.sqrt(np.diag(matrix))
     matrix *= weights
     matrix *= weights[:, None]
@@ -318,7 +348,7 @@ def _factor(block: Block, slacks: Cone, multipliers: Cone) -> _Factor:
     except LinAlgError:
         matrix[diagonal] += STRONGER
         lower = cholesky(matrix, lower=True, check_finite=False)
-    outputs = solve_triangular(lower, weights[:, None] * block.outputs.T, lower=True, check_finite=False)
+    outputs = solve_triangular(lower, weights[:, None] * part.outputs.T, lower=True, check_finite=False)
     return _Factor(
         root, inverse, spectrum, roots, inverses, spectra, lower, weights, outputs, eliminated, scaling
     )

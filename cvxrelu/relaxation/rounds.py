@@ -24,7 +24,7 @@ from cvxrelu.pricing.result import Priced
 from cvxrelu.problem import Problem
 from cvxrelu.relaxation.blocks import Block, Cone, Frame
 from cvxrelu.relaxation.cuts import violated_cuts
-from cvxrelu.relaxation.program import State, Task, solve_relaxed, start_from
+from cvxrelu.relaxation.program import Task, price_block, solve_relaxed, start_from
 from cvxrelu.scaling import Scaling, standardise
 from cvxrelu.span import span_of
 
@@ -141,12 +141,19 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         # All regions start with some mass: next to nothing is next to the boundary.
         enough = LEAST_MASS * sum(region.x[0] for region in active)
         xs = [region.x * max(1.0, enough / region.x[0]) for region in active]
-        state = start_from([r.block for r in active], xs, task, v, constant, CENTRE)
-        state = solve_relaxed([r.block for r in active], task, state, accuracy, lambda: clock.expired)
+        parts = [task.part(region.block) for region in active]
+        state = start_from(parts, xs, v, constant, CENTRE * bound)
+        state = solve_relaxed(parts, task, state, accuracy, lambda: clock.expired)
         v, constant = state.v, state.constant
         for region, x, multipliers in zip(active, state.xs, state.multipliers, strict=True):
             region.x, region.multipliers = x, multipliers
         proven, trees, betas = prover.prove(v, roots)
+        largest = max((betas.get(id(region), 0.0) for region in active), default=0.0)
+        stale = [r for r in regions if not r.open and betas.get(id(r), 0.0) > largest * (1 + CLOSED)]
+        for region in stale:
+            _, region.multipliers = price_block(region.block, v, accuracy, lambda: clock.expired)
+        if stale:
+            proven, trees, betas = prover.prove(v, roots)
         before = best.lower
         if proven.lower > best.lower or best_trees is None:
             best, best_trees = proven, trees
