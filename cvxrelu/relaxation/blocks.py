@@ -34,6 +34,8 @@ Array = NDArray[np.float64]
 
 # Signs are told apart in the start by at least this share of the length of the rows.
 LEAST_MARGIN = 1e-6
+# Entries up to which a sparse matrix is multiplied with as a dense one.
+DENSE = 1_000_000
 # Halvings of the spread around the mean until a start is inside a region.
 HALVINGS = 40
 # Shares of the room between abs(t) and the root of its square that a start takes, tried in turn.
@@ -210,12 +212,13 @@ class Block:
         return self.frame.second(self.directions, self.directions)
 
     @cached_property
-    def balance(self) -> csr_array:
-        """B: what the y_j are at least, of all a."""
+    def balance(self) -> Array | csr_array:
+        """B: what the y_j are at least, of all a; dense where that is fast."""
         frame = self.frame
         places = eye_array(frame.n_places, format="csr")[self.free]
         cuts = diags_array(1 / self.spans) @ self.cut_rows @ diags_array(frame.lengths)
-        return csr_array(vstack([places, cuts]))
+        balance = csr_array(vstack([places, cuts]))
+        return balance if balance.shape[0] * balance.shape[1] > DENSE else balance.toarray()
 
     @cached_property
     def credit(self) -> Array:
@@ -332,7 +335,7 @@ class Block:
         Z = frame.unit[free]
         on_M[np.ix_(frame.mean, frame.mean)] += Z.T @ ((plus + minus)[:, None] * Z)
 
-        on_a = (self.balance.T @ diags_array(bb) @ self.balance).toarray()
+        on_a = self._weighted_balance(bb)
         on_a[free, free] += plus + minus + above
         mixed = (self.balance.T @ (Tb[:, None] * self.squares)).T
         mixed[0] += self.balance.T @ sb
@@ -347,6 +350,12 @@ class Block:
         matrix[:n, :n], matrix[:n, n:], matrix[n:, :n] = on_M, mixed[:, free], mixed[:, free].T
         matrix[n:, n:] = on_a[np.ix_(free, free)]
         return matrix, yes
+
+    def _weighted_balance(self, weights: Array) -> Array:
+        """Return B' diag(weights) B."""
+        if isinstance(self.balance, np.ndarray):
+            return (self.balance.T * weights) @ self.balance
+        return (self.balance.T @ diags_array(weights) @ self.balance).toarray()
 
     def _eliminated(self, pairs: Array, below: Array) -> "Elimination":
         first, second, mixed = pairs[:, 0, 0], pairs[:, 1, 1], pairs[:, 0, 1]

@@ -92,7 +92,9 @@ class State:
     constant : float
         c.
     gap : float
-        Complementarity gap, as a share of the objective; that of the last iteration.
+        Complementarity gap, as a share of the objective.
+    iterations : int
+        Iterations made.
     """
 
     xs: list[Array]
@@ -101,6 +103,7 @@ class State:
     v: Array
     constant: float
     gap: float = np.inf
+    iterations: int = 0
 
 
 class _Factor(NamedTuple):
@@ -178,7 +181,7 @@ def solve_relaxed(
     at_low = np.where(low, mu / np.where(low, state.v - box.lower, 1.0), 0.0)
     at_high = np.where(high, mu / np.where(high, box.upper - state.v, 1.0), 0.0)
     best, least = state, np.inf
-    for _ in range(MOST_ITERATIONS):
+    for iteration in range(MOST_ITERATIONS):
         model = task.loss.dual_model(state.v, task.y)
         to_low = np.where(low, state.v - np.where(low, box.lower, 0.0), 1.0)
         to_high = np.where(high, np.where(high, box.upper, 0.0) - state.v, 1.0)
@@ -199,7 +202,7 @@ def solve_relaxed(
         worst = np.abs(off_v) @ np.abs(state.v)
         worst += sum(np.abs(residual) @ np.abs(x) for (residual, _), x in zip(off, state.xs, strict=True))
         worst /= max(size, 1e-300)
-        state = replace(state, gap=gap)
+        state = replace(state, gap=gap, iterations=iteration)
         if gap + worst <= least:
             best, least = state, gap + worst
         if (gap <= accuracy and worst <= RESIDUAL_FACTOR * accuracy) or expired():
@@ -397,7 +400,11 @@ def _reach(spectrum: Array, change: Array) -> float:
     """Return the largest t for which diag(lam) + t change is semidefinite."""
     widths = np.sqrt(spectrum)
     change = change / (widths[..., :, None] * widths[..., None, :])
-    least = np.linalg.eigvalsh((change + np.swapaxes(change, -1, -2)) / 2)[..., 0].min(initial=0.0)
+    if change.shape[-1] == 2:
+        first, second, mixed = change[..., 0, 0], change[..., 1, 1], change[..., 0, 1]
+        least = ((first + second) / 2 - np.hypot((first - second) / 2, mixed)).min(initial=0.0)
+    else:
+        least = np.linalg.eigvalsh((change + change.T) / 2)[0]
     return np.inf if least >= 0 else -1 / least
 
 
