@@ -29,6 +29,7 @@ from cvxrelu.arrangement import count_patterns
 from cvxrelu.clock import Clock
 from cvxrelu.enclosure import Enclosure, enclose, enclose_exactly
 from cvxrelu.lengths import shifted
+from cvxrelu.multipliers import Tree
 from cvxrelu.network import EPS, LEAST, Network
 from cvxrelu.norms import Euclidean
 from cvxrelu.powers import shift_up, unit
@@ -99,6 +100,12 @@ class Certificate:
         The problem that the bounds speak of.
     network : Network
         The network that attains `upper`.
+    method : str
+        How gamma was bounded: "line" and "plane" (sweeps), "cells", "cones" (branch and bound), "relaxation" (multipliers
+        of a program over moments, `cvxrelu.relaxation`), or "none" if nothing was searched.
+    multipliers : pair of trees, or None
+        What bounds gamma where the method is "relaxation", for the scores and for the negative ones:
+        `cvxrelu.multipliers`.
 
     Examples
     --------
@@ -117,6 +124,8 @@ class Certificate:
     blur: float
     problem: Problem
     network: Network
+    method: str = "none"
+    multipliers: tuple[Tree, Tree] | None = None
 
     def __str__(self) -> str:
         return self.sentence
@@ -155,7 +164,8 @@ class Certificate:
             Any network with the problem's inputs and slope.
         """
         lower = _dual_objective(self.problem, *_at_scale_one(self.dual, self.gamma), self.problem.y)
-        return certificate_of(self.problem, network, DualBound(self.dual, self.gamma, None, lower, self.scope))
+        bound = DualBound(self.dual, self.gamma, None, lower, self.scope, self.method, self.multipliers)
+        return certificate_of(self.problem, network, bound)
 
     def verify_exact(self, exact_data: ExactData = "float") -> ExactBound:
         """Prove a lower bound from the same dual vector in rational arithmetic, where nothing is rounded.
@@ -224,6 +234,8 @@ class DualBound:
         The lower bound on the optimum.
     scope : {"global", "sampled"}
         What the lower bound speaks of.
+    method, multipliers
+        As in `Certificate`.
     """
 
     dual: Array
@@ -231,6 +243,8 @@ class DualBound:
     priced: Priced | None
     lower: float
     scope: Scope
+    method: str = "none"
+    multipliers: tuple[Tree, Tree] | None = None
 
 
 def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced], scope: Scope = "global") -> DualBound:
@@ -261,7 +275,8 @@ def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced],
     v, repaired = unit(v)
     gamma = 0.0 if priced is None else shift_up(priced.upper, -seen - repaired)
     lower = _dual_objective(problem, v, gamma, problem.y)
-    return DualBound(*_as_given(problem, v, gamma, exponent + repaired), priced, lower, scope)
+    method = "none" if priced is None else priced.method
+    return DualBound(*_as_given(problem, v, gamma, exponent + repaired), priced, lower, scope, method)
 
 
 def certificate_of(problem: Problem, network: Network, bound: DualBound, *, exact: bool = True) -> Certificate:
@@ -304,6 +319,8 @@ def certificate_of(problem: Problem, network: Network, bound: DualBound, *, exac
         blur=blur(predictions),
         problem=problem,
         network=network,
+        method=bound.method,
+        multipliers=bound.multipliers,
     )
 
 

@@ -33,6 +33,7 @@ from cvxrelu.network import Network
 from cvxrelu.norms import Euclidean
 from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, build_program, covering_cells
+from cvxrelu.relaxation import can_relax, relaxed_rounds
 from cvxrelu.sliding import can_slide
 from cvxrelu.ties import with_least_weights
 from cvxrelu.worker import Worker, is_portable
@@ -59,6 +60,8 @@ LARGE_PROGRAM = 300_000
 # Shares of the time left that the solver gets where decoding and a certificate follow, and the rounds of column
 # generation where their last network is to be improved.
 SOLVING_SHARE, ROUNDS_SHARE = 0.7, 0.85
+# Multiplications of the relaxation where time is not limited; half a minute or so.
+RELAXED_WORK = 2e11
 # Entries times neurons of a network up to which neurons are left out when time is short, some tenths of a second.
 QUICK_REDUCTION = 2e8
 
@@ -266,10 +269,31 @@ def _generate(run: Run) -> Iterator[Outcome]:
                 raise
             logger.info("the master failed in round %d: %s", len(history) + 1, error)
     assert best is not None, "there is a first round"
-    network = _reduce(run, best) if best.cause in STOPS else _finish(run, best)
+    relaxed = best.cause in (Cause.PROOF, Cause.PROOF_TIME) and run.prove and can_relax(problem)
+    network = _reduce(run, best) if best.cause in STOPS and not relaxed else _finish(run, best)
     if run.warm_start is not None and problem.objective(run.warm_start) < problem.objective(network):
         network = run.warm_start
-    yield outcome(replace(best, network=network), network.n_neurons, "fewest neurons")
+    best = replace(best, network=network, upper=problem.objective(network))
+    yield outcome(best, network.n_neurons, "fewest neurons")
+    if relaxed:
+        yield from _relax(run, best, outcome)
+
+
+def _relax(run: Run, best: GenerationRound, outcome: Callable[..., Outcome]) -> Iterator[Outcome]:
+    """Raise the lower bound by the relaxation, until the gap is closed or time or work are used up."""
+    target = best.upper * (1 - LOOP_SHARE * run.tol)
+    with tqdm(disable=not run.progress, bar_format="{desc} [{elapsed}]") as bar:
+        for state in relaxed_rounds(run.problem, clock=run.clock, target=target):
+            if state.bound.lower > best.bound.lower:
+                best = replace(best, bound=state.bound)
+            if best.bound.lower >= target:
+                best = replace(best, cause=Cause.ROUNDING)
+            note = f"relaxation, {state.regions} regions, {state.cuts} cuts"
+            found = outcome(best, state.regions, note)
+            bar.set_description(f"{note}: relative gap {found.certificate.relative_gap:.1e}")
+            yield found
+            if not run.clock.limited and state.work > RELAXED_WORK:
+                return
 
 
 def _reduce(run: Run, state: GenerationRound) -> Network:

@@ -18,6 +18,7 @@ from cvxrelu.clock import Clock
 from cvxrelu.errors import SolverError
 from cvxrelu.lengths import shifted
 from cvxrelu.multipliers import Cuts, Leaf, Split, Tree, bound_leaf, leaves_of, reach_of
+from cvxrelu.norms import Euclidean
 from cvxrelu.powers import shift_up
 from cvxrelu.pricing.points import Points, Weights
 from cvxrelu.pricing.result import Priced
@@ -28,12 +29,14 @@ from cvxrelu.relaxation.program import Task, price_block, solve_relaxed, start_f
 from cvxrelu.scaling import Scaling, standardise
 from cvxrelu.span import span_of
 
-__all__ = ["RelaxedRound", "relaxed_rounds"]
+__all__ = ["RelaxedRound", "can_relax", "relaxed_rounds"]
 
 Array = NDArray[np.float64]
 
 logger = logging.getLogger(__name__)
 
+# Side of the largest Newton matrix.
+LARGEST = 3000
 # Relative accuracy of the first programs, as a share of the gap that is left, and of the last.
 COARSE, SHARE_OF_GAP, FINE = 1e-4, 1e-2, 1e-7
 # Cuts a round and region: pairs, and combinations. A multiplier this small next to the largest weight is not needed.
@@ -59,19 +62,17 @@ class RelaxedRound:
     Attributes
     ----------
     bound : DualBound
-        The best lower bound so far.
-    trees : pair of trees
-        Its multipliers.
-    moments : list of (side, M)
-        Moment matrices of the regions with mass, of the last round, in lifted coordinates of their span.
+        The best lower bound so far, with its multipliers.
     regions, cuts : int
         Regions in the program, and their cuts in all.
+    work : float
+        Multiplications so far, about.
     """
 
     bound: DualBound
-    trees: tuple[Tree, Tree]
     regions: int
     cuts: int
+    work: float
 
 
 @dataclass(eq=False)
@@ -91,6 +92,12 @@ class _Region:
             return
         for child in self.children[1:]:
             yield from child.leaves()
+
+
+def can_relax(problem: Problem) -> bool:
+    """Tell whether a problem has the Euclidean norm, and Newton matrices of a size that takes seconds at most."""
+    side = problem.lifted.shape[1] + 1
+    return isinstance(problem.norm, Euclidean) and side * (side + 1) // 2 + problem.n_samples <= LARGEST
 
 
 def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: float = np.inf) -> Iterator[RelaxedRound]:
@@ -133,7 +140,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         roots.append(_Region(block, FIRST_MASS * block.start))
     v, constant = _first_dual(task), 0.0
     best, step, gap = nothing_proven(problem), _cut, 1.0
-    best_trees: tuple[Tree, Tree] | None = None
+    work = 0
     while True:
         regions = [leaf for root in roots for leaf in root.leaves()]
         active = [region for region in regions if region.open]
@@ -155,11 +162,12 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         if stale:
             proven, trees, betas = prover.prove(v, roots)
         before = best.lower
-        if proven.lower > best.lower or best_trees is None:
-            best, best_trees = proven, trees
+        if proven.lower > best.lower:
+            best = replace(proven, multipliers=trees)
+        work += sum(state.iterations * part.block.size**2 * part.block.degree for part in parts)
         cuts = sum(len(region.block.cuts) for region in active)
         logger.info("relaxation: %d regions, %d cuts, lower bound %.8g", len(active), cuts, best.lower)
-        yield RelaxedRound(best, best_trees, len(active), cuts)
+        yield RelaxedRound(best, len(active), cuts, work)
         if clock.expired or best.lower >= target:
             return
 
