@@ -50,6 +50,7 @@ __all__ = [
     "nothing_proven",
     "pricer_of",
     "prove_dual",
+    "unsearched",
 ]
 
 Array = NDArray[np.float64]
@@ -90,7 +91,7 @@ class Certificate:
         and 1. It satisfies the constraint of the dual times N alpha / gamma (1 / gamma for an interpolant or
         separator).
     gamma : float
-        The proven upper bound on gamma(dual).
+        The proven upper bound on gamma(dual); infinite if there was no search, so that nothing is proven yet.
     residual : float
         Relative misfit of an interpolant (shortfall of the margin, for loss "margin"), at most; 0.0 for a regularised
         loss.
@@ -270,7 +271,7 @@ class DualBound:
     dual : (N,) array
         The repaired vector, at the scale that `Certificate.dual` tells.
     gamma : float
-        The proven upper bound on gamma(dual).
+        The proven upper bound on gamma(dual), infinite if there was no search.
     priced : Priced or None
         What the search found, for the repaired vector at the scale it was given at; None if there was no search.
     lower : float
@@ -454,6 +455,11 @@ def prove_dual(
 def nothing_proven(problem: Problem) -> DualBound:
     """Return what the zero vector proves: no objective is negative."""
     return DualBound(np.zeros(problem.n_samples), 0.0, None, 0.0, "global")
+
+
+def unsearched(dual: Array) -> DualBound:
+    """Return what a repaired dual vector proves before anybody searched its scores: nothing."""
+    return DualBound(dual, np.inf, None, 0.0, "global")
 
 
 def pricer_of(problem: Problem) -> Pricer | NormPricer:

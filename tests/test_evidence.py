@@ -52,6 +52,25 @@ def test_what_was_found_is_never_above_what_is_proven(bias, slope):
         assert many.unseen < 0.05
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_fit_without_proof_has_a_vector_to_search(loss, tmp_path):
+    problem = make_problem(loss, 15, 4)
+    certificate = cr.solve(problem, prove=False, random_state=0).certificate
+    evidence = certificate.search(400, random_state=0)
+    assert certificate.lower == certificate.of(certificate.network).lower == 0
+    assert evidence.lower_if_complete == pytest.approx(certificate.upper, rel=1e-4)
+    certificate.save(tmp_path / "certificate.json")
+    loaded = cr.load_certificate(tmp_path / "certificate.json")
+    assert (loaded.lower, loaded.gamma) == (0, certificate.gamma)
+    assert loaded.search(400, random_state=0).sentence == evidence.sentence
+    if loss not in ("squared", "logistic"):  # which have a force to search
+        assert certificate.gamma == np.inf
+        assert certify_dual(problem, certificate.network, certificate.dual).lower > 0.99 * certificate.upper
+    replace(certificate, lower=1e-9).save(tmp_path / "forged.json")
+    with pytest.raises(cr.InputError, match="its dual vector proves 0"):
+        cr.load_certificate(tmp_path / "forged.json")
+
+
 def test_a_search_changes_nothing_about_the_certificate():
     certificate = cr.solve(make_problem("squared", n_features=3), time_limit=5.0).certificate
     before = {field.name: np.copy(getattr(certificate, field.name)) for field in fields(certificate)[:7]}
