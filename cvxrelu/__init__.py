@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
     from cvxrelu.estimators_cv import ReLUClassifierCV, ReLURegressorCV
+    from cvxrelu.evidence import Evidence
     from cvxrelu.fit import Fit, Status, solve
     from cvxrelu.foreign import as_network
     from cvxrelu.margins import MaxMargin, generalisation_bound, max_margin
@@ -55,6 +56,7 @@ _NAMES = {
     ),
     "estimators": ("ReLUClassifier", "ReLUInterpolator", "ReLURegressor"),
     "estimators_cv": ("ReLUClassifierCV", "ReLURegressorCV"),
+    "evidence": ("Evidence",),
     "fit": ("Fit", "Status", "solve"),
     "foreign": ("as_network",),
     "margins": ("MaxMargin", "generalisation_bound", "max_margin"),
@@ -74,6 +76,7 @@ __all__ = [
     "Arrangement",
     "Certificate",
     "CvxReluError",
+    "Evidence",
     "ExactBound",
     "FileError",
     "Fit",

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from cvxrelu.arrangement import count_patterns
 from cvxrelu.clock import Clock
 from cvxrelu.enclosure import Enclosure, enclose, enclose_exactly
+from cvxrelu.evidence import DEFAULT_ASCENTS, Evidence, gather_evidence
 from cvxrelu.lengths import shifted
 from cvxrelu.multipliers import Tree
 from cvxrelu.network import EPS, LEAST, Network
@@ -50,6 +51,7 @@ __all__ = [
     "nothing_proven",
     "pricer_of",
     "prove_dual",
+    "unsearched",
 ]
 
 Array = NDArray[np.float64]
@@ -90,7 +92,7 @@ class Certificate:
         and 1. It satisfies the constraint of the dual times N alpha / gamma (1 / gamma for an interpolant or
         separator).
     gamma : float
-        The proven upper bound on gamma(dual).
+        The proven upper bound on gamma(dual); infinite if there was no search, so that nothing is proven yet.
     residual : float
         Relative misfit of an interpolant (shortfall of the margin, for loss "margin"), at most; 0.0 for a regularised
         loss.
@@ -199,6 +201,58 @@ class Certificate:
         """
         return exact_bound(self.problem, self.dual, exact_data)
 
+    def search(
+        self,
+        n_ascents: int = DEFAULT_ASCENTS,
+        *,
+        random_state: int | np.random.Generator | None = None,
+        time_limit: float | None = None,
+    ) -> Evidence:
+        """Search for neurons that speak against the network where no proof closes the gap; this is evidence, no proof.
+
+        Independent ascents go up the score from random starts, in the force of the loss at the network's predictions
+        or, for a loss that has none, in `dual`:
+
+            lower_if_complete = dual objective, were gamma the largest score found;   unseen = n_1 / n   (Good-Turing)
+
+        with n ascents, of which n_1 ended in a local maximum that no other ended in. The certificate stays as it is,
+        and so does `lower`; all neurons are searched, whatever the scope.
+
+        Parameters
+        ----------
+        n_ascents : int, default 1000
+            How many, for the score or for its negative, each from a start of its own.
+        random_state : int or numpy.random.Generator, optional
+            Seed of the starts.
+        time_limit : float, optional
+            Seconds; ascents that have not ended by then do not count.
+
+        Returns
+        -------
+        Evidence
+            What was found, how much may have been missed, and the bound that would hold if nothing was.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If the norm of the problem is not Euclidean, or an option is unusable.
+
+        References
+        ----------
+        I. J. Good (1953), "The population frequencies of species and the estimation of population parameters",
+        Biometrika 40, 237-264.
+
+        Examples
+        --------
+        >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
+        >>> network = Network(W=[[1.0]], b=[0.0], v=[1.0])
+        >>> print(certify_dual(problem, network, np.array([-1.0, 1.0])).search(100, random_state=0))
+        Evidence, no proof: 100 ascents found 2 local maxima, none above what an optimum allows; each was found more
+        than once. If no neuron scores more, the network is at most ... % above the best possible.
+        """
+        options = {"random_state": random_state, "time_limit": time_limit}
+        return gather_evidence(self.problem, self.network, self.dual, self.upper, n_ascents, **options)
+
     def save(self, file: str | PathLike[str]) -> None:
         """Write everything that is needed to check the certificate to a JSON file; `cvxrelu.load_certificate` reads it.
 
@@ -227,7 +281,7 @@ class DualBound:
     dual : (N,) array
         The repaired vector, at the scale that `Certificate.dual` tells.
     gamma : float
-        The proven upper bound on gamma(dual).
+        The proven upper bound on gamma(dual), infinite if there was no search.
     priced : Priced or None
         What the search found, for the repaired vector at the scale it was given at; None if there was no search.
     lower : float
@@ -418,6 +472,11 @@ def prove_dual(
 def nothing_proven(problem: Problem) -> DualBound:
     """Return what the zero vector proves: no objective is negative."""
     return DualBound(np.zeros(problem.n_samples), 0.0, None, 0.0, "global")
+
+
+def unsearched(dual: Array) -> DualBound:
+    """Return what a repaired dual vector proves before anybody searched its scores: nothing."""
+    return DualBound(dual, np.inf, None, 0.0, "global")
 
 
 def pricer_of(problem: Problem) -> Pricer | NormPricer:

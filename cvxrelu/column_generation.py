@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate import DualBound, bound_dual, nothing_proven
+from cvxrelu.certificate import DualBound, bound_dual, nothing_proven, unsearched
 from cvxrelu.clock import Clock
 from cvxrelu.columns import Columns, first_network, network_of, starting_columns
 from cvxrelu.endings import Cause
@@ -226,7 +226,9 @@ def _column_rounds(
             cause = Cause.TIME if late or pricer.sweeps else Cause.PROOF_TIME
         else:
             cause = Cause.PROOF
-        yield GenerationRound(network, upper, best, len(columns), cause)
+        # What proves nothing yet can be searched later, exhaustively or for evidence.
+        known = unsearched(v) if v.any() and not best.dual.any() else best
+        yield GenerationRound(network, upper, known, len(columns), cause)
         stalled = 0 if upper < least or best.lower > greatest else stalled + 1
         least, greatest = min(least, upper), max(greatest, best.lower)
         if late or upper * (1 - tol) <= best.lower or stalled == PATIENCE:

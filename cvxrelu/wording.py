@@ -1,4 +1,4 @@
-r"""What a certificate proves, in a sentence.
+r"""What a certificate proves, in a sentence, and in others what a search that proves nothing has seen.
 
     upper <= (1 + x) * optimum,   x = (upper - lower) / lower,
 
@@ -9,7 +9,7 @@ import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
-__all__ = ["sentence_of"]
+__all__ = ["search_sentence", "sentence_of"]
 
 # A misfit of an interpolant below this is rounding, and not worth a sentence.
 SILENT_RESIDUAL = 1e-9
@@ -66,15 +66,74 @@ def sentence_of(
             f" Its terms cancel so much that {_rounded(Fraction(100 * min(blur, 1.0)))} % of its objective may be "
             "rounding."
         )
+    distance = _distance(upper, lower)
+    return f"{distance[0].upper()}{distance[1:]} ({where}).{fits}"
+
+
+def search_sentence(
+    ascents: int, maxima: int, *, unseen: float, excess: float, upper: float, lower_if_complete: float
+) -> str:
+    """Return what a search by local ascent has seen, and what it would prove if it had seen everything.
+
+    Parameters
+    ----------
+    ascents, maxima : int
+        Ascents that came to an end, and distinct local maxima that they ended in.
+    unseen : float
+        Estimated probability that another ascent ends in a maximum not seen yet.
+    excess : float
+        Share by which the largest score found exceeds the bound; negative if it is below, infinite if no bound helps.
+    upper : float
+        The objective of the network, infinite if it does not fit what it has to fit.
+    lower_if_complete : float
+        The lower bound that would hold if there were no larger score.
+
+    Returns
+    -------
+    str
+        Two sentences that do not take it for a proof, with numbers rounded to the side of caution.
+
+    Examples
+    --------
+    >>> print(search_sentence(1000, 178, unseen=0.111, excess=0.0123, upper=1.02, lower_if_complete=1.0))
+    Evidence, no proof: 1000 ascents found 178 local maxima, the largest 1.3 % above what an optimum allows; about 12 %
+    of further ascents would find others. If no neuron scores more, the network is at most 2.1 % above the best
+    possible.
+    >>> print(search_sentence(1000, 4, unseen=0.0, excess=-1e-9, upper=1.0, lower_if_complete=1.0))
+    Evidence, no proof: 1000 ascents found 4 local maxima, none above what an optimum allows; each was found more than
+    once. If no neuron scores more, the network is the best possible, up to rounding.
+    """
+    if ascents == 0:
+        return "No ascent was made, so there is no evidence beside the proof."
+    seen = f"Evidence, no proof: {ascents} ascent{'s' * (ascents > 1)} found "
+    if maxima == 0:
+        seen += "no neuron with a score."
+    else:
+        seen += f"{maxima} local maxim{'a' if maxima > 1 else 'um'}"
+        if excess <= 0:
+            seen += ", none above what an optimum allows"
+        elif math.isfinite(excess):
+            which = "the largest" if maxima > 1 else "which is"
+            seen += f", {which} {_rounded(100 * Fraction(excess))} % above what an optimum allows"
+        share = _rounded(100 * Fraction(unseen))
+        others = f"about {share} % of further ascents would find others"
+        seen += f"; {others if unseen > 0 else 'each was found more than once'}."
+    if math.isinf(upper):
+        least = _rounded(Fraction(lower_if_complete), digits=7, up=False)
+        return f"{seen} If no neuron scores more, no network with a finite objective has one below {least}."
+    return f"{seen} If no neuron scores more, the network is {_distance(upper, lower_if_complete)}."
+
+
+def _distance(upper: float, lower: float) -> str:
+    """Return how far a finite upper bound can be above the optimum, given a lower one."""
     if upper <= lower:
-        return f"The best possible, up to rounding ({where}).{fits}"
+        return "the best possible, up to rounding"
     if lower <= 0:
         gap = _rounded(Fraction(upper) - Fraction(lower))
-        return f"At most {gap} above the best possible, of which no positive bound is known ({where}).{fits}"
+        return f"at most {gap} above the best possible, of which no positive bound is known"
     ratio = Fraction(upper) / Fraction(lower)
-    if ratio <= 2:
-        return f"At most {_rounded(100 * (ratio - 1))} % above the best possible ({where}).{fits}"
-    return f"At most {_rounded(ratio)} times the best possible ({where}).{fits}"
+    share = f"{_rounded(100 * (ratio - 1))} % above" if ratio <= 2 else f"{_rounded(ratio)} times"
+    return f"at most {share} the best possible"
 
 
 def _scientific(value: float) -> str:

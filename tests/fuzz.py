@@ -487,6 +487,7 @@ def _targets() -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "sample_patterns": (cr.sample_patterns, {"X": X4, "n": 5, "random_state": 0}),
         "price": (price, {"X": X4, "v": Y4 - Y4.mean(), "bias": "free", "negative_slope": 0.0, "tol": 1e-9}),
         "ascend": (make_pricer(X4).ascend, {"v": Y4 - Y4.mean(), "n_starts": 4, "random_state": 0}),
+        "search": (fit.certificate.search, {"n_ascents": 20, "random_state": 0, "time_limit": 5.0}),
         "load_certificate": (cr.load_certificate, {"file": "nowhere.json", "time_limit": 1.0}),
         "load": (cr.Network.load, {"file": "nowhere.npz"}),
         "minimum_cost": (fs.minimum_cost, line),

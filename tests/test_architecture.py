@@ -21,7 +21,7 @@ LAYERS = [
     {"enclosure", "problem", "plots"},
     {"arrangement"},
     {"pricing"},
-    {"rational", "records"},
+    {"evidence", "rational", "records"},
     {"certificate"},
     {"certificate_file", "margins"},
     {"scaling", "zero_cost"},
@@ -41,6 +41,7 @@ LAYERS = [
     {"__main__"},
 ]
 FORBIDDEN = {
+    "evidence": {"certificate", "program", "backend", "decode", "scaling", "cvxpy"},
     "certificate": {"program", "backend", "decode", "scaling", "cvxpy"},
     "pricing": {"losses", "problem", "program", "backend", "decode", "cvxpy"},
     "rational": {"pricing", "certificate", "arrangement", "scipy", "numba"},

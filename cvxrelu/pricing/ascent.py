@@ -28,7 +28,7 @@ from cvxrelu.pricing.points import Points, Weights
 from cvxrelu.pricing.result import Priced
 from cvxrelu.validation import as_floats
 
-__all__ = ["DEFAULT_STARTS", "Score", "ascend", "march"]
+__all__ = ["DEFAULT_STARTS", "Score", "ascend", "lift", "march", "unlift"]
 
 Array = NDArray[np.float64]
 
@@ -182,11 +182,11 @@ def ascend(
         Looked at between batches; once it has expired, what has been reached is returned.
     """
     score = Score.of(points, weights)
-    given = _lift(points, given)
+    given = lift(points, given)
     found, drawn, hits = _Reached.by_march(score, _sides(score, given), given, SHORT, clock), 0, 0
     while drawn < n_starts and not (hits and hits / ENOUGH + drawn / (EARLY * n_starts) >= 1) and not clock.expired:
         fresh = min(max(drawn, FIRST_STARTS), n_starts - drawn)
-        random = _lift(points, random_starts(points, fresh, rng))
+        random = lift(points, random_starts(points, fresh, rng))
         reached = _scouted(score, random, _between(given, int(PAIRED * fresh), rng), clock)
         hits += int(reached.counts[np.abs(score(reached.neurons)) > threshold].sum())
         found, drawn = found + reached, drawn + fresh
@@ -339,7 +339,7 @@ def given_starts(points: Points, starts: ArrayLike) -> Array:
     return rows
 
 
-def _lift(points: Points, rows: Array) -> Array:
+def lift(points: Points, rows: Array) -> Array:
     """Turn rows (w, b) in the centred coordinates into lifted neurons."""
     lifted = rows[:, : points.lifted.shape[1]].copy()
     if points.bias == "free" and points.radius > 0:

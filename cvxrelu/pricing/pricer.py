@@ -17,6 +17,7 @@ from cvxrelu.errors import InputError
 from cvxrelu.powers import shift_up
 from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts
 from cvxrelu.pricing.cells import cell_search
+from cvxrelu.pricing.maxima import Maxima, find_maxima
 from cvxrelu.pricing.methods import METHODS, Method, Search, choose
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
@@ -143,6 +144,52 @@ class Pricer:
         worth = np.inf if threshold is None else shift_up(as_real(threshold, "threshold"), -weights.exponent)
         n_starts, rng = as_count(n_starts, "n_starts", least=0), as_generator(random_state)
         return ascend(self.points, weights, given, n_starts, worth, rng, clock)
+
+    def maxima(
+        self,
+        v: ArrayLike,
+        n_ascents: int,
+        *,
+        random_state: int | np.random.Generator | None = None,
+        time_limit: float | None = None,
+    ) -> Maxima:
+        """Ascend from random starts, each for itself, and count the local maxima that the ascents end in.
+
+        Where `ascend` looks for good neurons, and shares what it finds, this looks at how much there is to be found:
+        the ends are independent draws, of either sign. It proves nothing.
+
+        Parameters
+        ----------
+        v : array_like of shape (n_samples,)
+            Dual vector; it must sum to zero in free mode.
+        n_ascents : int
+            How many.
+        random_state : int or Generator, optional
+            Source of the random starts.
+        time_limit : float, optional
+            Seconds; ascents that have not ended by then do not count.
+
+        Returns
+        -------
+        Maxima
+            The scores of the distinct local maxima, and how often each was reached.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If an argument is unusable.
+
+        Examples
+        --------
+        On three points of a line, the hinge of a neuron is best put through the middle, from either side:
+
+        >>> maxima = make_pricer([[-1.0], [0.0], [1.0]]).maxima([1.0, -2.0, 1.0], 100, random_state=0)
+        >>> maxima.scores.round(12), sorted(maxima.W.ravel().tolist()), maxima.once
+        (array([1., 1.]), [-1.0, 1.0], 0)
+        """
+        weights, clock = self.points.weigh(v), Clock(as_seconds(time_limit))
+        n_ascents, rng = as_count(n_ascents, "n_ascents"), as_generator(random_state)
+        return find_maxima(self.points, weights, n_ascents, rng, clock)
 
 
 def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto") -> Pricer:
