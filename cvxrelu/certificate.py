@@ -103,8 +103,8 @@ class Certificate:
     network : Network
         The network that attains `upper`.
     method : str
-        How gamma was bounded: "line" and "plane" (sweeps), "cells", "cones" (branch and bound), "relaxation" (multipliers
-        of a program over moments, `cvxrelu.relaxation`), or "none" if nothing was searched.
+        How gamma was bounded: "line" and "plane" (sweeps), "cells", "cones" (branch and bound), "relaxation"
+        (multipliers of a program over moments, `cvxrelu.relaxation`), or "none" if nothing was searched.
     multipliers : pair of trees, or None
         What bounds gamma where the method is "relaxation", for the scores and for the negative ones:
         `cvxrelu.multipliers`.

@@ -1,22 +1,35 @@
 r"""Certificates of networks that came from elsewhere.
 
-    upper = objective of your network,   lower = what `solve` proves about all networks,   upper / lower - 1 >= excess
+    upper = objective of your network,   lower = what is proven about all networks,   upper / lower - 1 >= excess
 
 How a network was trained does not matter: its objective is evaluated on the data, and the lower bound holds for all.
+With more than a few features that bound is the relaxation's (`cvxrelu.relaxation`), which needs no network at all;
+elsewhere it is what `solve` proves of its own.
 """
 
 from typing import Any
 
-from cvxrelu.certificate import Certificate
+from cvxrelu.certificate import Certificate, certificate_of, nothing_proven
+from cvxrelu.clock import Clock
+from cvxrelu.errors import InputError
 from cvxrelu.fit import solve
 from cvxrelu.foreign import as_network
 from cvxrelu.problem import Problem
-from cvxrelu.validation import as_instance
+from cvxrelu.relaxation import is_relaxed_first, tighten
+from cvxrelu.validation import as_flag, as_instance, as_real, as_seconds
 
 __all__ = ["certify"]
 
 
-def certify(network: Any, problem: Problem, **solve_options: Any) -> Certificate:
+def certify(
+    network: Any,
+    problem: Problem,
+    *,
+    tol: float = 1e-6,
+    time_limit: float | None = None,
+    progress: bool = False,
+    **solve_options: Any,
+) -> Certificate:
     """Return how far any network can be from the best of all networks of every width.
 
     Parameters
@@ -26,8 +39,15 @@ def certify(network: Any, problem: Problem, **solve_options: Any) -> Certificate
     problem : Problem
         What the network is measured by. For a binary classifier of scikit-learn, y is -1 for its first class and +1 for
         its second, and the loss is "logistic" or another that takes labels.
+    tol : float, default 1e-6
+        Relative gap between the network and the bound, from which on no better bound is sought.
+    time_limit : float, optional
+        Seconds to take: with more than five features a first bound takes some seconds, and every round tightens it.
+        Without a limit that is left after a fixed amount of work, half a minute or so.
+    progress : bool, default False
+        Whether to show a progress bar.
     **solve_options
-        Options of `solve`, which finds the lower bound; a tighter `tol` gives a tighter statement.
+        Other options of `solve`. With any of them the bound comes from `solve`, whatever the data.
 
     Returns
     -------
@@ -60,4 +80,13 @@ def certify(network: Any, problem: Problem, **solve_options: Any) -> Certificate
     as_instance(problem, Problem, "problem")
     checked = as_network(network, problem.negative_slope)
     problem.check_network(checked)
-    return solve(problem, **solve_options).certificate.of(checked)
+    if solve_options or not is_relaxed_first(problem):
+        options = {"tol": tol, "time_limit": time_limit, "progress": progress, **solve_options}
+        return solve(problem, **options).certificate.of(checked)
+    if as_real(tol, "tol") <= 0:
+        raise InputError(f"tol={tol:g} must be positive.")
+    certificate = certificate_of(problem, checked, nothing_proven(problem))
+    clock, target = Clock(as_seconds(time_limit)), certificate.upper * (1 - tol)
+    for state in tighten(problem, clock, target, as_flag(progress, "progress")):
+        certificate = certificate_of(problem, checked, state.bound)
+    return certificate

@@ -24,7 +24,7 @@ from cvxrelu.master import MasterSolution, solve_master
 from cvxrelu.network import Network
 from cvxrelu.pricing import Priced, Pricer, make_pricer
 from cvxrelu.problem import Problem
-from cvxrelu.relaxation import can_relax
+from cvxrelu.relaxation import share_of_cones
 from cvxrelu.scaling import Scaling, standardise
 from cvxrelu.sliding import MOST_ROUNDS, can_slide, sliding_rounds
 from cvxrelu.worker import Worker, is_portable
@@ -51,9 +51,6 @@ MOST_STARTS = 2
 WARM_STARTS = 500
 # The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
 PRICING_SHARE = 0.25
-# Features up to which cones are searched for long, and shares of the time (and of the cones) that they get up to there
-# and beyond, where the relaxation is to follow.
-FEW_FEATURES, SHARE_OF_FEW, SHARE_OF_MANY = 5, 0.3, 0.02
 # Cones that an exhaustive search looks at before it settles for the bound it has, if time is not limited.
 NODE_LIMIT = 100_000
 # Rounds without any improvement after which exhaustive search is tried where ascent still finds columns, and the share
@@ -301,9 +298,7 @@ class _Oracle:
 
     def search(self, v: Array, share: float) -> DualBound:
         """Search exhaustively, for this share of the time left, and return the bound that this proves."""
-        if can_relax(self.problem) and not self.pricer.sweeps:
-            few = self.problem.n_features <= FEW_FEATURES
-            share *= SHARE_OF_FEW if few else SHARE_OF_MANY
+        share *= share_of_cones(self.problem)
         seconds = max(share * self.clock.left, LAST_BOUND_SECONDS)
         search = partial(
             self.pricer,

@@ -33,7 +33,7 @@ from cvxrelu.network import Network
 from cvxrelu.norms import Euclidean
 from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, build_program, covering_cells
-from cvxrelu.relaxation import can_relax, relaxed_rounds
+from cvxrelu.relaxation import can_relax, tighten
 from cvxrelu.sliding import can_slide
 from cvxrelu.ties import with_least_weights
 from cvxrelu.worker import Worker, is_portable
@@ -60,8 +60,6 @@ LARGE_PROGRAM = 300_000
 # Shares of the time left that the solver gets where decoding and a certificate follow, and the rounds of column
 # generation where their last network is to be improved.
 SOLVING_SHARE, ROUNDS_SHARE = 0.7, 0.85
-# Multiplications of the relaxation where time is not limited; half a minute or so.
-RELAXED_WORK = 2e11
 # Entries times neurons of a network up to which neurons are left out when time is short, some tenths of a second.
 QUICK_REDUCTION = 2e8
 
@@ -282,18 +280,12 @@ def _generate(run: Run) -> Iterator[Outcome]:
 def _relax(run: Run, best: GenerationRound, outcome: Callable[..., Outcome]) -> Iterator[Outcome]:
     """Raise the lower bound by the relaxation, until the gap is closed or time or work are used up."""
     target = best.upper * (1 - LOOP_SHARE * run.tol)
-    with tqdm(disable=not run.progress, bar_format="{desc} [{elapsed}]") as bar:
-        for state in relaxed_rounds(run.problem, clock=run.clock, target=target):
-            if state.bound.lower > best.bound.lower:
-                best = replace(best, bound=state.bound)
-            if best.bound.lower >= target:
-                best = replace(best, cause=Cause.ROUNDING)
-            note = f"relaxation, {state.regions} regions, {state.cuts} cuts"
-            found = outcome(best, state.regions, note)
-            bar.set_description(f"{note}: relative gap {found.certificate.relative_gap:.1e}")
-            yield found
-            if not run.clock.limited and state.work > RELAXED_WORK:
-                return
+    for state in tighten(run.problem, run.clock, target, run.progress):
+        if state.bound.lower > best.bound.lower:
+            best = replace(best, bound=state.bound)
+        if best.bound.lower >= target:
+            best = replace(best, cause=Cause.ROUNDING)
+        yield outcome(best, state.regions, f"relaxation, {state.cuts} cuts")
 
 
 def _reduce(run: Run, state: GenerationRound) -> Network:

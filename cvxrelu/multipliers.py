@@ -215,7 +215,9 @@ class _Quadratic:
         beta = least(nu)
         slack = BETA_RTOL * scale * 2.0**-6
         while np.isfinite(beta):
-            full = np.block([[np.array([[beta - self.kappa - nu]]), -self.g[None] / 2], [-self.g[:, None] / 2, H + nu * J]])
+            full = np.block(
+                [[np.array([[beta - self.kappa - nu]]), -self.g[None] / 2], [-self.g[:, None] / 2, H + nu * J]]
+            )
             size = float(np.trace(np.abs(full)))
             try:
                 scipy.linalg.cholesky(full + ridge * np.eye(m + 1))

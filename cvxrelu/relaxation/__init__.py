@@ -1,5 +1,12 @@
-"""Lower bounds in many dimensions: a convex program over moments of neurons."""
+"""Lower bounds in many dimensions: a convex program over moments of neurons.
 
-from cvxrelu.relaxation.rounds import RelaxedRound, can_relax, relaxed_rounds
+    regions of unit neurons -> moments and cuts -> relaxed program -> multipliers -> gamma(v) <= beta -> a lower bound
 
-__all__ = ["RelaxedRound", "can_relax", "relaxed_rounds"]
+`blocks` has the inequalities between moments, `cuts` those that they violate, `program` solves, `rounds` adds cuts and
+splits regions, `rule` says where all that is used. What is proved is proved elsewhere: `cvxrelu.multipliers`.
+"""
+
+from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds
+from cvxrelu.relaxation.rule import can_relax, is_relaxed_first, share_of_cones, tighten
+
+__all__ = ["RelaxedRound", "can_relax", "is_relaxed_first", "relaxed_rounds", "share_of_cones", "tighten"]

@@ -13,8 +13,8 @@ with, for every measure on the region, and z_i, e_k of length one,
     (a_k - sum_i lam_i a_i) / length(e_k) <= y_k,                             y_k^2 <= s e_k'S e_k         cuts
     s_k z_k.m = a_k >= 0,  s_k s_l z_k'S z_l >= 0                             where signs are known.
 
-All of it is linear in x = (M, a) and y but for three kinds of cones: M, the 2 x 2 matrices [[s, y_j], [y_j, z_j'S z_j]],
-and numbers that are not negative. `Block` knows these linear maps, their adjoints, and the matrix of a Newton step, in
+All of it is linear in x = (M, a) and y but for the cones: M, the 2 x 2 matrices [[s, y_j], [y_j, z_j'S z_j]], and
+numbers that are not negative. `Block` knows these linear maps, their adjoints, and the matrix of a Newton step, in
 which every y_j is eliminated by hand: its side is (D + 1)(D + 2) / 2 + n however many cuts there are.
 """
 
@@ -301,12 +301,12 @@ class Block:
         return self._gathered(on_M, on_a), 2 * cone.pairs[:, 0, 1] + below
 
     def newton(self, scaling: "Cone") -> tuple[Array, "Elimination"]:
-        """Return the matrix of x, y eliminated, of the adjoint times (P . P on matrices, weights on numbers) times slacks.
+        """Return the matrix of x, y eliminated, of adjoint times scaling times slacks.
 
         Parameters
         ----------
         scaling : Cone
-            The matrices P, and the weights.
+            Matrices P, which scale by P . P, and weights.
         """
         frame, free, n = self.frame, self.free, len(self.frame.multiplicity)
         (i, j), P, c = frame.upper, scaling.moments, frame.multiplicity

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 
 from cvxrelu.losses import Interpolation, Loss
 from cvxrelu.relaxation.blocks import Block, Cone, Elimination
@@ -91,6 +91,8 @@ class State:
         Dual vector.
     constant : float
         c.
+    at_low, at_high : (N,) arrays
+        Multipliers of the ends of the box of v, zero where there is none.
     gap : float
         Complementarity gap, as a share of the objective.
     iterations : int
@@ -102,37 +104,14 @@ class State:
     multipliers: list[Cone]
     v: Array
     constant: float
+    at_low: Array
+    at_high: Array
     gap: float = np.inf
     iterations: int = 0
 
 
-class _Factor(NamedTuple):
-    """What the directions of one iteration share, of one block."""
-
-    root: Array
-    inverse: Array
-    spectrum: Array
-    roots: Array
-    inverses: Array
-    spectra: Array
-    cholesky: Array
-    weights: Array
-    outputs: Array
-    eliminated: Elimination
-    scaling: Cone
-
-
-class _Step(NamedTuple):
-    """A direction of one block: of x, y, slacks and multipliers."""
-
-    x: Array
-    y: Array
-    slacks: Cone
-    multipliers: Cone
-
-
-def start_from(parts: list[Part], xs: list[Array], v: Array, constant: float, price: float) -> State:
-    """Return a state to start from: given moments, strictly inside, and multipliers in proportion to 1 / slacks, or less.
+def start_from(parts: list[Part], task: Task, xs: list[Array], v: Array, constant: float, price: float) -> State:
+    """Return a state to start from: given moments, strictly inside, and multipliers of about 1 / slacks.
 
     Parameters
     ----------
@@ -140,9 +119,9 @@ def start_from(parts: list[Part], xs: list[Array], v: Array, constant: float, pr
         Products of slacks and multipliers, next to the mass of the block.
     """
     ys = [part.block.middle(x) for part, x in zip(parts, xs, strict=True)]
-    multipliers = []
-    for part, x, y in zip(parts, xs, ys, strict=True):
-        slacks, mu, least = part.block.slacks(x, y), price * x[0], LEAST_SLACK * x[0]
+    multipliers, product, degree = [], 0.0, 0
+    for (block, _, _), x, y in zip(parts, xs, ys, strict=True):
+        slacks, mu, least = block.slacks(x, y), price * x[0], LEAST_SLACK * x[0]
         moments, pairs = (S + least * np.eye(S.shape[-1]) for S in (slacks.moments, slacks.pairs))
         multipliers.append(
             Cone(
@@ -152,7 +131,10 @@ def start_from(parts: list[Part], xs: list[Array], v: Array, constant: float, pr
                 mu / (slacks.sides + least),
             )
         )
-    return State(list(xs), ys, multipliers, v, constant)
+        product, degree = product + slacks.dot(multipliers[-1]), degree + block.degree
+    to_low, to_high = _to_ends(task, v)
+    mu = product / degree
+    return State(list(xs), ys, multipliers, v, constant, mu / to_low, mu / to_high)
 
 
 def solve_relaxed(
@@ -173,142 +155,34 @@ def solve_relaxed(
     expired : callable
         Whether time is up.
     """
-    N, blocks = len(task.y), [part.block for part in parts]
-    box = task.loss.dual_model(state.v, task.y)
-    low, high = np.isfinite(box.lower), np.isfinite(box.upper)
-    degree = sum(block.degree for block in blocks) + int(low.sum() + high.sum())
-    mu = _product(blocks, state) / sum(block.degree for block in blocks)
-    at_low = np.where(low, mu / np.where(low, state.v - box.lower, 1.0), 0.0)
-    at_high = np.where(high, mu / np.where(high, box.upper - state.v, 1.0), 0.0)
     best, least = state, np.inf
     for iteration in range(MOST_ITERATIONS):
-        model = task.loss.dual_model(state.v, task.y)
-        to_low = np.where(low, state.v - np.where(low, box.lower, 0.0), 1.0)
-        to_high = np.where(high, np.where(high, box.upper, 0.0) - state.v, 1.0)
-        slacks = [block.slacks(x, y) for block, x, y in zip(blocks, state.xs, state.ys, strict=True)]
-        product = sum(s.dot(z) for s, z in zip(slacks, state.multipliers, strict=True))
-        product += at_low @ to_low + at_high @ to_high
-        f = sum(part.outputs @ x for part, x in zip(parts, state.xs, strict=True)) + state.constant
-        mass = abs(sum(part.cost @ x for part, x in zip(parts, state.xs, strict=True)))
-        loss = task.loss.value(f, task.y) * N
-        size = mass + (loss if np.isfinite(loss) else 0.0)
-        off_v = f + model.curvature * state.v + model.slope - at_low + at_high
-        off = []
-        for part, z in zip(parts, state.multipliers, strict=True):
-            on_x, on_y = part.block.adjoint(z)
-            off.append((part.cost - part.outputs.T @ state.v - on_x, -on_y))
-        gap = product / max(size, 1e-300)
-        # What the residuals can change of the objective.
-        worst = np.abs(off_v) @ np.abs(state.v)
-        worst += sum(np.abs(residual) @ np.abs(x) for (residual, _), x in zip(off, state.xs, strict=True))
-        worst /= max(size, 1e-300)
-        state = replace(state, gap=gap, iterations=iteration)
-        if gap + worst <= least:
-            best, least = state, gap + worst
-        if (gap <= accuracy and worst <= RESIDUAL_FACTOR * accuracy) or expired():
+        residuals = _Residuals.of(parts, task, state)
+        state = replace(state, gap=residuals.product / residuals.size, iterations=iteration)
+        if residuals.product + residuals.cost <= least:
+            best, least = state, residuals.product + residuals.cost
+        settled = residuals.cost <= RESIDUAL_FACTOR * accuracy * residuals.size
+        if (state.gap <= accuracy and settled) or expired():
             break
-
         try:
-            factors = [
-                _factor(part, s, z) for part, s, z in zip(parts, slacks, state.multipliers, strict=True)
-            ]
-            K = np.diag(model.curvature + at_low / to_low + at_high / to_high)
-            for factor in factors:
-                K += factor.outputs.T @ factor.outputs
-            K[np.diag_indices(N)] += REGULARISATION * np.trace(K)
-            lower = cholesky(K, lower=True, check_finite=False)
-        except (LinAlgError, np.linalg.LinAlgError):
+            newton = _Newton.of(parts, task, state, residuals)
+        except np.linalg.LinAlgError:
             break
-        ones = _solve(lower, np.ones(N)) if task.free_constant else np.ones(N)
-
-        def direction(goals: list[Cone], low_goal: Array, high_goal: Array):
-            """Return the step towards products of slacks and multipliers."""
-            right = -off_v + low_goal - high_goal
-            parts = []
-            for block, goal, (off_x, off_y), factor in zip(blocks, goals, off, factors, strict=True):
-                on_x, on_y = block.adjoint(goal)
-                of_y = on_y - off_y
-                of_x = on_x - off_x - block.forward(factor.eliminated, of_y)
-                part = solve_triangular(factor.cholesky, factor.weights * of_x, lower=True, check_finite=False)
-                right = right - factor.outputs.T @ part
-                parts.append((part, of_y))
-            dv = _solve(lower, right)
-            dc = 0.0
-            if task.free_constant:
-                dc = (dv.sum() + state.v.sum()) / ones.sum()
-                dv = dv - dc * ones
-            steps = []
-            for block, factor, (part, of_y), goal in zip(blocks, factors, parts, goals, strict=True):
-                dx = part + factor.outputs @ dv
-                dx = factor.weights * solve_triangular(
-                    factor.cholesky, dx, lower=True, trans="T", check_finite=False
-                )
-                dy = block.backward(factor.eliminated, of_y, dx)
-                ds = block.slacks(dx, dy)
-                P = factor.scaling
-                dz = Cone(
-                    goal.moments - P.moments @ ds.moments @ P.moments,
-                    goal.pairs - P.pairs @ ds.pairs @ P.pairs,
-                    goal.rows - P.rows * ds.rows,
-                    goal.sides - P.sides * ds.sides,
-                )
-                steps.append(_Step(dx, dy, ds, dz))
-            dlow = np.where(low, low_goal - at_low / to_low * dv, 0.0)
-            dhigh = np.where(high, high_goal + at_high / to_high * dv, 0.0)
-            return dv, dc, steps, dlow, dhigh
-
-        def longest(dv: Array, steps: list[_Step], dlow: Array, dhigh: Array) -> float:
-            """Return how far the step can go until something meets the boundary."""
-            length = min(
-                _ratio(to_low, np.where(low, dv, 0.0)),
-                _ratio(to_high, np.where(high, -dv, 0.0)),
-                _ratio(at_low, dlow),
-                _ratio(at_high, dhigh),
-            )
-            for factor, s, z, step in zip(factors, slacks, state.multipliers, steps, strict=True):
-                for changes, spectrum in zip(_scaled(factor, step), (factor.spectrum, factor.spectra), strict=True):
-                    length = min(length, *(_reach(spectrum, change) for change in changes))
-                for now, change in ((s, step.slacks), (z, step.multipliers)):
-                    length = min(length, _ratio(now.rows, change.rows), _ratio(now.sides, change.sides))
-            return length
-
-        goals = [Cone(*(-part for part in z)) for z in state.multipliers]
-        dv, dc, steps, dlow, dhigh = direction(goals, -at_low, -at_high)
-        length = min(1.0, longest(dv, steps, dlow, dhigh))
-        left = (to_low + length * dv) @ (at_low + length * dlow) + (to_high - length * dv) @ (at_high + length * dhigh)
-        for s, z, step in zip(slacks, state.multipliers, steps, strict=True):
-            left += sum(
-                float(np.vdot(a + length * da, b + length * db))
-                for a, da, b, db in zip(s, step.slacks, z, step.multipliers, strict=True)
-            )
-        centre = float(np.clip(left / product, 0.0, 1.0)) ** 3 * product / degree
-
-        goals = [
-            _corrected(factor, s, z, step, centre)
-            for factor, s, z, step in zip(factors, slacks, state.multipliers, steps, strict=True)
-        ]
-        low_goal = np.where(low, (centre - dv * dlow) / to_low - at_low, 0.0)
-        high_goal = np.where(high, (centre + dv * dhigh) / to_high - at_high, 0.0)
-        dv, dc, steps, dlow, dhigh = direction(goals, low_goal, high_goal)
-        length = min(1.0, WAY * longest(dv, steps, dlow, dhigh))
+        straight = newton.towards(*newton.goals(None, 0.0))
+        length = min(1.0, newton.longest(straight))
+        left = newton.product_after(straight, length) / residuals.product
+        centre = float(np.clip(left, 0.0, 1.0)) ** 3 * residuals.product / residuals.degree
+        bent = newton.towards(*newton.goals(straight, centre))
+        length = min(1.0, WAY * newton.longest(bent))
         if not length > SHORTEST:
             break
-        at_low, at_high = at_low + length * dlow, at_high + length * dhigh
-        state = State(
-            [x + length * step.x for x, step in zip(state.xs, steps, strict=True)],
-            [y + length * step.y for y, step in zip(state.ys, steps, strict=True)],
-            [
-                Cone(*(part + length * change for part, change in zip(z, step.multipliers, strict=True)))
-                for z, step in zip(state.multipliers, steps, strict=True)
-            ],
-            state.v + length * dv,
-            state.constant + length * dc,
-            state.gap,
-        )
-    return best
+        state = newton.moved(bent, length)
+    return replace(best, iterations=iteration)
 
 
-def price_block(block: Block, v: Array, accuracy: float, expired: Callable[[], bool] = lambda: False) -> tuple[Array, Cone]:
+def price_block(
+    block: Block, v: Array, accuracy: float, expired: Callable[[], bool] = lambda: False
+) -> tuple[Array, Cone]:
     """Return the moments of mass one with the largest score, v times outputs, and their multipliers.
 
     The constraint that the mass is one is a prediction of its own, to be interpolated; its dual is minus the score.
@@ -319,42 +193,295 @@ def price_block(block: Block, v: Array, accuracy: float, expired: Callable[[], b
     cost = -block.outputs.T @ v
     scale = float(np.abs(cost) @ np.abs(block.start))
     part, task = Part(block, mass, cost / scale), Task(Interpolation(), np.ones(1), 0.0, free_constant=False)
-    state = start_from([part], [block.start], np.zeros(1), 0.0, PRICE)
+    state = start_from([part], task, [block.start], np.zeros(1), 0.0, PRICE)
     state = solve_relaxed([part], task, state, accuracy, expired)
     return state.xs[0], Cone(*(scale * array for array in state.multipliers[0]))
 
 
-def _product(blocks: list[Block], state: State) -> float:
-    """Return the inner product of all slacks and multipliers."""
-    parts = zip(blocks, state.xs, state.ys, state.multipliers, strict=True)
-    return sum(block.slacks(x, y).dot(z) for block, x, y, z in parts)
+def _to_ends(task: Task, v: Array) -> tuple[Array, Array]:
+    """Return the distances of v to the ends of its box; infinity where there is none."""
+    box = task.loss.dual_model(v, task.y)
+    return v - box.lower, box.upper - v
 
 
-def _factor(part: Part, slacks: Cone, multipliers: Cone) -> _Factor:
-    """Return the scaling of a block and the factors of its Newton matrix."""
-    root, inverse, spectrum = _scaling(slacks.moments, multipliers.moments)
-    roots, inverses, spectra = _scaling(slacks.pairs, multipliers.pairs)
-    scaling = Cone(
-        inverse.T @ inverse,
-        np.swapaxes(inverses, -1, -2) @ inverses,
-        multipliers.rows / slacks.rows,
-        multipliers.sides / slacks.sides,
-    )
-    matrix, eliminated = part.block.newton(scaling)
-    weights = 1 / np.sqrt(np.diag(matrix))
-    matrix *= weights
-    matrix *= weights[:, None]
-    diagonal = np.diag_indices(len(matrix))
-    try:
-        matrix[diagonal] += REGULARISATION
-        lower = cholesky(matrix, lower=True, check_finite=False)
-    except LinAlgError:
-        matrix[diagonal] += STRONGER
-        lower = cholesky(matrix, lower=True, check_finite=False)
-    outputs = solve_triangular(lower, weights[:, None] * part.outputs.T, lower=True, check_finite=False)
-    return _Factor(
-        root, inverse, spectrum, roots, inverses, spectra, lower, weights, outputs, eliminated, scaling
-    )
+class _Direction(NamedTuple):
+    """A direction: of v, c and the multipliers of the box, and of each block."""
+
+    v: Array
+    constant: float
+    at_low: Array
+    at_high: Array
+    steps: list["_Step"]
+
+
+class _Step(NamedTuple):
+    """A direction of one block: of x, y, slacks and multipliers."""
+
+    x: Array
+    y: Array
+    slacks: Cone
+    multipliers: Cone
+
+
+@dataclass(frozen=True, eq=False)
+class _Residuals:
+    """What an iterate is off by.
+
+    Attributes
+    ----------
+    slacks : list of Cone
+        Slacks of the blocks.
+    of_v : (N,) array
+        Predictions less those that the dual vector means.
+    of_blocks : list of pairs of arrays
+        Stationarity in x and y of each block.
+    product, degree : float, int
+        Slacks times multipliers, and the number of products.
+    size : float
+        The dual objective: at the optimum the objective, before that less.
+    cost : float
+        What the residuals can change of the objective.
+    """
+
+    slacks: list[Cone]
+    of_v: Array
+    of_blocks: list[tuple[Array, Array]]
+    product: float
+    degree: int
+    size: float
+    cost: float
+
+    @classmethod
+    def of(cls, parts: list[Part], task: Task, state: State) -> "_Residuals":
+        """Evaluate an iterate."""
+        model, (to_low, to_high) = task.loss.dual_model(state.v, task.y), _to_ends(task, state.v)
+        low, high = np.isfinite(to_low), np.isfinite(to_high)
+        of_v = state.constant + model.curvature * state.v + model.slope - state.at_low + state.at_high
+        slacks, of_blocks = [], []
+        product = float(state.at_low[low] @ to_low[low] + state.at_high[high] @ to_high[high])
+        degree, cost = int(low.sum() + high.sum()), 0.0
+        for (block, outputs, costs), x, y, z in zip(parts, state.xs, state.ys, state.multipliers, strict=True):
+            of_v = of_v + outputs @ x
+            slacks.append(block.slacks(x, y))
+            product, degree = product + slacks[-1].dot(z), degree + block.degree
+            on_x, on_y = block.adjoint(z)
+            of_x = costs - outputs.T @ state.v - on_x
+            of_blocks.append((of_x, -on_y))
+            cost += float(np.abs(of_x) @ np.abs(x))
+        cost += float(np.abs(of_v) @ np.abs(state.v))
+        size = max(abs(task.loss.dual_value(state.v, task.y)), np.finfo(float).tiny)
+        return cls(slacks, of_v, of_blocks, product, degree, size, cost)
+
+
+@dataclass(frozen=True, eq=False)
+class _Newton:
+    """The Newton system of an iterate, factored.
+
+    The blocks are eliminated, each by a Cholesky factorisation of its own; what is left has a row for every sample.
+    """
+
+    parts: list[Part]
+    free_constant: bool
+    state: State
+    residuals: _Residuals
+    to_low: Array
+    to_high: Array
+    factors: list["_Factor"]
+    lower: Array
+
+    @classmethod
+    def of(cls, parts: list[Part], task: Task, state: State, residuals: _Residuals) -> "_Newton":
+        """Factor; a LinAlgError says that a matrix is singular up to rounding."""
+        to_low, to_high = _to_ends(task, state.v)
+        model = task.loss.dual_model(state.v, task.y)
+        K = np.diag(model.curvature + state.at_low / to_low + state.at_high / to_high)
+        factors = []
+        for part, slacks, z in zip(parts, residuals.slacks, state.multipliers, strict=True):
+            factors.append(_Factor.of(part, slacks, z))
+            K += factors[-1].outputs.T @ factors[-1].outputs
+        K[np.diag_indices(len(K))] += REGULARISATION * np.trace(K)
+        lower = cholesky(K, lower=True, check_finite=False)
+        return cls(parts, task.free_constant, state, residuals, to_low, to_high, factors, lower)
+
+    def goals(self, last: _Direction | None, centre: float) -> tuple[list[Cone], Array, Array]:
+        """Return the changes of the multipliers that bring all products to `centre`, but for their linear part.
+
+        The second order of the products is that of the last direction.
+        """
+        state = self.state
+        if last is None:
+            straight = [Cone(*(-part for part in z)) for z in state.multipliers]
+            return straight, -state.at_low, -state.at_high
+        cones = [
+            factor.corrected(slacks, z, step, centre)
+            for factor, slacks, z, step in zip(
+                self.factors, self.residuals.slacks, state.multipliers, last.steps, strict=True
+            )
+        ]
+        low = (centre - last.v * last.at_low) / self.to_low - state.at_low
+        high = (centre + last.v * last.at_high) / self.to_high - state.at_high
+        return cones, low, high
+
+    def towards(self, goals: list[Cone], low: Array, high: Array) -> _Direction:
+        """Return the direction towards these goals and residuals of zero."""
+        state, residuals = self.state, self.residuals
+        right, halves = low - high - residuals.of_v, []
+        for part, goal, (of_x, of_y), factor in zip(self.parts, goals, residuals.of_blocks, self.factors, strict=True):
+            on_x, on_y = part.block.adjoint(goal)
+            on_y = on_y - of_y
+            on_x = on_x - of_x - part.block.forward(factor.eliminated, on_y)
+            half = solve_triangular(factor.cholesky, factor.weights * on_x, lower=True, check_finite=False)
+            right = right - factor.outputs.T @ half
+            halves.append((half, on_y))
+        dv, dc = _solve(self.lower, right), 0.0
+        if self.free_constant:
+            ones = _solve(self.lower, np.ones(len(dv)))
+            dc = float((dv.sum() + state.v.sum()) / ones.sum())
+            dv = dv - dc * ones
+        steps = []
+        for part, factor, (half, on_y), goal in zip(self.parts, self.factors, halves, goals, strict=True):
+            right = half + factor.outputs @ dv
+            back = solve_triangular(factor.cholesky, right, lower=True, trans="T", check_finite=False)
+            dx = factor.weights * back
+            dy = part.block.backward(factor.eliminated, on_y, dx)
+            slacks, P = part.block.slacks(dx, dy), factor.scaling
+            multipliers = Cone(
+                goal.moments - P.moments @ slacks.moments @ P.moments,
+                goal.pairs - P.pairs @ slacks.pairs @ P.pairs,
+                goal.rows - P.rows * slacks.rows,
+                goal.sides - P.sides * slacks.sides,
+            )
+            steps.append(_Step(dx, dy, slacks, multipliers))
+        return _Direction(
+            dv, dc, low - state.at_low / self.to_low * dv, high + state.at_high / self.to_high * dv, steps
+        )
+
+    def longest(self, direction: _Direction) -> float:
+        """Return how far one can go until something meets the boundary."""
+        state = self.state
+        length = min(
+            _ratio(self.to_low, direction.v),
+            _ratio(self.to_high, -direction.v),
+            _ratio(state.at_low, direction.at_low),
+            _ratio(state.at_high, direction.at_high),
+        )
+        for factor, slacks, z, step in zip(
+            self.factors, self.residuals.slacks, state.multipliers, direction.steps, strict=True
+        ):
+            large, small = factor.scaled(step)
+            length = min(
+                length,
+                *(_reach(factor.spectrum, change) for change in large),
+                *(_reach(factor.spectra, change) for change in small),
+                *(_ratio(now.rows, change.rows) for now, change in ((slacks, step.slacks), (z, step.multipliers))),
+                *(_ratio(now.sides, change.sides) for now, change in ((slacks, step.slacks), (z, step.multipliers))),
+            )
+        return length
+
+    def product_after(self, direction: _Direction, length: float) -> float:
+        """Return slacks times multipliers after a step."""
+        state, low, high = self.state, np.isfinite(self.to_low), np.isfinite(self.to_high)
+        product = (self.to_low + length * direction.v)[low] @ (state.at_low + length * direction.at_low)[low]
+        product += (self.to_high - length * direction.v)[high] @ (state.at_high + length * direction.at_high)[high]
+        for slacks, z, step in zip(self.residuals.slacks, state.multipliers, direction.steps, strict=True):
+            product += _moved(slacks, step.slacks, length).dot(_moved(z, step.multipliers, length))
+        return float(product)
+
+    def moved(self, direction: _Direction, length: float) -> State:
+        """Return the iterate after a step."""
+        state, steps = self.state, direction.steps
+        return replace(
+            state,
+            xs=[x + length * step.x for x, step in zip(state.xs, steps, strict=True)],
+            ys=[y + length * step.y for y, step in zip(state.ys, steps, strict=True)],
+            multipliers=[_moved(z, step.multipliers, length) for z, step in zip(state.multipliers, steps, strict=True)],
+            v=state.v + length * direction.v,
+            constant=state.constant + length * direction.constant,
+            at_low=state.at_low + length * direction.at_low,
+            at_high=state.at_high + length * direction.at_high,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Factor:
+    """One block of a Newton system: its scaling, and its matrix factored.
+
+    `root`, `inverse` and `spectrum` are R, its inverse and lam with R' Z R = R^-1 S R^-T = diag(lam), for M; `roots`,
+    `inverses` and `spectra` the same for the small matrices. The matrix has rows and columns times `weights`.
+    """
+
+    root: Array
+    inverse: Array
+    spectrum: Array
+    roots: Array
+    inverses: Array
+    spectra: Array
+    cholesky: Array
+    weights: Array
+    outputs: Array
+    eliminated: Elimination
+    scaling: Cone
+
+    @classmethod
+    def of(cls, part: Part, slacks: Cone, multipliers: Cone) -> "_Factor":
+        """Scale and factor."""
+        root, inverse, spectrum = _scaling(slacks.moments, multipliers.moments)
+        roots, inverses, spectra = _scaling(slacks.pairs, multipliers.pairs)
+        scaling = Cone(
+            inverse.T @ inverse,
+            np.swapaxes(inverses, -1, -2) @ inverses,
+            multipliers.rows / slacks.rows,
+            multipliers.sides / slacks.sides,
+        )
+        matrix, eliminated = part.block.newton(scaling)
+        weights = 1 / np.sqrt(np.diag(matrix))
+        matrix *= weights
+        matrix *= weights[:, None]
+        diagonal = np.diag_indices(len(matrix))
+        try:
+            matrix[diagonal] += REGULARISATION
+            lower = cholesky(matrix, lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            matrix[diagonal] += STRONGER
+            lower = cholesky(matrix, lower=True, check_finite=False)
+        outputs = solve_triangular(lower, weights[:, None] * part.outputs.T, lower=True, check_finite=False)
+        return cls(root, inverse, spectrum, roots, inverses, spectra, lower, weights, outputs, eliminated, scaling)
+
+    def scaled(self, step: _Step) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """Return the steps of slacks and multipliers in coordinates in which both are diag(lam)."""
+        large = (
+            self.inverse @ step.slacks.moments @ self.inverse.T,
+            self.root.T @ step.multipliers.moments @ self.root,
+        )
+        small = (
+            self.inverses @ step.slacks.pairs @ np.swapaxes(self.inverses, -1, -2),
+            np.swapaxes(self.roots, -1, -2) @ step.multipliers.pairs @ self.roots,
+        )
+        return large, small
+
+    def corrected(self, slacks: Cone, multipliers: Cone, step: _Step, centre: float) -> Cone:
+        """Return the goals of the multipliers, to second order."""
+        large, small = self.scaled(step)
+        return Cone(
+            _corrected(self.spectrum, large, self.inverse, centre),
+            _corrected(self.spectra, small, self.inverses, centre),
+            (centre - step.slacks.rows * step.multipliers.rows) / slacks.rows - multipliers.rows,
+            (centre - step.slacks.sides * step.multipliers.sides) / slacks.sides - multipliers.sides,
+        )
+
+
+def _corrected(spectrum: Array, changes: tuple[Array, Array], inverse: Array, centre: float) -> Array:
+    """Return what brings the product of a matrix and its multiplier to `centre`, in their own coordinates."""
+    product = changes[0] @ changes[1]
+    right = -(product + np.swapaxes(product, -1, -2)) / 2
+    diagonal = np.arange(spectrum.shape[-1])
+    right[..., diagonal, diagonal] += centre - spectrum**2
+    right *= 2 / (spectrum[..., :, None] + spectrum[..., None, :])
+    return np.swapaxes(inverse, -1, -2) @ right @ inverse
+
+
+def _moved(cone: Cone, change: Cone, length: float) -> Cone:
+    return Cone(*(part + length * step for part, step in zip(cone, change, strict=True)))
 
 
 def _scaling(slack: Array, multiplier: Array) -> tuple[Array, Array, Array]:
@@ -363,37 +490,6 @@ def _scaling(slack: Array, multiplier: Array) -> tuple[Array, Array, Array]:
     U, lam, Vt = np.linalg.svd(np.swapaxes(right, -1, -2) @ left)
     widths = np.sqrt(lam)[..., None, :]
     return left @ np.swapaxes(Vt, -1, -2) / widths, np.swapaxes(right @ (U / widths), -1, -2), lam
-
-
-def _scaled(factor: _Factor, step: _Step) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """Return the steps of slacks and multipliers in coordinates in which both are diag(lam)."""
-    R, inverse, Rs, inverses = factor.root, factor.inverse, factor.roots, factor.inverses
-    large = inverse @ step.slacks.moments @ inverse.T, R.T @ step.multipliers.moments @ R
-    small = (
-        inverses @ step.slacks.pairs @ np.swapaxes(inverses, -1, -2),
-        np.swapaxes(Rs, -1, -2) @ step.multipliers.pairs @ Rs,
-    )
-    return large, small
-
-
-def _corrected(factor: _Factor, slacks: Cone, multipliers: Cone, step: _Step, centre: float) -> Cone:
-    """Return what multipliers change by, but for the linear part, so that products come to `centre` in second order."""
-    large, small = _scaled(factor, step)
-
-    def corrected(spectrum: Array, changes: tuple[Array, Array], inverse: Array) -> Array:
-        product = changes[0] @ changes[1]
-        right = -(product + np.swapaxes(product, -1, -2)) / 2
-        diagonal = np.arange(spectrum.shape[-1])
-        right[..., diagonal, diagonal] += centre - spectrum**2
-        right *= 2 / (spectrum[..., :, None] + spectrum[..., None, :])
-        return np.swapaxes(inverse, -1, -2) @ right @ inverse
-
-    return Cone(
-        corrected(factor.spectrum, large, factor.inverse),
-        corrected(factor.spectra, small, factor.inverses),
-        (centre - step.slacks.rows * step.multipliers.rows) / slacks.rows - multipliers.rows,
-        (centre - step.slacks.sides * step.multipliers.sides) / slacks.sides - multipliers.sides,
-    )
 
 
 def _reach(spectrum: Array, change: Array) -> float:

@@ -18,9 +18,8 @@ from cvxrelu.clock import Clock
 from cvxrelu.errors import SolverError
 from cvxrelu.lengths import shifted
 from cvxrelu.multipliers import Cuts, Leaf, Split, Tree, bound_leaf, leaves_of, reach_of
-from cvxrelu.norms import Euclidean
 from cvxrelu.powers import shift_up
-from cvxrelu.pricing.points import Points, Weights
+from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.problem import Problem
 from cvxrelu.relaxation.blocks import Block, Cone, Frame
@@ -29,16 +28,14 @@ from cvxrelu.relaxation.program import Task, price_block, solve_relaxed, start_f
 from cvxrelu.scaling import Scaling, standardise
 from cvxrelu.span import span_of
 
-__all__ = ["RelaxedRound", "can_relax", "relaxed_rounds"]
+__all__ = ["RelaxedRound", "relaxed_rounds"]
 
 Array = NDArray[np.float64]
 
 logger = logging.getLogger(__name__)
 
-# Side of the largest Newton matrix.
-LARGEST = 3000
 # Relative accuracy of the first programs, as a share of the gap that is left, and of the last.
-COARSE, SHARE_OF_GAP, FINE = 1e-4, 1e-2, 1e-7
+COARSE, SHARE_OF_GAP, FINE = 3e-3, 1e-2, 1e-7
 # Cuts a round and region: pairs, and combinations. A multiplier this small next to the largest weight is not needed.
 PAIRS, COMBINATIONS, NEEDED = 400, 150, 1e-4
 # Share of all mass below which a region has none, and share of the bound that its multipliers may prove then.
@@ -94,12 +91,6 @@ class _Region:
             yield from child.leaves()
 
 
-def can_relax(problem: Problem) -> bool:
-    """Tell whether a problem has the Euclidean norm, and Newton matrices of a size that takes seconds at most."""
-    side = problem.lifted.shape[1] + 1
-    return isinstance(problem.norm, Euclidean) and side * (side + 1) // 2 + problem.n_samples <= LARGEST
-
-
 def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: float = np.inf) -> Iterator[RelaxedRound]:
     """Yield rounds of the relaxation until time is up, the bound reaches `target`, or nothing can be added.
 
@@ -149,7 +140,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         enough = LEAST_MASS * sum(region.x[0] for region in active)
         xs = [region.x * max(1.0, enough / region.x[0]) for region in active]
         parts = [task.part(region.block) for region in active]
-        state = start_from(parts, xs, v, constant, CENTRE * bound)
+        state = start_from(parts, task, xs, v, constant, CENTRE * bound)
         state = solve_relaxed(parts, task, state, accuracy, lambda: clock.expired)
         v, constant = state.v, state.constant
         for region, x, multipliers in zip(active, state.xs, state.multipliers, strict=True):
@@ -323,7 +314,7 @@ def _with_mass(roots: list[_Region]) -> list[_Region]:
 
 
 def _cut(roots: list[_Region], weights: Array) -> bool:
-    """Add the most violated cuts to all regions with mass, and drop those that are not needed; tell if any was added."""
+    """Add the most violated cuts to all open regions, and drop those not needed; tell if any was added."""
     added = 0
     for region in [leaf for root in roots for leaf in root.leaves() if leaf.open]:
         block, z = region.block, region.multipliers
