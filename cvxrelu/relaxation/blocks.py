@@ -215,10 +215,10 @@ class Block:
     def balance(self) -> Array | csr_array:
         """B: what the y_j are at least, of all a; dense where that is fast."""
         frame = self.frame
-        places = eye_array(frame.n_places, format="csr")[self.free]
+        places = csr_array(eye_array(frame.n_places))[self.free]
         cuts = diags_array(1 / self.spans) @ self.cut_rows @ diags_array(frame.lengths)
         balance = csr_array(vstack([places, cuts]))
-        return balance if balance.shape[0] * balance.shape[1] > DENSE else balance.toarray()
+        return balance if len(self.directions) * frame.n_places > DENSE else balance.toarray()
 
     @cached_property
     def credit(self) -> Array:

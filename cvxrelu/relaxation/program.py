@@ -155,7 +155,7 @@ def solve_relaxed(
     expired : callable
         Whether time is up.
     """
-    best, least = state, np.inf
+    best, least, iteration = state, np.inf, 0
     for iteration in range(MOST_ITERATIONS):
         residuals = _Residuals.of(parts, task, state)
         state = replace(state, gap=residuals.product / residuals.size, iterations=iteration)
@@ -341,7 +341,7 @@ class _Newton:
         steps = []
         for part, factor, (half, on_y), goal in zip(self.parts, self.factors, halves, goals, strict=True):
             right = half + factor.outputs @ dv
-            back = solve_triangular(factor.cholesky, right, lower=True, trans="T", check_finite=False)
+            back = solve_triangular(factor.cholesky, right, lower=True, trans=1, check_finite=False)
             dx = factor.weights * back
             dy = part.block.backward(factor.eliminated, on_y, dx)
             slacks, P = part.block.slacks(dx, dy), factor.scaling
@@ -513,4 +513,4 @@ def _ratio(values: Array, changes: Array) -> float:
 def _solve(lower: Array, right: Array) -> Array:
     """Solve with a Cholesky factor."""
     half = solve_triangular(lower, right, lower=True, check_finite=False)
-    return solve_triangular(lower, half, lower=True, trans="T", check_finite=False)
+    return solve_triangular(lower, half, lower=True, trans=1, check_finite=False)

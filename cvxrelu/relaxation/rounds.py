@@ -304,7 +304,7 @@ def _sort_out(regions: list[_Region], betas: dict[int, float]) -> None:
         if region.open:
             region.open = not proven < 1 - CLEAR
         elif not proven <= 1 + CLOSED:
-            region.open, region.x = True, LEAST_MASS * total * region.block.start
+            region.open, region.x = True, LEAST_MASS * total * _room(region.block)
 
 
 def _with_mass(roots: list[_Region]) -> list[_Region]:
@@ -361,10 +361,15 @@ def _split(roots: list[_Region], weights: Array) -> bool:
     return done > 0
 
 
+def _room(block: Block) -> Array:
+    """Return a point inside a region that is in use."""
+    assert block.start is not None, "regions without room are not used"
+    return block.start
+
+
 def _warm(block: Block, x: Array) -> Array:
     """Return moments strictly inside, near given ones."""
-    start = block.start
-    assert start is not None, "a region in use has room"
+    start = _room(block)
     share = INWARDS
     while share < 1:
         moved = (1 - share) * x + share * x[0] * start
