@@ -26,7 +26,8 @@ largest beta of all leaves, for F and for -F, bounds gamma(v).
 Rounding. `beta` is the least number for which a Cholesky factorisation of the matrix, with `ridge` added to its
 diagonal, ran to its end: then the matrix exceeds -(ridge + m eps trace) (Rump, "Verification of positive definiteness",
 2006). What its entries are off by is at most (terms) eps times the sums of absolute values that they are made of, and all
-that is charged for: norm([1, u])^2 <= 3.
+that is charged for: norm([1, u])^2 <= 3. A square that underflows is of a multiplier below 2^-537, which moves no score by
+more than the margin of the weights; what is not finite proves nothing.
 
 Lemma (why this is all there is to prove): the multipliers of the `mu` are a transport plan from the positive to the
 negative part of omega. What is moved from one sample to another pays for their distance only.
@@ -48,6 +49,8 @@ Array = NDArray[np.float64]
 
 # Diagonal that is added before a factorisation, as a share of the trace: more than its rounding, less than any gap.
 RIDGE = 2.0**-44
+# Forms larger than this, next to weights of order one, prove nothing; multiples of smaller ones do not overflow.
+LARGEST_FORM = 2.0**400
 # Steps of the search for the least beta, and its accuracy.
 BISECTIONS, BETA_RTOL = 60, 1e-10
 
@@ -114,6 +117,14 @@ class Leaf:
     products: Array = field(default_factory=lambda: np.zeros((0, 0)))
 
 
+    @property
+    def finite(self) -> bool:
+        """Whether all multipliers are."""
+        cuts = self.cuts
+        arrays = (self.curvature, self.linear, self.credit, cuts.rows.data, cuts.mass, cuts.curvature, self.products)
+        return bool(np.isfinite([self.ball, self.strip]).all()) and all(np.isfinite(array).all() for array in arrays)
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """A region in two: where t_sample >= 0, and where t_sample <= 0."""
@@ -142,7 +153,8 @@ def reach_of(points: Points) -> Array:
     Its hinge passes through a place, if biases are free, so that is the distance to the furthest place.
     """
     if points.bias != "free":
-        return points.norms * (1 + (points.Z.shape[1] + 8) * ROUNDOFF)
+        # Every hypot may err by an ulp.
+        return points.norms * (1 + 2 * (points.Z.shape[1] + 8) * ROUNDOFF)
     Z = points.Z
     squares = (Z**2).sum(axis=1)
     furthest = np.array([np.sqrt(np.max(((Z - z) ** 2).sum(axis=1))) for z in Z])
@@ -178,7 +190,11 @@ def bound_leaf(
 ) -> float:
     """Return beta of one leaf: side times the score is at most that on its region."""
     form = _quadratic(points, weights, leaf, signs, side, reach)
-    return np.inf if form is None else form.beta(points.bias == "free", leaf.ball, max(leaf.strip, 0.0))
+    if form is None:
+        return np.inf
+    beta = form.beta(points.bias == "free", leaf.ball, max(leaf.strip, 0.0))
+    # Not a number is not above anything.
+    return beta if beta < np.inf else np.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,9 +214,11 @@ class _Quadratic:
             J[-1, -1] = 0.0
             # The radius is a rounded norm.
             H = H + nu2 * (np.eye(m) - (2 + 4 * (m + 8) * ROUNDOFF) * J)
-        scale = float(np.trace(np.abs(H))) + self.kappa + np.abs(self.g).sum()
-        if not np.isfinite(scale) or scale == 0.0:
-            return 0.0 if scale == 0.0 else np.inf
+        scale = float(np.trace(np.abs(H)) + self.kappa + np.abs(self.g).sum())
+        if not np.abs(H).sum() + scale <= LARGEST_FORM:
+            return np.inf
+        if not H.any() and scale == 0.0:
+            return 3 * self.error
         ridge = RIDGE * scale
 
         def least(nu: float) -> float:
@@ -211,10 +229,12 @@ class _Quadratic:
                 return np.inf
             return self.kappa + nu + float(self.g @ scipy.linalg.cho_solve(factor, self.g)) / 4
 
-        nu = _minimum(least, max(ball, ridge))
+        nu = _minimum(least, min(max(ball, ridge), 4 * scale))
         beta = least(nu)
         slack = BETA_RTOL * scale * 2.0**-6
-        while np.isfinite(beta):
+        for _ in range(BISECTIONS):
+            if not np.isfinite(beta):
+                break
             full = np.block([[np.array([[beta - self.kappa - nu]]), -self.g[None] / 2], [-self.g[:, None] / 2, H + nu * J]])
             size = float(np.trace(np.abs(full)))
             try:
@@ -258,7 +278,7 @@ def _quadratic(
     cuts, mu, d = leaf.cuts, np.maximum(leaf.cuts.mass, 0.0), np.maximum(leaf.cuts.curvature, 0.0)
     terms = len(Z) + len(mu) + Z.shape[1] + 64
     eps = 4 * terms * ROUNDOFF
-    if not cuts.valid:
+    if not leaf.finite or not cuts.valid:
         return None
     lengths = np.linalg.norm(Z, axis=1)
     omega = np.where(lengths > 0, omega, 0.0)
@@ -272,8 +292,9 @@ def _quadratic(
     paid = np.maximum(rest + np.abs(linear) + credit * reach, 0.0)
     paid = np.where(paid + gross > 0, paid + eps * (gross + np.abs(linear) + credit * reach), 0.0)[free]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        prices = np.where(paid > 0, paid**2 / (4 * c[free]), 0.0)
-        fares = np.where(mu > 0, mu**2 / (4 * d), 0.0)
+        # Divided twice: four times the largest numbers is infinite, and nothing would be left of the price.
+        prices = np.where(paid > 0, paid**2 / c[free] / 4, 0.0)
+        fares = np.where(mu > 0, mu**2 / d / 4, 0.0)
     kappa = float(prices.sum() + fares.sum()) * (1 + eps)
     if not np.isfinite(kappa):
         return None
