@@ -11,10 +11,10 @@ Nonnegative multipliers bound it by a quadratic. For any of them, and for e_k = 
     mu_k (abs(t_k) - sum_i lam_i abs(t_i))     <=  d_k (e_k.u)^2 + mu_k^2 / (4 d_k)                  d_k > 0
     -abs(theta_i) abs(t_i)                     <=  -theta_i t_i
     -h_i rho_i abs(t_i)                        <=  -h_i t_i^2                                        abs(t_i) <= rho_i
-    omega_i abs(t_i)                            =  omega_i s_i t_i  <=  (omega_i s_i + eta_i s_i) t_i    where s_i t_i >= 0
+    omega_i abs(t_i)                            =  omega_i s_i t_i  <=  (omega_i + eta_i) s_i t_i    where s_i t_i >= 0
 
-so that, once the multipliers of each abs(t_i) add up to omega_i, which they always do with A_i as large as that takes,
-F(u) <= kappa + g.u + u'Q u. And beta is an upper bound of that on the unit ball of w (and, if biases are free, on the strip
+so that, once the multipliers of each abs(t_i) add up to omega_i, which they always do with A_i as large as that takes (or
+with s_i t_i where that is abs(t_i)), F(u) <= kappa + g.u + u'Q u. And beta is an upper bound of that on the unit ball of w (and, if biases are free, on the strip
 b^2 <= norm(w)^2 r^2, where some best neuron is, since its hinge passes through a place of the data) as soon as
 
     [[beta - kappa - nu,  -g'/2], [-g'/2,  nu J + nu2 B - Q]]   is positive semidefinite,     J = I on w,  B = (1 on b) - r^2 J.
@@ -301,11 +301,11 @@ def _quadratic(
 
     slope = odd.copy()
     slope[free] -= linear[free]
-    slope[known] += sign * (rest[known] + np.maximum(linear[known], 0.0))
+    slope[known] += sign * (rest + np.maximum(linear, 0.0) + credit * reach)[known]
     g = slope @ Z
-    bend = np.where(free, c - credit, 0.0)
+    bend = np.where(free, c, 0.0) - credit
     Q = (Z.T * bend) @ Z + (E.T * d) @ E
-    size = float((np.abs(odd) + gross + np.abs(linear)) @ lengths)
+    size = float((np.abs(odd) + gross + np.abs(linear) + credit * reach) @ lengths)
     size += float((c + credit) @ lengths**2 + d @ spans**2)
     if len(known) > 1:
         S = sign[:, None] * Z[known]

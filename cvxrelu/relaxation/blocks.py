@@ -11,7 +11,7 @@ with, for every measure on the region, and z_i, e_k of length one,
     M >= 0 (semidefinite),  trace(S_w) <= s,  S_bb <= trace(S_w)             the ball, and the strip of a free bias
     abs(z_i.m) <= a_i,  (length / reach) z_i'S z_i <= a_i <= y_i,             y_i^2 <= s z_i'S z_i
     (a_k - sum_i lam_i a_i) / length(e_k) <= y_k,                             y_k^2 <= s e_k'S e_k         cuts
-    s_k z_k.m = a_k >= 0,  s_k s_l z_k'S z_l >= 0                             where signs are known.
+    s_k z_k.m = a_k >= (length / reach) z_k'S z_k,  s_k s_l z_k'S z_l >= 0    where signs are known.
 
 All of it is linear in x = (M, a) and y but for three kinds of cones: M, the 2 x 2 matrices [[s, y_j], [y_j, z_j'S z_j]],
 and numbers that are not negative. `Block` knows these linear maps, their adjoints, and the matrix of a Newton step, in
@@ -50,7 +50,7 @@ class Cone(NamedTuple):
     pairs : (J, 2, 2) array
         The small matrices.
     rows : (r,) array
-        Ball, strip, known signs and their products.
+        Ball, strip, a - (length / reach) z'S z of known signs, and their products.
     sides : (3 n_free + J,) array
         a - t, a + t, a - (length / reach) z'S z, and y - B a.
     """
@@ -103,6 +103,11 @@ class Frame:
     def unit(self) -> Array:
         """The rows at length one."""
         return self.Z / self.lengths[:, None]
+
+    @cached_property
+    def credit(self) -> Array:
+        """Length over reach."""
+        return self.lengths / np.maximum(self.reach, 1e-300)
 
     @property
     def n_places(self) -> int:
@@ -220,7 +225,7 @@ class Block:
     @cached_property
     def credit(self) -> Array:
         """Length over reach of the places without a sign."""
-        return (self.frame.lengths / np.maximum(self.frame.reach, 1e-300))[self.free]
+        return self.frame.credit[self.free]
 
     @cached_property
     def heights(self) -> Array:
@@ -231,7 +236,10 @@ class Block:
 
     @cached_property
     def rows(self) -> Array:
-        """Rows that map M to the slacks of ball and strip, known signs and their products."""
+        """Rows that map M to the slacks of ball and strip, known signs and their products.
+
+        The credit of a known sign implies the sign, and without it a half of a region would be bounded worse than all.
+        """
         frame = self.frame
         diagonal = np.diag(frame.index)
         trace = np.zeros(len(frame.multiplicity))
@@ -243,7 +251,8 @@ class Block:
             trace[diagonal[-1]] -= 1.0
             rows.append(trace[None])
         left, right = np.triu_indices(len(self.known), 1)
-        return np.vstack([*rows, self.heights, frame.second(self.oriented[left], self.oriented[right])])
+        above = self.heights - frame.credit[self.known, None] * frame.second(self.oriented, self.oriented)
+        return np.vstack([*rows, above, frame.second(self.oriented[left], self.oriented[right])])
 
     @cached_property
     def outputs(self) -> Array:
@@ -421,14 +430,14 @@ class Block:
         return None
 
     def _inner(self) -> Array | None:
-        """Return a vector well inside the half-spaces of the known signs, the ball and the strip."""
+        """Return a vector well inside the half-spaces of the known signs, the ball, the strip and all reaches."""
         D = self.frame.dimension
         rows = np.column_stack([-self.oriented, np.ones(len(self.known))])
         best = linprog(np.r_[np.zeros(D), -1.0], rows, np.zeros(len(rows)), bounds=[(-1, 1)] * D + [(None, 1)])
         if best.x is None or best.x[-1] <= LEAST_MARGIN:
             return None
         inner = best.x[:-1]
-        size = np.linalg.norm(inner[: self.frame.normed])
+        size = max(np.linalg.norm(inner[: self.frame.normed]), np.max(self.frame.credit * abs(self.frame.unit @ inner)))
         if self.frame.strip:
             size = max(size, 1.2 * abs(inner[-1]))
         return inner / (1.7 * size) if size > 0 else None

@@ -242,7 +242,7 @@ class _Prover:
         head = 1 + self.frame.strip
         others = factor * z.rows[head:]
         known = block.known
-        linear[rows[known]] = others[: len(known)] / lengths[known]
+        credit[rows[known]] = others[: len(known)] * self.frame.credit[known] / lengths[known] ** 2
         products = np.zeros((len(known), len(known)))
         upper = np.triu_indices(len(known), 1)
         products[upper] = others[len(known) :] / 2
