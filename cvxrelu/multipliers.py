@@ -207,7 +207,17 @@ class _Quadratic:
     error: float
 
     def beta(self, strip: bool, ball: float, nu2: float) -> float:
-        """Return the least bound found on the ball (and strip), whatever the multiplier of the ball."""
+        """Return the least bound found on the ball (and strip), whatever the multiplier of the ball.
+
+        A multiplier of the strip that is too small proves nothing: then one is tried that is large enough.
+        """
+        beta = self._beta(strip, ball, nu2)
+        if beta < np.inf or not strip:
+            return beta
+        return self._beta(strip, ball, max(nu2, self.Q[-1, -1]) + abs(self.g[-1]) / 2 + np.linalg.norm(self.Q[-1, :-1]))
+
+    def _beta(self, strip: bool, ball: float, nu2: float) -> float:
+        """Return the least bound found for a multiplier of the strip."""
         m = len(self.g)
         J, H = np.eye(m), -self.Q
         if strip:

@@ -44,6 +44,8 @@ EMPTY, CLOSED, LEAST_MASS, CLEAR = 1e-6, 1e-9, 1e-2, 5e-3
 SPLIT_SHARE = 0.6
 # Mass, and products of slacks and multipliers, to start from; how far inside a warm start is moved.
 FIRST_MASS, CENTRE, INWARDS = 0.1, 1e-2, 1e-2
+# Mass to start from where targets have to be met, which may be far away: from too little no step is possible.
+MASS_OF_CONSTRAINTS = 10.0
 # Gap from which on regions are left out: before that, the next cuts may turn everything around.
 MATURE = 0.1
 # Share of the gap that a round has to close for the next one to go on in the same way.
@@ -130,7 +132,8 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         block = Block(frame, side, {})
         if block.start is None:
             return
-        roots.append(_Region(block, FIRST_MASS * block.start))
+        first = FIRST_MASS if problem.loss.regularised else MASS_OF_CONSTRAINTS
+        roots.append(_Region(block, first * block.start))
     v, constant = _first_dual(task), 0.0
     best, step, gap = nothing_proven(problem), _cut, 1.0
     best_trees: tuple[Tree, Tree] | None = None
@@ -216,7 +219,7 @@ class _Prover:
             tree = self._tree(roots[0], 1.0), self._tree(roots[1], 1.0)
             return nothing_proven(problem), tree, {}
         proven = bound_dual(problem, dual, search)
-        largest = max(betas.values())
+        largest = max((beta for beta in betas.values() if 0 < beta < np.inf), default=1.0)
         return proven, found[0], {key: beta / largest for key, beta in betas.items()}
 
     def _tree(self, region: _Region, factor: float) -> Tree:
@@ -298,7 +301,10 @@ def _priced(points: Points, upper: float, nodes: int) -> Priced:
 
 def _sort_out(regions: list[_Region], betas: dict[int, float]) -> None:
     """Leave regions without mass out of the program, and take those back whose multipliers no longer do."""
-    largest = max((betas.get(id(region), 0.0) for region in regions if region.open), default=0.0)
+    proofs = [betas.get(id(region), np.inf) for region in regions if region.open]
+    if not proofs or not 0 < max(proofs) < np.inf:
+        return
+    largest = max(proofs)
     total = sum(region.x[0] for region in regions if region.open)
     for region in regions:
         proven = betas.get(id(region), np.inf) / largest
