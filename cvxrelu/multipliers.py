@@ -20,8 +20,10 @@ b^2 <= norm(w)^2 r^2, where some best neuron is, since its hinge passes through 
     [[beta - kappa - nu,  -g'/2], [-g'/2,  nu J + nu2 B - Q]]   is positive semidefinite,     J = I on w,  B = (1 on b) - r^2 J.
 
 Products of signs, eta_kl s_k s_l t_k t_l >= 0, are added to Q where signs are known. The sign of a t_i is known in the
-leaves of a tree whose nodes split all neurons by the sign of one t_k: its leaves leave nothing out by construction. The
-largest beta of all leaves, for F and for -F, bounds gamma(v).
+leaves of a tree whose nodes split all neurons by the sign of one t_k: its leaves leave nothing out by construction. And
+others follow: where s_k z_k = sum_j c_j s_j z_j + r with c >= 0, s_k t_k is at least r.u, so abs(t_k) exceeds it by at
+most 2 norm(r) norm(u), which is charged for like rounding. The largest beta of all leaves, for F and for -F, bounds
+gamma(v).
 
 Rounding. `beta` is the least number for which a Cholesky factorisation of the matrix, with `ridge` added to its
 diagonal, ran to its end: then the matrix exceeds -(ridge + m eps trace) (Rump, "Verification of positive definiteness",
@@ -106,6 +108,8 @@ class Leaf:
         nu, to start the search for the best one from, and nu2.
     products : (s, s) array
         eta_kl of the samples with known signs, in increasing order; symmetric.
+    implied : tuple
+        Signs that follow, (k, s_k, {j: c_j}): s_k z_k is about sum_j c_j s_j z_j, over samples j that were split at.
     """
 
     curvature: Array
@@ -115,6 +119,7 @@ class Leaf:
     ball: float
     strip: float
     products: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    implied: tuple[tuple[int, float, dict[int, float]], ...] = ()
 
 
     @property
@@ -122,7 +127,8 @@ class Leaf:
         """Whether all multipliers are."""
         cuts = self.cuts
         arrays = (self.curvature, self.linear, self.credit, cuts.rows.data, cuts.mass, cuts.curvature, self.products)
-        return bool(np.isfinite([self.ball, self.strip]).all()) and all(np.isfinite(array).all() for array in arrays)
+        numbers = [self.ball, self.strip, *(c for _, _, shares in self.implied for c in shares.values())]
+        return bool(np.isfinite(numbers).all()) and all(np.isfinite(array).all() for array in arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,6 +286,10 @@ def _quadratic(
     """Return the quadratic that bounds the score on a leaf; None where a multiplier is missing."""
     Z, v, a = points.lifted, weights.v, points.negative_slope
     omega, odd = side * (1 - a) / 2 * v, side * (1 + a) / 2 * v
+    if not leaf.finite or not leaf.cuts.valid or any(not shares.keys() <= signs.keys() for *_, shares in leaf.implied):
+        return None
+    lengths = np.linalg.norm(Z, axis=1)
+    signs, slips = _with_implied(Z, lengths, signs, leaf)
     known = np.array(sorted(signs), dtype=int)
     sign = np.array([signs[k] for k in known])
     free = np.ones(len(Z), dtype=bool)
@@ -288,9 +298,6 @@ def _quadratic(
     cuts, mu, d = leaf.cuts, np.maximum(leaf.cuts.mass, 0.0), np.maximum(leaf.cuts.curvature, 0.0)
     terms = len(Z) + len(mu) + Z.shape[1] + 64
     eps = 4 * terms * ROUNDOFF
-    if not leaf.finite or not cuts.valid:
-        return None
-    lengths = np.linalg.norm(Z, axis=1)
     omega = np.where(lengths > 0, omega, 0.0)
     absolute = abs(cuts.rows)
     E, spans = cuts.rows @ Z, absolute @ lengths
@@ -317,9 +324,26 @@ def _quadratic(
     Q = (Z.T * bend) @ Z + (E.T * d) @ E
     size = float((np.abs(odd) + gross + np.abs(linear) + credit * reach) @ lengths)
     size += float((c + credit) @ lengths**2 + d @ spans**2)
+    slipped = float(slips @ (gross + np.abs(linear) + credit * reach))
     if len(known) > 1:
         S = sign[:, None] * Z[known]
         products = np.maximum((leaf.products + leaf.products.T) / 2, 0.0)
         Q = Q + S.T @ products @ S
         size += float(lengths[known] @ products @ lengths[known])
-    return _Quadratic(kappa, g, Q, eps * size)
+        slipped += 2 * float(slips[known] @ products @ lengths[known])
+    return _Quadratic(kappa, g, Q, eps * size + slipped * (1 + eps))
+
+
+def _with_implied(Z: Array, lengths: Array, signs: dict[int, float], leaf: Leaf) -> tuple[dict[int, float], Array]:
+    """Return all signs that are known, and by what share of norm(u) each s_k t_k can be below zero."""
+    slips, every = np.zeros(len(Z)), dict(signs)
+    for k, sign, shares in leaf.implied:
+        if k in signs:
+            continue
+        others = np.array(list(shares), dtype=int)
+        c = np.maximum(np.array(list(shares.values())), 0.0)
+        rest = sign * Z[k] - (c * np.array([signs[j] for j in shares])) @ Z[others]
+        rounding = 4 * (len(others) + Z.shape[1] + 8) * ROUNDOFF
+        slips[k] = (np.linalg.norm(rest) + rounding * (lengths[k] + c @ lengths[others])) * (1 + rounding)
+        every[k] = sign
+    return every, slips

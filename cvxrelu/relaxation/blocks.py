@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
+from scipy.optimize import linprog, nnls
 from scipy.sparse import csr_array, diags_array, eye_array, vstack
 from scipy.special import erf
 
@@ -34,6 +34,8 @@ Array = NDArray[np.float64]
 
 # Signs are told apart in the start by at least this share of the length of the rows.
 LEAST_MARGIN = 1e-6
+# Rows of length one are combinations of others if they are this close to them.
+SAME = 1e-10
 # Halvings of the spread around the mean until a start is inside a region.
 HALVINGS = 40
 # Shares of the room between abs(t) and the root of its square that a start takes, tried in turn.
@@ -165,7 +167,7 @@ class Block:
     side : float
         The output sign, 1.0 or -1.0.
     signs : dict
-        Known signs of t_k, by place.
+        Signs of t_k that neurons of the region have, by place.
     cuts : tuple
         Rows (k, others, lam): abs(t_k) <= sum lam_i abs(t_i) + abs(e.u), e = z_k - sum lam_i z_i.
     """
@@ -176,9 +178,28 @@ class Block:
     cuts: tuple[tuple[int, tuple[int, ...], tuple[float, ...]], ...] = ()
 
     @cached_property
+    def implied(self) -> dict[int, tuple[float, dict[int, float]]]:
+        """Signs that follow: s_k and {j: c_j} with s_k z_k = sum_j c_j s_j z_j, c >= 0, in rows of length one.
+
+        Such a place cannot be split at, and the moments of a region whose signs are all decided are exact only with it.
+        """
+        unit, at = self.frame.unit, sorted(self.signs)
+        if not at:
+            return {}
+        rows = np.array([self.signs[j] for j in at])[:, None] * unit[at]
+        off = unit - unit @ np.linalg.pinv(rows, rcond=SAME) @ rows
+        implied = {}
+        for k in np.flatnonzero(np.linalg.norm(off, axis=1) <= SAME).tolist():
+            for sign in (1.0, -1.0) if k not in self.signs and unit[k].any() else ():
+                shares, distance = nnls(rows.T, sign * unit[k])
+                if distance <= SAME:
+                    implied[k] = sign, {j: float(c) for j, c in zip(at, shares, strict=True) if c > 0}
+        return implied
+
+    @cached_property
     def known(self) -> NDArray[np.intp]:
         """Places whose sign is known."""
-        return np.array(sorted(self.signs), dtype=np.intp)
+        return np.array(sorted({*self.signs, *self.implied}), dtype=np.intp)
 
     @cached_property
     def free(self) -> NDArray[np.intp]:
@@ -188,7 +209,8 @@ class Block:
     @cached_property
     def oriented(self) -> Array:
         """Unit rows with known signs, times their signs."""
-        return np.array([self.signs[k] for k in self.known.tolist()])[:, None] * self.frame.unit[self.known]
+        signs = {k: sign for k, (sign, _) in self.implied.items()} | self.signs
+        return np.array([signs[k] for k in self.known.tolist()])[:, None] * self.frame.unit[self.known]
 
     @cached_property
     def cut_rows(self) -> csr_array:

@@ -394,9 +394,11 @@ def _corrected(factor: _Factor, slacks: Cone, multipliers: Cone, step: _Step, ce
 
 
 def _reach(spectrum: Array, change: Array) -> float:
-    """Return the largest t for which diag(lam) + t change is semidefinite."""
+    """Return the largest t for which diag(lam) + t change is semidefinite, 0 for a direction that overflowed."""
     widths = np.sqrt(spectrum)
     change = change / (widths[..., :, None] * widths[..., None, :])
+    if not np.isfinite(change).all():
+        return 0.0
     least = np.linalg.eigvalsh((change + np.swapaxes(change, -1, -2)) / 2)[..., 0].min(initial=0.0)
     return np.inf if least >= 0 else -1 / least
 

@@ -232,9 +232,13 @@ class _Prover:
     def _leaf(self, block: Block, z: Cone | None, factor: float) -> Leaf:
         """Return the multipliers of the places, from those of rows of length one."""
         n, rows, lengths, free = len(self.points.Z), self.rows, self.frame.lengths, block.free
+        implied = tuple(
+            (int(rows[k]), sign, {int(rows[j]): c * float(lengths[k] / lengths[j]) for j, c in shares.items()})
+            for k, (sign, shares) in block.implied.items()
+        )
         if z is None:
             zero = np.zeros(n)
-            return Leaf(zero, zero, zero, Cuts.none(n), 0.0, 0.0, np.zeros((len(block.known),) * 2))
+            return Leaf(zero, zero, zero, Cuts.none(n), 0.0, 0.0, np.zeros((len(block.known),) * 2), implied)
         plus, minus, above, below = np.split(z.sides * factor, [len(free), 2 * len(free), 3 * len(free)])
         curvature, linear, credit = np.zeros(n), np.zeros(n), np.zeros(n)
         at, size = rows[free], lengths[free]
@@ -257,7 +261,7 @@ class _Prover:
         cut_rows = type(cut_rows)((spread.data, (spread.row, rows[spread.col])), shape=(cut_rows.shape[0], n))
         cuts = Cuts(cut_rows, mass[needed], bend[needed])
         strip = float(factor * z.rows[1]) if self.frame.strip else 0.0
-        return Leaf(curvature, linear, credit, cuts, float(factor * z.rows[0]), strip, products)
+        return Leaf(curvature, linear, credit, cuts, float(factor * z.rows[0]), strip, products, implied)
 
 
 def _frame_of(points: Points, scaling: Scaling) -> Frame:
@@ -330,7 +334,7 @@ def _cut(roots: list[_Region], weights: Array) -> bool:
         largest = np.abs(weights).max() * block.frame.scale * abs(block.frame.even)
         kept = tuple(cut for cut, mass in zip(block.cuts, masses, strict=True) if mass > NEEDED * largest)
         new = violated_cuts(block, region.x, weights, PAIRS, COMBINATIONS)
-        new = [cut for cut in new if cut[0] not in block.signs]
+        new = [cut for cut in new if cut[0] not in block.known]
         added += len(new)
         candidate = replace(block, cuts=kept + tuple(new))
         sound = candidate.spans > 1e-9 * block.frame.lengths.max()
@@ -357,7 +361,7 @@ def _split(roots: list[_Region], weights: Array) -> bool:
             break
         for k in order.tolist():
             halves = [replace(region.block, signs={**region.block.signs, k: sign}) for sign in (1.0, -1.0)]
-            if k in region.block.signs or any(half.start is None for half in halves):
+            if k in region.block.known or any(half.start is None for half in halves):
                 continue
             above, below = (_Region(half, region.x[0] / 2 * half.start) for half in halves)
             region.children = (k, above, below)
