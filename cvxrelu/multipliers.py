@@ -11,22 +11,25 @@ Nonnegative multipliers bound it by a quadratic. For any of them, and for e_k = 
     mu_k (abs(t_k) - sum_i lam_i abs(t_i))     <=  d_k (e_k.u)^2 + mu_k^2 / (4 d_k)                  d_k > 0
     -abs(theta_i) abs(t_i)                     <=  -theta_i t_i
     -h_i rho_i abs(t_i)                        <=  -h_i t_i^2                                        abs(t_i) <= rho_i
-    omega_i abs(t_i)                            =  omega_i s_i t_i  <=  (omega_i s_i + eta_i s_i) t_i    where s_i t_i >= 0
+    omega_i abs(t_i)                            =  omega_i s_i t_i  <=  (omega_i + eta_i) s_i t_i    where s_i t_i >= 0
 
-so that, once the multipliers of each abs(t_i) add up to omega_i, which they always do with A_i as large as that takes,
-F(u) <= kappa + g.u + u'Q u. And beta is an upper bound of that on the unit ball of w (and, if biases are free, on the strip
+so that, once the multipliers of each abs(t_i) add up to omega_i, which they always do with A_i as large as that takes (or
+with s_i t_i where that is abs(t_i)), F(u) <= kappa + g.u + u'Q u. And beta is an upper bound of that on the unit ball of w (and, if biases are free, on the strip
 b^2 <= norm(w)^2 r^2, where some best neuron is, since its hinge passes through a place of the data) as soon as
 
     [[beta - kappa - nu,  -g'/2], [-g'/2,  nu J + nu2 B - Q]]   is positive semidefinite,     J = I on w,  B = (1 on b) - r^2 J.
 
 Products of signs, eta_kl s_k s_l t_k t_l >= 0, are added to Q where signs are known. The sign of a t_i is known in the
-leaves of a tree whose nodes split all neurons by the sign of one t_k: its leaves leave nothing out by construction. The
-largest beta of all leaves, for F and for -F, bounds gamma(v).
+leaves of a tree whose nodes split all neurons by the sign of one t_k: its leaves leave nothing out by construction. And
+others follow: where s_k z_k = sum_j c_j s_j z_j + r with c >= 0, s_k t_k is at least r.u, so abs(t_k) exceeds it by at
+most 2 norm(r) norm(u), which is charged for like rounding. The largest beta of all leaves, for F and for -F, bounds
+gamma(v).
 
 Rounding. `beta` is the least number for which a Cholesky factorisation of the matrix, with `ridge` added to its
 diagonal, ran to its end: then the matrix exceeds -(ridge + m eps trace) (Rump, "Verification of positive definiteness",
 2006). What its entries are off by is at most (terms) eps times the sums of absolute values that they are made of, and all
-that is charged for: norm([1, u])^2 <= 3.
+that is charged for: norm([1, u])^2 <= 3. A square that underflows is of a multiplier below 2^-537, which moves no score by
+more than the margin of the weights; what is not finite proves nothing.
 
 Lemma (why this is all there is to prove): the multipliers of the `mu` are a transport plan from the positive to the
 negative part of omega. What is moved from one sample to another pays for their distance only.
@@ -48,6 +51,8 @@ Array = NDArray[np.float64]
 
 # Diagonal that is added before a factorisation, as a share of the trace: more than its rounding, less than any gap.
 RIDGE = 2.0**-44
+# Forms larger than this, next to weights of order one, prove nothing; multiples of smaller ones do not overflow.
+LARGEST_FORM = 2.0**400
 # Steps of the search for the least beta, and its accuracy.
 BISECTIONS, BETA_RTOL = 60, 1e-10
 
@@ -103,6 +108,8 @@ class Leaf:
         nu, to start the search for the best one from, and nu2.
     products : (s, s) array
         eta_kl of the samples with known signs, in increasing order; symmetric.
+    implied : tuple
+        Signs that follow, (k, s_k, {j: c_j}): s_k z_k is about sum_j c_j s_j z_j, over samples j that were split at.
     """
 
     curvature: Array
@@ -112,6 +119,15 @@ class Leaf:
     ball: float
     strip: float
     products: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    implied: tuple[tuple[int, float, dict[int, float]], ...] = ()
+
+    @property
+    def finite(self) -> bool:
+        """Whether all multipliers are."""
+        cuts = self.cuts
+        arrays = (self.curvature, self.linear, self.credit, cuts.rows.data, cuts.mass, cuts.curvature, self.products)
+        numbers = [self.ball, self.strip, *(c for _, _, shares in self.implied for c in shares.values())]
+        return bool(np.isfinite(numbers).all()) and all(np.isfinite(array).all() for array in arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +158,8 @@ def reach_of(points: Points) -> Array:
     Its hinge passes through a place, if biases are free, so that is the distance to the furthest place.
     """
     if points.bias != "free":
-        return points.norms * (1 + (points.Z.shape[1] + 8) * ROUNDOFF)
+        # Every hypot may err by an ulp.
+        return points.norms * (1 + 2 * (points.Z.shape[1] + 8) * ROUNDOFF)
     Z = points.Z
     squares = (Z**2).sum(axis=1)
     furthest = np.array([np.sqrt(np.max(((Z - z) ** 2).sum(axis=1))) for z in Z])
@@ -178,7 +195,11 @@ def bound_leaf(
 ) -> float:
     """Return beta of one leaf: side times the score is at most that on its region."""
     form = _quadratic(points, weights, leaf, signs, side, reach)
-    return np.inf if form is None else form.beta(points.bias == "free", leaf.ball, max(leaf.strip, 0.0))
+    if form is None:
+        return np.inf
+    beta = form.beta(points.bias == "free", leaf.ball, max(leaf.strip, 0.0))
+    # Not a number is not above anything.
+    return beta if beta < np.inf else np.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,16 +212,28 @@ class _Quadratic:
     error: float
 
     def beta(self, strip: bool, ball: float, nu2: float) -> float:
-        """Return the least bound found on the ball (and strip), whatever the multiplier of the ball."""
+        """Return the least bound found on the ball (and strip), whatever the multiplier of the ball.
+
+        A multiplier of the strip that is too small proves nothing: then one is tried that is large enough.
+        """
+        beta = self._beta(strip, ball, nu2)
+        if beta < np.inf or not strip:
+            return beta
+        return self._beta(strip, ball, max(nu2, self.Q[-1, -1]) + abs(self.g[-1]) / 2 + np.linalg.norm(self.Q[-1, :-1]))
+
+    def _beta(self, strip: bool, ball: float, nu2: float) -> float:
+        """Return the least bound found for a multiplier of the strip."""
         m = len(self.g)
         J, H = np.eye(m), -self.Q
         if strip:
             J[-1, -1] = 0.0
             # The radius is a rounded norm.
             H = H + nu2 * (np.eye(m) - (2 + 4 * (m + 8) * ROUNDOFF) * J)
-        scale = float(np.trace(np.abs(H))) + self.kappa + np.abs(self.g).sum()
-        if not np.isfinite(scale) or scale == 0.0:
-            return 0.0 if scale == 0.0 else np.inf
+        scale = float(np.trace(np.abs(H)) + self.kappa + np.abs(self.g).sum())
+        if not np.abs(H).sum() + scale <= LARGEST_FORM:
+            return np.inf
+        if not H.any() and scale == 0.0:
+            return 3 * self.error
         ridge = RIDGE * scale
 
         def least(nu: float) -> float:
@@ -211,10 +244,12 @@ class _Quadratic:
                 return np.inf
             return self.kappa + nu + float(self.g @ scipy.linalg.cho_solve(factor, self.g)) / 4
 
-        nu = _minimum(least, max(ball, ridge))
+        nu = _minimum(least, min(max(ball, ridge), 4 * scale))
         beta = least(nu)
         slack = BETA_RTOL * scale * 2.0**-6
-        while np.isfinite(beta):
+        for _ in range(BISECTIONS):
+            if not np.isfinite(beta):
+                break
             full = np.block(
                 [[np.array([[beta - self.kappa - nu]]), -self.g[None] / 2], [-self.g[:, None] / 2, H + nu * J]]
             )
@@ -252,6 +287,10 @@ def _quadratic(
     """Return the quadratic that bounds the score on a leaf; None where a multiplier is missing."""
     Z, v, a = points.lifted, weights.v, points.negative_slope
     omega, odd = side * (1 - a) / 2 * v, side * (1 + a) / 2 * v
+    if not leaf.finite or not leaf.cuts.valid or any(not shares.keys() <= signs.keys() for *_, shares in leaf.implied):
+        return None
+    lengths = np.linalg.norm(Z, axis=1)
+    signs, slips = _with_implied(Z, lengths, signs, leaf)
     known = np.array(sorted(signs), dtype=int)
     sign = np.array([signs[k] for k in known])
     free = np.ones(len(Z), dtype=bool)
@@ -260,9 +299,6 @@ def _quadratic(
     cuts, mu, d = leaf.cuts, np.maximum(leaf.cuts.mass, 0.0), np.maximum(leaf.cuts.curvature, 0.0)
     terms = len(Z) + len(mu) + Z.shape[1] + 64
     eps = 4 * terms * ROUNDOFF
-    if not cuts.valid:
-        return None
-    lengths = np.linalg.norm(Z, axis=1)
     omega = np.where(lengths > 0, omega, 0.0)
     absolute = abs(cuts.rows)
     E, spans = cuts.rows @ Z, absolute @ lengths
@@ -274,23 +310,41 @@ def _quadratic(
     paid = np.maximum(rest + np.abs(linear) + credit * reach, 0.0)
     paid = np.where(paid + gross > 0, paid + eps * (gross + np.abs(linear) + credit * reach), 0.0)[free]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        prices = np.where(paid > 0, paid**2 / (4 * c[free]), 0.0)
-        fares = np.where(mu > 0, mu**2 / (4 * d), 0.0)
+        # Divided twice: four times the largest numbers is infinite, and nothing would be left of the price.
+        prices = np.where(paid > 0, paid**2 / c[free] / 4, 0.0)
+        fares = np.where(mu > 0, mu**2 / d / 4, 0.0)
     kappa = float(prices.sum() + fares.sum()) * (1 + eps)
     if not np.isfinite(kappa):
         return None
 
     slope = odd.copy()
     slope[free] -= linear[free]
-    slope[known] += sign * (rest[known] + np.maximum(linear[known], 0.0))
+    slope[known] += sign * (rest + np.maximum(linear, 0.0) + credit * reach)[known]
     g = slope @ Z
-    bend = np.where(free, c - credit, 0.0)
+    bend = np.where(free, c, 0.0) - credit
     Q = (Z.T * bend) @ Z + (E.T * d) @ E
-    size = float((np.abs(odd) + gross + np.abs(linear)) @ lengths)
+    size = float((np.abs(odd) + gross + np.abs(linear) + credit * reach) @ lengths)
     size += float((c + credit) @ lengths**2 + d @ spans**2)
+    slipped = float(slips @ (gross + np.abs(linear) + credit * reach))
     if len(known) > 1:
         S = sign[:, None] * Z[known]
         products = np.maximum((leaf.products + leaf.products.T) / 2, 0.0)
         Q = Q + S.T @ products @ S
         size += float(lengths[known] @ products @ lengths[known])
-    return _Quadratic(kappa, g, Q, eps * size)
+        slipped += 2 * float(slips[known] @ products @ lengths[known])
+    return _Quadratic(kappa, g, Q, eps * size + slipped * (1 + eps))
+
+
+def _with_implied(Z: Array, lengths: Array, signs: dict[int, float], leaf: Leaf) -> tuple[dict[int, float], Array]:
+    """Return all signs that are known, and by what share of norm(u) each s_k t_k can be below zero."""
+    slips, every = np.zeros(len(Z)), dict(signs)
+    for k, sign, shares in leaf.implied:
+        if k in signs:
+            continue
+        others = np.array(list(shares), dtype=int)
+        c = np.maximum(np.array(list(shares.values())), 0.0)
+        rest = sign * Z[k] - (c * np.array([signs[j] for j in shares])) @ Z[others]
+        rounding = 4 * (len(others) + Z.shape[1] + 8) * ROUNDOFF
+        slips[k] = (np.linalg.norm(rest) + rounding * (lengths[k] + c @ lengths[others])) * (1 + rounding)
+        every[k] = sign
+    return every, slips

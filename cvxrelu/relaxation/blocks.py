@@ -11,7 +11,7 @@ with, for every measure on the region, and z_i, e_k of length one,
     M >= 0 (semidefinite),  trace(S_w) <= s,  S_bb <= trace(S_w)             the ball, and the strip of a free bias
     abs(z_i.m) <= a_i,  (length / reach) z_i'S z_i <= a_i <= y_i,             y_i^2 <= s z_i'S z_i
     (a_k - sum_i lam_i a_i) / length(e_k) <= y_k,                             y_k^2 <= s e_k'S e_k         cuts
-    s_k z_k.m = a_k >= 0,  s_k s_l z_k'S z_l >= 0                             where signs are known.
+    s_k z_k.m = a_k >= (length / reach) z_k'S z_k,  s_k s_l z_k'S z_l >= 0    where signs are known.
 
 All of it is linear in x = (M, a) and y but for the cones: M, the 2 x 2 matrices [[s, y_j], [y_j, z_j'S z_j]], and
 numbers that are not negative. `Block` knows these linear maps, their adjoints, and the matrix of a Newton step, in
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
+from scipy.optimize import linprog, nnls
 from scipy.sparse import csr_array, diags_array, eye_array, vstack
 from scipy.special import erf
 
@@ -36,6 +36,8 @@ Array = NDArray[np.float64]
 LEAST_MARGIN = 1e-6
 # Entries up to which a sparse matrix is multiplied with as a dense one.
 DENSE = 1_000_000
+# Rows of length one are combinations of others if they are this close to them.
+SAME = 1e-10
 # Halvings of the spread around the mean until a start is inside a region.
 HALVINGS = 40
 # Shares of the room between abs(t) and the root of its square that a start takes, tried in turn.
@@ -52,7 +54,7 @@ class Cone(NamedTuple):
     pairs : (J, 2, 2) array
         The small matrices.
     rows : (r,) array
-        Ball, strip, known signs and their products.
+        Ball, strip, a - (length / reach) z'S z of known signs, and their products.
     sides : (3 n_free + J,) array
         a - t, a + t, a - (length / reach) z'S z, and y - B a.
     """
@@ -105,6 +107,11 @@ class Frame:
     def unit(self) -> Array:
         """The rows at length one."""
         return self.Z / self.lengths[:, None]
+
+    @cached_property
+    def credit(self) -> Array:
+        """Length over reach."""
+        return self.lengths / np.maximum(self.reach, 1e-300)
 
     @property
     def n_places(self) -> int:
@@ -162,7 +169,7 @@ class Block:
     side : float
         The output sign, 1.0 or -1.0.
     signs : dict
-        Known signs of t_k, by place.
+        Signs of t_k that neurons of the region have, by place.
     cuts : tuple
         Rows (k, others, lam): abs(t_k) <= sum lam_i abs(t_i) + abs(e.u), e = z_k - sum lam_i z_i.
     """
@@ -173,9 +180,28 @@ class Block:
     cuts: tuple[tuple[int, tuple[int, ...], tuple[float, ...]], ...] = ()
 
     @cached_property
+    def implied(self) -> dict[int, tuple[float, dict[int, float]]]:
+        """Signs that follow: s_k and {j: c_j} with s_k z_k = sum_j c_j s_j z_j, c >= 0, in rows of length one.
+
+        Such a place cannot be split at, and the moments of a region whose signs are all decided are exact only with it.
+        """
+        unit, at = self.frame.unit, sorted(self.signs)
+        if not at:
+            return {}
+        rows = np.array([self.signs[j] for j in at])[:, None] * unit[at]
+        off = unit - unit @ np.linalg.pinv(rows, rcond=SAME) @ rows
+        implied = {}
+        for k in np.flatnonzero(np.linalg.norm(off, axis=1) <= SAME).tolist():
+            for sign in (1.0, -1.0) if k not in self.signs and unit[k].any() else ():
+                shares, distance = nnls(rows.T, sign * unit[k])
+                if distance <= SAME:
+                    implied[k] = sign, {j: float(c) for j, c in zip(at, shares, strict=True) if c > 0}
+        return implied
+
+    @cached_property
     def known(self) -> NDArray[np.intp]:
         """Places whose sign is known."""
-        return np.array(sorted(self.signs), dtype=np.intp)
+        return np.array(sorted({*self.signs, *self.implied}), dtype=np.intp)
 
     @cached_property
     def free(self) -> NDArray[np.intp]:
@@ -185,7 +211,8 @@ class Block:
     @cached_property
     def oriented(self) -> Array:
         """Unit rows with known signs, times their signs."""
-        return np.array([self.signs[k] for k in self.known.tolist()])[:, None] * self.frame.unit[self.known]
+        signs = {k: sign for k, (sign, _) in self.implied.items()} | self.signs
+        return np.array([signs[k] for k in self.known.tolist()])[:, None] * self.frame.unit[self.known]
 
     @cached_property
     def cut_rows(self) -> csr_array:
@@ -223,7 +250,7 @@ class Block:
     @cached_property
     def credit(self) -> Array:
         """Length over reach of the places without a sign."""
-        return (self.frame.lengths / np.maximum(self.frame.reach, 1e-300))[self.free]
+        return self.frame.credit[self.free]
 
     @cached_property
     def heights(self) -> Array:
@@ -234,7 +261,10 @@ class Block:
 
     @cached_property
     def rows(self) -> Array:
-        """Rows that map M to the slacks of ball and strip, known signs and their products."""
+        """Rows that map M to the slacks of ball and strip, known signs and their products.
+
+        The credit of a known sign implies the sign, and without it a half of a region would be bounded worse than all.
+        """
         frame = self.frame
         diagonal = np.diag(frame.index)
         trace = np.zeros(len(frame.multiplicity))
@@ -246,7 +276,8 @@ class Block:
             trace[diagonal[-1]] -= 1.0
             rows.append(trace[None])
         left, right = np.triu_indices(len(self.known), 1)
-        return np.vstack([*rows, self.heights, frame.second(self.oriented[left], self.oriented[right])])
+        above = self.heights - frame.credit[self.known, None] * frame.second(self.oriented, self.oriented)
+        return np.vstack([*rows, above, frame.second(self.oriented[left], self.oriented[right])])
 
     @cached_property
     def outputs(self) -> Array:
@@ -430,14 +461,14 @@ class Block:
         return None
 
     def _inner(self) -> Array | None:
-        """Return a vector well inside the half-spaces of the known signs, the ball and the strip."""
+        """Return a vector well inside the half-spaces of the known signs, the ball, the strip and all reaches."""
         D = self.frame.dimension
         rows = np.column_stack([-self.oriented, np.ones(len(self.known))])
         best = linprog(np.r_[np.zeros(D), -1.0], rows, np.zeros(len(rows)), bounds=[(-1, 1)] * D + [(None, 1)])
         if best.x is None or best.x[-1] <= LEAST_MARGIN:
             return None
         inner = best.x[:-1]
-        size = np.linalg.norm(inner[: self.frame.normed])
+        size = max(np.linalg.norm(inner[: self.frame.normed]), np.max(self.frame.credit * abs(self.frame.unit @ inner)))
         if self.frame.strip:
             size = max(size, 1.2 * abs(inner[-1]))
         return inner / (1.7 * size) if size > 0 else None

@@ -493,9 +493,11 @@ def _scaling(slack: Array, multiplier: Array) -> tuple[Array, Array, Array]:
 
 
 def _reach(spectrum: Array, change: Array) -> float:
-    """Return the largest t for which diag(lam) + t change is semidefinite."""
+    """Return the largest t for which diag(lam) + t change is semidefinite, 0 for a direction that overflowed."""
     widths = np.sqrt(spectrum)
     change = change / (widths[..., :, None] * widths[..., None, :])
+    if not np.isfinite(change).all():
+        return 0.0
     if change.shape[-1] == 2:
         first, second, mixed = change[..., 0, 0], change[..., 1, 1], change[..., 0, 1]
         least = ((first + second) / 2 - np.hypot((first - second) / 2, mixed)).min(initial=0.0)

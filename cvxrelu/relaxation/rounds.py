@@ -44,6 +44,8 @@ EMPTY, CLOSED, LEAST_MASS, CLEAR = 1e-6, 1e-9, 1e-2, 5e-3
 SPLIT_SHARE = 0.6
 # Mass, and products of slacks and multipliers, to start from; how far inside a warm start is moved.
 FIRST_MASS, CENTRE, INWARDS = 0.1, 1e-2, 1e-2
+# Mass to start from where targets have to be met, which may be far away: from too little no step is possible.
+MASS_OF_CONSTRAINTS = 10.0
 # Gap from which on regions are left out: before that, the next cuts may turn everything around.
 MATURE = 0.1
 # Share of the gap that a round has to close for the next one to go on in the same way.
@@ -128,7 +130,8 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         block = Block(frame, side, {})
         if block.start is None:
             return
-        roots.append(_Region(block, FIRST_MASS * block.start))
+        first = FIRST_MASS if problem.loss.regularised else MASS_OF_CONSTRAINTS
+        roots.append(_Region(block, first * block.start))
     v, constant = _first_dual(task), 0.0
     best, step, gap = nothing_proven(problem), _cut, 1.0
     work = 0
@@ -215,7 +218,7 @@ class _Prover:
             tree = self._tree(roots[0], 1.0), self._tree(roots[1], 1.0)
             return nothing_proven(problem), tree, {}
         proven = bound_dual(problem, dual, search)
-        largest = max(betas.values())
+        largest = max((beta for beta in betas.values() if 0 < beta < np.inf), default=1.0)
         return proven, found[0], {key: beta / largest for key, beta in betas.items()}
 
     def _tree(self, region: _Region, factor: float) -> Tree:
@@ -228,9 +231,13 @@ class _Prover:
     def _leaf(self, block: Block, z: Cone | None, factor: float) -> Leaf:
         """Return the multipliers of the places, from those of rows of length one."""
         n, rows, lengths, free = len(self.points.Z), self.rows, self.frame.lengths, block.free
+        implied = tuple(
+            (int(rows[k]), sign, {int(rows[j]): c * float(lengths[k] / lengths[j]) for j, c in shares.items()})
+            for k, (sign, shares) in block.implied.items()
+        )
         if z is None:
             zero = np.zeros(n)
-            return Leaf(zero, zero, zero, Cuts.none(n), 0.0, 0.0, np.zeros((len(block.known),) * 2))
+            return Leaf(zero, zero, zero, Cuts.none(n), 0.0, 0.0, np.zeros((len(block.known),) * 2), implied)
         plus, minus, above, below = np.split(z.sides * factor, [len(free), 2 * len(free), 3 * len(free)])
         curvature, linear, credit = np.zeros(n), np.zeros(n), np.zeros(n)
         at, size = rows[free], lengths[free]
@@ -241,7 +248,7 @@ class _Prover:
         head = 1 + self.frame.strip
         others = factor * z.rows[head:]
         known = block.known
-        linear[rows[known]] = others[: len(known)] / lengths[known]
+        credit[rows[known]] = others[: len(known)] * self.frame.credit[known] / lengths[known] ** 2
         products = np.zeros((len(known), len(known)))
         upper = np.triu_indices(len(known), 1)
         products[upper] = others[len(known) :] / 2
@@ -253,7 +260,7 @@ class _Prover:
         cut_rows = type(cut_rows)((spread.data, (spread.row, rows[spread.col])), shape=(cut_rows.shape[0], n))
         cuts = Cuts(cut_rows, mass[needed], bend[needed])
         strip = float(factor * z.rows[1]) if self.frame.strip else 0.0
-        return Leaf(curvature, linear, credit, cuts, float(factor * z.rows[0]), strip, products)
+        return Leaf(curvature, linear, credit, cuts, float(factor * z.rows[0]), strip, products, implied)
 
 
 def _frame_of(points: Points, scaling: Scaling) -> Frame:
@@ -297,7 +304,10 @@ def _priced(points: Points, upper: float, nodes: int) -> Priced:
 
 def _sort_out(regions: list[_Region], betas: dict[int, float]) -> None:
     """Leave regions without mass out of the program, and take those back whose multipliers no longer do."""
-    largest = max((betas.get(id(region), 0.0) for region in regions if region.open), default=0.0)
+    proofs = [betas.get(id(region), np.inf) for region in regions if region.open]
+    if not proofs or not 0 < max(proofs) < np.inf:
+        return
+    largest = max(proofs)
     total = sum(region.x[0] for region in regions if region.open)
     for region in regions:
         proven = betas.get(id(region), np.inf) / largest
@@ -323,7 +333,7 @@ def _cut(roots: list[_Region], weights: Array) -> bool:
         largest = np.abs(weights).max() * block.frame.scale * abs(block.frame.even)
         kept = tuple(cut for cut, mass in zip(block.cuts, masses, strict=True) if mass > NEEDED * largest)
         new = violated_cuts(block, region.x, weights, PAIRS, COMBINATIONS)
-        new = [cut for cut in new if cut[0] not in block.signs]
+        new = [cut for cut in new if cut[0] not in block.known]
         added += len(new)
         candidate = replace(block, cuts=kept + tuple(new))
         sound = candidate.spans > 1e-9 * block.frame.lengths.max()
@@ -350,7 +360,7 @@ def _split(roots: list[_Region], weights: Array) -> bool:
             break
         for k in order.tolist():
             halves = [replace(region.block, signs={**region.block.signs, k: sign}) for sign in (1.0, -1.0)]
-            if k in region.block.signs or any(half.start is None for half in halves):
+            if k in region.block.known or any(half.start is None for half in halves):
                 continue
             above, below = (_Region(half, region.x[0] / 2 * half.start) for half in halves)
             region.children = (k, above, below)

@@ -1,0 +1,237 @@
+"""The relaxation: it holds every network, its maps are what they say, and its bound closes where regions are few."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu.clock import Clock
+from cvxrelu.pricing.points import Points
+from cvxrelu.relaxation import relaxed_rounds
+from cvxrelu.relaxation.blocks import Block, Cone
+from cvxrelu.relaxation.cuts import violated_cuts
+from cvxrelu.relaxation.program import Task, solve_relaxed, start_from
+from cvxrelu.relaxation.rounds import _first_dual, _frame_of
+from cvxrelu.scaling import standardise
+from tests.instances import BIASES, LOSSES, make_problem
+from tests.relaxed_model import relaxed_value
+
+# What rounding can make of an inequality between integrals of neurons of unit norm and total mass of order one.
+ROUNDING = 1e-12
+SLOPES = (0.0, 0.3, -1.0, 2.0)
+
+
+def frame_and_task(problem):
+    """Return what the rounds would make of a problem."""
+    _, scaling = standardise(problem)
+    points = Points.prepare(problem.X, problem.bias, problem.negative_slope)
+    bound = problem.n_samples * scaling.alpha if problem.loss.regularised else 1.0
+    task = Task(problem.loss, scaling.y, bound, problem.norm.has_free_constant)
+    return _frame_of(points, scaling), task, scaling
+
+
+def random_block(rng, bias, slope=0.3, n_signs=0, n_cuts=0, shape=(9, 3)):
+    """Return a block with room in it."""
+    X = rng.standard_normal(shape)
+    X[-1] = X[0] * 0.999
+    frame, _, _ = frame_and_task(
+        cr.Problem(X, rng.standard_normal(len(X)), loss="squared", alpha=0.1, bias=bias, negative_slope=slope)
+    )
+    u = neurons_of(frame, rng, 1)[0]
+    signs = {int(k): float(np.sign(frame.Z[k] @ u)) for k in rng.permutation(len(X))[:n_signs]}
+    cuts = []
+    for _ in range(n_cuts):
+        k, *others = rng.permutation(len(X))[: 1 + rng.integers(1, 4)].tolist()
+        cuts.append((k, tuple(others), tuple(rng.uniform(0, 1.5, len(others)).tolist())))
+    return Block(frame, 1.0, signs, tuple(cuts))
+
+
+def neurons_of(frame, rng, count):
+    """Return unit neurons (count, D); with a free bias, hinges through a place."""
+    U = rng.standard_normal((count, frame.dimension))
+    if not frame.strip:
+        return U / np.linalg.norm(U, axis=1)[:, None]
+    W = U[:, :-1] / np.linalg.norm(U[:, :-1], axis=1)[:, None]
+    anchors = frame.Z[rng.integers(frame.n_places, size=count)]
+    return np.column_stack([W, -(W * anchors[:, :-1]).sum(axis=1) / anchors[:, -1]])
+
+
+def integrals(block, U, mass):
+    """Return x and y of the measure with some mass on each neuron, from their definitions."""
+    frame = block.frame
+    lifted = np.column_stack([np.ones(len(U)), U])
+    M = (lifted.T * mass) @ lifted
+    x = np.concatenate([M[frame.upper], (np.abs(frame.unit @ U.T) @ mass)[block.free]])
+    return x, np.abs(block.directions @ U.T) @ mass
+
+
+def members(block, rng, count=200):
+    """Return unit neurons of a region."""
+    U = neurons_of(block.frame, rng, 4000)
+    inside = ((U @ block.oriented.T) >= 0).all(axis=1)
+    return U[inside][:count]
+
+
+def least_slack(cone):
+    """Return the least eigenvalue or number of slacks."""
+    parts = [np.linalg.eigvalsh(cone.moments).min(), np.linalg.eigvalsh(cone.pairs).min(initial=0.0)]
+    return min(*parts, cone.rows.min(), cone.sides.min())
+
+
+@pytest.mark.parametrize(("bias", "n_signs"), list(itertools.product(BIASES, (0, 1, 3))))
+def test_every_network_is_in_the_relaxation(bias, n_signs):
+    rng = np.random.default_rng(n_signs)
+    for n_cuts in (0, 6):
+        block = random_block(rng, bias, n_signs=n_signs, n_cuts=n_cuts)
+        U = members(block, rng)
+        assert len(U) > 3
+        for size in (1, 2, len(U)):
+            for _ in range(20):
+                chosen = rng.permutation(len(U))[:size]
+                mass = rng.exponential(size=size)
+                assert least_slack(block.slacks(*integrals(block, U[chosen], mass / mass.sum()))) >= -ROUNDING
+        # Less than unit norm will do, too.
+        assert least_slack(block.slacks(*integrals(block, 0.3 * U, np.full(len(U), 1 / len(U))))) >= -ROUNDING
+
+
+@pytest.mark.parametrize(("bias", "slope"), list(itertools.product(BIASES, (0.0, -1.0))))
+def test_cuts_never_cut_off_a_network(bias, slope):
+    """Cuts that the moments of a program violate; networks do not."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5, 3))
+    problem = cr.Problem(
+        np.repeat(X, 3, axis=0) + 0.05 * rng.standard_normal((15, 3)),
+        rng.standard_normal(15),
+        loss="squared",
+        alpha=0.01,
+        bias=bias,
+        negative_slope=slope,
+    )
+    frame, task, _ = frame_and_task(problem)
+    blocks = [Block(frame, side, {}) for side in (1.0, -1.0)]
+    state, _ = solved(blocks, task, 1e-4)
+    found = 0
+    for block, x in zip(blocks, state.xs, strict=True):
+        cuts = violated_cuts(block, x, np.ones(frame.n_places), 40, 10)
+        found += len(cuts)
+        assert all(min(lam) >= 0 and k not in others for k, others, lam in cuts)
+        stronger = Block(frame, block.side, {}, tuple(cuts))
+        U = members(stronger, rng)
+        for size in (1, 3, len(U)):
+            chosen = rng.permutation(len(U))[:size]
+            assert least_slack(stronger.slacks(*integrals(stronger, U[chosen], np.full(size, 1 / size)))) >= -ROUNDING
+        # The moments of networks violate none.
+        x, _ = integrals(block, U, np.full(len(U), 1 / len(U)))
+        assert violated_cuts(block, x, np.ones(frame.n_places), 100, 15) == []
+    assert found > 10
+
+
+def random_cone(rng, block, definite=False):
+    """Return symmetric matrices and numbers in the shape of a block's slacks."""
+
+    def symmetric(*shape):
+        G = rng.standard_normal(shape)
+        return G @ np.swapaxes(G, -1, -2) + 0.1 * np.eye(shape[-1]) if definite else G + np.swapaxes(G, -1, -2)
+
+    D, J = block.frame.dimension, len(block.directions)
+    numbers = rng.standard_normal(len(block.rows)), rng.standard_normal(3 * len(block.free) + J)
+    rows, sides = (np.exp(x) for x in numbers) if definite else numbers
+    return Cone(symmetric(D + 1, D + 1), symmetric(J, 2, 2), rows, sides)
+
+
+KINDS = list(itertools.product(BIASES, (0, 3), (0, 5)))
+
+
+@pytest.mark.parametrize(("bias", "n_signs", "n_cuts"), KINDS)
+def test_the_adjoint(bias, n_signs, n_cuts):
+    rng = np.random.default_rng(1)
+    block = random_block(rng, bias, n_signs=n_signs, n_cuts=n_cuts)
+    for _ in range(5):
+        x, y = rng.standard_normal(block.size), rng.standard_normal(len(block.directions))
+        cone = random_cone(rng, block)
+        on_x, on_y = block.adjoint(cone)
+        np.testing.assert_allclose(block.slacks(x, y).dot(cone), x @ on_x + y @ on_y, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("bias", "n_signs", "n_cuts"), KINDS)
+def test_newton_steps_are_those_of_the_dense_matrix(bias, n_signs, n_cuts):
+    rng = np.random.default_rng(2)
+    block = random_block(rng, bias, n_signs=n_signs, n_cuts=n_cuts)
+    P, n, J = random_cone(rng, block, definite=True), block.size, len(block.directions)
+
+    def product(z):
+        ds = block.slacks(z[:n], z[n:])
+        scaled = P.moments @ ds.moments @ P.moments, P.pairs @ ds.pairs @ P.pairs, P.rows * ds.rows, P.sides * ds.sides
+        return np.concatenate(block.adjoint(Cone(*scaled)))
+
+    dense = np.array([product(e) for e in np.eye(n + J)]).T
+    xx, xy, yy = dense[:n, :n], dense[:n, n:], dense[n:, n:]
+    matrix, eliminated = block.newton(P)
+    reduced = xx - xy @ np.linalg.solve(yy, xy.T)
+    np.testing.assert_allclose(matrix, reduced, rtol=1e-9, atol=1e-10 * np.abs(dense).max())
+    x, right = rng.standard_normal(n), rng.standard_normal(J)
+    y = np.linalg.solve(yy, right - xy.T @ x)
+    np.testing.assert_allclose(block.forward(eliminated, right), xy @ np.linalg.solve(yy, right), rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(block.backward(eliminated, right, x), y, rtol=1e-8, atol=1e-8)
+
+
+def solved(blocks, task, accuracy):
+    """Return the solution of the program over some blocks, and its value, N times the mean where there is one."""
+    parts = [task.part(block) for block in blocks]
+    first = 0.1 if task.loss.regularised else 10.0
+    xs = [first * block.start for block in blocks]
+    state = solve_relaxed(parts, task, start_from(parts, xs, _first_dual(task), 0.0, 1e-2 * task.bound), accuracy)
+    mass = sum(x[0] for x in state.xs)
+    f = sum(part.outputs @ x for part, x in zip(parts, state.xs, strict=True)) + state.constant
+    return state, task.bound * mass + (len(f) * task.loss.value(f, task.y) if task.loss.regularised else 0.0)
+
+
+MODELS = [
+    (loss, bias, (0.0, 0.3, -1.0)[(i + j) % 3], (i + 2 * j) % 4)
+    for (i, loss), (j, bias) in itertools.product(enumerate(LOSSES), enumerate(BIASES))
+]
+
+
+@pytest.mark.parametrize(("loss", "bias", "slope", "extra"), MODELS)
+def test_the_program_has_the_value_of_its_model(loss, bias, slope, extra):
+    """Written down again with relu instead of abs, in the problem's units; with cuts (1, 3) and known signs (2, 3)."""
+    # Few samples, and other signs of neurons than the labels': interpolation and separation are possible.
+    problem = make_problem(loss, n_samples=7, n_features=3, seed=3, alpha=0.03, bias=bias, negative_slope=slope)
+    frame, task, scaling = frame_and_task(problem)
+    place = frame.place.tolist()
+    cuts = [(0, (1,), (1.0,)), (2, (3, 5), (0.5, 0.8)), (4, (0, 1, 6), (0.3, 0.2, 0.9))] if extra % 2 else []
+    regions = [{0: 1.0, 1: 1.0}, {0: 1.0, 1: -1.0}, {0: -1.0}] if extra >= 2 else [{}]
+    model = [(side, signs, cuts) for side in (1, -1) for signs in regions]
+    blocks = [
+        Block(
+            frame,
+            side,
+            {place[k]: sign for k, sign in signs.items()},
+            tuple((place[k], tuple(place[i] for i in others), lam) for k, others, lam in cuts),
+        )
+        for side, signs, cuts in model
+    ]
+    _, value = solved(blocks, task, 1e-7)
+    value *= scaling.objective_scale / (problem.n_samples if problem.loss.regularised else 1)
+    assert value > 0
+    np.testing.assert_allclose(value, relaxed_value(problem, model), rtol=1e-4)
+
+
+def small_problem(loss, bias, slope, kind, shape, seed):
+    """Return a small problem: normal, duplicate, collinear or lattice data."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal(shape), rng.standard_normal(shape[0])
+    if kind == "duplicates":
+        X[len(X) // 2 :] = X[: len(X) - len(X) // 2]
+    elif kind == "collinear":
+        X[:] = X[:, :1]
+    elif kind == "lattice":
+        X = np.round(X)
+    if loss in ("interpolation", "margin"):
+        _, first, place = np.unique(X, axis=0, return_index=True, return_inverse=True)
+        y = y[first][place.ravel()]
+    if loss in ("margin", "logistic", "hinge"):
+        y = np.where(y > np.median(y), 1.0, -1.0)
+    alpha = None if loss in ("interpolation", "margin") else 0.02
+    return cr.Problem(X, y, loss=loss, bias=bias, negative_slope=slope, alpha=alpha)
