@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.clock import Clock
 from cvxrelu.pricing.points import Points
-from cvxrelu.relaxation import relaxed_rounds
 from cvxrelu.relaxation.blocks import Block, Cone
 from cvxrelu.relaxation.cuts import violated_cuts
 from cvxrelu.relaxation.program import Task, solve_relaxed, start_from
@@ -181,7 +179,7 @@ def solved(blocks, task, accuracy):
     parts = [task.part(block) for block in blocks]
     first = 0.1 if task.loss.regularised else 10.0
     xs = [first * block.start for block in blocks]
-    state = solve_relaxed(parts, task, start_from(parts, xs, _first_dual(task), 0.0, 1e-2 * task.bound), accuracy)
+    state = solve_relaxed(parts, task, start_from(parts, task, xs, _first_dual(task), 0.0, 1e-2 * task.bound), accuracy)
     mass = sum(x[0] for x in state.xs)
     f = sum(part.outputs @ x for part, x in zip(parts, state.xs, strict=True)) + state.constant
     return state, task.bound * mass + (len(f) * task.loss.value(f, task.y) if task.loss.regularised else 0.0)
