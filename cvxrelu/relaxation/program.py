@@ -37,6 +37,8 @@ REGULARISATION, STRONGER = 1e-14, 1e-10
 PRICE = 1e-2
 # Share of the mass that slacks count as at least, for the first multipliers.
 LEAST_SLACK = 1e-3
+# Least objective that gaps are shares of: there are none that small in scaled units.
+LEAST_SIZE = 1e-100
 # Residuals may be larger than the gap by this factor.
 RESIDUAL_FACTOR = 10.0
 
@@ -269,7 +271,7 @@ class _Residuals:
             of_blocks.append((of_x, -on_y))
             cost += float(np.abs(of_x) @ np.abs(x))
         cost += float(np.abs(of_v) @ np.abs(state.v))
-        size = max(abs(task.loss.dual_value(state.v, task.y)), np.finfo(float).tiny)
+        size = max(abs(task.loss.dual_value(state.v, task.y)), LEAST_SIZE)
         return cls(slacks, of_v, of_blocks, product, degree, size, cost)
 
 
