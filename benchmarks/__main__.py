@@ -8,6 +8,7 @@ import sys
 BENCHMARKS = (
     "first_hour",
     "comparison",
+    "proof",
     "exact_pipeline",
     "column_generation",
     "growth",

@@ -15,12 +15,12 @@ class Cause(Enum):
     KEYBOARD = "The search was stopped by the keyboard; go on from here with warm_start=fit.network."
     PROOF_TIME = (
         "The proof was stopped by time_limit={time_limit:g}, not the fit: no local search improves the network, and "
-        "that no other is better is proven by branch and bound over neurons of {n_features} features, which takes "
+        "that no other is better is proven by bounds over all neurons of {n_features} features, which takes "
         "long in many dimensions; give it longer, or leave it out with prove=False."
     )
     PROOF = (
-        "No local search improves the network; that no other is better is proven by branch and bound over neurons of "
-        "{n_features} features, which was stopped after a fixed number of steps; let it use all the time you have "
+        "No local search improves the network; that no other is better is proven by bounds over all neurons of "
+        "{n_features} features, which was stopped after a fixed amount of work; let it use all the time you have "
         "with time_limit=seconds, or leave it out with prove=False."
     )
     SOLVER = "{solver} ended short of its accuracy; try another solver, or a larger tol."
