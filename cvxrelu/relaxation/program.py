@@ -28,7 +28,7 @@ __all__ = ["Part", "State", "Task", "price_block", "solve_relaxed", "start_from"
 Array = NDArray[np.float64]
 
 # Most iterations; twenty to forty are usual. The shortest step worth making.
-MOST_ITERATIONS, SHORTEST = 60, 1e-4
+MOST_ITERATIONS, SHORTEST = 60, 1e-6
 # Share of the way to the boundary that a step goes.
 WAY = 0.95
 # What is added to the diagonal of a Newton matrix of unit diagonal, and what where that does not do.
