@@ -62,6 +62,9 @@ EXACT_FIT = 1e-10
 UNSEEN = 1e-30
 # Rounding of a prediction, as a multiple of the scaled cost and inputs.
 EVALUATION = 8 * np.finfo(float).eps
+# Largest scaled weight of a network that is made smaller, the root of the largest float: its products with data and
+# slopes of any scale that is allowed are finite. Where targets are of order one, no network that heavy is worth it.
+HEAVIEST = 2.0**512
 # Misfit above which moving hinges by rounding does not help.
 HOPELESS = 0.1
 
@@ -98,14 +101,24 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
     Solution
         In it, neurons of one cell and sign are one group; by convexity it costs no more than they do. All rows of its
         cells count as bounding.
+
+    Raises
+    ------
+    SolverError
+        If products with the weights of the network may be beyond the largest float.
     """
     scaling = Scaling.of(problem)
-    vectors = scaling.enter(network.W, network.b) * (np.abs(network.v)[:, None] / scaling.y_scale)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is infinite, or no number, is too heavy
+        factors = np.abs(network.v)[:, None] / scaling.y_scale
+        vectors = scaling.enter(network.W, network.b) * factors
+        weights = np.hstack([vectors, network.W * factors, network.b[:, None] * factors])
+    constant = (network.intercept - scaling.y_center) / scaling.y_scale
+    if not np.all(np.abs(np.append(weights, constant)) <= HEAVIEST):
+        raise SolverError(f"Weights above {HEAVIEST:.0e} in coordinates of order one are too large to compute with.")
     preactivations = vectors @ scaling.lifted.T
     reach = lengths(vectors)[:, None] * lengths(scaling.lifted)
     patterns, cell = np.unique(preactivations >= -ON_HINGE * reach, axis=0, return_inverse=True)
     positive = network.v > 0
-    constant = (network.intercept - scaling.y_center) / scaling.y_scale
     flat = flat_cells(problem, patterns)[cell]
     if flat.any():
         heights = np.where(patterns[cell[flat], 0], 1.0, problem.negative_slope) * vectors[flat, -1]
@@ -174,6 +187,11 @@ def fewer_neurons(problem: Problem, network: Network) -> Network:
     -------
     Network
         The network with the neurons of a cell merged and dependent ones left out; itself, if rounding made that worse.
+
+    Raises
+    ------
+    SolverError
+        If products with the weights of the network may be beyond the largest float.
     """
     solution = as_solution(problem, network, np.zeros(problem.n_samples))
     groups = _reduce(problem, solution.scaling, _occupied(solution, 0.0, 0.0))
