@@ -15,6 +15,8 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from cvxrelu.lengths import exponents_of, lengths, shifted
+
 __all__ = ["fewest_terms"]
 
 Array = NDArray[np.float64]
@@ -50,11 +52,13 @@ def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -
     """
     if not len(factors):
         return factors
-    lengths = np.linalg.norm(columns, axis=0)
-    matrix = columns / lengths
+    sizes = lengths(columns.T)
+    matrix = columns / sizes
     if constant:
         matrix = matrix - matrix.mean(axis=0)
-    values, prices = factors * lengths, costs / lengths
+    # In units of the longest column and of the dearest, so that neither over- nor underflows with the other.
+    sizes, costs = shifted(sizes, -exponents_of(sizes)), shifted(costs, -exponents_of(costs))
+    values, prices = factors * sizes, costs / sizes
     factorisation: Any = scipy.linalg.qr(matrix.T, pivoting=True)
     orthogonal, triangle = factorisation[0], factorisation[1]
     heights = np.abs(np.diag(triangle))
@@ -74,7 +78,7 @@ def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -
         values = np.maximum(values + steps[first] * direction, 0.0)
         values[first] = 0.0
         basis = _without(basis, first)
-    return values / lengths
+    return values / sizes
 
 
 def _without(basis: Array, index: int) -> Array:

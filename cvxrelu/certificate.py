@@ -59,8 +59,8 @@ Scope = Literal["global", "sampled"]
 
 # Relative accuracy asked of the bound on gamma; the gap can be no smaller, so it is far below the tightest tolerance.
 PRICING_TOL = 1e-9
-# Cells up to which each is searched by itself, which always ends; and cones that a search looks at otherwise before it
-# settles for the bound it has, if there is no time limit.
+# Cells up to which each is searched by itself, which always ends, and cones looked at where rounding then leaves a gap;
+# and cones that a search looks at otherwise before it settles for the bound it has, if there is no time limit.
 CELL_LIMIT, NODE_LIMIT = 20_000, 1_000_000
 # Exponent up to which a search sees a dual vector at the scale that it was given at, and up to which it and its gamma
 # are handed on at that scale; beyond it scores might overflow.
@@ -460,12 +460,7 @@ def prove_dual(
     """Return the lower bound that a dual vector proves, by itself; parameters as in `certify_dual`."""
     clock = Clock(time_limit)
     if patterns is None:
-        pricer = pricer_of(problem)
-        branches = isinstance(pricer, Pricer) and not pricer.sweeps
-        if branches and _few_cells(problem):
-            pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells")
-        nodes = NODE_LIMIT if branches and not clock.limited else None
-        return bound_dual(problem, dual, partial(pricer, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes))
+        return bound_dual(problem, dual, _search_of_all(problem, clock))
     return bound_dual(problem, dual, _search_of_cells(problem, patterns, clock), "sampled")
 
 
@@ -490,6 +485,30 @@ def pricer_of(problem: Problem) -> Pricer | NormPricer:
     if isinstance(problem.norm, Euclidean):
         return make_pricer(problem.X, problem.bias, problem.negative_slope)
     return NormPricer.of(problem.norm, problem.X, problem.negative_slope)
+
+
+def _search_of_all(problem: Problem, clock: Clock) -> Callable[[Array], Priced]:
+    """Return what computes gamma(v) over all neurons.
+
+    Few cells are searched one by one, which always ends, but rounding may leave such a bound above the tolerance where
+    columns of X differ much in size. Branch and bound, from which the vector may come, has other coordinates; of two
+    rigorous bounds the smaller one counts.
+    """
+    pricer = pricer_of(problem)
+    branches = isinstance(pricer, Pricer) and not pricer.sweeps
+    nodes = NODE_LIMIT if branches and not clock.limited else None
+    if not (branches and _few_cells(problem)):
+        return partial(pricer, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)
+    cells = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells")
+
+    def search(v: Array) -> Priced:
+        found = cells(v, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)
+        if found.complete or clock.expired:
+            return found
+        other = pricer(v, tol=PRICING_TOL, time_limit=clock.left, node_limit=CELL_LIMIT)
+        return min(found, other, key=lambda priced: priced.upper)
+
+    return search
 
 
 def _search_of_cells(problem: Problem, patterns: NDArray[np.bool_], clock: Clock) -> Callable[[Array], Priced]:

@@ -62,8 +62,13 @@ EXACT_FIT = 1e-10
 UNSEEN = 1e-30
 # Rounding of a prediction, as a multiple of the scaled cost and inputs.
 EVALUATION = 8 * np.finfo(float).eps
+# Largest scaled weight of a network that is made smaller, the root of the largest float: its products with data and
+# slopes of any scale that is allowed are finite. Where targets are of order one, no network that heavy is worth it.
+HEAVIEST = 2.0**512
 # Misfit above which moving hinges by rounding does not help.
 HOPELESS = 0.1
+# Multiplications of a least-squares problem (m n min(m, n)) that a second is ample for; it cannot be stopped.
+POLISHED_PER_SECOND = 2e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +103,24 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
     Solution
         In it, neurons of one cell and sign are one group; by convexity it costs no more than they do. All rows of its
         cells count as bounding.
+
+    Raises
+    ------
+    SolverError
+        If products with the weights of the network may be beyond the largest float.
     """
     scaling = Scaling.of(problem)
-    vectors = scaling.enter(network.W, network.b) * (np.abs(network.v)[:, None] / scaling.y_scale)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is infinite, or no number, is too heavy
+        factors = np.abs(network.v)[:, None] / scaling.y_scale
+        vectors = scaling.enter(network.W, network.b) * factors
+        weights = np.hstack([vectors, network.W * factors, network.b[:, None] * factors])
+    constant = (network.intercept - scaling.y_center) / scaling.y_scale
+    if not np.all(np.abs(np.append(weights, constant)) <= HEAVIEST):
+        raise SolverError(f"Weights above {HEAVIEST:.0e} in coordinates of order one are too large to compute with.")
     preactivations = vectors @ scaling.lifted.T
     reach = lengths(vectors)[:, None] * lengths(scaling.lifted)
     patterns, cell = np.unique(preactivations >= -ON_HINGE * reach, axis=0, return_inverse=True)
     positive = network.v > 0
-    constant = (network.intercept - scaling.y_center) / scaling.y_scale
     flat = flat_cells(problem, patterns)[cell]
     if flat.any():
         heights = np.where(patterns[cell[flat], 0], 1.0, problem.negative_slope) * vectors[flat, -1]
@@ -133,24 +148,24 @@ def decode(
     rtol : float, default 1e-7
         Relative excess over the solution's objective that fewer neurons may cost.
     clock : Clock, optional
-        Once it has expired, the best network so far is returned.
+        Once it has expired, the best network so far is returned; what would take longer than is left is not begun.
 
     Returns
     -------
     Network
         At most N neurons of unit cost each; at most N - 1 and an intercept if the output constant is free.
     """
-    trimmed = _trim(solution, resolve)
+    trimmed, clock = _trim(solution, resolve), clock or Clock()
     target = max(0.0, trimmed.value * trimmed.scaling.objective_scale * (1 + rtol))
     # What rounding makes of predictions, w.x + b being evaluated far from the origin where the data are.
     inputs = problem.X @ trimmed.scaling.transform[: problem.n_features]
     exact = max(EXACT_FIT, EVALUATION * trimmed.value * max(1.0, np.abs(inputs).max()))
     networks: list[Network] = []
-    for network in _proposals(problem, trimmed, resolve):
+    for network in _proposals(problem, trimmed, resolve, clock):
         networks.append(network)
         if _misfit(problem, network) <= exact and problem.objective(network) <= target:
             return network
-        if clock is not None and clock.expired:
+        if clock.expired:
             break
     return _best(problem, networks, exact)
 
@@ -174,6 +189,11 @@ def fewer_neurons(problem: Problem, network: Network) -> Network:
     -------
     Network
         The network with the neurons of a cell merged and dependent ones left out; itself, if rounding made that worse.
+
+    Raises
+    ------
+    SolverError
+        If products with the weights of the network may be beyond the largest float.
     """
     solution = as_solution(problem, network, np.zeros(problem.n_samples))
     groups = _reduce(problem, solution.scaling, _occupied(solution, 0.0, 0.0))
@@ -182,17 +202,17 @@ def fewer_neurons(problem: Problem, network: Network) -> Network:
     return reduced if problem.objective(reduced) <= limit else network
 
 
-def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve) -> Iterator[Network]:
+def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve, clock: Clock) -> Iterator[Network]:
     """Yield networks for a solution, the smallest and most exact that can be hoped for first."""
     yield _to_network(problem, trimmed.scaling, replace(_occupied(trimmed, 1.0), constant=0.0))
-    yield from _reduced_networks(problem, trimmed)
+    yield from _reduced_networks(problem, trimmed, clock)
     narrowed = _narrow(problem, trimmed, resolve)
     if narrowed is not None:
-        yield from _reduced_networks(problem, narrowed)
+        yield from _reduced_networks(problem, narrowed, clock)
     yield plain_network(problem, trimmed)
 
 
-def _reduced_networks(problem: Problem, solution: Solution) -> Iterator[Network]:
+def _reduced_networks(problem: Problem, solution: Solution, clock: Clock) -> Iterator[Network]:
     """Yield networks of few neurons for a solution."""
     for level, negligible in (*((level, NEGLIGIBLE_COST) for level in TRIM_LEVELS), (0.0, 0.0)):
         reduced = _reduce(problem, solution.scaling, _occupied(solution, level, negligible))
@@ -200,7 +220,9 @@ def _reduced_networks(problem: Problem, solution: Solution) -> Iterator[Network]
         network = _to_network(problem, solution.scaling, groups)
         yield network
         for snap in SNAP_LEVELS if _misfit(problem, network) <= HOPELESS else ():
-            yield _to_network(problem, solution.scaling, _polish(problem, solution.scaling, groups, snap))
+            polished = _polish(problem, solution.scaling, groups, snap, clock)
+            if polished is not None:
+                yield _to_network(problem, solution.scaling, polished)
 
 
 def _narrow(problem: Problem, solution: Solution, resolve: Resolve) -> Solution | None:
@@ -266,8 +288,8 @@ def _aim(problem: Problem, scaling: Scaling, groups: _Groups) -> Array:
     return problem.loss.aim(predictions, scaling.y)
 
 
-def _polish(problem: Problem, scaling: Scaling, groups: _Groups, snap: float) -> _Groups:
-    """Put hinges within `snap` of a data point on it and, for an interpolant, remove the misfit."""
+def _polish(problem: Problem, scaling: Scaling, groups: _Groups, snap: float, clock: Clock) -> _Groups | None:
+    """Put hinges within `snap` of a data point on it and, for an interpolant, remove the misfit; None without time."""
     lifted = scaling.lifted
     count, size = groups.vectors.shape
     weights = groups.signs[:, None] * activation_weights(groups.patterns, problem.negative_slope)
@@ -278,6 +300,9 @@ def _polish(problem: Problem, scaling: Scaling, groups: _Groups, snap: float) ->
     beyond = (preactivations != 0) & (groups.patterns == (preactivations < 0))
     close = (np.abs(preactivations) <= snap * scale) | beyond
     group, sample = np.nonzero(close & (scale > 0) & ~flat[:, None])
+    rows, columns = len(group) + len(lifted), count * size
+    if rows * columns * min(rows, columns) > POLISHED_PER_SECOND * clock.left:
+        return None
 
     on_hinge = np.zeros((len(group), count, size))
     on_hinge[np.arange(len(group)), group] = lifted[sample]

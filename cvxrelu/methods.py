@@ -268,7 +268,11 @@ def _generate(run: Run) -> Iterator[Outcome]:
             logger.info("the master failed in round %d: %s", len(history) + 1, error)
     assert best is not None, "there is a first round"
     relaxed = best.cause in (Cause.PROOF, Cause.PROOF_TIME) and run.prove and can_relax(problem)
-    network = _reduce(run, best) if best.cause in STOPS and not relaxed else _finish(run, best)
+    try:
+        network = _reduce(run, best) if best.cause in STOPS and not relaxed else _finish(run, best)
+    except SolverError as error:
+        logger.info("the last network is kept as it is: %s", error)
+        network = best.network
     if run.warm_start is not None and problem.objective(run.warm_start) < problem.objective(network):
         network = run.warm_start
     best = replace(best, network=network, upper=problem.objective(network))

@@ -18,6 +18,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError, SolverError
+from cvxrelu.lengths import lengths
 from cvxrelu.network import Network
 from cvxrelu.norms import Norm
 from cvxrelu.problem import Problem
@@ -126,7 +127,7 @@ class Scaling:
 
     def costs(self, patterns: NDArray[np.bool_], groups: Array) -> Array:
         """Return the scaled costs of groups (P, D), one in each of the given cells."""
-        return np.linalg.norm(self.group_matrices(patterns) @ groups[:, :, None], axis=(1, 2))
+        return lengths((self.group_matrices(patterns) @ groups[:, :, None])[:, :, 0])
 
     def restore(self, network: Network) -> Network:
         """Return the network in the units of the problem, given one in scaled coordinates."""

@@ -577,9 +577,9 @@ class WithoutJax(importlib.abc.MetaPathFinder):
     """Refuse to import jax, as cvxpy does where it can: jax swallows a Ctrl-C while it collects garbage."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
-        """Raise ImportError for jax, and leave everything else to others."""
+        """Raise ModuleNotFoundError for jax, as if it were not installed, and leave everything else to others."""
         if fullname == "jax":
-            raise ImportError("kept out")
+            raise ModuleNotFoundError("kept out", name="jax")
 
 
 def work(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> dict[str, Any]:

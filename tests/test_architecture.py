@@ -14,8 +14,8 @@ ROOT = Path(cvxrelu.__file__).parent
 # Each row may import the rows above it, and `also`; what proves a result never sees what produced it.
 LAYERS = [
     {"clock", "compiled", "endings", "errors"},
-    {"caratheodory", "files", "lengths", "parallel", "solvers", "span", "validation", "wording", "worker"},
-    {"powers"},
+    {"files", "lengths", "parallel", "solvers", "span", "validation", "wording", "worker"},
+    {"caratheodory", "powers"},
     {"losses", "norms"},
     {"network"},
     {"enclosure", "problem", "plots"},

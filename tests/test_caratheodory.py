@@ -34,3 +34,11 @@ def test_same_sum_fewer_terms_no_dearer(n, k, kind, constant):
 
 def test_nothing_to_combine():
     assert fewest_terms(np.empty((3, 0)), np.empty(0), np.empty(0), True).shape == (0,)
+
+
+@pytest.mark.parametrize(("size", "price"), [(1e-200, 1e200), (1e200, 1e-200), (1e-300, 1e300), (1e300, 1e300)])
+def test_units_make_no_difference(size, price):
+    rng = np.random.default_rng(0)
+    columns, costs = rng.standard_normal((3, 8)), rng.uniform(0.5, 2, 8)
+    found = fewest_terms(size * columns, np.ones(8), price * costs, False)
+    np.testing.assert_allclose(found, fewest_terms(columns, np.ones(8), costs, False), rtol=1e-9)

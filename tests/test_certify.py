@@ -13,7 +13,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 import cvxrelu as cr
 from cvxrelu.certificate import certify_dual
 from cvxrelu.losses import Hinge
+from cvxrelu.pricing import make_pricer
 from cvxrelu.wording import sentence_of
+from tests.hostile import hostile_problem
 from tests.instances import BIASES, LOSSES, SIX_X, SIX_Y, make_problem, objective_by_hand
 
 X = np.random.default_rng(0).standard_normal((20, 2))
@@ -170,6 +172,18 @@ def test_a_file_holds_the_certificate_to_the_last_bit(loss, bias, tmp_path):
         np.testing.assert_array_equal(getattr(loaded.problem, name), getattr(problem, name))
     assert loaded.problem.loss.name == loss
     np.testing.assert_array_equal(loaded.dual, certificate.dual)
+
+
+def test_a_file_is_proved_again_where_the_search_of_cells_is_left_with_a_gap(tmp_path):
+    """Columns of 80, 0.01 and 1000: rounding leaves the cells 6e-8 apart, where branch and bound comes to 1e-11."""
+    problem, options = hostile_problem(301054)
+    certificate = cr.solve(problem, **options).certificate
+    cells = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells")
+    assert not cells(certificate.dual).complete
+    certificate.save(tmp_path / "certificate.json")
+    loaded = cr.load_certificate(tmp_path / "certificate.json")
+    assert (loaded.upper, loaded.lower) == (certificate.upper, certificate.lower)
+    assert certify_dual(problem, certificate.network, certificate.dual).gamma <= certificate.gamma * (1 + 1e-9)
 
 
 def test_a_network_that_misses_the_data_is_kept_with_its_infinite_bound(tmp_path):

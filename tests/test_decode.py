@@ -66,3 +66,31 @@ def test_fewer_neurons_are_refused_where_rounding_makes_them_worse(monkeypatch):
     network = cr.solve(problem, tol=1e-9).network
     monkeypatch.setattr(decode_module, "fewest_terms", lambda columns, factors, *_: 1.1 * factors)
     assert fewer_neurons(problem, network) is network
+
+
+def test_fewer_neurons_do_as_much_where_squares_of_weights_are_zero():
+    problem = make_problem("squared", n_samples=6, bias="joint")
+    rng = np.random.default_rng(0)
+    network = cr.Network(rng.standard_normal((40, 2)), rng.standard_normal(40), 1e-170 * rng.uniform(1, 2, 40))
+    few = fewer_neurons(problem, network)
+    assert few.n_neurons <= 6
+    np.testing.assert_allclose(few(problem.X), network(problem.X), rtol=1e-9)
+    assert few.cost("joint") <= network.cost("joint") * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("W", "v", "intercept"), [(1.0, 1e170, 0.0), (1e200, 1e200, 0.0), (1.0, 1.0, 1e160)])
+def test_fewer_neurons_are_not_sought_beyond_the_range_of_floats(W, v, intercept):
+    problem = make_problem("squared", n_samples=6)
+    network = cr.Network([[W, W], [W, 0.0]], [0.0, 0.0], [v, v], intercept)
+    with pytest.raises(cr.SolverError, match="too large to compute with"):
+        fewer_neurons(problem, network)
+
+
+def test_a_network_at_the_end_of_the_range_of_floats_is_kept():
+    """Two rows that all but agree: the first network reaches one of them by the slope 1e-300, and weighs 1e307."""
+    X = [[1e9, 2e9], [1e9, 2e9 + 1]]
+    problem = cr.Problem(X, [1.0, -1.0], "margin", bias="joint", negative_slope=1e-300)
+    with pytest.warns(cr.AccuracyWarning, match="max_rounds=1"):
+        fit = cr.solve(problem, "generate", max_rounds=1, random_state=302465)
+    assert np.abs(fit.network.v).max() > 1e300
+    assert 0 < fit.certificate.lower < fit.certificate.upper

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 import cvxrelu as cr
 from cvxrelu import __main__ as command_line
@@ -199,3 +201,26 @@ def test_decoding_stops_in_time(monkeypatch):
     monkeypatch.setattr(decode, "_proposals", lambda *args: (networks.append(n) or n for n in original(*args)))
     decode.decode(problem, solution, lambda cells: solution, clock=Clock(0.0))
     assert len(networks) == 1
+
+
+def test_decoding_begins_no_polish_that_cannot_end_in_time(monkeypatch):
+    """What the solver was stopped in has many neurons with points beyond their hinges: seconds of least squares."""
+    rng = np.random.default_rng(0)
+    problem = cr.Problem(rng.standard_normal((60, 20)), rng.standard_normal(60), bias="joint")
+    network = cr.Network(rng.standard_normal((59, 20)), rng.standard_normal(59), rng.standard_normal(59))
+    solution = decode.as_solution(problem, network, np.zeros(60))
+    solution = replace(
+        solution, cells=replace(solution.cells, patterns=rng.random(solution.cells.patterns.shape) < 0.5)
+    )
+    groups = decode._occupied(solution, 0.0, 0.0)
+    asked = []
+
+    def unchanged(matrix, *_, **__):
+        asked.append(matrix.shape)
+        return (np.zeros(matrix.shape[1]),)
+
+    monkeypatch.setattr(scipy.linalg, "lstsq", unchanged)
+    assert decode._polish(problem, solution.scaling, groups, 0.0, Clock(0.01)) is None
+    assert not asked
+    assert decode._polish(problem, solution.scaling, groups, 0.0, Clock()) is not None
+    assert np.prod(asked[0], dtype=float) * min(asked[0]) > 1e9
