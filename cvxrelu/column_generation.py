@@ -298,7 +298,7 @@ class _Oracle:
 
     def search(self, v: Array, share: float) -> DualBound:
         """Search exhaustively, for this share of the time left, and return the bound that this proves."""
-        share *= share_of_cones(self.problem)
+        share *= share_of_cones(self.problem, self.clock)
         seconds = max(share * self.clock.left, LAST_BOUND_SECONDS)
         search = partial(
             self.pricer,

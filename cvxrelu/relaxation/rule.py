@@ -23,8 +23,7 @@ __all__ = ["can_relax", "is_relaxed_first", "share_of_cones", "tighten"]
 
 # Side of the largest Newton matrix, which takes seconds to factor.
 LARGEST = 3000
-# Features up to which cones are searched for long, and shares of the time (and of the cones) that they get up to there
-# and beyond.
+# Features up to which cones are searched for long, and shares of the time that they get up to there and beyond.
 FEW_FEATURES, SHARE_OF_FEW, SHARE_OF_MANY = 5, 0.3, 0.02
 # Multiplications of the relaxation where time is not limited; half a minute or so.
 MOST_WORK = 2e11
@@ -45,11 +44,13 @@ def is_relaxed_first(problem: Problem) -> bool:
     return problem.n_features > FEW_FEATURES and can_relax(problem)
 
 
-def share_of_cones(problem: Problem) -> float:
-    """Return the share of the time that branch and bound gets."""
+def share_of_cones(problem: Problem, clock: Clock) -> float:
+    """Return the share of the time, or of the cones where time is not limited, that branch and bound gets."""
     if not can_relax(problem):
         return 1.0
-    return SHARE_OF_FEW if problem.n_features <= FEW_FEATURES else SHARE_OF_MANY
+    if problem.n_features <= FEW_FEATURES:
+        return SHARE_OF_FEW if clock.limited else 1.0
+    return SHARE_OF_MANY
 
 
 def tighten(problem: Problem, clock: Clock, target: float, progress: bool) -> Iterator[RelaxedRound]:
