@@ -197,7 +197,8 @@ def bound_leaf(
     form = _quadratic(points, weights, leaf, signs, side, reach)
     if form is None:
         return np.inf
-    beta = form.beta(points.bias == "free", leaf.ball, max(leaf.strip, 0.0))
+    with np.errstate(all="ignore"):
+        beta = form.beta(points.bias == "free", leaf.ball, max(leaf.strip, 0.0))
     # Not a number is not above anything.
     return beta if beta < np.inf else np.inf
 
@@ -281,6 +282,7 @@ def _minimum(function, start: float) -> float:
     return high
 
 
+@np.errstate(all="ignore")
 def _quadratic(
     points: Points, weights: Weights, leaf: Leaf, signs: dict[int, float], side: float, reach: Array
 ) -> _Quadratic | None:
@@ -309,10 +311,9 @@ def _quadratic(
 
     paid = np.maximum(rest + np.abs(linear) + credit * reach, 0.0)
     paid = np.where(paid + gross > 0, paid + eps * (gross + np.abs(linear) + credit * reach), 0.0)[free]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        # Divided twice: four times the largest numbers is infinite, and nothing would be left of the price.
-        prices = np.where(paid > 0, paid**2 / c[free] / 4, 0.0)
-        fares = np.where(mu > 0, mu**2 / d / 4, 0.0)
+    # Divided twice: four times the largest numbers is infinite, and nothing would be left of the price.
+    prices = np.where(paid > 0, paid**2 / c[free] / 4, 0.0)
+    fares = np.where(mu > 0, mu**2 / d / 4, 0.0)
     kappa = float(prices.sum() + fares.sum()) * (1 + eps)
     if not np.isfinite(kappa):
         return None

@@ -4,12 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 
 import cvxrelu as cr
 from cvxrelu.pricing.points import Points
+from cvxrelu.relaxation import rounds
 from cvxrelu.relaxation.blocks import Block, Cone
 from cvxrelu.relaxation.cuts import violated_cuts
-from cvxrelu.relaxation.program import Task, solve_relaxed, start_from
+from cvxrelu.relaxation.program import Task, price_block, solve_relaxed, start_from
 from cvxrelu.relaxation.rounds import _first_dual, _frame_of
 from cvxrelu.scaling import standardise
 from tests.instances import BIASES, LOSSES, make_problem
@@ -17,7 +19,6 @@ from tests.relaxed_model import relaxed_value
 
 # What rounding can make of an inequality between integrals of neurons of unit norm and total mass of order one.
 ROUNDING = 1e-12
-SLOPES = (0.0, 0.3, -1.0, 2.0)
 
 
 def frame_and_task(problem):
@@ -233,3 +234,107 @@ def small_problem(loss, bias, slope, kind, shape, seed):
         y = np.where(y > np.median(y), 1.0, -1.0)
     alpha = None if loss in ("interpolation", "margin") else 0.02
     return cr.Problem(X, y, loss=loss, bias=bias, negative_slope=slope, alpha=alpha)
+
+
+# All losses and bias modes, with every slope, kind of data, and 2 to 15 samples in 1 to 3 features.
+PROBLEMS = [
+    ("interpolation", "free", 2.0, "lattice", (5, 1), 3),
+    ("interpolation", "joint", 0.3, "duplicates", (10, 3), 5),
+    ("interpolation", "none", 2.0, "normal", (5, 3), 11),
+    ("margin", "free", 0.0, "duplicates", (8, 1), 12),
+    ("margin", "joint", 2.0, "duplicates", (5, 2), 19),
+    ("margin", "none", -1.0, "duplicates", (12, 2), 22),
+    ("squared", "free", -1.0, "duplicates", (3, 3), 26),
+    ("squared", "joint", 2.0, "lattice", (15, 2), 31),
+    ("squared", "none", 0.3, "duplicates", (2, 1), 33),
+    ("logistic", "free", 0.3, "collinear", (10, 2), 37),
+    ("logistic", "joint", -1.0, "normal", (3, 1), 42),
+    ("logistic", "none", 2.0, "duplicates", (15, 3), 47),
+    ("hinge", "free", 2.0, "collinear", (5, 1), 51),
+    ("hinge", "joint", 0.3, "normal", (10, 3), 53),
+    ("hinge", "none", -1.0, "collinear", (3, 2), 58),
+]
+
+
+def room(problem):
+    """What an attained value may be below the optimum: constraints are met up to rounding."""
+    return 1e-12 if problem.loss.regularised else 1e-8
+
+
+@pytest.mark.parametrize("with_cuts", [True, False])
+@pytest.mark.parametrize("case", PROBLEMS, ids=str)
+def test_the_gap_closes(case, with_cuts, monkeypatch):
+    """By regions alone, too; and no bound is above what a network attains."""
+    if not with_cuts:
+        monkeypatch.setattr(rounds, "PAIRS", 0)
+        monkeypatch.setattr(rounds, "COMBINATIONS", 0)
+    problem = small_problem(*case)
+    upper, lowers = cr.solve(problem).certificate.upper, []
+    for found in rounds.relaxed_rounds(problem, clock=Clock(20.0), target=upper * (1 - 1e-6)):
+        lowers.append(found.bound.lower)
+        assert with_cuts or found.cuts == 0
+        if lowers[-1] >= upper * (1 - 1e-5):
+            break
+    assert lowers == sorted(lowers)
+    assert upper * (1 - 1e-5) <= lowers[-1] <= upper * (1 + room(problem))
+
+
+@pytest.mark.parametrize(("bias", "loss"), [("free", "squared"), ("joint", "hinge"), ("none", "interpolation")])
+def test_one_sample_and_equal_rows(bias, loss):
+    """Nothing is proved, or nothing too large, where a program has no room."""
+    for X in (np.array([[0.7, -0.2]]), np.zeros((3, 2)), np.full((4, 1), 1.5)):
+        if bias == "none" and not X.any():
+            continue
+        y = np.array([1.0, -1.0, 1.0, 1.0])[: len(X)] if loss == "hinge" else np.full(len(X), 0.8)
+        if len(X) == 1 and loss == "hinge":
+            continue
+        problem = cr.Problem(X, y, loss=loss, bias=bias, alpha=0.05 if loss != "interpolation" else None)
+        upper = cr.solve(problem).certificate.upper
+        for found in itertools.islice(rounds.relaxed_rounds(problem, clock=Clock(5.0), target=upper), 3):
+            assert found.bound.lower <= upper * (1 + room(problem))
+
+
+def test_a_half_is_never_bounded_worse():
+    """What is known of a region is known of its halves: the largest score of a half is at most that of the region."""
+    rng = np.random.default_rng(5)
+    for bias, slope in itertools.product(BIASES, (0.0, -1.0)):
+        block, v = random_block(rng, bias, slope, n_cuts=3, shape=(7, 2)), rng.standard_normal(7)
+        v -= v.mean()
+
+        def score(block, v=v):
+            x, _ = price_block(block, v, 1e-8)
+            return v @ block.outputs @ x
+
+        whole = score(block)
+        for k in range(3):
+            halves = [Block(block.frame, 1.0, {k: sign}, block.cuts) for sign in (1.0, -1.0)]
+            assert max(score(half) for half in halves if half.start is not None) <= whole + 1e-6 * abs(whole)
+
+
+def test_signs_that_follow_are_known():
+    """In a cell of the plane two rows decide all others, and the largest score is that of one neuron."""
+    rng = np.random.default_rng(6)
+    X, v = rng.standard_normal((6, 2)), rng.standard_normal(6)
+    frame, _, _ = frame_and_task(cr.Problem(X, v, loss="squared", alpha=0.1, bias="none"))
+    # Directions that are on a hinge are a quarter turn from the rows.
+    angles = np.pi / 2 + np.sort(np.arctan2(frame.Z[:, 1], frame.Z[:, 0]) % np.pi)
+    u = np.array([np.cos(angles[:2].mean()), np.sin(angles[:2].mean())])
+    signs = np.sign(frame.Z @ u)
+    walls = [k for k in range(6) if _is_wall(frame.Z * signs[:, None], k)]
+    assert len(walls) == 2
+    block = Block(frame, 1.0, {k: signs[k] for k in walls})
+    assert block.known.tolist() == list(range(6))
+    for k, (sign, shares) in block.implied.items():
+        combined = sum(c * signs[j] * frame.unit[j] for j, c in shares.items())
+        assert sign == signs[k]
+        np.testing.assert_allclose(combined, sign * frame.unit[k], atol=1e-9)
+    x, _ = price_block(block, v, 1e-9)
+    # The largest g.u in a cone and the unit ball is the distance of -g to the cone that the rows span.
+    g = frame.scale * (v * (signs > 0)[frame.place]) @ frame.Z[frame.place]
+    best = nnls((signs[:, None] * frame.Z).T, -g)[1]
+    np.testing.assert_allclose(v @ block.outputs @ x, best, rtol=1e-6, atol=1e-8)
+
+
+def _is_wall(rows, k):
+    """Whether a row is not a nonnegative combination of the others."""
+    return nnls(np.delete(rows, k, axis=0).T, rows[k])[1] > 1e-9
