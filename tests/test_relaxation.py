@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import nnls
 
 import cvxrelu as cr
+from cvxrelu.clock import Clock
 from cvxrelu.pricing.points import Points
 from cvxrelu.relaxation import rounds
 from cvxrelu.relaxation.blocks import Block, Cone
