@@ -1,7 +1,7 @@
 r"""A bound on gamma(v) from multipliers alone, in any number of dimensions.
 
-With abs(t) for the activation, sigma(t) = p t + q abs(t), p = (1 + a) / 2 and q = (1 - a) / 2, the score of a lifted unit
-neuron u = (w, b), or its negative, is
+The activation is sigma(t) = p t + q abs(t), p = (1 + a) / 2 and q = (1 - a) / 2, so the score of a lifted unit neuron
+u = (w, b), or its negative, is
 
     F(u) = l.u + sum_i omega_i abs(t_i),   t_i = z_i.u,   l = +-p sum_i v_i z_i,   omega_i = +-q v_i.
 
@@ -11,13 +11,16 @@ Nonnegative multipliers bound it by a quadratic. For any of them, and for e_k = 
     mu_k (abs(t_k) - sum_i lam_i abs(t_i))     <=  d_k (e_k.u)^2 + mu_k^2 / (4 d_k)                  d_k > 0
     -abs(theta_i) abs(t_i)                     <=  -theta_i t_i
     -h_i rho_i abs(t_i)                        <=  -h_i t_i^2                                        abs(t_i) <= rho_i
-    omega_i abs(t_i)                            =  omega_i s_i t_i  <=  (omega_i + eta_i) s_i t_i    where s_i t_i >= 0
+    omega_i abs(t_i)                            =  omega_i s_i t_i  <=  (omega_i + eta_i) s_i t_i   where s_i t_i >= 0
 
-so that, once the multipliers of each abs(t_i) add up to omega_i, which they always do with A_i as large as that takes (or
-with s_i t_i where that is abs(t_i)), F(u) <= kappa + g.u + u'Q u. And beta is an upper bound of that on the unit ball of w (and, if biases are free, on the strip
-b^2 <= norm(w)^2 r^2, where some best neuron is, since its hinge passes through a place of the data) as soon as
+so that, once the multipliers of each abs(t_i) add up to omega_i, which they always do with A_i as large as that takes
+(or with s_i t_i where that is abs(t_i)), F(u) <= kappa + g.u + u'Q u. And beta is an upper bound of that on the unit
+ball of w (and, if biases are free, on the strip b^2 <= norm(w)^2 r^2, where some best neuron is, since its hinge passes
+through a place of the data) as soon as
 
-    [[beta - kappa - nu,  -g'/2], [-g'/2,  nu J + nu2 B - Q]]   is positive semidefinite,     J = I on w,  B = (1 on b) - r^2 J.
+    [[beta - kappa - nu,  -g'/2], [-g'/2,  nu J + nu2 B - Q]]   is positive semidefinite,
+
+with J = I on w and B = (1 on b) - r^2 J.
 
 Products of signs, eta_kl s_k s_l t_k t_l >= 0, are added to Q where signs are known. The sign of a t_i is known in the
 leaves of a tree whose nodes split all neurons by the sign of one t_k: its leaves leave nothing out by construction. And
@@ -27,9 +30,9 @@ gamma(v).
 
 Rounding. `beta` is the least number for which a Cholesky factorisation of the matrix, with `ridge` added to its
 diagonal, ran to its end: then the matrix exceeds -(ridge + m eps trace) (Rump, "Verification of positive definiteness",
-2006). What its entries are off by is at most (terms) eps times the sums of absolute values that they are made of, and all
-that is charged for: norm([1, u])^2 <= 3. A square that underflows is of a multiplier below 2^-537, which moves no score by
-more than the margin of the weights; what is not finite proves nothing.
+2006). What its entries are off by is at most (terms) eps times the sums of absolute values that they are made of, and
+all that is charged for: norm([1, u])^2 <= 3. A square that underflows is of a multiplier below 2^-537, which moves no
+score by more than the margin of the weights; what is not finite proves nothing.
 
 Lemma (why this is all there is to prove): the multipliers of the `mu` are a transport plan from the positive to the
 negative part of omega. What is moved from one sample to another pays for their distance only.
@@ -76,13 +79,15 @@ class Cuts:
     curvature: Array
 
     def __len__(self) -> int:
-        return self.rows.shape[0]
+        return len(self.mass)
 
     @property
     def valid(self) -> bool:
         """Whether every row has one positive entry, which is 1."""
-        positive = self.rows.maximum(0.0)
-        return bool(((positive > 0).sum(axis=1) == 1).all() and (positive.max(axis=1).toarray() == 1.0).all())
+        entries = self.rows.tocoo()
+        positive = entries.data > 0
+        count = np.bincount(entries.row[positive], minlength=len(self))
+        return bool((count == 1).all() and (entries.data[positive] == 1.0).all())
 
     @classmethod
     def none(cls, n_places: int) -> "Cuts":
