@@ -134,6 +134,11 @@ class Leaf:
         numbers = [self.ball, self.strip, *(c for _, _, shares in self.implied for c in shares.values())]
         return bool(np.isfinite(numbers).all()) and all(np.isfinite(array).all() for array in arrays)
 
+    def follows_from(self, signs: dict[int, float]) -> bool:
+        """Whether the implied signs are signs, of places, and say what they follow from: only known signs."""
+        n = len(self.curvature)
+        return all(abs(sign) == 1 and 0 <= k < n and shares.keys() <= signs.keys() for k, sign, shares in self.implied)
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -294,7 +299,7 @@ def _quadratic(
     """Return the quadratic that bounds the score on a leaf; None where a multiplier is missing."""
     Z, v, a = points.lifted, weights.v, points.negative_slope
     omega, odd = side * (1 - a) / 2 * v, side * (1 + a) / 2 * v
-    if not leaf.finite or not leaf.cuts.valid or any(not shares.keys() <= signs.keys() for *_, shares in leaf.implied):
+    if not leaf.finite or not leaf.cuts.valid or not leaf.follows_from(signs):
         return None
     lengths = np.linalg.norm(Z, axis=1)
     signs, slips = _with_implied(Z, lengths, signs, leaf)
