@@ -30,6 +30,7 @@ from cvxrelu.clock import Clock
 from cvxrelu.enclosure import Enclosure, enclose, enclose_exactly
 from cvxrelu.evidence import DEFAULT_ASCENTS, Evidence, gather_evidence
 from cvxrelu.lengths import shifted
+from cvxrelu.multiplier_record import record_of_multipliers
 from cvxrelu.multipliers import Tree
 from cvxrelu.network import EPS, LEAST, Network
 from cvxrelu.norms import Euclidean
@@ -189,8 +190,8 @@ class Certificate:
         Raises
         ------
         InputError
-            If there are more than two features (one, with a jointly penalised bias), or the loss or the norm is not
-            one of the package's.
+            If there are more than two features (one, with a jointly penalised bias) and no multipliers, or the loss or
+            the norm is not one of the package's.
 
         Examples
         --------
@@ -199,7 +200,8 @@ class Certificate:
         >>> certify_dual(problem, network, np.array([-1.0, 1.0])).verify_exact().lower
         Fraction(1, 1)
         """
-        return exact_bound(self.problem, self.dual, exact_data)
+        multipliers = None if self.multipliers is None else record_of_multipliers(self.multipliers)
+        return exact_bound(self.problem, self.dual, exact_data, multipliers)
 
     def search(
         self,
@@ -269,7 +271,8 @@ class Certificate:
             If the loss or the norm of the problem is an object that cannot be named in a file.
         """
         bounds = {name: getattr(self, name) for name in ("upper", "lower", "scope", "gamma")}
-        write_record(file, {"claim": self.sentence} | bounds, self.dual, self.network, self.problem)
+        claims = {"claim": self.sentence} | bounds
+        write_record(file, claims, self.dual, self.network, self.problem, multipliers=self.multipliers)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,22 @@
 r"""Certificates from files: read, and proved again before anything is believed."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cvxrelu.certificate import Certificate, Scope, certify_dual
+from cvxrelu.certificate import PRICING_TOL, Certificate, DualBound, Scope, bound_dual, certificate_of, prove_dual
+from cvxrelu.clock import Clock
 from cvxrelu.errors import FileError, InputError
+from cvxrelu.multiplier_record import multipliers_of
+from cvxrelu.multipliers import Tree, bound_of
+from cvxrelu.norms import Euclidean
 from cvxrelu.powers import exponent_of, shift_up
+from cvxrelu.pricing import Priced, make_pricer
+from cvxrelu.problem import Problem
 from cvxrelu.records import network_of, problem_of, read_record
 from cvxrelu.validation import as_real, as_vector
 
@@ -27,9 +35,9 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     file : path
         The file.
     verify : bool, default True
-        Whether to recompute the lower bound from the data and the dual vector, and to refuse a file that claims more;
-        the upper bound always is. A lower bound of scope "sampled" cannot be recomputed: the patterns are not in the
-        file.
+        Whether to recompute the lower bound from the data and the dual vector (and its multipliers, if the file has
+        any), and to refuse a file that claims more; the upper bound always is. A lower bound of scope "sampled" cannot
+        be recomputed: the patterns are not in the file.
     time_limit : float, optional
         Seconds after which the search for the lower bound stops; a bound that needs more is then refused.
 
@@ -46,6 +54,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     Examples
     --------
     >>> import tempfile
+    >>> from cvxrelu.certificate import certify_dual
     >>> from cvxrelu.network import Network
     >>> from cvxrelu.problem import Problem
     >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
@@ -69,6 +78,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
             blur=0.0,
             problem=problem,
             network=network,
+            multipliers=_multipliers_of(record, problem),
         )
         found = _found_again(stated, verify, time_limit)
     except FileError:
@@ -81,6 +91,41 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     return replace(found, upper=max(stated.upper, found.upper), lower=stated.lower)
 
 
+def _multipliers_of(record: Mapping[str, Any], problem: Problem) -> tuple[Tree, Tree] | None:
+    """Return the multipliers of a file, if it has any."""
+    if "multipliers" not in record:
+        return None
+    if not isinstance(problem.norm, Euclidean):
+        raise ValueError("it has multipliers, which prove nothing for another norm than the Euclidean.")
+    return multipliers_of(record["multipliers"], len(np.unique(problem.X, axis=0)))
+
+
+def _proven_again(stated: Certificate, time_limit: float | None) -> DualBound:
+    """Return what the dual vector proves by its multipliers, or by a search if it has none, or if it is fast."""
+    trees = stated.multipliers
+    if trees is None:
+        return prove_dual(stated.problem, stated.dual, time_limit=time_limit)
+    problem = stated.problem
+    pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+    clock = Clock(time_limit)
+
+    def bounded(v: NDArray[np.float64]) -> Priced:
+        """Return the bound of the multipliers on gamma(v)."""
+        points = pricer.points
+        weights = points.weigh(v)
+        upper = shift_up(bound_of(points, weights, trees), weights.exponent)
+        return Priced(upper, 0.0, np.empty((0, problem.n_features)), np.empty(0), np.empty(0), "relaxation", False, 0)
+
+    def search(v: NDArray[np.float64]) -> Priced:
+        """Return the least bound on gamma(v)."""
+        found = [bounded(v)]
+        if pricer.sweeps:
+            found.append(pricer(v, tol=PRICING_TOL, time_limit=clock.left))
+        return min(found, key=lambda priced: priced.upper)
+
+    return replace(bound_dual(problem, stated.dual, search), multipliers=trees)
+
+
 def _found_again(stated: Certificate, verify: bool, time_limit: float | None) -> Certificate:
     """Return what the contents of a certificate prove, its dual vector repaired; a ValueError if it claims more."""
     found = stated.of(stated.network)
@@ -89,14 +134,14 @@ def _found_again(stated: Certificate, verify: bool, time_limit: float | None) ->
     if verify and stated.scope == "global":
         proven = found
         if stated.gamma < np.inf:
-            proven = certify_dual(stated.problem, stated.network, stated.dual, time_limit=time_limit)
+            proven = certificate_of(stated.problem, stated.network, _proven_again(stated, time_limit))
         if stated.lower > proven.lower * (1 + AGREEMENT_RTOL):
             raise ValueError(
                 f"it claims the lower bound {stated.lower:.10g}, but its dual vector proves {proven.lower:.10g}."
             )
         # What is proven may speak of another multiple of the vector.
         gamma = shift_up(proven.gamma, exponent_of(stated.dual) - exponent_of(proven.dual))
-        found = replace(found, dual=proven.dual, gamma=proven.gamma)
+        found = replace(found, dual=proven.dual, gamma=proven.gamma, method=proven.method)
         if stated.gamma < gamma * (1 - AGREEMENT_RTOL):
             raise ValueError(f"it claims gamma = {stated.gamma:.10g}, but its dual vector has up to {gamma:.10g}.")
     if not np.isclose(stated.upper, found.upper, rtol=AGREEMENT_RTOL, atol=0.0):

@@ -6,6 +6,10 @@ The file of a certificate has one line for each of
 
     format, claim, upper, lower, scope, gamma, dual, network {W, b, v, intercept, negative_slope},
     problem {loss, bias, norm, alpha, negative_slope, X, y}
+
+and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.multiplier_record` describes. Without them
+gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not judge such a
+file: its format has another number, and only its.
 """
 
 import json
@@ -19,14 +23,16 @@ import numpy as np
 from cvxrelu.errors import InputError
 from cvxrelu.files import reading, writing
 from cvxrelu.losses import LOSSES
+from cvxrelu.multiplier_record import record_of_multipliers
+from cvxrelu.multipliers import Tree
 from cvxrelu.network import Network
 from cvxrelu.norms import NORMS
 from cvxrelu.problem import Problem
 
 __all__ = ["network_of", "problem_of", "read_record", "record_of_network", "record_of_problem", "write_record"]
 
-FORMAT = "cvxrelu certificate 1"
-"""First entry of every file; the number changes with the meaning of an entry."""
+FORMAT, MULTIPLIED = "cvxrelu certificate 1", "cvxrelu certificate 2"
+"""First entry of every file, without multipliers and with; the number changes with what it takes to check a file."""
 
 Record = dict[str, Any]
 
@@ -104,7 +110,13 @@ def network_of(record: Mapping[str, Any], n_features: int) -> Network:
 
 
 def write_record(
-    file: str | PathLike[str], bounds: Record, dual: np.ndarray, network: Network, problem: Problem
+    file: str | PathLike[str],
+    bounds: Record,
+    dual: np.ndarray,
+    network: Network,
+    problem: Problem,
+    *,
+    multipliers: tuple[Tree, Tree] | None = None,
 ) -> None:
     """Write a certificate to a JSON file; an infinite upper bound becomes null.
 
@@ -120,6 +132,8 @@ def write_record(
         The network.
     problem : Problem
         The problem.
+    multipliers : pair of trees, optional
+        The multipliers.
 
     Raises
     ------
@@ -128,12 +142,14 @@ def write_record(
         written.
     """
     record = {
-        "format": FORMAT,
+        "format": FORMAT if multipliers is None else MULTIPLIED,
         **{name: None if value == np.inf else value for name, value in bounds.items()},
         "dual": dual.tolist(),
         "network": record_of_network(network),
         "problem": record_of_problem(problem),
     }
+    if multipliers is not None:
+        record["multipliers"] = record_of_multipliers(multipliers)
     lines = (f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in record.items())
     text = "{\n" + ",\n".join(lines) + "\n}\n"
     with writing(file):
@@ -141,7 +157,7 @@ def write_record(
 
 
 def read_record(file: str | PathLike[str]) -> Record:
-    """Read a file that `write_record` wrote.
+    """Read a file that `write_record` wrote; it has an entry "multipliers" if its format says so, and only then.
 
     Raises
     ------
@@ -156,8 +172,10 @@ def read_record(file: str | PathLike[str]) -> Record:
         record = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("its lists are nested too deeply.") from error
-    if record["format"] != FORMAT:
-        raise ValueError(f"its format is {record['format']!r}, not {FORMAT!r}.")
+    if record["format"] not in (FORMAT, MULTIPLIED):
+        raise ValueError(f"its format is {record['format']!r}, neither {FORMAT!r} nor {MULTIPLIED!r}.")
+    if (record["format"] == MULTIPLIED) != ("multipliers" in record):
+        raise ValueError(f"multipliers are in files of the format {MULTIPLIED!r}, and in no others.")
     return record
 
 

@@ -22,6 +22,7 @@ LAYERS = [
     {"arrangement"},
     {"pricing"},
     {"multipliers"},
+    {"multiplier_record"},
     {"evidence", "rational", "records"},
     {"certificate"},
     {"certificate_file", "margins"},

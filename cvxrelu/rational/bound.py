@@ -5,13 +5,14 @@ r"""The lower bound of a dual vector, in rational arithmetic from the data to th
 
 The duals are those of the table in `cvxrelu.losses`; they are written a second time here, so that neither copy is
 believed because of the other. gamma(v)^2 is an exact fraction where neurons live on a circle: one or two features with
-a free bias or none, one feature with a jointly penalised bias.
+a free bias or none, one feature with a jointly penalised bias. Elsewhere multipliers prove a rational bound on it.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +23,7 @@ from cvxrelu.powers import unit
 from cvxrelu.problem import Problem
 from cvxrelu.rational.circle import gamma_squared
 from cvxrelu.rational.numbers import ExactData, entropy_below, root_above, to_fractions
+from cvxrelu.rational.relaxed import gamma_above
 
 __all__ = ["ExactBound", "exact_bound"]
 
@@ -46,9 +48,9 @@ class ExactBound:
     lower : Fraction
         At most the objective of every network of every width.
     gamma : Fraction
-        gamma(dual), rounded up if it is irrational.
+        gamma(dual), rounded up if it is irrational; beyond one or two features what the multipliers prove of it.
     gamma_squared : Fraction
-        The square of gamma(dual), exactly.
+        The square of gamma(dual), exactly; beyond one or two features that of `gamma`.
     dual : tuple of N fractions
         The dual vector, in the domain of the dual: as it was given, or a multiple with simple entries.
     exact_data : {"float", "decimal"}
@@ -67,18 +69,27 @@ class ExactBound:
         return f"ExactBound(lower={lower}, exact_data={self.exact_data!r})"
 
 
-def exact_bound(problem: Problem, dual: ArrayLike, exact_data: ExactData = "float") -> ExactBound:
+def exact_bound(
+    problem: Problem,
+    dual: ArrayLike,
+    exact_data: ExactData = "float",
+    multipliers: Sequence[Mapping[str, Any]] | None = None,
+) -> ExactBound:
     """Return the lower bound that a dual vector proves, in rational arithmetic.
 
     Parameters
     ----------
     problem : Problem
-        One feature, or two features with a free bias or none; one of the losses known by name.
+        One feature, or two features with a free bias or none, or any number with multipliers; one of the losses
+        known by name.
     dual : (N,) array_like
         Any finite vector; the nearer to an optimal dual vector, the larger the lower bound.
     exact_data : {"float", "decimal"}, default "float"
         Whether X, y, alpha and the negative slope are the floats themselves, or the shortest decimals that print
         them: 0.6 is then 3/5. A bound for the decimals speaks of the decimal data only.
+    multipliers : two records, optional
+        What bounds gamma(dual) where it is not known, for the scores and for their negatives, as
+        `cvxrelu.multiplier_record` writes them.
 
     Returns
     -------
@@ -89,7 +100,8 @@ def exact_bound(problem: Problem, dual: ArrayLike, exact_data: ExactData = "floa
     Raises
     ------
     InputError
-        If gamma is not known to be rational for the problem, or an argument is out of range.
+        If gamma is not known to be rational for the problem and there are no multipliers, or they prove nothing, or
+        an argument is out of range.
 
     Examples
     --------
@@ -97,7 +109,7 @@ def exact_bound(problem: Problem, dual: ArrayLike, exact_data: ExactData = "floa
     >>> exact_bound(problem, [2.5, -7.5, 5, 5, -7.5, 2.5], exact_data="decimal")
     ExactBound(lower=30, exact_data='decimal')
     """
-    _check(problem)
+    circular = _on_circle(problem, multipliers is not None)
     vector = np.asarray(dual, dtype=float)
     if vector.shape != (problem.n_samples,) or not np.isfinite(vector).all():
         raise InputError(f"dual must have {problem.n_samples} finite entries, one for each sample.")
@@ -112,15 +124,19 @@ def exact_bound(problem: Problem, dual: ArrayLike, exact_data: ExactData = "floa
     candidates = [to_fractions(vector)]
     for candidate in candidates:
         v = _repair(problem, candidate, y)
-        square = gamma_squared(rows, v, slope, problem.bias == "free")
-        gamma = root_above(square)
+        if circular:
+            square = gamma_squared(rows, v, slope, problem.bias == "free")
+            gamma = root_above(square)
+        else:
+            gamma = gamma_above(rows, v, slope, problem.bias == "free", multipliers or ())
+            square = gamma**2
         lower = _objective(problem.loss.name, v, y, gamma, radius)
         scale = Fraction(2) ** exponent if best is None else ONE
         if problem.loss.labels and problem.loss.regularised and scale * max(map(abs, v)) > 1:
             scale = ONE
         natural = tuple(scale * weight for weight in v)
         bound = ExactBound(lower, scale * gamma, scale**2 * square, natural, exact_data)
-        if best is None:
+        if best is None and circular:  # multipliers go with one vector
             candidates.extend(_rounded([weight * radius / (gamma or radius) for weight in v]))
         if best is None or bound.lower > best.lower:
             best = bound
@@ -128,19 +144,23 @@ def exact_bound(problem: Problem, dual: ArrayLike, exact_data: ExactData = "floa
     return best
 
 
-def _check(problem: Problem) -> None:
+def _on_circle(problem: Problem, with_multipliers: bool) -> bool:
+    """Tell whether unit neurons live on a circle; an InputError if nothing can be proved without rounding."""
     circles = {"free": 2, "none": 2, "joint": 1}
-    if problem.norm.name != "euclidean" or problem.n_features > circles[problem.bias]:
+    circular = problem.n_features <= circles[problem.bias]
+    if problem.norm.name != "euclidean" or not (circular or with_multipliers):
         raise InputError(
-            f"Exact verification knows the Euclidean norm with one feature, or two if the bias is free or absent, but "
-            f"the problem has {problem.n_features} features, bias={problem.bias!r} and norm={problem.norm.name!r}; "
-            "its floating-point certificate holds up to rounding."
+            f"Exact verification knows the Euclidean norm with one feature, or two if the bias is free or absent, or "
+            f"multipliers in the certificate, but the problem has {problem.n_features} features, "
+            f"bias={problem.bias!r} and norm={problem.norm.name!r}; its floating-point certificate holds up to "
+            "rounding."
         )
     if problem.loss.name not in _OBJECTIVES or type(problem.loss) is not LOSSES[problem.loss.name]:
         raise InputError(
             f"Exact verification does not know the dual of loss={problem.loss!r}; it knows "
             f"{', '.join(map(repr, _OBJECTIVES))}."
         )
+    return circular
 
 
 def _rounded(v: Fractions) -> Iterator[Fractions]:
