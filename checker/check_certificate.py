@@ -4,8 +4,9 @@ r"""Check a certificate of cvxrelu, without cvxrelu: `python check_certificate.p
     lower = dual objective of v, scaled by gamma(v)               (gamma by brute force over anchors and arcs, here)
     gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b)),   lower <= every network of every width
 
-Needs NumPy only, and covers problems whose neurons live on a circle: one or two features with bias "free" or "none",
-one feature with bias "joint". Exit code 0: verified. 1: refuted, or no certificate. 2: beyond this checker.
+Needs NumPy only. Where neurons live on a circle, gamma is computed: one or two features with bias "free" or "none",
+one feature with bias "joint". Elsewhere it is bounded, in integers, by the multipliers in the file, if there are any.
+Exit code 0: verified. 1: refuted, or no certificate. 2: beyond this checker.
 """
 
 import json
@@ -21,6 +22,7 @@ FIT_RTOL = Fraction(1e-6)  # an interpolant (a separator) may miss its targets (
 MISFIT_RTOL = 1e-6  # a network that costs less than interpolants by this share is none
 WIDENING = 1e-12  # radians by which arcs are widened, for the rounding of angles
 PRODUCTS = 3_000_000  # of fractions; some ten seconds
+GRID, BITS = 1 << 100, 80  # multipliers are multiples of 1 / GRID, factors of 2^-BITS
 exact = np.vectorize(Fraction, otypes=[object])
 LABELLED, PENALISED = ("margin", "logistic", "hinge"), ("squared", "logistic", "hinge")
 
@@ -92,17 +94,140 @@ def largest_score(E, v, slope):
     return float((np.hypot(F[:, 0], F[:, 1]) * np.cos(nearest)).max() + margin)
 
 
-def lower_bound(task, X, y, v):
-    """Return the dual objective of the best multiple of v."""
+def ceiling(x):
+    """Return x GRID, rounded up."""
+    return -(-Fraction(x).numerator * GRID // Fraction(x).denominator)
+
+
+grid = np.vectorize(lambda x: max(0, ceiling(x)), otypes=[object])  # what is negative counts as zero
+
+
+def length(row, unit):
+    """Return at least the length of a row of integers over their unit."""
+    return Fraction(math.isqrt(row @ row) + 1, unit)
+
+
+def relaxed_score(rows, v, slope, free, trees, claimed):
+    """Return an upper bound on the same for rows of any length, whose weights sum to zero if biases are free.
+
+    With t = Z u, sigma(t) = odd t + even abs(t). If biases are free, then the hinge of some best neuron passes through
+    a place, so abs(t_i) <= the largest distance from place i, and with radius as last entry of every row, u = (w, b),
+    abs(b) <= norm(w). All neurons are split by the signs of some t_k, and each leaf of either tree has its bound.
+    """
+    places, place = np.unique(rows, axis=0, return_inverse=True)
+    weights = np.array([Fraction(0)] * len(places))
+    np.add.at(weights, place.reshape(-1), exact(v))
+    centre = free * (places.min(axis=0) / 2 + places.max(axis=0) / 2)
+    power = Fraction(2) ** exponent(places - centre)
+    Z = (exact(places) - exact(centre)) / power
+    unit = max(GRID, *(x.denominator for x in Z.flat))
+    beta = ceiling(Fraction(claimed) / power)
+    Z = np.vectorize(int, otypes=[object])(Z * unit)
+    gram = Z @ Z.T
+    squares = gram.diagonal()
+    reach = (squares[:, None] + squares - 2 * gram).max(axis=1) if free else squares
+    reach = np.array([Fraction(math.isqrt(square) + 1, unit) for square in reach])
+    if free:
+        Z = np.column_stack([Z, np.full(len(Z), math.isqrt(squares.max()) + 1)])
+
+    def largest(node, side, signs):
+        """Return the largest bound of the leaves below a node, where some signs are known."""
+        if "sample" not in node:
+            score = (side * (1 + Fraction(slope)) / 2 * weights, side * (1 - Fraction(slope)) / 2 * weights)
+            return leaf_bound(Z, unit, score, reach, free, signs, node, beta)
+        k = node["sample"]
+        require(type(k) is int and 0 <= k < len(Z) and k not in signs, "a split at no place, or at one twice")
+        return max(largest(node["above"], side, signs | {k: 1}), largest(node["below"], side, signs | {k: -1}))
+
+    bounds = [largest(tree, side, {}) for tree, side in zip(trees, (1, -1), strict=True)]
+    return float(max(0, *bounds) * power / GRID) * (1 + 2**-50)
+
+
+def leaf_bound(Z, unit, score, reach, free, split, leaf, beta):
+    """Return at least sum_i odd_i t_i + omega_i abs(t_i) where signs are as split, times GRID: beta, if that is enough.
+
+    It is at most kappa + g.u + u'Q u, by any multipliers >= 0 (but theta), since norm(u)^2 <= 2 and norm(w) <= 1:
+        A abs(t_i) <= c t_i^2 + A^2 / (4 c)                       0 <= h (reach_i abs(t_i) - t_i^2)
+        0 <= abs(theta) abs(t_i) - theta t_i                      0 <= eta (s_k t_k) (s_l t_l), s the signs
+        mu (abs(t_k) - sum_i lam_i abs(t_i)) <= d (e.u)^2 + mu^2 / (4 d),      e = z_k - sum_i lam_i z_i
+    and s_k t_k = abs(t_k) up to 2 norm(r) norm(u) where s_k z_k = r + sum_j c_j s_j z_j, c >= 0: then s_k is implied.
+    """
+    (odd, omega), (n, m) = score, Z.shape
+
+    def combinations(record):
+        """Yield lists of places, and what their rows are multiplied with, times GRID."""
+        for at, shares in zip(record["places"], record["shares"], strict=True):
+            require(len(at) > 0 and all(type(k) is int and 0 <= k < n for k in at), "a combination of other places")
+            yield at, np.array([GRID, *-grid(numbers(shares, (len(at) - 1,), "shares"))], dtype=object)
+
+    signs, slip, moved = dict(split), np.array([Fraction(0)] * n), np.array([0] * n, dtype=object)
+    implied = leaf.get("implied", {"places": [], "shares": [], "signs": []})
+    for (at, lam), sign in zip(combinations(implied), implied["signs"], strict=True):
+        require(sign in (1, -1) and at[0] not in signs and {*at[1:]} <= {*split}, "a sign that does not follow")
+        signs[at[0]] = int(sign)
+        slip[at[0]] = length((lam * [signs[k] for k in at]) @ Z[at], GRID * unit)
+    cuts = leaf.get("cuts", {"places": [], "shares": [], "mass": [], "curvature": []})
+    mu, d = (grid(numbers(cuts[name], (len(cuts["places"]),), name)) for name in ("mass", "curvature"))
+    d, E = np.where(d > 0, d, mu), np.zeros((len(mu), m), dtype=object)
+    for k, (at, lam) in enumerate(combinations(cuts)):
+        E[k] = lam @ Z[at]
+        np.add.at(moved, at, lam * mu[k])
+    theta, c, h = (numbers(leaf.get(x, [0.0] * n), (n,), x) for x in ("linear", "curvature", "credit"))
+    theta, c, h = exact(theta), grid(c), grid(h)
+
+    s = np.array([signs.get(i, 0) for i in range(n)], dtype=object)
+    known = np.flatnonzero(s)
+    rest = omega - moved * Fraction(1, GRID**2)
+    gain = np.where(s == 0, abs(theta), np.maximum(theta, 0)) + h * reach / GRID
+    A = np.where((s == 0) & Z.any(axis=1), grid(rest + gain), 0)
+    c = np.where(A * (c == 0), A, np.where(s == 0, c, 0))  # a missing c is replaced
+    kappa = sum(-(-x * x // (4 * y)) for x, y in zip([*mu, *A], [*d, *c], strict=True) if x)
+    tilt = odd + np.where(s == 0, -theta, s * (rest + gain))
+    eta = numbers(leaf.get("products", np.zeros((len(known),) * 2)), (len(known),) * 2, "products")
+    eta, S = grid(eta + eta.T) // 2, s[known, None] * Z[known]
+    lengths = np.array([length(row, unit) for row in S], dtype=object)
+    kappa += ceiling(3 * (slip @ (abs(rest) + gain)) + 4 * (slip[known] @ eta @ lengths) / GRID)
+    curved = GRID**2 * ((Z.T * (c - h)) @ Z + S.T @ eta @ S) + (E.T * d) @ E
+
+    # M = [[beta - kappa - nu, -g'/2], [-g'/2, nu J + nu2 B - Q]] in units of 2^-160.
+    common, ones, fine = max(x.denominator for x in tilt), np.arange(1, m + 1 - free), 1 << 2 * BITS
+    M = np.zeros((m + 1, m + 1), dtype=object)
+    M[1:, 1:] = -curved * fine // (GRID**3 * unit**2)
+    M[0, 1:] = M[1:, 0] = -((tilt * common) @ Z * fine) // (2 * common * unit)
+    nu, nu2 = (int(grid(float(leaf.get(name, 0.0)))) for name in ("ball", "strip"))
+    M[ones, ones] += (nu - nu2 * free) * fine // GRID
+    M[m, m] += nu2 * free * fine // GRID
+    M[0, 0] = (beta - kappa - nu) * fine // GRID
+    # With any L, M = L L' + R, R >= lowest by Gershgorin, less m + 1 for entries rounded down; norm([1, u])^2 <= 3.
+    values, vectors = np.linalg.eigh(np.array(M / fine, dtype=float))
+    L = np.vectorize(lambda x: int(math.ldexp(x, BITS)), otypes=[object])(vectors * np.sqrt(np.maximum(values, 0)))
+    R = M - L @ L.T
+    lowest = min(R.diagonal() + abs(R.diagonal()) - abs(R).sum(axis=1)) - (m + 1)
+    return beta - min(lowest, 0) * 3 * GRID // fine + 1
+
+
+def exponent(values):
+    """Return k with 2^(k-1) < max abs(values) <= 2^k; 0 if all vanish."""
+    fraction, k = math.frexp(abs(values).max())
+    return k - (fraction == 0.5)
+
+
+def lower_bound(task, X, y, v, trees=None, claimed=0.0):
+    """Return the dual objective of the best multiple of v; multipliers prove gamma(v) <= claimed, or something more."""
     N, loss = len(y), task["loss"]
     require(task["bias"] != "free" or math.fsum(v) == 0, "the dual vector does not sum to zero")
     rows = np.column_stack([X, np.ones(N)]) if task["bias"] == "joint" else X
-    if rows.shape[1] > 2:
-        raise Unchecked(f"{X.shape[1]} features with bias {task['bias']!r}")
-    unit, scale, height = (math.frexp(np.abs(values).max())[1] for values in (rows, v, y))  # powers of two: no square
+    if rows.shape[1] > 2 and trees is None:
+        raise Unchecked(f"{X.shape[1]} features with bias {task['bias']!r}, and no multipliers")
+    unit, scale, height = (exponent(values) for values in (rows, v, y))  # powers of two: no square
     rows, v, heights = np.ldexp(rows, -unit), np.ldexp(v, -scale), np.ldexp(y, -height)  # underflows in these units
-    anchors = np.unique(rows, axis=0) if task["bias"] == "free" else np.zeros((1, rows.shape[1]))
-    gamma = math.ldexp(max(largest_score(rows - anchor, v, task["negative_slope"]) for anchor in anchors), unit)
+    if rows.shape[1] > 2:
+        claimed = math.ldexp(claimed, -unit - scale)
+        gamma = relaxed_score(rows, v, task["negative_slope"], task["bias"] == "free", trees, claimed)
+    else:
+        anchors = np.unique(rows, axis=0) if task["bias"] == "free" else np.zeros((1, rows.shape[1]))
+        gamma = max(largest_score(rows - anchor, v, task["negative_slope"]) for anchor in anchors)
+    gamma = math.ldexp(gamma, unit)
     p = v * np.sign(y)
     require(loss not in LABELLED or (p >= 0).all(), "the dual vector leaves its domain")
     mean = heights.mean() if task["bias"] == "free" and loss not in LABELLED else 0
@@ -123,7 +248,8 @@ def lower_bound(task, X, y, v):
 
 def check(record):
     """Return a verdict; raise ValueError if something is claimed that does not hold."""
-    require(record["format"] == "cvxrelu certificate 1", "unknown format")
+    require(record["format"] in ("cvxrelu certificate 1", "cvxrelu certificate 2"), "unknown format")
+    trees = record.get("multipliers")
     task = record["problem"]
     X = numbers(task["X"], np.shape(task["X"]), "X")
     require(X.ndim == 2 and X.size > 0, "X must be a matrix")
@@ -136,10 +262,10 @@ def check(record):
     require(task["negative_slope"] != 1, "with slope 1 there is no activation")
     claimed = math.inf if record["upper"] is None else float(record["upper"])
     upper, z = upper_bound(task, X, y, record["network"])
-    lower = lower_bound(task, X, y, v)
+    lower = lower_bound(task, X, y, v, trees, record["gamma"])
     if task["loss"] == "interpolation":  # whoever undercuts the bound for y owes it to a misfit
         misses = upper == math.inf or lower > upper * (1 + MISFIT_RTOL)
-        own = lower if misses else lower_bound(task, X, np.array(z, dtype=float), v)
+        own = lower if misses else lower_bound(task, X, np.array(z, dtype=float), v, trees, record["gamma"])
         upper, lower = math.inf if misses else upper, min(lower, own)
     print(f"upper bound: claimed {claimed:.12g}, found {float(upper):.12g}")
     require(upper <= claimed and (claimed == upper or claimed <= upper * (1 + RTOL)), "the objective is another")
@@ -157,7 +283,7 @@ def main(arguments):
     except Unchecked as reason:
         print("CANNOT CHECK:", reason)
         return 2
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         print(f"NOT VERIFIED: {type(error).__name__}: {error}")
         return 1
     return 0

@@ -31,11 +31,12 @@ from cvxrelu.enclosure import Enclosure, enclose, enclose_exactly
 from cvxrelu.evidence import DEFAULT_ASCENTS, Evidence, gather_evidence
 from cvxrelu.lengths import shifted
 from cvxrelu.multiplier_record import record_of_multipliers
-from cvxrelu.multipliers import Tree
+from cvxrelu.multipliers import Tree, settled
 from cvxrelu.network import EPS, LEAST, Network
 from cvxrelu.norms import Euclidean
 from cvxrelu.powers import shift_up, unit
 from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
+from cvxrelu.pricing.points import Points
 from cvxrelu.problem import Problem
 from cvxrelu.rational import ExactBound, exact_bound
 from cvxrelu.rational.numbers import ExactData
@@ -272,7 +273,11 @@ class Certificate:
         """
         bounds = {name: getattr(self, name) for name in ("upper", "lower", "scope", "gamma")}
         claims = {"claim": self.sentence} | bounds
-        write_record(file, claims, self.dual, self.network, self.problem, multipliers=self.multipliers)
+        trees = self.multipliers
+        if trees is not None:
+            points = Points.prepare(self.problem.X, self.problem.bias, self.problem.negative_slope)
+            trees = settled(points, points.weigh(self.dual), trees)
+        write_record(file, claims, self.dual, self.network, self.problem, multipliers=trees)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate import PRICING_TOL, Certificate, DualBound, Scope, bound_dual, certificate_of, prove_dual
-from cvxrelu.clock import Clock
+from cvxrelu.certificate import Certificate, Scope, bound_dual, certificate_of, prove_dual
 from cvxrelu.errors import FileError, InputError
 from cvxrelu.multiplier_record import multipliers_of
 from cvxrelu.multipliers import Tree, bound_of
@@ -100,30 +99,34 @@ def _multipliers_of(record: Mapping[str, Any], problem: Problem) -> tuple[Tree, 
     return multipliers_of(record["multipliers"], len(np.unique(problem.X, axis=0)))
 
 
-def _proven_again(stated: Certificate, time_limit: float | None) -> DualBound:
-    """Return what the dual vector proves by its multipliers, or by a search if it has none, or if it is fast."""
-    trees = stated.multipliers
-    if trees is None:
-        return prove_dual(stated.problem, stated.dual, time_limit=time_limit)
-    problem = stated.problem
-    pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
-    clock = Clock(time_limit)
+def _proven_again(stated: Certificate, time_limit: float | None) -> Certificate:
+    """Return what the dual vector proves by its multipliers, or by a search if it has none, or needs none."""
+    problem, network, trees = stated.problem, stated.network, stated.multipliers
+    if trees is not None:
+        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
 
-    def bounded(v: NDArray[np.float64]) -> Priced:
-        """Return the bound of the multipliers on gamma(v)."""
-        points = pricer.points
-        weights = points.weigh(v)
-        upper = shift_up(bound_of(points, weights, trees), weights.exponent)
-        return Priced(upper, 0.0, np.empty((0, problem.n_features)), np.empty(0), np.empty(0), "relaxation", False, 0)
+        def bounded(v: NDArray[np.float64]) -> Priced:
+            """Return the bound of the multipliers on gamma(v)."""
+            weights = pricer.points.weigh(v)
+            upper = shift_up(bound_of(pricer.points, weights, trees), weights.exponent)
+            nobody = np.empty((0, problem.n_features)), np.empty(0), np.empty(0)
+            return Priced(upper, 0.0, *nobody, "relaxation", False, 0)
 
-    def search(v: NDArray[np.float64]) -> Priced:
-        """Return the least bound on gamma(v)."""
-        found = [bounded(v)]
-        if pricer.sweeps:
-            found.append(pricer(v, tol=PRICING_TOL, time_limit=clock.left))
-        return min(found, key=lambda priced: priced.upper)
+        proven = certificate_of(problem, network, replace(bound_dual(problem, stated.dual, bounded), multipliers=trees))
+        if not (pricer.sweeps and _overclaim(stated, proven)):
+            return proven
+    return certificate_of(problem, network, prove_dual(problem, stated.dual, time_limit=time_limit))
 
-    return replace(bound_dual(problem, stated.dual, search), multipliers=trees)
+
+def _overclaim(stated: Certificate, proven: Certificate) -> str:
+    """Return a sentence about what a certificate claims beyond what is proven, empty if there is nothing."""
+    if stated.lower > proven.lower * (1 + AGREEMENT_RTOL):
+        return f"it claims the lower bound {stated.lower:.10g}, but its dual vector proves {proven.lower:.10g}."
+    # What is proven may speak of another multiple of the vector.
+    gamma = shift_up(proven.gamma, exponent_of(stated.dual) - exponent_of(proven.dual))
+    if stated.gamma < gamma * (1 - AGREEMENT_RTOL):
+        return f"it claims gamma = {stated.gamma:.10g}, but its dual vector has up to {gamma:.10g}."
+    return ""
 
 
 def _found_again(stated: Certificate, verify: bool, time_limit: float | None) -> Certificate:
@@ -132,18 +135,12 @@ def _found_again(stated: Certificate, verify: bool, time_limit: float | None) ->
     if stated.scope not in get_args(Scope):
         raise ValueError(f"its scope is {stated.scope!r}, which is none of {', '.join(map(repr, get_args(Scope)))}.")
     if verify and stated.scope == "global":
-        proven = found
-        if stated.gamma < np.inf:
-            proven = certificate_of(stated.problem, stated.network, _proven_again(stated, time_limit))
-        if stated.lower > proven.lower * (1 + AGREEMENT_RTOL):
-            raise ValueError(
-                f"it claims the lower bound {stated.lower:.10g}, but its dual vector proves {proven.lower:.10g}."
-            )
-        # What is proven may speak of another multiple of the vector.
-        gamma = shift_up(proven.gamma, exponent_of(stated.dual) - exponent_of(proven.dual))
-        found = replace(found, dual=proven.dual, gamma=proven.gamma, method=proven.method)
-        if stated.gamma < gamma * (1 - AGREEMENT_RTOL):
-            raise ValueError(f"it claims gamma = {stated.gamma:.10g}, but its dual vector has up to {gamma:.10g}.")
+        proven = _proven_again(stated, time_limit) if stated.gamma < np.inf else found
+        overclaim = _overclaim(stated, proven)
+        if overclaim:
+            raise ValueError(overclaim)
+        changes = {"dual": proven.dual, "gamma": proven.gamma, "method": proven.method}
+        found = replace(found, **changes, multipliers=proven.multipliers)
     if not np.isclose(stated.upper, found.upper, rtol=AGREEMENT_RTOL, atol=0.0):
         raise ValueError(f"it claims the upper bound {stated.upper:.10g}, but its network gives {found.upper:.10g}.")
     return found

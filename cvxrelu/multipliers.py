@@ -39,7 +39,8 @@ negative part of omega. What is moved from one sample to another pays for their 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -48,7 +49,7 @@ from scipy.sparse import csr_array
 
 from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
 
-__all__ = ["Cuts", "Leaf", "Split", "Tree", "bound_of", "leaves_of", "reach_of"]
+__all__ = ["Cuts", "Leaf", "Split", "Tree", "bound_of", "leaves_of", "reach_of", "settled"]
 
 Array = NDArray[np.float64]
 
@@ -204,13 +205,48 @@ def bound_leaf(
     points: Points, weights: Weights, leaf: Leaf, signs: dict[int, float], side: float, reach: Array
 ) -> float:
     """Return beta of one leaf: side times the score is at most that on its region."""
+    return _prove_leaf(points, weights, leaf, signs, side, reach).beta
+
+
+def settled(points: Points, weights: Weights, trees: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
+    """Return multipliers with the nu and nu2 of each leaf that the search for the best ones ends with.
+
+    With them, whoever checks a bound has one matrix for each leaf to look at.
+    """
+    reach = reach_of(points)
+
+    def settle(tree: Tree, signs: dict[int, float], side: float) -> Tree:
+        if isinstance(tree, Split):
+            above, below = {**signs, tree.sample: 1.0}, {**signs, tree.sample: -1.0}
+            return Split(tree.sample, settle(tree.above, above, side), settle(tree.below, below, side))
+        proof = _prove_leaf(points, weights, tree, signs, side, reach)
+        return replace(tree, ball=proof.ball, strip=proof.strip) if proof.beta < np.inf else tree
+
+    return settle(trees[0], {}, 1.0), settle(trees[1], {}, -1.0)
+
+
+class _Proof(NamedTuple):
+    """An upper bound, with the nu and nu2 that prove it."""
+
+    beta: float
+    ball: float
+    strip: float
+
+
+def _prove_leaf(
+    points: Points, weights: Weights, leaf: Leaf, signs: dict[int, float], side: float, reach: Array
+) -> _Proof:
+    """Return beta of one leaf, infinity if nothing is proved."""
     form = _quadratic(points, weights, leaf, signs, side, reach)
     if form is None:
-        return np.inf
+        return _UNPROVED
     with np.errstate(all="ignore"):
-        beta = form.beta(points.bias == "free", leaf.ball, max(leaf.strip, 0.0))
+        proof = form.beta(points.bias == "free", leaf.ball, max(leaf.strip, 0.0))
     # Not a number is not above anything.
-    return beta if beta < np.inf else np.inf
+    return proof if proof.beta < np.inf else _UNPROVED
+
+
+_UNPROVED = _Proof(np.inf, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,17 +258,17 @@ class _Quadratic:
     Q: Array
     error: float
 
-    def beta(self, strip: bool, ball: float, nu2: float) -> float:
+    def beta(self, strip: bool, ball: float, nu2: float) -> _Proof:
         """Return the least bound found on the ball (and strip), whatever the multiplier of the ball.
 
         A multiplier of the strip that is too small proves nothing: then one is tried that is large enough.
         """
-        beta = self._beta(strip, ball, nu2)
-        if beta < np.inf or not strip:
-            return beta
+        proof = self._beta(strip, ball, nu2)
+        if proof.beta < np.inf or not strip:
+            return proof
         return self._beta(strip, ball, max(nu2, self.Q[-1, -1]) + abs(self.g[-1]) / 2 + np.linalg.norm(self.Q[-1, :-1]))
 
-    def _beta(self, strip: bool, ball: float, nu2: float) -> float:
+    def _beta(self, strip: bool, ball: float, nu2: float) -> _Proof:
         """Return the least bound found for a multiplier of the strip."""
         m = len(self.g)
         J, H = np.eye(m), -self.Q
@@ -242,9 +278,9 @@ class _Quadratic:
             H = H + nu2 * (np.eye(m) - (2 + 4 * (m + 8) * ROUNDOFF) * J)
         scale = float(np.trace(np.abs(H)) + self.kappa + np.abs(self.g).sum())
         if not np.abs(H).sum() + scale <= LARGEST_FORM:
-            return np.inf
+            return _UNPROVED
         if not H.any() and scale == 0.0:
-            return 3 * self.error
+            return _Proof(3 * self.error, 0.0, nu2)
         ridge = RIDGE * scale
 
         def least(nu: float) -> float:
@@ -271,8 +307,8 @@ class _Quadratic:
                 beta, slack = beta + slack, 4 * slack
                 continue
             rounding = ridge + 4 * (m + 4) * ROUNDOFF * (size + (m + 1) * ridge) + 8 * ROUNDOFF * (beta + nu + nu2)
-            return (beta + 3 * (rounding + self.error)) * (1 + 4 * ROUNDOFF)
-        return np.inf
+            return _Proof((beta + 3 * (rounding + self.error)) * (1 + 4 * ROUNDOFF), nu, nu2)
+        return _UNPROVED
 
 
 def _minimum(function, start: float) -> float:

@@ -7,7 +7,7 @@ fractions; over common denominators everything is an integer. With J = I and B =
 
     M = [[beta - kappa - nu,  -g'/2], [-g'/2,  nu J + nu2 B - Q]],    F(u) <= beta - (1, u)'M (1, u).
 
-That M is nearly semidefinite takes no elimination: with *any* L, such as a factor in floats, with integer entries,
+That M is nearly semidefinite takes no elimination: with *any* L, such as a root of M found in floats,
 
     M = L L' + R,    (1, u)'M (1, u) >= -3 max(0, -r),    r = min_i (R_ii - sum_{j != i} abs(R_ij))
 
@@ -36,8 +36,8 @@ Floats = NDArray[np.float64]
 # Multipliers, kappa, nu and beta are multiples of 2^-100, entries of L of 2^-80 and so those of M of 2^-160: far less
 # than a bound's last digit in units in which the largest place and weight are about 1.
 GRID, HALF_BITS = 2**100, 80
-# Share of the trace that is added before a factorisation in floats, and how often it is made four times as large.
-SHIFT, TRIALS = 2.0**-47, 30
+# Share of the sum of entries that is added before a factorisation in floats.
+SHIFT = 2.0**-47
 # Scale of a matrix that vanishes, or nearly so.
 LEAST = 2.0**-60
 # Steps of the golden-section search for nu; digits beyond the eighth change beta by less than rounding does.
@@ -119,7 +119,8 @@ def gamma_above(
     largest = 0
     for side, tree in zip((1, -1), trees, strict=True):
         for signs, leaf in _leaves(tree, {}):
-            largest = max(largest, _bound_leaf(places, leaf, signs, side))
+            with np.errstate(over="ignore", invalid="ignore"):
+                largest = max(largest, _bound_leaf(places, leaf, signs, side))
     return Fraction(largest, GRID) * Fraction(2) ** exponent
 
 
@@ -195,7 +196,7 @@ def _bound_leaf(places: _Places, leaf: Record, signs: dict[int, int], side: int)
     kappa = sum(-(-mass * mass // (4 * bend)) for mass, bend in zip(mu, d, strict=True) if mass)
 
     # What is left of each place: A abs(t) <= c t^2 + A^2 / (4 c), or a linear term where the sign s of t is known. If
-    # it is implied, s t can be as low as -slip norm(u), and abs(t) exceeds it by no more than twice that; norm(u) < 3/2.
+    # it is implied, s t is at least -slip norm(u), and abs(t) exceeds it by no more than twice that; norm(u) < 3/2.
     tilt: list[Fraction] = []
     bends = np.zeros(n, dtype=object)
     for i in range(n):
@@ -208,7 +209,7 @@ def _bound_leaf(places: _Places, leaf: Record, signs: dict[int, int], side: int)
             if i in slips:
                 kappa += _ceiling(3 * slips[i] * (abs(rest) + gain + credit))
             continue
-        paid = max(0, _ceiling(rest + Fraction(abs(theta[i]), GRID) + credit))
+        paid = max(0, _ceiling(rest + Fraction(abs(theta[i]), GRID) + credit)) if Z[i].any() else 0
         bend = c[i] or paid
         kappa += -(-paid * paid // (4 * bend)) if paid else 0
         tilt.append(odd * weights[i] - Fraction(theta[i], GRID))
@@ -327,19 +328,11 @@ def _choose(M: Floats, kappa: float, start: float, anchored: bool) -> tuple[floa
 
 
 def _shortfall(M: Integers) -> int:
-    """Return how far below zero an eigenvalue of M can be at most, by its Gershgorin circles less those of L L'."""
-    floats = _as_floats(M)
-    shift = SHIFT * max(float(np.abs(floats.diagonal()).sum()), LEAST)
-    best = max(0, -_lowest(M))
-    for _ in range(TRIALS):
-        try:
-            L = np.linalg.cholesky(floats + shift * np.eye(len(M)))
-        except np.linalg.LinAlgError:
-            shift *= 4
-            continue
-        rounded = np.array([[int(math.ldexp(x, HALF_BITS)) for x in row] for row in L.tolist()], dtype=object)
-        return min(best, max(0, -_lowest(M - rounded @ rounded.T)))
-    return best
+    """Return how far below zero an eigenvalue of M can be at most."""
+    values, vectors = np.linalg.eigh(_as_floats(M))
+    L = (vectors * np.sqrt(np.maximum(values, 0.0))).tolist()
+    rounded = np.array([[int(math.ldexp(x, HALF_BITS)) for x in row] for row in L], dtype=object)
+    return max(0, -_lowest(M - rounded @ rounded.T))
 
 
 def _lowest(R: Integers) -> int:
