@@ -27,7 +27,7 @@ from tests.test_checker import checker, verdict
 AGREEMENT, FOUND_RTOL = 1e-8, 1e-9
 
 
-def relaxed(problem, network=None, rounds=6):
+def relaxed(problem, network=None, rounds=4):
     """Return a certificate by multipliers, after so many rounds."""
     network = network or cr.solve(problem, prove=False, random_state=0).network
     *_, last = islice(relaxed_rounds(problem, clock=Clock(20.0)), rounds)
@@ -42,8 +42,9 @@ def grid_problem(bias, slope):
 
 
 CASES = [
-    *(pytest.param(("grid", bias, slope), id=f"grid-{bias}-{slope}") for bias in ("free", "joint", "none")
-      for slope in (0.0, 0.3, -1.0, 2.0)),
+    *(pytest.param(("grid", bias, slope), id=f"grid-{bias}-{slope}")
+      for bias, slope in (("free", 0.3), ("free", -1.0), ("free", 2.0), ("joint", 0.0), ("joint", -1.0), ("none", 0.3),
+                          ("none", 2.0))),
     *(pytest.param((loss, "free", 0.0), id=loss) for loss in ("interpolation", "margin", "logistic", "hinge")),
     pytest.param(("squared", "free", 0.0), id="squared"),
 ]  # fmt: skip
@@ -62,7 +63,7 @@ def split():
     """A certificate whose trees have splits and cuts, the scores that there are, and the optimum."""
     problem = make_problem("squared", 14, 3, alpha=0.01)
     fit = cr.solve(problem)
-    found = relaxed(problem, fit.network, rounds=10)
+    found = relaxed(problem, fit.network, rounds=7)
     assert min(sum(1 for _ in leaves_of(tree)) for tree in found.multipliers) >= 2
     assert any(len(leaf.cuts) for tree in found.multipliers for _, leaf in leaves_of(tree))
     return found, price(problem.X, found.dual).value, fit.objective
@@ -297,12 +298,11 @@ UNTRUE = {
 def test_no_multipliers_prove_too_much(split, record, forgery, tmp_path):
     certificate, score, optimum = split
     forgery(record)
-    for claimed in (1e-3 * certificate.gamma, certificate.gamma):
-        for bound in three_bounds(certificate, record["multipliers"], claimed):
-            try:
-                assert bound() >= score * (1 - FOUND_RTOL)
-            except (ValueError, ArithmeticError):
-                continue
+    for bound in three_bounds(certificate, record["multipliers"], 0.999 * score):
+        try:
+            assert bound() >= score * (1 - FOUND_RTOL)
+        except (ValueError, ArithmeticError):
+            continue
     record["lower"] = optimum * 1.001
     refused(record, tmp_path, ".")
 
