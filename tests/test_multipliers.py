@@ -228,14 +228,14 @@ def proofs():
         points = Points.prepare(X, bias, slope)
         v = last.bound.dual
         found.append((problem, upper, points, points.weigh(v), v, last))
-    assert sum(len(leaf.cuts) for *_, last in found for tree in last.trees for _, leaf in leaves_of(tree)) > 10
-    assert sum(len(list(leaves_of(tree))) for *_, last in found for tree in last.trees) > 3 * len(found)
+    assert sum(len(leaf.cuts) for *_, last in found for tree in last.bound.multipliers for _, leaf in leaves_of(tree)) > 10
+    assert sum(len(list(leaves_of(tree))) for *_, last in found for tree in last.bound.multipliers) > 3 * len(found)
     return found
 
 
 def test_good_multipliers_prove_what_they_say(proofs):
     for _, _, points, weights, v, last in proofs:
-        bound, gamma = bound_of(points, weights, last.trees), gamma_in_units(points, weights, v)
+        bound, gamma = bound_of(points, weights, last.bound.multipliers), gamma_in_units(points, weights, v)
         assert gamma <= Fraction(bound) <= gamma * Fraction(1.05)
         assert bound <= shift_up(last.bound.gamma, -weights.exponent) * (1 + 1e-9)
 
@@ -290,7 +290,7 @@ def test_corrupted_multipliers_never_prove_too_much(change, proofs, hurried):
             only = rng.integers(2)
             trees = tuple(
                 map_leaves(tree, lambda leaf, some=some: corrupted(rng, leaf, some, change)) if number == only else tree
-                for number, tree in enumerate(last.trees)
+                for number, tree in enumerate(last.bound.multipliers)
             )
             bound = bound_of(points, weights, trees)
             assert not math.isnan(bound)
@@ -323,7 +323,7 @@ def test_multipliers_of_another_dual_vector(proofs, hurried):
             if points.bias == "free":
                 other[0] -= math.fsum(other)
             weights = points.weigh(other)
-            bound = bound_of(points, weights, last.trees)
+            bound = bound_of(points, weights, last.bound.multipliers)
             assert bound == np.inf or Fraction(bound) >= gamma_in_units(points, weights, other)
 
 
@@ -342,7 +342,7 @@ def test_three_dimensions(bias, hurried):
         points = Points.prepare(X, bias, 0.0)
         weights = points.weigh(v)
         for change in CHANGES:
-            trees = tuple(map_leaves(t, lambda leaf, c=change: corrupted(rng, leaf, FIELDS, c)) for t in found.trees)
+            trees = tuple(map_leaves(t, lambda leaf, c=change: corrupted(rng, leaf, FIELDS, c)) for t in found.bound.multipliers)
             assert shift_up(bound_of(points, weights, trees), weights.exponent) >= priced.value * (1 - 1e-12)
 
 
@@ -353,7 +353,7 @@ def test_the_regions_leave_out_no_neuron(proofs):
         U = np.vstack([U, np.zeros(U.shape[1]), *np.eye(U.shape[1])])
         T = U @ points.lifted.T
         T[np.abs(T) < 1e-15] = 0.0
-        for tree in last.trees:
+        for tree in last.bound.multipliers:
             inside = np.array(
                 [np.all([s * T[:, k] >= 0 for k, s in signs.items()], axis=0) for signs, _ in leaves_of(tree) if signs]
             )

@@ -43,7 +43,7 @@ EMPTY, CLOSED, LEAST_MASS, CLEAR = 1e-6, 1e-9, 1e-2, 5e-3
 # Share of the regions with mass that are split in a round, those with the largest errors first.
 SPLIT_SHARE = 0.6
 # Mass, and products of slacks and multipliers, to start from; how far inside a warm start is moved.
-FIRST_MASS, CENTRE, INWARDS = 0.1, 1e-3, 0.1
+FIRST_MASS, CENTRE, INWARDS = 0.1, 0.1, 0.1
 # Mass to start from where targets have to be met, which may be far away: from too little no step is possible.
 MASS_OF_CONSTRAINTS = 10.0
 # Gap from which on regions are left out: before that, the next cuts may turn everything around.
