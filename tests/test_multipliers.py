@@ -228,7 +228,9 @@ def proofs():
         points = Points.prepare(X, bias, slope)
         v = last.bound.dual
         found.append((problem, upper, points, points.weigh(v), v, last))
-    assert sum(len(leaf.cuts) for *_, last in found for tree in last.bound.multipliers for _, leaf in leaves_of(tree)) > 10
+    assert (
+        sum(len(leaf.cuts) for *_, last in found for tree in last.bound.multipliers for _, leaf in leaves_of(tree)) > 10
+    )
     assert sum(len(list(leaves_of(tree))) for *_, last in found for tree in last.bound.multipliers) > 3 * len(found)
     return found
 
@@ -342,7 +344,9 @@ def test_three_dimensions(bias, hurried):
         points = Points.prepare(X, bias, 0.0)
         weights = points.weigh(v)
         for change in CHANGES:
-            trees = tuple(map_leaves(t, lambda leaf, c=change: corrupted(rng, leaf, FIELDS, c)) for t in found.bound.multipliers)
+            trees = tuple(
+                map_leaves(t, lambda leaf, c=change: corrupted(rng, leaf, FIELDS, c)) for t in found.bound.multipliers
+            )
             assert shift_up(bound_of(points, weights, trees), weights.exponent) >= priced.value * (1 - 1e-12)
 
 
