@@ -47,6 +47,7 @@ FORBIDDEN = {
     "evidence": {"certificate", "program", "backend", "decode", "scaling", "cvxpy"},
     "certificate": {"program", "backend", "decode", "scaling", "cvxpy"},
     "pricing": {"losses", "problem", "program", "backend", "decode", "cvxpy"},
+    "multipliers": {"losses", "problem", "certificate", "relaxation", "cvxpy"},
     "rational": {"pricing", "certificate", "arrangement", "scipy", "numba"},
     "arrangement": {"problem", "pricing", "cvxpy"},
     "losses": {"network", "problem"},
