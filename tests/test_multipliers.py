@@ -411,6 +411,9 @@ def test_numbers_below_zero_count_as_zero(hurried):
         for value in (0.1, 1.0, 10.0):
             rows = np.array([[1.0, -0.5, -0.2, 0.0, 0.0]])
             below = {**honest, "rows": rows, "mass": np.zeros(1), "bend": np.ones(1)}
+            if name == "strip":
+                # The quadratic is concave, so that there is room for less than no strip.
+                below["credit"] = np.full(5, 40.0)
             zero = {key: np.array(part, float) for key, part in below.items()}
             below[name], zero[name] = zero[name] * 0 - value, zero[name] * 0
             bounds = [bound_of(points, weights, (leaf_of(parts), leaf_of(parts))) for parts in (below, zero)]
@@ -426,6 +429,21 @@ def test_cuts_with_other_signs_are_refused():
         cuts = Cuts(csr_array(np.array([row])), np.ones(1), np.ones(1))
         leaf = Leaf(honest.curvature, honest.linear, honest.credit, cuts, 1.0, 0.0)
         assert bound_of(points, weights, (leaf, leaf)) == np.inf
+
+
+@pytest.mark.parametrize("share", [0.0, -2.0, 0.5])
+def test_a_false_sign_does_not_cancel_a_score(share):
+    """The score is abs(t_1), t_1 = 2 t_0: with the wrong sign for one and eta for the other nothing would be left."""
+    points = Points.prepare([[1.0, 0.0], [2.0, 0.0]], "none", -1.0)
+    weights = points.weigh([0.0, 1.0])
+    leaves = []
+    for sign in (1.0, -1.0):
+        parts = {**parts_of(honest_leaf(2)), "linear": np.array([2.0, 0.0]), "products": np.zeros((2, 2))}
+        leaves.append(leaf_of(parts, ((1, -sign, {0: share}),)))
+    small = leaf_of({**parts_of(honest_leaf(2)), "curvature": np.full(2, 1e-6)})
+    bound = bound_of(points, weights, (Split(0, *leaves), small))
+    assert bound_of(points, weights, (small, small)) > 1e3
+    assert Fraction(bound) >= gamma_in_units(points, weights, np.array([0.0, 1.0]))
 
 
 def test_signs_that_do_not_follow_are_paid_for(hurried):
