@@ -33,7 +33,7 @@ from cvxrelu.network import Network
 from cvxrelu.norms import Euclidean
 from cvxrelu.problem import Problem
 from cvxrelu.program import Cells, build_program, covering_cells
-from cvxrelu.relaxation import can_relax, tighten
+from cvxrelu.relaxation import can_relax, is_relaxed_first, tighten
 from cvxrelu.sliding import can_slide
 from cvxrelu.ties import with_least_weights
 from cvxrelu.worker import Worker, is_portable
@@ -60,6 +60,8 @@ LARGE_PROGRAM = 300_000
 # Shares of the time left that the solver gets where decoding and a certificate follow, and the rounds of column
 # generation where their last network is to be improved.
 SOLVING_SHARE, ROUNDS_SHARE = 0.7, 0.85
+# Share that the rounds get at most where the relaxation is to prove what they find.
+RELAXED_SHARE = 0.5
 # Entries times neurons of a network up to which neurons are left out when time is short, some tenths of a second.
 QUICK_REDUCTION = 2e8
 
@@ -244,7 +246,7 @@ def _generate(run: Run) -> Iterator[Outcome]:
     rounds = generate(
         problem,
         tol=LOOP_SHARE * run.tol,
-        clock=run.clock.share(ROUNDS_SHARE),
+        clock=run.clock.share(RELAXED_SHARE if run.prove and is_relaxed_first(problem) else ROUNDS_SHARE),
         max_rounds=run.max_rounds,
         random_state=run.random_state,
         start=run.warm_start,
@@ -267,7 +269,8 @@ def _generate(run: Run) -> Iterator[Outcome]:
                 raise
             logger.info("the master failed in round %d: %s", len(history) + 1, error)
     assert best is not None, "there is a first round"
-    relaxed = best.cause in (Cause.PROOF, Cause.PROOF_TIME) and run.prove and can_relax(problem)
+    unproven = best.cause in (Cause.PROOF, Cause.PROOF_TIME, Cause.TIME)
+    relaxed = unproven and run.prove and can_relax(problem) and not run.clock.expired
     try:
         network = _reduce(run, best) if best.cause in STOPS and not relaxed else _finish(run, best)
     except SolverError as error:
