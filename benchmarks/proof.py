@@ -189,7 +189,9 @@ def _percent(gap: float | None) -> str:
     """Return a gap in per cent with two digits; less than 1e-4 % as that."""
     if gap is None:
         return "–"
-    return "< 0.0001 %" if gap < 1e-6 else f"{100 * gap:.2g} %"
+    if gap < 1e-6:
+        return "< 0.0001 %"
+    return f"{100 * gap:.0f} %" if gap >= 0.1 else f"{100 * gap:.2g} %"
 
 
 def main() -> None:
