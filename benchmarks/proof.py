@@ -4,7 +4,7 @@ r"""How much is proven: the certified gap against time, and how it depends on al
 large ones. Beside it what branch and bound on cones alone proves in a minute of its own, of the same network: the proof
 before there was a relaxation. Gaps are rigorous, whatever they are proved by.
 
-    python -m benchmarks.proof                       # everything, some 80 minutes
+    python -m benchmarks.proof                       # everything, some 70 minutes
     python -m benchmarks.proof --only wine digits    # these, merged into the results that are there
 """
 
@@ -158,9 +158,8 @@ def proof_table(record: Record) -> str:
                 "seconds": f"{row['seconds']:.0f}",
                 "proved by": row["method"],
             }
-            if "failure" not in row
-            else {"problem": name, **dict.fromkeys(("N x d", "gap, cones alone (60 s)"), "")}
             for name, row in named
+            if "failure" not in row
         ]
     )
 
@@ -177,12 +176,12 @@ def grid_table(record: Record) -> str:
     )
 
 
-def _after(row: Record, seconds: float) -> float:
-    """Return the gap after so many seconds; that at the end if it was reached before."""
+def _after(row: Record, seconds: float) -> float | None:
+    """Return the gap after so many seconds, that at the end if it was reached before; None before the relaxation."""
     gaps = [gap for at, gap in row["path"] if at <= seconds]
     if row["seconds"] <= seconds:
         return row["gap"]
-    return min(gaps, default=1.0)
+    return min(gaps, default=None)
 
 
 def _percent(gap: float | None) -> str:

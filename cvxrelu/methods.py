@@ -73,7 +73,8 @@ class Round:
     Attributes
     ----------
     patterns : int
-        Sign patterns in use: all of them, the sampled ones, or (method "generate") the neurons of the master problem.
+        Sign patterns in use: all of them, the sampled ones, or (method "generate") the neurons of the master problem,
+        or the regions of the relaxation.
     upper, lower : float
         The bounds so far.
     seconds : float

@@ -1,4 +1,4 @@
-r"""The relaxation in rounds: solve, prove, and add cuts or split regions, whichever has paid better.
+r"""The relaxation in rounds: solve, prove, and add cuts or split regions, the one for as long as it pays.
 
     relaxed program -> dual vector v, multipliers -> gamma(v) <= beta -> a lower bound, after every round
 
@@ -38,8 +38,13 @@ logger = logging.getLogger(__name__)
 COARSE, SHARE_OF_GAP, FINE = 3e-3, 1e-2, 1e-7
 # Cuts a round and region: pairs, and combinations. A multiplier this small next to the largest weight is not needed.
 PAIRS, COMBINATIONS, NEEDED = 400, 150, 1e-4
-# Share of all mass below which a region has none, and share of the bound that its multipliers may prove then.
-EMPTY, CLOSED, LEAST_MASS, CLEAR = 1e-6, 1e-9, 1e-2, 5e-3
+# Share of all mass below which a region has none; what each starts the next program with at least, and what keeps it in.
+EMPTY, LEAST_MASS = 1e-6, 1e-2
+# A region is left out if its multipliers prove less than the largest bound by this share, and comes back if they prove
+# more by that one.
+CLEAR, CLOSED = 5e-3, 1e-9
+# Length next to the longest row from which on the combination of a cut counts as a vector of its own.
+SAME = 1e-9
 # Share of the regions with mass that are split in a round, those with the largest errors first.
 SPLIT_SHARE = 0.6
 # Mass, and products of slacks and multipliers, to start from; how far inside a warm start is moved.
@@ -188,7 +193,7 @@ class _Prover:
         self.rows = np.flatnonzero(points.norms > 0) if points.bias == "none" else np.arange(len(points.Z))
 
     def place_weights(self, v: Array) -> Array:
-        """Return the weights of a dual vector on the places of the frame, times the lengths of their rows."""
+        """Return the weights of a dual vector on the places of the frame."""
         weights = np.zeros(self.frame.n_places)
         kept = self.frame.place >= 0
         np.add.at(weights, self.frame.place[kept], v[kept])
@@ -338,7 +343,7 @@ def _cut(roots: list[_Region], weights: Array) -> bool:
         new = [cut for cut in new if cut[0] not in block.known]
         added += len(new)
         candidate = replace(block, cuts=kept + tuple(new))
-        sound = candidate.spans > 1e-9 * block.frame.lengths.max()
+        sound = candidate.spans > SAME * block.frame.lengths.max()
         candidate = replace(candidate, cuts=tuple(c for c, good in zip(candidate.cuts, sound, strict=True) if good))
         if candidate.start is not None:
             region.block, region.x = candidate, _warm(candidate, region.x)
