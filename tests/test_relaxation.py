@@ -339,3 +339,16 @@ def test_signs_that_follow_are_known():
 def _is_wall(rows, k):
     """Whether a row is not a nonnegative combination of the others."""
     return nnls(np.delete(rows, k, axis=0).T, rows[k])[1] > 1e-9
+
+
+def test_solve_and_certify_prove_by_the_relaxation_in_many_dimensions():
+    """Of the same data: a bound that is the relaxation's, below every network, with the multipliers that prove it."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20, 8))
+    problem = cr.Problem(X, np.abs(X[:, 0]) + X[:, 1], loss="squared", alpha=0.05)
+    fit = cr.solve(problem, tol=1e-2, random_state=0)
+    constant = cr.certify(cr.Network(np.zeros((0, 8)), [], [], float(problem.y.mean())), problem, tol=0.5, time_limit=5)
+    for certificate in (fit.certificate, constant):
+        assert certificate.method == "relaxation"
+        assert certificate.multipliers is not None
+        assert 0 < certificate.lower <= fit.objective

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 COARSE, SHARE_OF_GAP, FINE = 3e-3, 1e-2, 1e-7
 # Cuts a round and region: pairs, and combinations. A multiplier this small next to the largest weight is not needed.
 PAIRS, COMBINATIONS, NEEDED = 400, 150, 1e-4
-# Share of all mass below which a region has none; what each starts the next program with at least, and what keeps it in.
+# Share of all mass below which a region has none; what each starts the next program with at least, or is kept for.
 EMPTY, LEAST_MASS = 1e-6, 1e-2
 # A region is left out if its multipliers prove less than the largest bound by this share, and comes back if they prove
 # more by that one.
