@@ -18,7 +18,7 @@ import numpy as np
 import cvxrelu as cr
 from benchmarks.baselines import gradient_descent, pyscnn, sklearn_mlp
 from benchmarks.column_generation import part, warm_up
-from cvxrelu.certificate import Certificate
+from cvxrelu.certificate.certificate import Certificate
 
 __all__ = ["CONTENDERS", "Entry", "applies", "certified"]
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from cvxrelu.losses import ROUNDING, DualModel, Logistic, LossExpression
+from cvxrelu.problem.losses import ROUNDING, DualModel, Logistic, LossExpression
 
 __all__ = ["WeakLogistic", "expected_margin"]
 

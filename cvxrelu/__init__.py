@@ -10,10 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cvxrelu.analysis.certify import certify
+    from cvxrelu.analysis.foreign import as_network
+    from cvxrelu.analysis.margins import MaxMargin, generalisation_bound, max_margin
+    from cvxrelu.analysis.optima import OptimalSet, optimal_set
+    from cvxrelu.analysis.path import Path, path
     from cvxrelu.arrangement import Arrangement, count_patterns, enumerate_patterns, sample_patterns
-    from cvxrelu.certificate import Certificate
-    from cvxrelu.certificate_file import load_certificate
-    from cvxrelu.certification import certify
+    from cvxrelu.certificate.certificate import Certificate
+    from cvxrelu.certificate.evidence import Evidence
+    from cvxrelu.certificate.file import load_certificate
+    from cvxrelu.certificate.rational import ExactBound
     from cvxrelu.errors import (
         AccuracyWarning,
         CvxReluError,
@@ -24,26 +30,20 @@ if TYPE_CHECKING:
         SizeError,
         SolverError,
     )
-    from cvxrelu.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
-    from cvxrelu.estimators_cv import ReLUClassifierCV, ReLURegressorCV
-    from cvxrelu.evidence import Evidence
-    from cvxrelu.fit import Fit, Status, solve
-    from cvxrelu.foreign import as_network
-    from cvxrelu.margins import MaxMargin, generalisation_bound, max_margin
-    from cvxrelu.network import Network
-    from cvxrelu.optima import OptimalSet, optimal_set
-    from cvxrelu.problem import Problem
-    from cvxrelu.rational import ExactBound
-    from cvxrelu.regularisation_path import Path, path
-    from cvxrelu.zero_cost import alpha_max
+    from cvxrelu.estimators.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
+    from cvxrelu.estimators.estimators_cv import ReLUClassifierCV, ReLURegressorCV
+    from cvxrelu.problem.network import Network
+    from cvxrelu.problem.problem import Problem
+    from cvxrelu.program.zero_cost import alpha_max
+    from cvxrelu.solving.fit import Fit, Status, solve
 
     __version__: str
 
 _NAMES = {
     "arrangement": ("Arrangement", "count_patterns", "enumerate_patterns", "sample_patterns"),
-    "certificate": ("Certificate",),
-    "certificate_file": ("load_certificate",),
-    "certification": ("certify",),
+    "certificate.certificate": ("Certificate",),
+    "certificate.file": ("load_certificate",),
+    "analysis.certify": ("certify",),
     "errors": (
         "AccuracyWarning",
         "CvxReluError",
@@ -54,18 +54,18 @@ _NAMES = {
         "SizeError",
         "SolverError",
     ),
-    "estimators": ("ReLUClassifier", "ReLUInterpolator", "ReLURegressor"),
-    "estimators_cv": ("ReLUClassifierCV", "ReLURegressorCV"),
-    "evidence": ("Evidence",),
-    "fit": ("Fit", "Status", "solve"),
-    "foreign": ("as_network",),
-    "margins": ("MaxMargin", "generalisation_bound", "max_margin"),
-    "network": ("Network",),
-    "optima": ("OptimalSet", "optimal_set"),
-    "problem": ("Problem",),
-    "rational": ("ExactBound",),
-    "regularisation_path": ("Path", "path"),
-    "zero_cost": ("alpha_max",),
+    "estimators.estimators": ("ReLUClassifier", "ReLUInterpolator", "ReLURegressor"),
+    "estimators.estimators_cv": ("ReLUClassifierCV", "ReLURegressorCV"),
+    "certificate.evidence": ("Evidence",),
+    "solving.fit": ("Fit", "Status", "solve"),
+    "analysis.foreign": ("as_network",),
+    "analysis.margins": ("MaxMargin", "generalisation_bound", "max_margin"),
+    "problem.network": ("Network",),
+    "analysis.optima": ("OptimalSet", "optimal_set"),
+    "problem.problem": ("Problem",),
+    "certificate.rational": ("ExactBound",),
+    "analysis.path": ("Path", "path"),
+    "program.zero_cost": ("alpha_max",),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 # Modules that are public as such.

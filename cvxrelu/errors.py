@@ -5,11 +5,7 @@ can be caught. Every message is one sentence that says what is wrong and what to
 """
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cvxrelu.fit import Fit
-    from cvxrelu.regularisation_path import Path
+from typing import Any
 
 __all__ = [
     "AccuracyWarning",
@@ -99,12 +95,12 @@ class Interrupted(KeyboardInterrupt):
         Of an interrupted `cvxrelu.path`, what is finished of it.
     """
 
-    def __init__(self, message: str, fits: "tuple[Fit, ...]" = (), path: "Path | None" = None) -> None:
+    def __init__(self, message: str, fits: tuple[Any, ...] = (), path: Any = None) -> None:
         super().__init__(message)
         self.fits = fits
         self.path = path
 
     @property
-    def fit(self) -> "Fit | None":
+    def fit(self) -> Any:
         """The last of `fits`, or None if nothing was found yet."""
         return self.fits[-1] if self.fits else None

@@ -1,6 +1,6 @@
 r"""What a bend costs: weight decay against the costs that label noise makes gradient descent minimise, on a line.
 
-Both of de Dios & Bruna's potentials measure a neuron by what it does on the data (`cvxrelu.norms`):
+Both of de Dios & Bruna's potentials measure a neuron by what it does on the data (`cvxrelu.problem.norms`):
 
     weight decay  abs(v w),        response  abs(v) r,        label noise  2 abs(v) r m,
     r^2 = mean_i sigma(w x_i + b)^2,     m^2 = mean over i of (1 + x_i^2) where the neuron is active.

@@ -40,7 +40,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 import cvxrelu as cr
-from cvxrelu.__main__ import main as command_line
+from cvxrelu.cli.main import main as command_line
 from tests.exact import exact_dual, gamma_at_neurons, gamma_on_circle
 from tests.hostile import CONSTRAINTS, hostile_problem
 

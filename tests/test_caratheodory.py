@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cvxrelu.caratheodory import fewest_terms
+from cvxrelu.numerics.caratheodory import fewest_terms
 
 
 @pytest.mark.parametrize("constant", [False, True])

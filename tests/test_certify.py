@@ -11,10 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 import cvxrelu as cr
-from cvxrelu.certificate import certify_dual
-from cvxrelu.losses import Hinge
+from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.wording import sentence_of
 from cvxrelu.pricing import make_pricer
-from cvxrelu.wording import sentence_of
+from cvxrelu.problem.losses import Hinge
 from tests.hostile import hostile_problem
 from tests.instances import BIASES, LOSSES, SIX_X, SIX_Y, make_problem, objective_by_hand
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.__main__ import main
+from cvxrelu.cli.main import main
 
 
 @pytest.fixture

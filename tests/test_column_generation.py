@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 import cvxrelu as cr
 from cvxrelu import column_generation
-from cvxrelu.clock import Clock
-from cvxrelu.column_generation import generate
-from cvxrelu.columns import starting_columns
-from cvxrelu.endings import Cause
 from cvxrelu.errors import SolverError
-from cvxrelu.master import MasterSolution, solve_master
+from cvxrelu.generation.columns import starting_columns
+from cvxrelu.generation.generate import generate
+from cvxrelu.generation.master import MasterSolution, solve_master
 from cvxrelu.pricing import Priced, Pricer
-from cvxrelu.scaling import standardise
+from cvxrelu.program.scaling import standardise
+from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.endings import Cause
 from tests.instances import BIASES, LOSSES, SLOPES, assert_certified, line_cost, make_problem, normal_data
 
 REGULARISED = ("squared", "logistic", "hinge")

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from cvxrelu import compiled
-from cvxrelu.compiled import kernel
+from cvxrelu.runtime.compiled import kernel
 
 MODULE = """
 import tempfile
 
-from cvxrelu.compiled import kernel
+from cvxrelu.runtime.compiled import kernel
 
 tempfile.tempdir = {folder!r}  # gettempdir looks for another folder where this one cannot be written to
 

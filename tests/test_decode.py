@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-import cvxrelu.decode as decode_module
-from cvxrelu.backend import run_solver
-from cvxrelu.decode import decode, fewer_neurons
-from cvxrelu.program import build_program
+import cvxrelu.program.decode as decode_module
+from cvxrelu.program.backend import run_solver
+from cvxrelu.program.decode import decode, fewer_neurons
+from cvxrelu.program.program import build_program
 from tests.instances import BIASES, LOSSES, make_problem, normal_data
 from tests.test_program import all_cells
 

@@ -13,9 +13,9 @@ import pytest
 from scipy.sparse import csr_matrix
 
 import cvxrelu as cr
-from cvxrelu.__main__ import main
+from cvxrelu.cli.main import main
+from cvxrelu.cli.tables import read_table
 from cvxrelu.plots import plot_network, save_picture
-from cvxrelu.tables import read_table
 
 X = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0], [0.5, 3.0]])
 Y = np.array([0.0, 1.0, 2.0, -1.0])
@@ -355,7 +355,7 @@ def test_what_nobody_thought_of_is_a_line_too(tmp_path, capsys, monkeypatch):
     def fail(file):
         raise ArithmeticError("two\nlines")
 
-    monkeypatch.setattr("cvxrelu.__main__.read_table", fail)
+    monkeypatch.setattr("cvxrelu.cli.main.read_table", fail)
     assert main(["fit", "data.csv", "--target", "y"]) == 2
     assert capsys.readouterr().err.startswith("cvxrelu: ArithmeticError: two lines; this is a mistake of cvxrelu")
 

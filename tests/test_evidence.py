@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.certificate import certificate_of, certify_dual, nothing_proven
-from cvxrelu.evidence import gather_evidence
-from cvxrelu.losses import Hinge, Squared
+from cvxrelu.certificate.certificate import certificate_of, certify_dual, nothing_proven
+from cvxrelu.certificate.evidence import gather_evidence
+from cvxrelu.certificate.wording import search_sentence
 from cvxrelu.pricing import make_pricer, price
-from cvxrelu.wording import search_sentence
+from cvxrelu.problem.losses import Hinge, Squared
 from tests.instances import BIASES, LOSSES, SIX_X, SIX_Y, SLOPES, make_problem, normal_data
 
 CASES = list(itertools.product(LOSSES, BIASES, (0.0, -0.3)))

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cvxrelu as cr
-from cvxrelu.certificate import certify_dual
-from cvxrelu.losses import Hinge
+from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.rational import exact_bound
+from cvxrelu.certificate.rational.circle import gamma_squared
+from cvxrelu.certificate.rational.numbers import entropy_below, log_below, root_above, to_fractions
 from cvxrelu.pricing import price
-from cvxrelu.rational import exact_bound
-from cvxrelu.rational.circle import gamma_squared
-from cvxrelu.rational.numbers import entropy_below, log_below, root_above, to_fractions
+from cvxrelu.problem.losses import Hinge
 from tests.instances import LOSSES, SIX_X, SIX_Y, SLOPES, make_problem, normal_data
 
 KNOWN = dict(zip(SLOPES, (Fraction(30), Fraction(100, 3), Fraction(300, 13), Fraction(15), Fraction(30)), strict=True))

@@ -14,9 +14,9 @@ import pytest
 import scipy.linalg
 
 import cvxrelu as cr
-from cvxrelu import __main__ as command_line
 from cvxrelu import decode, estimators, estimators_cv, methods, regularisation_path, solvers
-from cvxrelu.clock import Clock
+from cvxrelu.cli import main as command_line
+from cvxrelu.runtime.clock import Clock
 
 X = np.random.default_rng(0).standard_normal((12, 2))
 Y = np.abs(X[:, 0]) - X[:, 1] ** 2

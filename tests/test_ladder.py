@@ -7,9 +7,9 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu import column_generation, ladder
-from cvxrelu.endings import Cause
-from cvxrelu.methods import METHODS
-from cvxrelu.network import constant_network
+from cvxrelu.problem.network import constant_network
+from cvxrelu.runtime.endings import Cause
+from cvxrelu.solving.methods import METHODS
 from tests.hostile import hostile_problem
 from tests.instances import BIASES, make_problem, normal_data
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cvxrelu.errors import InputError
-from cvxrelu.losses import LOSSES, get_loss
+from cvxrelu.problem.losses import LOSSES, get_loss
 from tests.exact import entropy, exact_dual
 
 numbers = st.floats(-1e6, 1e6, allow_subnormal=False)

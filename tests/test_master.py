@@ -8,8 +8,8 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.errors import SolverError
-from cvxrelu.master import solve_master
-from cvxrelu.network import leaky_relu
+from cvxrelu.generation.master import solve_master
+from cvxrelu.problem.network import leaky_relu
 from tests.instances import BIASES, LOSSES, make_problem
 
 ACCURACY = 1e-9

@@ -10,14 +10,14 @@ from scipy.sparse import csr_array
 
 import cvxrelu as cr
 from cvxrelu import multipliers
-from cvxrelu.certificate import bound_dual
-from cvxrelu.clock import Clock
-from cvxrelu.multipliers import Cuts, Leaf, Split, _quadratic, bound_of, leaves_of, reach_of
-from cvxrelu.powers import shift_up
+from cvxrelu.certificate.certificate import bound_dual
+from cvxrelu.certificate.multipliers import Cuts, Leaf, Split, _quadratic, bound_of, leaves_of, reach_of
+from cvxrelu.numerics.powers import shift_up
 from cvxrelu.pricing import price
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.relaxation import relaxed_rounds
+from cvxrelu.runtime.clock import Clock
 from tests.exact import gamma_at_neurons, gamma_on_circle
 from tests.pricing.reference import random_neurons
 

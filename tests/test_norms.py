@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
 import cvxrelu as cr
-from cvxrelu.norms import LabelNoise, Response
 from cvxrelu.pricing import NormPricer
-from cvxrelu.ties import with_least_weights
+from cvxrelu.problem.norms import LabelNoise, Response
+from cvxrelu.program.ties import with_least_weights
 from tests.instances import (
     LOSSES,
     NORMS,

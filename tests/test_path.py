@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.certificate import certify_dual
+from cvxrelu.analysis.path import alpha_grid
+from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.pricing import price
-from cvxrelu.regularisation_path import alpha_grid
-from cvxrelu.zero_cost import best_of_zero_cost
+from cvxrelu.program.zero_cost import best_of_zero_cost
 from tests.instances import BIASES, SLOPES, make_problem, normal_data, objective_by_hand
 
 REGULARISED = ("squared", "logistic", "hinge")
@@ -157,7 +157,7 @@ def test_a_constant_is_optimal_only_where_that_is_proven(monkeypatch):
     problem = unbalanced("squared")
     found = best_of_zero_cost(problem)
     unproven = replace(found, dual=0.0 * found.dual)
-    monkeypatch.setattr("cvxrelu.regularisation_path.best_of_zero_cost", lambda *_: unproven)
+    monkeypatch.setattr("cvxrelu.analysis.path.best_of_zero_cost", lambda *_: unproven)
     (fit,) = cr.path(problem, [1.5 * found.alpha_max]).fits
     assert fit.network.cost() == pytest.approx(0, abs=1e-9)
     assert fit.status is cr.Status.OPTIMAL

@@ -5,8 +5,8 @@ import pytest
 from scipy.sparse import csr_array
 
 import cvxrelu as cr
-from cvxrelu.losses import Squared
-from cvxrelu.norms import Euclidean
+from cvxrelu.problem.losses import Squared
+from cvxrelu.problem.norms import Euclidean
 
 X = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 Y = np.array([1.0, -1.0, 1.0])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cvxrelu.arrangement import enumerate_patterns
-from cvxrelu.backend import run_solver
-from cvxrelu.program import Cells, build_program, covering_cells
+from cvxrelu.program.backend import run_solver
+from cvxrelu.program.program import Cells, build_program, covering_cells
 from tests.instances import BIASES, SLOPES, make_problem
 
 

@@ -7,14 +7,14 @@ import pytest
 from scipy.optimize import nnls
 
 import cvxrelu as cr
-from cvxrelu.clock import Clock
 from cvxrelu.pricing.points import Points
+from cvxrelu.program.scaling import standardise
 from cvxrelu.relaxation import rounds
 from cvxrelu.relaxation.blocks import Block, Cone
 from cvxrelu.relaxation.cuts import violated_cuts
 from cvxrelu.relaxation.program import Task, price_block, solve_relaxed, start_from
 from cvxrelu.relaxation.rounds import _first_dual, _frame_of
-from cvxrelu.scaling import standardise
+from cvxrelu.runtime.clock import Clock
 from tests.instances import BIASES, LOSSES, make_problem
 from tests.relaxed_model import relaxed_value
 

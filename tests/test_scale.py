@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.certificate import certify_dual
-from cvxrelu.losses import LOSSES, get_loss
-from cvxrelu.rational import exact_bound
+from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.rational import exact_bound
+from cvxrelu.problem.losses import LOSSES, get_loss
 from tests.exact import exact_dual
 from tests.instances import make_problem, normal_data
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.scaling import Scaling, standardise
+from cvxrelu.program.scaling import Scaling, standardise
 from tests.instances import BIASES, normal_data
 
 # Seven times 0.1 over seven is not 0.1 in floats, nor is the mean of such numbers.

@@ -5,10 +5,10 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu import column_generation
-from cvxrelu.endings import Cause
-from cvxrelu.network import Network
-from cvxrelu.sliding import _Layout, _merged, can_slide
-from cvxrelu.zero_cost import default_alpha
+from cvxrelu.generation.sliding import _Layout, _merged, can_slide
+from cvxrelu.problem.network import Network
+from cvxrelu.program.zero_cost import default_alpha
+from cvxrelu.runtime.endings import Cause
 
 
 def teacher(loss, bias="free", n_samples=60, slope=0.0):

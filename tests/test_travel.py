@@ -11,15 +11,15 @@ import pytest
 from scipy.sparse import csr_array
 
 import cvxrelu as cr
-from cvxrelu.certificate import certificate_of
-from cvxrelu.clock import Clock
-from cvxrelu.multiplier_record import DEPTH_LIMIT, multipliers_of, record_of_multipliers
-from cvxrelu.multipliers import Cuts, Leaf, Split, bound_of, leaves_of, settled
+from cvxrelu.certificate.certificate import certificate_of
+from cvxrelu.certificate.multiplier_record import DEPTH_LIMIT, multipliers_of, record_of_multipliers
+from cvxrelu.certificate.multipliers import Cuts, Leaf, Split, bound_of, leaves_of, settled
+from cvxrelu.certificate.rational.numbers import to_fractions
+from cvxrelu.certificate.rational.relaxed import gamma_above
 from cvxrelu.pricing import price
 from cvxrelu.pricing.points import Points
-from cvxrelu.rational.numbers import to_fractions
-from cvxrelu.rational.relaxed import gamma_above
 from cvxrelu.relaxation import relaxed_rounds
+from cvxrelu.runtime.clock import Clock
 from tests.instances import make_problem, normal_data
 from tests.test_checker import checker, verdict
 

@@ -11,11 +11,11 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu import column_generation, methods
-from cvxrelu.clock import Clock
-from cvxrelu.columns import first_network
-from cvxrelu.losses import Squared
-from cvxrelu.master import solve_master
-from cvxrelu.worker import Worker
+from cvxrelu.generation.columns import first_network
+from cvxrelu.generation.master import solve_master
+from cvxrelu.problem.losses import Squared
+from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.worker import Worker
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((30, 4))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 import cvxrelu as cr
-from cvxrelu.backend import Solution, run_solver
-from cvxrelu.decode import decode
-from cvxrelu.program import Cells, build_program, covering_cells
+from cvxrelu.program.backend import Solution, run_solver
+from cvxrelu.program.decode import decode
+from cvxrelu.program.program import Cells, build_program, covering_cells
 
 __all__ = ["Formulation", "solve_program", "to_network"]
 

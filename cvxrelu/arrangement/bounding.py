@@ -15,7 +15,7 @@ from cvxrelu.arrangement.interior import interior_points
 from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.parallel_rows import classes_of_rows
 from cvxrelu.errors import InputError, InputTypeError
-from cvxrelu.validation import as_matrix
+from cvxrelu.problem.validation import as_matrix
 
 __all__ = ["bounding_rows"]
 

@@ -6,7 +6,7 @@ Cover, "Geometrical and statistical properties of systems of linear inequalities
 
 from math import comb
 
-from cvxrelu.validation import as_count
+from cvxrelu.problem.validation import as_count
 
 __all__ = ["count_patterns", "half_count"]
 

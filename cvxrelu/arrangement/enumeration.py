@@ -24,9 +24,9 @@ from cvxrelu.arrangement.packing import bytes_per_pattern, pack_patterns, unpack
 from cvxrelu.arrangement.parallel_rows import ParallelClasses, classes_of_rows
 from cvxrelu.arrangement.stream import rebatch, stream_batches
 from cvxrelu.arrangement.witnesses import witnesses_of_batch
-from cvxrelu.clock import Clock
 from cvxrelu.errors import SolverError
-from cvxrelu.validation import as_count, as_jobs, as_matrix
+from cvxrelu.problem.validation import as_count, as_jobs, as_matrix
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["Arrangement", "enumerate_patterns"]
 

@@ -51,7 +51,7 @@ from cvxrelu.arrangement.walk import (
     UNIT_ROUNDOFF,
     WORK,
 )
-from cvxrelu.compiled import kernel
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["walk_vertices"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError, InputTypeError
-from cvxrelu.validation import as_count
+from cvxrelu.problem.validation import as_count
 
 __all__ = ["bytes_per_pattern", "pack_masks", "pack_patterns", "unpack_patterns"]
 

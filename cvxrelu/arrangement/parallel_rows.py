@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.arrangement.integers import IntegerRow, integer_rows, leading_sign
 from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.packing import pack_patterns, unpack_patterns
-from cvxrelu.validation import as_matrix
+from cvxrelu.problem.validation import as_matrix
 
 __all__ = ["ParallelClasses", "classes_of_rows", "parallel_classes"]
 

@@ -24,7 +24,7 @@ does what is computed from them, and decides nothing.
 
 from cvxrelu.arrangement.lanes import LANES, eight_signs
 from cvxrelu.arrangement.walk import UNIT_ROUNDOFF
-from cvxrelu.compiled import kernel
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["SAFE", "UNDERFLOW", "bury_suspects", "eliminate", "find_parallel", "find_suspects", "product_error"]
 

@@ -22,7 +22,7 @@ from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.packing import pack_masks, pack_patterns, unpack_patterns
 from cvxrelu.arrangement.parallel_rows import classes_of_rows
 from cvxrelu.arrangement.signs import decided_signs
-from cvxrelu.validation import as_count, as_generator, as_matrix
+from cvxrelu.problem.validation import as_count, as_generator, as_matrix
 
 __all__ = ["sample_patterns"]
 

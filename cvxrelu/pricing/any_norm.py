@@ -26,11 +26,11 @@ import scipy.optimize
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.arrangement import enumerate_patterns
-from cvxrelu.clock import Clock
-from cvxrelu.lengths import shifted
-from cvxrelu.norms import RANK_RTOL, CellCoordinates, Norm
-from cvxrelu.powers import shift_down, shift_up, unit
+from cvxrelu.numerics.lengths import shifted
+from cvxrelu.numerics.powers import shift_down, shift_up, unit
 from cvxrelu.pricing.result import Priced
+from cvxrelu.problem.norms import RANK_RTOL, CellCoordinates, Norm
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["NormPricer"]
 
@@ -94,7 +94,7 @@ class NormPricer:
     --------
     The neuron of root mean square response one with the largest score responds like the dual vector, if it can:
 
-    >>> from cvxrelu.norms import Response
+    >>> from cvxrelu.problem.norms import Response
     >>> X = np.array([[0.0], [1.0]])
     >>> pricer = NormPricer.of(Response("joint").on(X, 0.0), X, 0.0)
     >>> bool(np.isclose(pricer([1.0, 2.0]).value, np.sqrt(2) * np.sqrt(5)))

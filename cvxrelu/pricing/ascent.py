@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cvxrelu.clock import Clock
 from cvxrelu.errors import InputError
-from cvxrelu.lengths import shifted
+from cvxrelu.numerics.lengths import shifted
 from cvxrelu.pricing.climb import best_biases, climb
 from cvxrelu.pricing.points import Points, Weights
 from cvxrelu.pricing.result import Priced
-from cvxrelu.validation import as_floats
+from cvxrelu.problem.validation import as_floats
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["DEFAULT_STARTS", "Score", "ascend", "lift", "march", "unlift"]
 

@@ -23,11 +23,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cvxrelu.compiled import kernel
 from cvxrelu.errors import InputError
 from cvxrelu.pricing.nearest import nearest
 from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
 from cvxrelu.pricing.result import Priced
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["cell_search"]
 

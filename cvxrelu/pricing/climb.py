@@ -13,8 +13,8 @@ move it together with w, in coordinates sheared so that the current bias costs n
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.compiled import kernel
 from cvxrelu.pricing.relaxation import relax, scratch_for
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["best_biases", "climb"]
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.compiled import kernel
 from cvxrelu.pricing.relaxation import relax
 from cvxrelu.pricing.tree import NODES, Tree
 from cvxrelu.pricing.vectors import fill
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["Cutoff", "Problem", "cutoff_of", "settle", "side_weights"]
 

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.compiled import kernel
 from cvxrelu.pricing.cone_bound import Cutoff, Problem, cutoff_of, settle, side_weights
 from cvxrelu.pricing.relaxation import scratch_for
 from cvxrelu.pricing.tree import FREE, Tree, pop, push, release, reserve
 from cvxrelu.pricing.vectors import copy, copy_rows, fill, squared_distance
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["ERROR_LIMIT", "branch", "plant"]
 

@@ -10,8 +10,8 @@ none    Two candidates, w = 1 and w = -1.
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.lengths import shifted
-from cvxrelu.powers import exponent_of
+from cvxrelu.numerics.lengths import shifted
+from cvxrelu.numerics.powers import exponent_of
 from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.sweep import sweep, sweep_terms

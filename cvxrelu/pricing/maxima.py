@@ -20,11 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.clock import Clock
-from cvxrelu.lengths import shifted
+from cvxrelu.numerics.lengths import shifted
 from cvxrelu.pricing.ascent import Score, lift, unlift
 from cvxrelu.pricing.climb import climb
 from cvxrelu.pricing.points import Points, Weights
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["Maxima", "find_maxima"]
 

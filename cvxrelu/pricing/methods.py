@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.arrangement import enumerate_patterns
+from cvxrelu.numerics.span import span_of
 from cvxrelu.pricing.cells import cell_search
 from cvxrelu.pricing.cones import cone_search
 from cvxrelu.pricing.line import price_line
@@ -16,7 +17,6 @@ from cvxrelu.pricing.plane import price_plane
 from cvxrelu.pricing.points import Points, Weights
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.subspace import Subspace, rows_of
-from cvxrelu.span import span_of
 
 __all__ = ["METHODS", "Method", "Search", "choose"]
 

@@ -14,8 +14,8 @@ the rounding; what a caller claims from it must allow for the rounding of the we
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.compiled import kernel
 from cvxrelu.pricing.vectors import copy
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["nearest"]
 

@@ -37,10 +37,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.lengths import shifted
-from cvxrelu.powers import exponent_of, require_scale, require_slope, shift_down, shift_up
+from cvxrelu.numerics.lengths import shifted
+from cvxrelu.numerics.powers import exponent_of, require_scale, require_slope, shift_down, shift_up
 from cvxrelu.pricing.result import Priced
-from cvxrelu.validation import as_choice, as_matrix, as_real, as_vector
+from cvxrelu.problem.validation import as_choice, as_matrix, as_real, as_vector
 
 __all__ = ["Bias", "Points", "Weights", "leaky"]
 
@@ -170,7 +170,7 @@ class Points:
         ------
         InputError, InputTypeError
             If X is not a finite matrix with at least one row and one column, the bias mode is unknown, the slope is 1
-            or not finite, or one of them is out of the range of `cvxrelu.powers`.
+            or not finite, or one of them is out of the range of `cvxrelu.numerics.powers`.
         """
         as_choice(bias, get_args(Bias), "bias")
         slope = as_real(negative_slope, "negative_slope")

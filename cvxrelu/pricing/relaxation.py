@@ -19,9 +19,9 @@ negligible, and whatever remains of it the caller's bound takes into account.
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.compiled import kernel
 from cvxrelu.pricing.nearest import nearest
 from cvxrelu.pricing.vectors import copy, fill, squared_norm
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["relax", "scratch_for"]
 

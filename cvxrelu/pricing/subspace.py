@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.powers import shift_up
+from cvxrelu.numerics.powers import shift_up
+from cvxrelu.numerics.span import span_of
 from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
 from cvxrelu.pricing.result import Priced
-from cvxrelu.span import span_of
 
 __all__ = ["Subspace", "rows_of"]
 

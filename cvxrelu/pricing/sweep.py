@@ -14,7 +14,7 @@ states the total.
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.compiled import kernel
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["sweep", "sweep_anchors", "sweep_terms"]
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.compiled import kernel
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["FREE", "HEAP", "NODES", "STACK", "Tree", "make_tree", "pop", "push", "release", "reserve"]
 

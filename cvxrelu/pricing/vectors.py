@@ -7,7 +7,7 @@ shapes that differ, and the messages that say so.
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.compiled import kernel
+from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["copy", "copy_rows", "fill", "squared_distance", "squared_norm"]
 

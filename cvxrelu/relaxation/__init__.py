@@ -3,7 +3,8 @@
     regions of unit neurons -> moments and cuts -> relaxed program -> multipliers -> gamma(v) <= beta -> a lower bound
 
 `blocks` has the inequalities between moments, `cuts` those that they violate, `program` solves, `rounds` adds cuts and
-splits regions, `rule` says where all that is used. What is proved is proved elsewhere: `cvxrelu.multipliers`.
+splits regions, `rule` says where all that is used. What is proved is proved elsewhere:
+`cvxrelu.certificate.multipliers`.
 """
 
 from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds

@@ -3,7 +3,7 @@ r"""The relaxed program: the best moments, and with them a dual vector that is c
     min  sum_i loss(f_i, y_i) + B sum_r s_r     f = c + sum_r (outputs of block r),   B = N alpha, or 1 for a constraint
 
 over the moments of all blocks (`cvxrelu.relaxation.blocks`). It contains every network, so its value is at most the
-optimum, and its multipliers prove that (`cvxrelu.multipliers`).
+optimum, and its multipliers prove that (`cvxrelu.certificate.multipliers`).
 
 It is solved by a primal-dual interior-point method with Nesterov-Todd scaling and Mehrotra's predictor and corrector
 (Vandenberghe, "The CVXOPT linear and quadratic cone program solvers", 2010). Nothing is stored but what the structure
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
-from cvxrelu.losses import Interpolation, Loss
+from cvxrelu.problem.losses import Interpolation, Loss
 from cvxrelu.relaxation.blocks import Block, Cone, Elimination
 
 __all__ = ["Part", "State", "Task", "price_block", "solve_relaxed", "start_from"]

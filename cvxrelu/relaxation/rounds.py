@@ -13,20 +13,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate import DualBound, bound_dual, nothing_proven
-from cvxrelu.clock import Clock
+from cvxrelu.certificate.certificate import DualBound, bound_dual, nothing_proven
+from cvxrelu.certificate.multipliers import Cuts, Leaf, Split, Tree, bound_leaf, leaves_of, reach_of
 from cvxrelu.errors import SolverError
-from cvxrelu.lengths import shifted
-from cvxrelu.multipliers import Cuts, Leaf, Split, Tree, bound_leaf, leaves_of, reach_of
-from cvxrelu.powers import shift_up
+from cvxrelu.numerics.lengths import shifted
+from cvxrelu.numerics.powers import shift_up
+from cvxrelu.numerics.span import span_of
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
-from cvxrelu.problem import Problem
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.scaling import Scaling, standardise
 from cvxrelu.relaxation.blocks import Block, Cone, Frame
 from cvxrelu.relaxation.cuts import violated_cuts
 from cvxrelu.relaxation.program import Task, price_block, solve_relaxed, start_from
-from cvxrelu.scaling import Scaling, standardise
-from cvxrelu.span import span_of
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["RelaxedRound", "relaxed_rounds"]
 

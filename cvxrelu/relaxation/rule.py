@@ -13,11 +13,11 @@ from collections.abc import Iterator
 
 from tqdm.auto import tqdm
 
-from cvxrelu.clock import Clock
-from cvxrelu.norms import Euclidean
 from cvxrelu.pricing import make_pricer
-from cvxrelu.problem import Problem
+from cvxrelu.problem.norms import Euclidean
+from cvxrelu.problem.problem import Problem
 from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["can_relax", "is_relaxed_first", "share_of_cones", "tighten"]
 

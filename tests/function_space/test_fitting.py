@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cvxrelu as cr
-from cvxrelu.certificate import certify_dual
+from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.function_space import fit_function, function_cost, is_line_problem
-from cvxrelu.function_space.networks import cheapest_network
+from cvxrelu.line.networks import cheapest_network
 from tests.function_space.instances import SIX_X, SIX_Y, SLOPES, lattice_data, random_data
 from tests.instances import NEEDS_ECOS
 

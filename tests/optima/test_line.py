@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import cvxrelu as cr
 from cvxrelu.function_space import envelope, is_min_norm, minimum_cost, sparsest_interpolant
-from cvxrelu.function_space.piecewise import PiecewiseLinear
+from cvxrelu.line.piecewise import PiecewiseLinear
 from tests.function_space.instances import lattice_data, random_data
 from tests.instances import SIX_X, SIX_Y, SLOPES
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
+from cvxrelu.analysis.optima import search
+from cvxrelu.analysis.optima.neurons import neurons_of
 from cvxrelu.arrangement import enumerate_patterns
-from cvxrelu.optima import search
-from cvxrelu.optima.neurons import neurons_of
 from tests.instances import BIASES, LOSSES, make_problem, normal_data, objective_by_hand, optimum_by_loops
 
 LATTICE = np.array([[i, j] for i in range(3) for j in range(3)], dtype=float)
@@ -271,7 +271,7 @@ def test_arguments_are_checked():
 
 
 def test_only_a_proven_minimum_is_called_exact(monkeypatch):
-    monkeypatch.setattr("cvxrelu.optima.optimal.EXACT_SECONDS", 0.0)
+    monkeypatch.setattr("cvxrelu.analysis.optima.optimal.EXACT_SECONDS", 0.0)
     optima = optima_of(LATTICE, CHECKER)
     sparsest = optima.sparsest(exact=True)
     assert not sparsest.exact

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from cvxrelu.analysis.optima.polytope import polytope_of
+from cvxrelu.analysis.optima.sparsity import Cover, fewest
 from cvxrelu.errors import SizeError
-from cvxrelu.optima.polytope import polytope_of
-from cvxrelu.optima.sparsity import Cover, fewest
 
 
 def box(n, **options):

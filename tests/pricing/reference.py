@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from cvxrelu.rational.circle import gamma_squared
+from cvxrelu.certificate.rational.circle import gamma_squared
 
 SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0, -2.0)
 BIASES = ("free", "joint", "none")

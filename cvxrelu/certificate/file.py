@@ -1,0 +1,146 @@
+r"""Certificates from files: read, and proved again before anything is believed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from os import PathLike
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.certificate.certificate import Certificate, Scope, bound_dual, certificate_of, prove_dual
+from cvxrelu.certificate.multiplier_record import multipliers_of
+from cvxrelu.certificate.multipliers import Tree, bound_of
+from cvxrelu.certificate.records import network_of, problem_of, read_record
+from cvxrelu.errors import FileError, InputError
+from cvxrelu.numerics.powers import exponent_of, shift_up
+from cvxrelu.pricing import Priced, make_pricer
+from cvxrelu.problem.norms import Euclidean
+from cvxrelu.problem.problem import Problem
+from cvxrelu.problem.validation import as_real, as_vector
+
+__all__ = ["load_certificate"]
+
+# Relative difference up to which a bound that is computed again agrees with the one in a file: other machines sum in
+# another order, and a search that stops within its tolerance of 1e-9 may stop elsewhere.
+AGREEMENT_RTOL = 1e-8
+
+
+def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_limit: float | None = None) -> Certificate:
+    """Read a certificate that `Certificate.save` wrote, and prove it again.
+
+    Parameters
+    ----------
+    file : path
+        The file.
+    verify : bool, default True
+        Whether to recompute the lower bound from the data and the dual vector (and its multipliers, if the file has
+        any), and to refuse a file that claims more; the upper bound always is. A lower bound of scope "sampled" cannot
+        be recomputed: the patterns are not in the file.
+    time_limit : float, optional
+        Seconds after which the search for the lower bound stops; a bound that needs more is then refused.
+
+    Returns
+    -------
+    Certificate
+        The certificate as it was written; a dual vector that had to be repaired is replaced by what proves the bound.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is no certificate, is damaged, or claims what its contents do not prove.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from cvxrelu.certificate.certificate import certify_dual
+    >>> from cvxrelu.problem.network import Network
+    >>> from cvxrelu.problem.problem import Problem
+    >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
+    >>> certificate = certify_dual(problem, Network(W=[[1.0]], b=[0.0], v=[1.0]), np.array([-1.0, 1.0]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     certificate.save(f"{folder}/two_points.json")
+    ...     load_certificate(f"{folder}/two_points.json")
+    Certificate(upper=1, lower=1, relative_gap=..., scope='global')
+    """
+    try:
+        record = read_record(file)
+        problem = problem_of(record["problem"])
+        network = network_of(record["network"], problem.n_features)
+        stated = Certificate(
+            upper=np.inf if record["upper"] is None else as_real(record["upper"], "upper"),
+            lower=as_real(record["lower"], "lower"),
+            scope=record["scope"],
+            dual=as_vector(record["dual"], problem.n_samples, "dual"),
+            gamma=np.inf if record["gamma"] is None else as_real(record["gamma"], "gamma"),
+            residual=0.0,
+            blur=0.0,
+            problem=problem,
+            network=network,
+            multipliers=_multipliers_of(record, problem),
+        )
+        found = _found_again(stated, verify, time_limit)
+    except FileError:
+        raise
+    except KeyError as error:
+        raise InputError(f"{file} is not a saved certificate: it has no entry {error}.") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{file} is not a valid certificate: {error}") from error
+    # Of two upper bounds that agree, the larger one needs no trust in the machine that wrote the other.
+    return replace(found, upper=max(stated.upper, found.upper), lower=stated.lower)
+
+
+def _multipliers_of(record: Mapping[str, Any], problem: Problem) -> tuple[Tree, Tree] | None:
+    """Return the multipliers of a file, if it has any."""
+    if "multipliers" not in record:
+        return None
+    if not isinstance(problem.norm, Euclidean):
+        raise ValueError("it has multipliers, which prove nothing for another norm than the Euclidean.")
+    return multipliers_of(record["multipliers"], len(np.unique(problem.X, axis=0)))
+
+
+def _proven_again(stated: Certificate, time_limit: float | None) -> Certificate:
+    """Return what the dual vector proves by its multipliers, or by a search if it has none, or needs none."""
+    problem, network, trees = stated.problem, stated.network, stated.multipliers
+    if trees is not None:
+        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+
+        def bounded(v: NDArray[np.float64]) -> Priced:
+            """Return the bound of the multipliers on gamma(v)."""
+            weights = pricer.points.weigh(v)
+            upper = shift_up(bound_of(pricer.points, weights, trees), weights.exponent)
+            nobody = np.empty((0, problem.n_features)), np.empty(0), np.empty(0)
+            return Priced(upper, 0.0, *nobody, "relaxation", False, 0)
+
+        proven = certificate_of(problem, network, replace(bound_dual(problem, stated.dual, bounded), multipliers=trees))
+        if not (pricer.sweeps and _overclaim(stated, proven)):
+            return proven
+    return certificate_of(problem, network, prove_dual(problem, stated.dual, time_limit=time_limit))
+
+
+def _overclaim(stated: Certificate, proven: Certificate) -> str:
+    """Return a sentence about what a certificate claims beyond what is proven, empty if there is nothing."""
+    if stated.lower > proven.lower * (1 + AGREEMENT_RTOL):
+        return f"it claims the lower bound {stated.lower:.10g}, but its dual vector proves {proven.lower:.10g}."
+    # What is proven may speak of another multiple of the vector.
+    gamma = shift_up(proven.gamma, exponent_of(stated.dual) - exponent_of(proven.dual))
+    if stated.gamma < gamma * (1 - AGREEMENT_RTOL):
+        return f"it claims gamma = {stated.gamma:.10g}, but its dual vector has up to {gamma:.10g}."
+    return ""
+
+
+def _found_again(stated: Certificate, verify: bool, time_limit: float | None) -> Certificate:
+    """Return what the contents of a certificate prove, its dual vector repaired; a ValueError if it claims more."""
+    found = stated.of(stated.network)
+    if stated.scope not in get_args(Scope):
+        raise ValueError(f"its scope is {stated.scope!r}, which is none of {', '.join(map(repr, get_args(Scope)))}.")
+    if verify and stated.scope == "global":
+        proven = _proven_again(stated, time_limit) if stated.gamma < np.inf else found
+        overclaim = _overclaim(stated, proven)
+        if overclaim:
+            raise ValueError(overclaim)
+        changes = {"dual": proven.dual, "gamma": proven.gamma, "method": proven.method}
+        found = replace(found, **changes, multipliers=proven.multipliers)
+    if not np.isclose(stated.upper, found.upper, rtol=AGREEMENT_RTOL, atol=0.0):
+        raise ValueError(f"it claims the upper bound {stated.upper:.10g}, but its network gives {found.upper:.10g}.")
+    return found

@@ -1,0 +1,341 @@
+r"""An upper bound on gamma(v) in any number of dimensions, from multipliers, without rounding.
+
+On each leaf of a tree of regions, nonnegative multipliers bound the score by a quadratic, F(u) <= kappa + g.u + u'Q u;
+`cvxrelu.certificate.multipliers` says how, and here it is written a second time. Multipliers are not data: any
+nonnegative numbers will do, so they are rounded to multiples of 2^-100, and one that is missing is replaced. Places,
+weights and slope are fractions; over common denominators everything is an integer. With J = I and B = -I on w, and 0
+and 1 on a free bias,
+
+    M = [[beta - kappa - nu,  -g'/2], [-g'/2,  nu J + nu2 B - Q]],    F(u) <= beta - (1, u)'M (1, u).
+
+That M is nearly semidefinite takes no elimination: with *any* L, such as a root of M found in floats,
+
+    M = L L' + R,    (1, u)'M (1, u) >= -3 max(0, -r),    r = min_i (R_ii - sum_{j != i} abs(R_ij))
+
+by Gershgorin's circles, since norm(1, u)^2 <= 3. R is computed in integers, and is as small as the rounding of L.
+So F <= beta + 3 max(0, -r): floats only choose nu, beta and L, and a poor choice makes the bound larger, not wrong.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.certificate.rational.numbers import common_denominator
+from cvxrelu.errors import InputError
+from cvxrelu.numerics.powers import exponent_of
+
+__all__ = ["gamma_above"]
+
+Record = Mapping[str, Any]
+Integers = NDArray[np.object_]
+Floats = NDArray[np.float64]
+
+# Multipliers, kappa, nu and beta are multiples of 2^-100, entries of L of 2^-80 and so those of M of 2^-160: far less
+# than a bound's last digit in units in which the largest place and weight are about 1.
+GRID, HALF_BITS = 2**100, 80
+# Share of the sum of entries that is added before a factorisation in floats.
+SHIFT = 2.0**-47
+# Scale of a matrix that vanishes, or nearly so.
+LEAST = 2.0**-60
+# Steps of the golden-section search for nu; digits beyond the eighth change beta by less than rounding does.
+SEARCH_STEPS, GOLDEN = 60, (math.sqrt(5) - 1) / 2
+
+
+class _Places(NamedTuple):
+    """The distinct places, lifted, in the units of the multipliers.
+
+    Attributes
+    ----------
+    Z : (n, m) array of int
+        Rows times `unit`.
+    unit : int
+        Their common denominator.
+    weights : list of n fractions
+        The dual vector on the places.
+    reach : list of n fractions
+        At least the largest abs(t_i) of a unit neuron that can be best.
+    slope : Fraction
+        Negative slope of the activation.
+    anchored : bool
+        Whether the last column is a free bias, in the strip abs(b) <= norm(w).
+    """
+
+    Z: Integers
+    unit: int
+    weights: list[Fraction]
+    reach: list[Fraction]
+    slope: Fraction
+    anchored: bool
+
+
+def gamma_above(
+    rows: Sequence[tuple[Fraction, ...]],
+    v: Sequence[Fraction],
+    slope: Fraction,
+    anchored: bool,
+    trees: Sequence[Record],
+) -> Fraction:
+    """Return an upper bound on the largest absolute score of a unit neuron.
+
+    Parameters
+    ----------
+    rows : sequence of N tuples of fractions
+        The points; with a jointly penalised bias, the lifted points (x_i, 1).
+    v : sequence of N fractions
+        The dual vector, its largest entry about 1.
+    slope : Fraction
+        Negative slope a of the activation.
+    anchored : bool
+        True for a free bias; v must then sum to zero.
+    trees : two records
+        The multipliers, as `cvxrelu.certificate.multiplier_record` writes them and after it has checked their shape.
+
+    Returns
+    -------
+    Fraction
+        The bound.
+
+    Raises
+    ------
+    InputError
+        If the multipliers prove nothing.
+
+    Examples
+    --------
+    Two places without bias; the score relu(w_1) + relu(w_2) is at most sqrt(2), and its negative at most 0:
+
+    >>> rows, v = [(Fraction(1), Fraction(0)), (Fraction(0), Fraction(1))], [Fraction(1), Fraction(1)]
+    >>> trees = {"curvature": [0.125**0.5, 0.125**0.5]}, {"linear": [-0.5, -0.5]}
+    >>> bound = gamma_above(rows, v, Fraction(0), False, trees)
+    >>> round(float(bound), 9), bound**2 >= 2
+    (1.414213562, True)
+    """
+    if anchored and sum(v) != 0:
+        raise ValueError("With a free bias gamma is infinite unless v sums to zero.")
+    places, exponent = _places_of(rows, v, slope, anchored)
+    largest = 0
+    for side, tree in zip((1, -1), trees, strict=True):
+        for signs, leaf in _leaves(tree, {}):
+            with np.errstate(over="ignore", invalid="ignore"):
+                largest = max(largest, _bound_leaf(places, leaf, signs, side))
+    return Fraction(largest, GRID) * Fraction(2) ** exponent
+
+
+def _places_of(
+    rows: Sequence[tuple[Fraction, ...]], v: Sequence[Fraction], slope: Fraction, anchored: bool
+) -> tuple[_Places, int]:
+    """Return the places, and the exponent of their unit."""
+    merged: dict[tuple[Fraction, ...], Fraction] = {}
+    for row, weight in zip(rows, v, strict=True):
+        merged[row] = merged.get(row, Fraction(0)) + weight
+    points = sorted(merged)
+    floats = np.array(points, dtype=float)
+    # Any centre will do; this one the multipliers are made for.
+    centre = floats.min(axis=0) / 2 + floats.max(axis=0) / 2 if anchored else np.zeros(floats.shape[1])
+    exponent = exponent_of(floats - centre)
+    scale = Fraction(2) ** -exponent
+    shift = [Fraction(entry) for entry in centre.tolist()]
+    lifted = [[(x - c) * scale for x, c in zip(point, shift, strict=True)] for point in points]
+    unit = common_denominator(entry for row in lifted for entry in row)
+    unit <<= max(0, GRID.bit_length() - unit.bit_length())
+    Z = np.array([[int(entry * unit) for entry in row] for row in lifted], dtype=object)
+    products = Z @ Z.T
+    squares = products.diagonal()
+    furthest = (squares[:, None] + squares - 2 * products).max(axis=1) if anchored else squares
+    reach = [Fraction(math.isqrt(square) + 1, unit) for square in furthest]
+    if anchored:
+        Z = np.column_stack([Z, np.full(len(Z), math.isqrt(squares.max()) + 1, dtype=object)])
+    return _Places(Z, unit, [merged[point] for point in points], reach, slope, anchored), exponent
+
+
+def _leaves(tree: Record, signs: dict[int, int]) -> Iterator[tuple[dict[int, int], Record]]:
+    """Yield the leaves of a tree, each with the signs that are known in it."""
+    if "sample" not in tree:
+        yield signs, tree
+        return
+    yield from _leaves(tree["above"], {**signs, tree["sample"]: 1})
+    yield from _leaves(tree["below"], {**signs, tree["sample"]: -1})
+
+
+def _on_grid(value: float, least: int | None = 0) -> int:
+    """Return a number times `GRID`, rounded up, and at least `least`."""
+    numerator, denominator = float(value).as_integer_ratio()
+    rounded = -(-numerator * GRID // denominator)
+    return rounded if least is None else max(rounded, least)
+
+
+def _ceiling(value: Fraction) -> int:
+    """Return a fraction times `GRID`, rounded up."""
+    return -(-value.numerator * GRID // value.denominator)
+
+
+def _bound_leaf(places: _Places, leaf: Record, signs: dict[int, int], side: int) -> int:
+    """Return beta of one leaf times `GRID`: side times the score is at most beta on its region."""
+    Z, unit, weights, reach, a, anchored = places
+    n, m = Z.shape
+    signs, slips = _with_implied(places, leaf, signs)
+    even, odd = side * (1 - a) / 2, side * (1 + a) / 2
+    theta = [_on_grid(x, None) for x in leaf.get("linear", [0.0] * n)]
+    c, h = ([_on_grid(x) for x in leaf.get(name, [0.0] * n)] for name in ("curvature", "credit"))
+
+    # Cuts: mu (abs(t_k) - sum lam_i abs(t_i)) <= d (e.u)^2 + mu^2 / (4 d).
+    cuts = leaf.get("cuts", {"places": [], "shares": [], "mass": [], "curvature": []})
+    mu = [_on_grid(x) for x in cuts["mass"]]
+    d = [_on_grid(x) or mass for x, mass in zip(cuts["curvature"], mu, strict=True)]
+    E = np.zeros((len(mu), m), dtype=object)
+    moved = [0] * n  # times GRID^2
+    for row, (first, *others), shares, mass in zip(E, cuts["places"], cuts["shares"], mu, strict=True):
+        row += GRID * Z[first]
+        moved[first] += GRID * mass
+        for place, share in zip(others, map(_on_grid, shares), strict=True):
+            row -= share * Z[place]
+            moved[place] -= share * mass
+    kappa = sum(-(-mass * mass // (4 * bend)) for mass, bend in zip(mu, d, strict=True) if mass)
+
+    # What is left of each place: A abs(t) <= c t^2 + A^2 / (4 c), or a linear term where the sign s of t is known. If
+    # it is implied, s t is at least -slip norm(u), and abs(t) exceeds it by no more than twice that; norm(u) < 3/2.
+    tilt: list[Fraction] = []
+    bends = np.zeros(n, dtype=object)
+    for i in range(n):
+        rest = even * weights[i] - Fraction(moved[i], GRID**2)
+        credit = h[i] * reach[i] / GRID
+        if i in signs:
+            gain = Fraction(max(theta[i], 0), GRID)
+            tilt.append(odd * weights[i] + signs[i] * (rest + gain + credit))
+            bends[i] = -h[i]
+            if i in slips:
+                kappa += _ceiling(3 * slips[i] * (abs(rest) + gain + credit))
+            continue
+        paid = max(0, _ceiling(rest + Fraction(abs(theta[i]), GRID) + credit)) if Z[i].any() else 0
+        bend = c[i] or paid
+        kappa += -(-paid * paid // (4 * bend)) if paid else 0
+        tilt.append(odd * weights[i] - Fraction(theta[i], GRID))
+        bends[i] = bend - h[i]
+    common = common_denominator(tilt)
+    g = np.array([int(entry * common) for entry in tilt], dtype=object) @ Z  # over common * unit
+
+    curved = (Z.T * bends) @ Z
+    if "products" in leaf and len(signs) > 1:
+        eta = np.array([[_on_grid(x) for x in row] for row in leaf["products"]], dtype=object)
+        eta = (eta + eta.T) // 2
+        known = sorted(signs)
+        S = np.array([signs[k] * Z[k] for k in known], dtype=object)
+        curved = curved + S.T @ eta @ S
+        lengths = [_length(Z[k], unit) for k in known]
+        for i in set(known) & set(slips):
+            # Twice (i, j) and (j, i), norm(u)^2 <= 2.
+            products = sum((x * length for x, length in zip(eta[known.index(i)], lengths, strict=True)), Fraction(0))
+            kappa += _ceiling(4 * slips[i] * products / GRID)
+    Q = GRID**2 * curved + (E.T * np.array(d, dtype=object)) @ E  # over GRID^3 unit^2
+
+    bits = 2 * HALF_BITS
+    M = np.zeros((m + 1, m + 1), dtype=object)
+    M[1:, 1:] = (-Q << bits) // (GRID**3 * unit**2)
+    M[0, 1:] = M[1:, 0] = (-g << bits) // (2 * common * unit)
+    diagonal = np.arange(1, m + 1)
+    inside = diagonal[: m - 1] if anchored else diagonal
+    chosen = None
+    for nu2 in _strips(_as_floats(M), leaf.get("strip", 0.0)) if anchored else [0]:
+        H = M.copy()
+        if anchored:
+            H[inside, inside] -= _refined(nu2)
+            H[m, m] += _refined(nu2)
+        chosen = _choose(_as_floats(H), kappa / GRID, leaf.get("ball", 0.0), anchored)
+        if chosen is not None:
+            M = H
+            break
+    if chosen is None:
+        raise InputError("The multipliers of the certificate prove no bound; find others.")
+    nu, beta = map(_on_grid, chosen)
+    M[0, 0] = _refined(beta - kappa - nu)
+    M[inside, inside] += _refined(nu)
+    # Entries of M were rounded down by less than 1, and so is no eigenvalue smaller by more than m + 1.
+    return beta + -(-3 * (_shortfall(M) + m + 1) * GRID >> bits)
+
+
+def _with_implied(places: _Places, leaf: Record, signs: dict[int, int]) -> tuple[dict[int, int], dict[int, Fraction]]:
+    """Return all signs that are known, and by what share of norm(u) each implied s_k t_k can be below zero."""
+    every, slips = dict(signs), {}
+    implied = leaf.get("implied", {"places": [], "shares": [], "signs": []})
+    for (first, *others), shares, sign in zip(*(implied[name] for name in ("places", "shares", "signs")), strict=True):
+        rest = GRID * sign * places.Z[first]
+        for place, share in zip(others, map(_on_grid, shares), strict=True):
+            rest = rest - share * signs[place] * places.Z[place]
+        every[first], slips[first] = sign, _length(rest, GRID * places.unit)
+    return every, slips
+
+
+def _length(row: Integers, unit: int) -> Fraction:
+    """Return at least the length of a row over `unit`."""
+    return Fraction(math.isqrt(sum(row * row)) + 1, unit)
+
+
+def _strips(M: Floats, nu2: float) -> list[int]:
+    """Return the multiplier of the strip, and one that is large enough if that is too small."""
+    g, bias = -2 * M[0, -1], M[-1, 1:]
+    enough = max(nu2, -bias[-1], 0.0) + abs(g) / 2 + float(np.linalg.norm(bias[:-1]))
+    return [_on_grid(nu2), _on_grid(enough)]
+
+
+def _refined(value: Any) -> Any:
+    """Return multiples of 1 / GRID as multiples of 2^-160."""
+    return value * (1 << 2 * HALF_BITS) // GRID
+
+
+def _as_floats(M: Integers) -> Floats:
+    """Return the matrix in floats."""
+    return np.array(M / (1 << 2 * HALF_BITS), dtype=float)
+
+
+def _choose(M: Floats, kappa: float, start: float, anchored: bool) -> tuple[float, float] | None:
+    """Return nu and beta for which M is about semidefinite, and beta is least, if there are any.
+
+    Nothing is proved here.
+    """
+    g, H = -2 * M[0, 1:], M[1:, 1:]
+    J = np.eye(len(g))
+    if anchored:
+        J[-1, -1] = 0.0
+    scale = max(float(np.abs(H).sum() + np.abs(g).sum()) + kappa, LEAST)
+    shift = SHIFT * scale
+
+    def least(nu: float) -> float:
+        """Return the least beta for one nu."""
+        try:
+            L = np.linalg.cholesky(H + nu * J + shift * np.eye(len(g)))
+        except np.linalg.LinAlgError:
+            return np.inf
+        return kappa + nu + float(np.sum(np.linalg.solve(L, g) ** 2)) / 4
+
+    high = max(float(start), shift)
+    for _ in range(2 * SEARCH_STEPS):
+        if np.isfinite(least(high)):
+            break
+        high = 2 * max(high, shift)
+    low, high = 0.0, least(high)  # nu is never above beta
+    if not np.isfinite(high):
+        return None
+    for _ in range(SEARCH_STEPS):
+        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        if least(left) < least(right):
+            high = right
+        else:
+            low = left
+    return high, least(high)
+
+
+def _shortfall(M: Integers) -> int:
+    """Return how far below zero an eigenvalue of M can be at most."""
+    values, vectors = np.linalg.eigh(_as_floats(M))
+    L = (vectors * np.sqrt(np.maximum(values, 0.0))).tolist()
+    rounded = np.array([[int(math.ldexp(x, HALF_BITS)) for x in row] for row in L], dtype=object)
+    return max(0, -_lowest(M - rounded @ rounded.T))
+
+
+def _lowest(R: Integers) -> int:
+    """Return a lower bound on the eigenvalues of a matrix, by Gershgorin's circles."""
+    return min(R.diagonal() + np.abs(R.diagonal()) - np.abs(R).sum(axis=1))

@@ -1,0 +1,185 @@
+r"""Problems and networks as plain records of numbers and names, for files that anyone can read.
+
+A record is what JSON can hold: dictionaries, lists, strings and floats. Python writes a float as the shortest decimal
+that reads back as the same float, so a record that went through JSON is equal to the record that was written.
+The file of a certificate has one line for each of
+
+    format, claim, upper, lower, scope, gamma, dual, network {W, b, v, intercept, negative_slope},
+    problem {loss, bias, norm, alpha, negative_slope, X, y}
+
+and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
+Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
+judge such a file: its format has another number, and only its.
+"""
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from cvxrelu.certificate.multiplier_record import record_of_multipliers
+from cvxrelu.certificate.multipliers import Tree
+from cvxrelu.errors import InputError
+from cvxrelu.problem.losses import LOSSES
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.norms import NORMS
+from cvxrelu.problem.problem import Problem
+from cvxrelu.runtime.files import reading, writing
+
+__all__ = ["network_of", "problem_of", "read_record", "record_of_network", "record_of_problem", "write_record"]
+
+FORMAT, MULTIPLIED = "cvxrelu certificate 1", "cvxrelu certificate 2"
+"""First entry of every file, without multipliers and with; the number changes with what it takes to check a file."""
+
+Record = dict[str, Any]
+
+
+def record_of_problem(problem: Problem) -> Record:
+    """Return the record of a problem.
+
+    Raises
+    ------
+    InputError
+        If the loss or the norm is an object that its name does not bring back.
+
+    Examples
+    --------
+    >>> record_of_problem(Problem([[0.1], [1.0]], [1.0, 2.0]))["X"]
+    [[0.1], [1.0]]
+    """
+    if LOSSES.get(problem.loss.name) is not type(problem.loss):
+        raise InputError(
+            f"loss={problem.loss!r} cannot be written to a file: no name in cvxrelu.problem.losses.LOSSES means it."
+        )
+    if NORMS.get(problem.norm.name) is not type(problem.norm):
+        raise InputError(
+            f"norm={problem.norm!r} cannot be written to a file; use a norm in cvxrelu.problem.norms.NORMS."
+        )
+    return {
+        "loss": problem.loss.name,
+        "bias": problem.bias,
+        "norm": problem.norm.name,
+        "alpha": problem.alpha,
+        "negative_slope": problem.negative_slope,
+        "X": problem.X.tolist(),
+        "y": problem.y.tolist(),
+    }
+
+
+def problem_of(record: Mapping[str, Any]) -> Problem:
+    """Return the problem of a record; a KeyError says what is missing.
+
+    Examples
+    --------
+    >>> problem = Problem([[0.1], [1.0]], [1.0, 2.0], loss="squared", alpha=0.3)
+    >>> problem_of(record_of_problem(problem))
+    Problem(2 samples, 1 features, loss='squared', bias='free', norm='euclidean', alpha=0.3, negative_slope=0)
+    """
+    names = ("X", "y", "loss", "bias", "norm", "alpha", "negative_slope")
+    return Problem(**{name: record[name] for name in names})
+
+
+def record_of_network(network: Network) -> Record:
+    """Return the record of a network.
+
+    Examples
+    --------
+    >>> record_of_network(Network([[1.0]], [0.1], [2.0]))
+    {'W': [[1.0]], 'b': [0.1], 'v': [2.0], 'intercept': 0.0, 'negative_slope': 0.0}
+    """
+    return {
+        "W": network.W.tolist(),
+        "b": network.b.tolist(),
+        "v": network.v.tolist(),
+        "intercept": network.intercept,
+        "negative_slope": network.negative_slope,
+    }
+
+
+def network_of(record: Mapping[str, Any], n_features: int) -> Network:
+    """Return the network of a record; a KeyError says what is missing.
+
+    Examples
+    --------
+    >>> network_of({"W": [], "b": [], "v": [], "intercept": 1.5, "negative_slope": 0.0}, n_features=2)
+    Network(0 neurons, 2 features, intercept=1.5, negative_slope=0)
+    """
+    W = np.array(record["W"], dtype=float) if record["W"] else np.empty((0, n_features))
+    return Network(W, record["b"], record["v"], record["intercept"], record["negative_slope"])
+
+
+def write_record(
+    file: str | PathLike[str],
+    bounds: Record,
+    dual: np.ndarray,
+    network: Network,
+    problem: Problem,
+    *,
+    multipliers: tuple[Tree, Tree] | None = None,
+) -> None:
+    """Write a certificate to a JSON file; an infinite upper bound becomes null.
+
+    Parameters
+    ----------
+    file : path
+        Where to.
+    bounds : dict
+        The entries claim (what is proven, in words), upper, lower, scope and gamma.
+    dual : (N,) array
+        The dual vector.
+    network : Network
+        The network.
+    problem : Problem
+        The problem.
+    multipliers : pair of trees, optional
+        The multipliers.
+
+    Raises
+    ------
+    InputError
+        If the loss or the norm of the problem is an object that cannot be named in a file, or the file cannot be
+        written.
+    """
+    record = {
+        "format": FORMAT if multipliers is None else MULTIPLIED,
+        **{name: None if value == np.inf else value for name, value in bounds.items()},
+        "dual": dual.tolist(),
+        "network": record_of_network(network),
+        "problem": record_of_problem(problem),
+    }
+    if multipliers is not None:
+        record["multipliers"] = record_of_multipliers(multipliers)
+    lines = (f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in record.items())
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    with writing(file):
+        Path(file).write_text(text, encoding="utf-8")
+
+
+def read_record(file: str | PathLike[str]) -> Record:
+    """Read a file that `write_record` wrote; it has an entry "multipliers" if its format says so, and only then.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    KeyError, TypeError, ValueError
+        If it holds something else.
+    """
+    with reading(file, "a certificate"):
+        text = Path(file).read_text(encoding="utf-8")
+    try:
+        record = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("its lists are nested too deeply.") from error
+    if record["format"] not in (FORMAT, MULTIPLIED):
+        raise ValueError(f"its format is {record['format']!r}, neither {FORMAT!r} nor {MULTIPLIED!r}.")
+    if (record["format"] == MULTIPLIED) != ("multipliers" in record):
+        raise ValueError(f"multipliers are in files of the format {MULTIPLIED!r}, and in no others.")
+    return record
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a finite number.")

@@ -1,0 +1,1 @@
+"""The command line: `python -m cvxrelu fit | predict | demo`."""

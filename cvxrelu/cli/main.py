@@ -1,0 +1,256 @@
+"""The command line: ``python -m cvxrelu fit | predict | demo``."""
+
+import argparse
+import csv
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import cvxrelu
+from cvxrelu.cli.demo import run_demo
+from cvxrelu.cli.tables import read_table
+from cvxrelu.errors import CvxReluError, InputError, Interrupted
+from cvxrelu.problem.losses import LOSSES, get_loss
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.zero_cost import default_alpha
+from cvxrelu.runtime.files import check_writable, read_arrays, writing
+from cvxrelu.solving.fit import Fit, solve
+from cvxrelu.solving.methods import METHODS
+
+logger = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit code: 0, or 2 after an error that is then on standard error."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the command of the options, and turn whatever goes wrong into a line."""
+    try:
+        code = options.run(options)
+        sys.stdout.flush()
+        return code
+    except CvxReluError as error:
+        _say(str(error))
+        return 2
+    except BrokenPipeError:
+        # Whoever reads has enough; Python would complain again when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except Exception as error:
+        logger.info("what went wrong", exc_info=True)
+        _say(f"{type(error).__name__}: {error}; this is a mistake of cvxrelu, and 'cvxrelu --verbose' says where.")
+        return 2
+    except KeyboardInterrupt as interrupt:
+        _say(str(interrupt) or "interrupted")
+        return 130
+
+
+def _say(message: str) -> None:
+    """Print a message on standard error, with the options' names for parameters: --time-limit 5 for time_limit=5."""
+    parameters = re.compile(rf"\b({'|'.join(PARAMETERS)})=('[^']*'|[^\s,;)]*[^\s,;.)])")
+    named = parameters.sub(lambda found: f"--{found[1].replace('_', '-')} {found[2].strip(chr(39))}", message)
+    print(f"cvxrelu: {' '.join(named.split())}", file=sys.stderr)
+
+
+# The parameters of the package that are options of the command line.
+PARAMETERS = ("loss", "alpha", "bias", "negative_slope", "method", "solver", "tol", "time_limit", "random_state")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cvxrelu", description="Fit certified globally optimal ReLU networks.")
+    parser.add_argument("--version", action="version", version=f"cvxrelu {cvxrelu.__version__}")
+    parser.add_argument("--verbose", action="store_true", help="say what is being done and why")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    fit = commands.add_parser("fit", help="fit a network to a table", formatter_class=_Formatter)
+    fit.set_defaults(run=_fit)
+    fit.add_argument("data", metavar="DATA.csv", help="numbers with a header line, separated by commas, tabs or ;")
+    fit.add_argument("--target", required=True, metavar="COLUMN", help="column to predict; the others are inputs")
+    fit.add_argument("--features", nargs="+", metavar="COLUMN", help="columns to use as inputs (default: all others)")
+    fit.add_argument("--loss", choices=LOSSES, default="squared", help="what a prediction costs")
+    fit.add_argument(
+        "--alpha",
+        type=float,
+        help="weight of the network's cost in squared, logistic, hinge (default: the estimators')",
+    )
+    fit.add_argument("--bias", choices=("free", "joint", "none"), default="free", help="what a neuron's bias costs")
+    fit.add_argument("--negative-slope", type=float, default=0.0, help="slope of the leaky ReLU")
+    fit.add_argument("--method", choices=("auto", *METHODS), default="auto", help="how sign patterns are found")
+    fit.add_argument("--solver", default="CLARABEL", help="conic solver of cvxpy")
+    fit.add_argument("--tol", type=float, default=1e-6, help="relative gap to reach")
+    fit.add_argument("--time-limit", type=float, metavar="SECONDS", help="stop after this time")
+    fit.add_argument("--random-state", type=int, default=0, help="seed of sampled patterns")
+    fit.add_argument("--output", metavar="NET.npz", help="where to save the network")
+    fit.add_argument("--plot", metavar="FIT.png", help="where to save a picture (one or two inputs)")
+    fit.add_argument("--progress", action="store_true", help="show a progress bar")
+
+    predict = commands.add_parser("predict", help="apply a saved network to a table", formatter_class=_Formatter)
+    predict.set_defaults(run=_predict)
+    predict.add_argument("network", metavar="NET.npz", help="network saved by fit")
+    predict.add_argument("data", metavar="DATA.csv", help="file with the columns the network was fitted to")
+    predict.add_argument("--output", metavar="FILE.csv", help="where to write predictions (default: standard output)")
+
+    demo = commands.add_parser("demo", help="fit four small problems, with pictures", formatter_class=_Formatter)
+    demo.set_defaults(run=lambda options: run_demo(Path(options.output)))
+    demo.add_argument("--output", metavar="FOLDER", default="demo_output", help="where to put the pictures")
+    return parser
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Help that states defaults, except where there is none."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
+
+
+def _fit(options: argparse.Namespace) -> int:
+    table = read_table(options.data)
+    target = table.column(options.target)
+    features = options.features or [name for name in table.names if name != options.target]
+    if not features or options.target in features:
+        raise InputError("The inputs must be at least one column, and not the target; see --features.")
+    if "" in features:
+        raise InputError(
+            f"Column {table.names.index('') + 1} of {table.source} has no name; name it in the header, or choose the "
+            "inputs with --features."
+        )
+    loss, classes = get_loss(options.loss), list[str]()
+    if loss.labels:
+        y, classes = _labels(target, options.target)
+    else:
+        y = table.numbers([options.target])[:, 0]
+    if options.output is not None:
+        check_writable(options.output)
+    if options.plot is not None:
+        _check_plot(options.plot, len(features))
+    chosen = options.alpha is not None or not loss.regularised
+    problem = Problem(
+        table.numbers(features),
+        y,
+        loss=loss,
+        bias=options.bias,
+        alpha=options.alpha if chosen else 1.0,
+        negative_slope=options.negative_slope,
+    )
+    if not chosen:
+        problem = replace(problem, alpha=default_alpha(problem))
+    notes = {"features": features, "classes": np.array(classes, dtype=str)}
+    try:
+        result = solve(
+            problem,
+            options.method,
+            tol=options.tol,
+            time_limit=options.time_limit,
+            solver=options.solver,
+            random_state=options.random_state,
+            progress=options.progress,
+        )
+    except Interrupted as interrupt:
+        if interrupt.fit is None:
+            raise
+        kept = "It was not kept: no --output was given."
+        if options.output is not None:
+            interrupt.fit.network.save(options.output, **notes)
+            kept = f"It is in {options.output}."
+        message = f"interrupted; the best network so far: {interrupt.fit.certificate} {kept}"
+        raise Interrupted(message, interrupt.fits) from None
+    print(_summary(result))
+    if options.output is not None:
+        result.network.save(options.output, **notes)
+    if options.plot is not None:
+        _plot(result, options.plot)
+    return 0
+
+
+def _labels(column: list[str], name: str) -> tuple[np.ndarray, list[str]]:
+    """Return the two values of a column as -1 and +1, and the values."""
+    values, codes = np.unique(column, return_inverse=True)
+    if len(values) != 2:
+        raise InputError(
+            f"Column {name!r} has {len(values)} different values; a classification loss needs two. Choose another "
+            "column or --loss, or use cvxrelu.ReLUClassifier, which takes several classes."
+        )
+    return 2.0 * codes - 1.0, [str(value) for value in values]
+
+
+def _summary(fit: Fit) -> str:
+    certificate = fit.certificate
+    score = "accuracy" if fit.problem.loss.labels else "R^2"
+    rows = [
+        ("objective", f"{fit.objective:.10g}"),
+        ("proven lower bound", f"{certificate.lower:.10g}  ({certificate.scope})"),
+        ("relative gap", f"{certificate.relative_gap:.1e}"),
+        (f"{score} on this data", f"{_score(fit):.4f}"),
+        ("patterns", str(fit.history[-1].patterns)),
+        ("neurons", str(fit.network.n_neurons)),
+        ("seconds", f"{fit.history[-1].seconds:.2f}"),
+        ("method", fit.method),
+    ]
+    return "\n".join(f"{name:<22}{value}" for name, value in rows) + f"\n{fit.status.value}"
+
+
+def _score(fit: Fit) -> float:
+    """Return the share of right signs, or R^2 = 1 - sum (y - f)^2 / sum (y - mean y)^2, on the data of the fit."""
+    y, outputs = fit.problem.y, fit.network(fit.problem.X)
+    if fit.problem.loss.labels:
+        return float(np.mean((outputs > 0) == (y > 0)))
+    missed, spread = np.linalg.norm(y - outputs), np.linalg.norm(y - y.mean())
+    return float(1.0 - (missed / spread) ** 2) if spread else float("nan")
+
+
+def _check_plot(file: str, n_features: int) -> None:
+    from cvxrelu.plots.pictures import check_picture
+
+    check_picture(file, n_features)
+
+
+def _plot(fit: Fit, path: str) -> None:
+    from cvxrelu.plots.pictures import plot_network, save_picture
+
+    axes = plot_network(fit.network, fit.problem.X, fit.problem.y)
+    axes.set_title(f"objective {fit.objective:.6g}, relative gap {fit.certificate.relative_gap:.1e}")
+    save_picture(axes, path)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    network = Network.load(options.network)
+    features, classes = _notes(options.network, network.n_features)
+    if options.output is not None:
+        check_writable(options.output)
+    scores = network(read_table(options.data).numbers(features))
+    if classes:
+        rows = [(classes[int(score > 0)], f"{score:.17g}") for score in scores]
+    else:
+        rows = [(f"{score:.17g}",) for score in scores]
+    header = ("prediction", "score") if classes else ("prediction",)
+    if options.output is None:
+        csv.writer(sys.stdout).writerows([header, *rows])
+    else:
+        with writing(options.output), open(options.output, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows])
+    return 0
+
+
+def _notes(file: str, n_features: int) -> tuple[list[str], list[str]]:
+    """Return the feature names and the classes that `fit` saved beside a network."""
+    saved = read_arrays(file, "a saved network")
+    features, classes = ([str(name) for name in np.atleast_1d(saved.get(key, []))] for key in ("features", "classes"))
+    if len(features) != n_features or len(classes) not in (0, 2):
+        raise InputError(
+            f"{file} does not name its {n_features} features; save it with 'cvxrelu fit', or predict from Python."
+        )
+    return features, classes

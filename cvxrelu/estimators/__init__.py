@@ -1,0 +1,1 @@
+"""scikit-learn estimators that fit certified networks to tables of data."""

@@ -1,0 +1,168 @@
+r"""Columns: the neurons that a restricted master problem may use, the first of them, and the network they make.
+
+A column is a neuron of unit cost in scaled coordinates with its outputs on the data, so that the master problem sees a
+matrix and nothing else.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from cvxrelu.generation.master import MasterSolution
+from cvxrelu.line import min_norm_interpolant
+from cvxrelu.pricing import Pricer
+from cvxrelu.problem.network import Network, constant_network, leaky_relu
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.scaling import Scaling
+from cvxrelu.program.zero_cost import best_constant
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["Columns", "first_network", "network_of", "starting_columns"]
+
+Array = NDArray[np.float64]
+
+# Random neurons to start with, if any will do; and random starts of the first local ascent.
+FIRST_NEURONS, FIRST_STARTS = 32, 32
+# Regularisation (N alpha in scaled coordinates) with which a network all but fits the data, as its columns must be able
+# to from the start.
+NEARLY_NONE = 1e-6
+# Random lines, of which the best is chosen.
+LINES = 20
+# Largest misfit of an interpolant, relative to the scale of the targets, and attempts to get there.
+MISFIT, CORRECTIONS = 1e-11, 3
+# Output weights below this share of the largest are zeros of the interior-point method.
+USED_RTOL = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Neurons of unit cost in scaled coordinates, with their outputs on the data.
+
+    Attributes
+    ----------
+    W : (k, d) array
+        Weights.
+    b : (k,) array
+        Biases.
+    outputs : (N, k) array
+        sigma(w_j . x_i + b_j).
+    """
+
+    W: Array
+    b: Array
+    outputs: Array
+
+    @classmethod
+    def of(cls, problem: Problem, W: Array, b: Array) -> "Columns":
+        """Evaluate neurons on the data of the (scaled) problem."""
+        return cls(W, b, leaky_relu(problem.X @ W.T + b, problem.negative_slope))
+
+    def __getitem__(self, keep: NDArray[np.bool_] | slice) -> "Columns":
+        return Columns(self.W[keep], self.b[keep], self.outputs[:, keep])
+
+    def __add__(self, other: "Columns") -> "Columns":
+        return Columns(
+            np.vstack([self.W, other.W]),
+            np.append(self.b, other.b),
+            np.hstack([self.outputs, other.outputs]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.b)
+
+
+def starting_columns(
+    standard: Problem, pricer: Pricer, scaling: Scaling, rng: np.random.Generator, clock: Clock
+) -> Columns:
+    """Return neurons from which the master is feasible if any are, and the first local maxima of the targets."""
+    if standard.alpha is not None and standard.n_samples * standard.alpha > NEARLY_NONE:
+        W, b = rng.standard_normal((FIRST_NEURONS, standard.n_features)), np.zeros(FIRST_NEURONS)
+    elif standard.norm.has_bias:
+        W, b = _staircase(standard.X, rng)
+    else:
+        W = _fan(standard.X, rng)
+        b = np.zeros(len(W))
+    costs = standard.norm.neuron_costs(W, b)
+    W, b, costs = W[costs > 0], b[costs > 0], costs[costs > 0]
+    start = Columns.of(standard, W / costs[:, None], b / costs)
+    y = standard.loss.repair(standard.y, standard.y, standard.norm.has_free_constant)
+    if not y.any():
+        return start
+    if pricer.sweeps:
+        local = pricer(y, time_limit=clock.left)
+    else:
+        local = pricer.ascend(y, n_starts=FIRST_STARTS, random_state=rng, time_limit=clock.left)
+    return start + Columns.of(standard, *scaling.adopt(local.W, local.b))
+
+
+def first_network(problem: Problem) -> Network:
+    """Return a network that takes no time: the best constant or, for a constraint, a function that meets it on a line.
+
+    Without biases there may be none; the constant zero is returned then.
+    """
+    if problem.loss.regularised or not problem.norm.has_bias:
+        constant = best_constant(problem) if problem.loss.regularised else 0.0
+        return constant_network(constant, problem.n_features, problem.negative_slope)
+    directions = np.random.default_rng(0).standard_normal((LINES, problem.n_features))
+    heights = problem.X @ directions.T
+    # The line along which neighbours are furthest from each other is the one with the least slopes.
+    gaps = np.diff(np.sort(heights, axis=0), axis=0) / (np.ptp(heights, axis=0) + np.finfo(float).tiny)
+    widest = int(np.argmax(np.min(np.where(gaps > 0, gaps, np.inf), axis=0, initial=np.inf)))
+    function = min_norm_interpolant(heights[:, widest], problem.y, problem.negative_slope)
+    line = function.to_network(problem.negative_slope)
+    return replace(line, W=line.W * directions[widest])
+
+
+def network_of(
+    problem: Problem, standard: Problem, scaling: Scaling, columns: Columns, master: MasterSolution
+) -> Network:
+    """Return the network of a master solution, in the units of the problem."""
+    weights = np.abs(master.weights)
+    used = weights > USED_RTOL * weights.max()
+    output_weights = _corrected(standard, columns.outputs[:, used], master.weights[used], master.constant)
+    network = scaling.restore(
+        Network(columns.W[used], columns.b[used], output_weights, master.constant, problem.negative_slope)
+    )
+    factor = problem.loss.feasible_factor(network(problem.X), problem.y)
+    return replace(network, v=network.v * factor, intercept=network.intercept * factor)
+
+
+def _staircase(X: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return both hinges at every point along one random direction, and constants: they fit whatever is consistent."""
+    direction = rng.standard_normal(X.shape[1])
+    heights = np.unique(X @ direction)
+    W = np.repeat([direction, -direction, np.zeros_like(direction)], [len(heights), len(heights), 2], axis=0)
+    return W, np.concatenate([-heights, heights, [1.0, -1.0]])
+
+
+def _fan(X: Array, rng: np.random.Generator) -> Array:
+    """Return neurons without bias, hinges through every point seen in one random plane, and both ways along each axis.
+
+    Without bias a function is linear plus even; the fan bends once between neighbouring lines through the origin, so
+    it takes any values on them, and the axes give the linear part.
+    """
+    axes = np.eye(X.shape[1])
+    first, second = rng.standard_normal((2, X.shape[1]))
+    across = np.outer(X @ first, second) - np.outer(X @ second, first)
+    across = across[np.linalg.norm(across, axis=1) > 0]
+    return np.vstack([across, -across, axes, -axes])
+
+
+def _corrected(standard: Problem, outputs: Array, weights: Array, constant: float) -> Array:
+    """Return the output weights, changed so that the predictions are what an exact solution would predict.
+
+    The change is the smallest relative to the weights themselves: what is almost zero stays so.
+    """
+    shares = weights**2
+    for _ in range(CORRECTIONS):
+        predictions = outputs @ weights + constant
+        misfit = standard.loss.aim(predictions, standard.y) - predictions
+        if np.abs(misfit).max() <= MISFIT:
+            break
+        gram = (outputs * shares) @ outputs.T
+        solution: Any = scipy.linalg.lstsq(gram, misfit, lapack_driver="gelsy")
+        weights = weights + shares * (outputs.T @ solution[0])
+    return weights

@@ -1,0 +1,211 @@
+r"""The restricted master problem: the best network among given neurons, and the dual vector that prices new ones.
+
+With Phi the (N, k) outputs of k neurons of unit cost, weights a of either sign and the constant c if it is free,
+
+    min over a, c:  loss(Phi a + c, y) + B sum abs(a_j)         (B = N alpha, or 1 if the loss is a constraint)
+    max over v:     D(v)   subject to   abs(Phi' v) <= B,  sum v = 0 if c is free
+
+with D the dual objective of the loss (N times the mean). The dual has N variables however many columns there are, so
+that is what is solved, as a dense quadratic program; a and c are its multipliers. Where D is not quadratic (logistic
+loss) a few Newton steps are taken, each a quadratic program.
+
+An interior-point method is used on purpose: its dual vectors are central, and column generation needs fewer rounds with
+them than with vertices. Where it breaks down on a linear dual (neighbours so close that the least cost is immense), the
+simplex method takes over, and decides whether there is a solution at all.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import piqp
+import scipy.linalg
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+from scipy.sparse import csr_array
+
+from cvxrelu.errors import SolverError, unmet
+from cvxrelu.problem.losses import DualModel
+from cvxrelu.problem.problem import Problem
+
+__all__ = ["MasterSolution", "solve_master", "solve_quadratic"]
+
+Array = NDArray[np.float64]
+
+# Newton steps for a dual that is not quadratic; from the last round's dual vector three to six are usual.
+NEWTON_STEPS = 30
+
+# Interior-point iterations after which a program counts as too badly scaled; ten to thirty are usual.
+MOST_ITERATIONS = 60
+# Bound below which a dual vector has parts of two different sizes.
+SMALL_BOUND = 1e-6
+# Columns that depend on others up to this share of the longest count as dependent; entries that are rounding.
+RANK_RTOL, NOISE = 1e-13, 1e-9
+FAILURES = (piqp.PIQP_DUAL_INFEASIBLE, piqp.PIQP_PRIMAL_INFEASIBLE, piqp.PIQP_NUMERICS)
+
+
+@dataclass(frozen=True, eq=False)
+class MasterSolution:
+    """The solution of a restricted master problem.
+
+    Attributes
+    ----------
+    dual : (N,) array
+        The dual vector.
+    weights : (k,) array
+        The output weight of each column.
+    constant : float
+        The output constant; 0.0 if it is not free.
+    """
+
+    dual: Array
+    weights: Array
+    constant: float
+
+
+def solve_master(
+    problem: Problem, outputs: Array, accuracy: float, start: Array | None = None, central: bool = True
+) -> MasterSolution:
+    """Solve the restricted master problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    outputs : (N, k) array
+        Predictions of k neurons of unit cost and output weight one.
+    accuracy : float
+        Relative accuracy asked of the solver.
+    start : (N,) array, optional
+        A dual vector to start Newton's method from.
+    central : bool, default True
+        Whether a dual vector from the middle of the optimal ones is wanted rather than a vertex. It saves rounds where
+        columns come one by one; where they are all there, a vertex of a linear program is found sooner.
+
+    Returns
+    -------
+    MasterSolution
+        Dual vector, weights and constant.
+
+    Raises
+    ------
+    SolverError
+        If no weights meet the constraint of the loss, or the solver fails.
+    """
+    loss, y = problem.loss, problem.y
+    model = loss.dual_model(y / 2 if start is None else start, y)
+    if not central and not model.curvature.any():
+        return _solve_linear(problem, outputs, model)
+    solution = solve_quadratic(problem, outputs, model, accuracy)
+    if loss.quadratic_dual:
+        return solution
+    v = solution.dual
+    for _ in range(NEWTON_STEPS):
+        solution = solve_quadratic(problem, outputs, loss.dual_model(v, y), accuracy)
+        value, v = loss.dual_value(v, y), solution.dual
+        if abs(loss.dual_value(v, y) - value) <= accuracy * value:
+            break
+    return solution
+
+
+def solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accuracy: float) -> MasterSolution:
+    """Maximise a quadratic model of the dual objective; its curvature may be an (N, N) matrix.
+
+    Raises
+    ------
+    SolverError
+        If no weights meet the constraint of the loss, or the solver fails.
+    """
+    n, k = outputs.shape
+    bound = 1.0 if problem.alpha is None else n * problem.alpha
+    balanced = int(problem.norm.has_free_constant)
+    beyond = _beyond_reach(outputs, model, balanced) if bound < SMALL_BOUND else np.zeros(n)
+    solver = piqp.DenseSolver()
+    settings = solver.settings
+    settings.verbose = False
+    settings.max_iter = MOST_ITERATIONS
+    settings.eps_abs = settings.eps_rel = accuracy
+    settings.check_duality_gap = True
+    settings.eps_duality_gap_abs = settings.eps_duality_gap_rel = accuracy
+    # In units of the bound, so that the solver's absolute tolerances mean the same for every alpha.
+    solver.setup(
+        (np.diag(model.curvature) if model.curvature.ndim == 1 else model.curvature) * bound,
+        model.slope + beyond,
+        np.ones((balanced, n)),
+        np.zeros(balanced),
+        np.ascontiguousarray(outputs.T),
+        np.full(k, -1.0),
+        np.full(k, 1.0),
+        model.lower / bound,
+        model.upper / bound,
+    )
+    status = solver.solve()
+    result = solver.result
+    broken = not all(np.isfinite(part).all() for part in (result.x, result.z_u, result.z_l))
+    stalled = status == piqp.PIQP_MAX_ITER_REACHED and not model.curvature.any()
+    if stalled or broken or status in FAILURES:
+        return _solve_linear(problem, outputs, model)
+    weights = np.asarray(result.z_u) - np.asarray(result.z_l)
+    constant = float(result.y[0]) if balanced else 0.0
+    return MasterSolution(np.asarray(result.x) * bound + beyond, weights, constant)
+
+
+def _beyond_reach(outputs: Array, model: DualModel, balanced: int) -> Array:
+    """Return what no network of these columns fits of the targets of the squared loss, zero for other losses.
+
+    It is a part of the dual vector that is orthogonal to every column, and the rest is a multiple of the bound: where
+    that is small, one solver cannot see both.
+    """
+    if not (model.curvature == 1).all():
+        return np.zeros(len(outputs))
+    factors: Any = scipy.linalg.qr(
+        np.hstack([outputs, np.ones((len(outputs), balanced))]), mode="economic", pivoting=True
+    )
+    heights = np.abs(np.diag(factors[1]))
+    reach = factors[0][:, : int(np.sum(heights > RANK_RTOL * heights[0]))]
+    target = -model.slope
+    beyond = target - reach @ (reach.T @ target)
+    # Once more, for the digits that are lost where nearly all is in reach.
+    beyond -= reach @ (reach.T @ beyond)
+    return beyond if np.linalg.norm(beyond) > NOISE * np.linalg.norm(target) else np.zeros(len(target))
+
+
+def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterSolution:
+    r"""Maximise a linear dual objective by the simplex method, in coordinates in which its columns are not alike.
+
+    The primal program, with e_i for each finite bound of the dual vector, is
+
+        min  sum B abs(a_j) + upper . p - lower . q   subject to   Phi a + c + p - q = -slope,   p, q >= 0
+
+    Rows are multiplied with the inverse of N columns that a pivoted QR factorisation takes for a basis. For hinges
+    along a line this takes second differences: almost nothing is left to solve.
+    """
+    if model.curvature.any():
+        raise SolverError("The master problem broke down numerically; rescale the data, or use method='enumerate'.")
+    n, k = outputs.shape
+    bound = 1.0 if problem.alpha is None else n * problem.alpha
+    balanced = int(problem.norm.has_free_constant)
+    above, below = np.isfinite(model.upper), np.isfinite(model.lower)
+    matrix = np.hstack([outputs, np.ones((n, balanced)), np.eye(n)[:, above], -np.eye(n)[:, below]])
+    costs = np.concatenate([np.full(k, bound), np.zeros(balanced), model.upper[above], -model.lower[below]])
+
+    factors: Any = scipy.linalg.qr(matrix, mode="economic", pivoting=True)
+    orthogonal, triangle = factors[0], factors[1]
+    heights = np.abs(np.diag(triangle))
+    rank = int(np.sum(heights > RANK_RTOL * heights[0]))
+    orthogonal, triangle = orthogonal[:, :rank], triangle[:rank, :rank]
+    rows = scipy.linalg.solve_triangular(triangle, orthogonal.T @ matrix)
+    rows[np.abs(rows) <= NOISE] = 0.0
+    target = orthogonal.T @ -model.slope
+    reached = np.linalg.norm(orthogonal @ target + model.slope) <= NOISE * np.linalg.norm(model.slope)
+    result: Any = linprog(
+        np.append(costs, costs[:k]),
+        A_eq=csr_array(np.hstack([rows, -rows[:, :k]])),
+        b_eq=scipy.linalg.solve_triangular(triangle, target),
+        bounds=[(0.0, None)] * k + [(None, None)] * balanced + [(0.0, None)] * (len(costs) - balanced),
+        method="highs-ds",
+    )
+    if result.x is None or not reached:
+        raise unmet(problem.loss.name, problem.bias)
+    dual = orthogonal @ scipy.linalg.solve_triangular(triangle, result.eqlin.marginals, trans=1)
+    return MasterSolution(dual, result.x[:k] - result.x[len(costs) :], float(result.x[k]) if balanced else 0.0)

@@ -1,0 +1,250 @@
+r"""Sliding: neurons of a penalised smooth loss move to better places, all at once and with their weights.
+
+    min over (w_j, b_j, v_j), c:   (1/N) sum_i loss(sum_j v_j sigma(w_j.x_i + b_j) + c, y_i)
+                                   + (alpha/2) sum_j (norm(w_j)^2 + v_j^2)
+
+Rescaled so that norm(w_j) = abs(v_j), a network pays here what it pays in the problem, and no other scale of it pays
+less; so this is the problem itself for a given number of neurons, smooth but for the kinks. A few hundred steps of
+L-BFGS cost k N d operations each, where the dual master of column generation costs N^3: many samples with few neurons
+in use are solved in this way (Denoyelle, Duval, Peyre & Soubies 2019, "The sliding Frank-Wolfe algorithm"). It proves
+nothing, and neurons that are missing come from pricing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from cvxrelu.pricing import Pricer
+from cvxrelu.problem.network import Network, leaky_relu
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.scaling import standardise
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["MOST_ROUNDS", "Slid", "can_slide", "slide", "sliding_rounds"]
+
+Array = NDArray[np.float64]
+
+# Without a limit.
+FOREVER = Clock()
+# Pairs of vectors that L-BFGS remembers: kinks are forgotten slowly.
+MEMORY = 20
+# A round: random starts of the ascent, the most neurons that join, steps of L-BFGS, and more of them where no neuron is
+# missing; and the most rounds.
+STARTS, MOST_NEW, STEPS, LAST_STEPS, MOST_ROUNDS = 64, 20, 60, 600, 40
+# New neurons score more than the bound by this share of the largest excess.
+WORTHWHILE = 0.05
+# Neurons of one sign at a smaller angle (of (w, b), in coordinates of order one) are one.
+SAME = 0.02
+# Neurons with less than this share of the cost are left out.
+NEGLIGIBLE = 1e-6
+
+
+def can_slide(problem: Problem) -> bool:
+    """Tell whether the loss has a gradient everywhere, so that the neurons of a network can be moved along it."""
+    return problem.loss.regularised and problem.loss.force(problem.y, problem.y) is not None
+
+
+def slide(problem: Problem, network: Network, steps: int, clock: Clock = FOREVER) -> Network:
+    """Return a network with a lower objective, whose neurons have moved and of which some may have gone.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem with a smooth loss (`can_slide`) and the Euclidean norm, in coordinates of order one.
+    network : Network
+        Where to start.
+    steps : int
+        Most steps of L-BFGS.
+    clock : Clock
+        No step is taken once it has expired.
+    """
+    layout = _Layout(problem, network.n_neurons)
+
+    def late(_: Array) -> None:
+        if clock.expired:
+            raise StopIteration
+
+    found: Any = scipy.optimize.minimize(
+        layout.objective,
+        layout.pack(network),
+        jac=True,
+        method="L-BFGS-B",
+        callback=late,
+        options={"maxiter": steps, "maxcor": MEMORY, "ftol": 0.0, "gtol": 0.0},
+    )
+    return layout.unpack(found.x)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How m neurons and the constant are one vector: (W, b, v, c), with norm(w_j) = abs(v_j)."""
+
+    problem: Problem
+    m: int
+
+    def pack(self, network: Network) -> Array:
+        """Return the vector of a network."""
+        costs = self.problem.norm.neuron_costs(network.W, network.b)
+        scale = np.sqrt(np.abs(network.v) / costs)
+        return np.concatenate(
+            [(network.W * scale[:, None]).ravel(), network.b * scale, network.v / scale, [network.intercept]]
+        )
+
+    def unpack(self, theta: Array) -> Network:
+        """Return the network of a vector, without the neurons that vanished."""
+        W, b, v = self._parts(theta)
+        costs = self.problem.norm.neuron_costs(W, b)
+        shares = costs * np.abs(v)
+        used = shares > NEGLIGIBLE * shares.sum()
+        W, b, v, costs = W[used], b[used], v[used], costs[used]
+        slope = self.problem.negative_slope
+        return Network(W / costs[:, None], b / costs, v * costs, float(theta[-1]), slope)
+
+    def _parts(self, theta: Array) -> tuple[Array, Array, Array]:
+        hidden = self.m * self.problem.n_features
+        return (
+            theta[:hidden].reshape(self.m, self.problem.n_features),
+            theta[hidden : hidden + self.m],
+            theta[hidden + self.m : -1],
+        )
+
+    def objective(self, theta: Array) -> tuple[float, Array]:
+        """Return the balanced objective and its gradient."""
+        problem = self.problem
+        X, y, alpha, slope, norm = problem.X, problem.y, problem.alpha or 0.0, problem.negative_slope, problem.norm
+        W, b, v = self._parts(theta)
+        heights = X @ W.T + b
+        active = leaky_relu(heights, slope)
+        z = active @ v + theta[-1]
+        force = problem.loss.force(z, y)
+        assert force is not None, "only smooth losses slide"
+        pull = force / -len(y)
+        back = np.where(heights >= 0, 1.0, slope) * np.outer(pull, v)
+        bias_cost = 1.0 if norm.has_bias and not norm.has_free_bias else 0.0
+        penalty = alpha / 2 * float((W * W).sum() + bias_cost * (b @ b) + v @ v)
+        gradient = np.concatenate(
+            [
+                (back.T @ X + alpha * W).ravel(),
+                (back.sum(axis=0) + bias_cost * alpha * b) * norm.has_bias,
+                active.T @ pull + alpha * v,
+                [pull.sum() * norm.has_free_constant],
+            ]
+        )
+        return problem.loss.value(z, y) + penalty, gradient
+
+
+@dataclass(frozen=True, eq=False)
+class Slid:
+    """Where a round of sliding ended.
+
+    Attributes
+    ----------
+    network : Network
+        The network, in the units of the problem.
+    dual : (N,) array
+        Minus the gradient of N times the loss at its predictions, repaired.
+    gap : float
+        The relative gap if no neuron scores more than the best one that ascent found, which proves nothing.
+    """
+
+    network: Network
+    dual: Array
+    gap: float
+
+
+def sliding_rounds(
+    problem: Problem,
+    pricer: Pricer,
+    bound: float,
+    rng: np.random.Generator,
+    start: Network | None = None,
+    clock: Clock = FOREVER,
+) -> Iterator[Slid]:
+    """Yield networks that slide, are priced and get the neurons found, in turns.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem with a smooth loss (`can_slide`) and the Euclidean norm.
+    pricer : Pricer
+        Of its data.
+    bound : float
+        Largest score that a neuron of unit cost has at the optimum.
+    rng : numpy.random.Generator
+        Of the random starts of ascents.
+    start : Network, optional
+        Where to start; by default the best constant.
+    clock : Clock
+        No step is taken once it has expired; the round is still priced, in little time.
+    """
+    standard, scaling = standardise(problem)
+    neurons = (np.empty((0, standard.n_features)), np.empty(0), np.empty(0))
+    intercept, slope = 0.0, problem.negative_slope
+    if start is not None:
+        costs = problem.norm.neuron_costs(start.W, start.b)
+        kept = costs * np.abs(start.v) > 0
+        W, b = scaling.adopt(start.W[kept], start.b[kept])
+        # Of unit cost in scaled coordinates, with weights that predict the same up to the constant.
+        neurons = (W, b, (start.v * costs)[kept] * scaling.cost_scale / scaling.y_scale)
+        intercept = (start.intercept - scaling.y_center) / scaling.y_scale * problem.norm.has_free_constant
+    network = slide(standard, Network(*neurons, intercept, slope), STEPS, clock)
+    for _ in range(MOST_ROUNDS):
+        force = standard.loss.force(network(standard.X), standard.y)
+        assert force is not None, "only smooth losses slide"
+        dual = problem.loss.repair(force * scaling.gradient_scale, problem.y, problem.norm.has_free_constant)
+        restored = scaling.restore(network)
+        if not dual.any():
+            yield Slid(restored, dual, 0.0)
+            return
+        priced = pricer.ascend(
+            dual,
+            n_starts=STARTS,
+            starts=np.column_stack([restored.W, restored.b]),
+            random_state=rng,
+            time_limit=clock.left,
+        )
+        excess = priced.value / bound - 1
+        lower = problem.loss.lower_bound(dual, problem.y, priced.value, problem.alpha)
+        yield Slid(restored, dual, 1 - lower / problem.objective(restored))
+        new = np.flatnonzero(np.abs(priced.scores) > bound * (1 + WORTHWHILE * max(excess, 0.0)))[:MOST_NEW]
+        W, b = scaling.adopt(priced.W[new], priced.b[new])
+        active = leaky_relu(standard.X @ W.T + b, slope)
+        # A cautious Newton step for each, as if all of them were alike.
+        varying = active - active.mean(axis=0) * problem.norm.has_free_constant
+        curvature = len(new) * np.sum(varying**2, axis=0) * scaling.score_scale
+        # What does not vary on the data, but for rounding, is no neuron to add.
+        varies = curvature > 0
+        new, W, b, curvature = new[varies], W[varies], b[varies], curvature[varies]
+        weights = np.sign(priced.scores[new]) * (np.abs(priced.scores[new]) - bound) / curvature
+        joined = Network(
+            np.vstack([network.W, W]),
+            np.append(network.b, b),
+            np.append(network.v, weights),
+            network.intercept,
+            slope,
+        )
+        network = _merged(standard, slide(standard, joined, STEPS if len(new) else LAST_STEPS, clock))
+
+
+def _merged(problem: Problem, network: Network) -> Network:
+    """Return the network with neurons of one sign that are almost the same added up, which costs no more."""
+    lifted = np.column_stack([network.W, network.b])
+    directions = lifted / np.linalg.norm(lifted, axis=1, keepdims=True)
+    groups: list[list[int]] = []
+    for k in np.argsort(-np.abs(network.v), kind="stable"):
+        for group in groups:
+            near = directions[group[0]] @ directions[k] > 1 - SAME**2 / 2
+            if near and network.v[group[0]] * network.v[k] > 0:
+                group.append(k)
+                break
+        else:
+            groups.append([k])
+    total = np.array([np.abs(network.v[group]) @ lifted[group] for group in groups]).reshape(len(groups), -1)
+    signs = np.array([np.sign(network.v[group[0]]) for group in groups])
+    costs = problem.norm.neuron_costs(total[:, :-1], total[:, -1])
+    scaled = total / costs[:, None]
+    return Network(scaled[:, :-1], scaled[:, -1], signs * costs, network.intercept, network.negative_slope)

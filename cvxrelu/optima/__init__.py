@@ -1,7 +1,0 @@
-"""All optimal networks of a problem: their polytope, random members, extreme predictions, and the sparsest of them."""
-
-from cvxrelu.optima.find import optimal_set
-from cvxrelu.optima.members import ExtremePredictions, OptimalNetwork, SparsestNetwork
-from cvxrelu.optima.optimal import OptimalSet
-
-__all__ = ["ExtremePredictions", "OptimalNetwork", "OptimalSet", "SparsestNetwork", "optimal_set"]

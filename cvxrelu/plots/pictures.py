@@ -1,0 +1,297 @@
+"""Pictures of networks: the function on a line, the decision in the plane.
+
+matplotlib is imported when a picture is drawn, so that the rest of the package does without it
+(``pip install "cvxrelu[plot]"``).
+"""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cvxrelu.errors import CvxReluError, InputError
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.validation import as_matrix, as_vector
+from cvxrelu.runtime.files import check_writable, writing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["check_picture", "plot_network", "plot_network_1d", "plot_network_2d", "save_picture", "visible_knots"]
+
+Array = NDArray[np.float64]
+
+# Colours that stay apart in grey and for colour-blind readers (Okabe & Ito).
+BLUE, ORANGE, GREY, INK = "#0072b2", "#d55e00", "#8a8a8a", "#222222"
+PALE_BLUE, PALE_ORANGE = "#8fc1de", "#eeb38c"
+# From low to high values, all light enough for dark hinges on them.
+VALUES = ["#fdf8e1", "#a5d9b2", "#3b97bd"]
+# Share of the data's extent that is drawn beyond it, and the points of a grid along one axis.
+MARGIN, GRID = 0.15, 401
+# Hinges nearer to each other than this share of the data's extent are one knot: decoded hinges agree to about 1e-6,
+# and a picture cannot show 1e-4.
+SAME_KNOT = 1e-4
+# Knots that turn the graph by less than this share of the sharpest one are invisible, and often only rounding.
+VISIBLE_KINK = 1e-3
+# Decision maps saturate at this multiple of the margin, so that what happens between the margins stays visible.
+SATURATION = 2.0
+# The margins are drawn at this share of theirs: a network is often +1 or -1, up to rounding, all over a region, where a
+# level line at exactly that height would be noise.
+MARGIN_LEVEL = 0.999
+# Bands of colour in a map. Their edges are level lines, which turn only at hinges: the pieces become visible.
+BANDS = 32
+
+
+class PlotError(CvxReluError, ImportError):
+    """matplotlib is not installed."""
+
+
+def plot_network(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None) -> "Axes":
+    """Draw a network of one or two inputs with its data.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    X : (N, d) array_like
+        Inputs, d = 1 or 2.
+    y : (N,) array_like
+        Targets.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    InputError
+        If the network has more than two inputs.
+    PlotError
+        If matplotlib is not installed.
+    """
+    if network.n_features > 2:
+        raise InputError(_undrawable(network.n_features))
+    draw = plot_network_1d if network.n_features == 1 else plot_network_2d
+    return draw(network, X, y, ax)
+
+
+def plot_network_1d(
+    network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None, label: str | None = None
+) -> "Axes":
+    """Draw the graph of a one-input network, its hinges, and the data; parameters as in `plot_network`."""
+    axes = _axes(ax)
+    x, targets = _data(network, X, y)
+    x = x[:, 0]
+    low, high = _limits(x)
+    knots = visible_knots(network, float(np.ptp(x)) or 1.0)
+    inside = knots[(knots > low) & (knots < high)]
+    grid = np.union1d(np.linspace(low, high, GRID), inside)
+    for k, knot in enumerate(inside):
+        axes.axvline(knot, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1, label=None if k else "hinge")
+    axes.plot(grid, network(grid[:, None]), color=BLUE, linewidth=2.2, label=label or "network", zorder=2)
+    axes.plot(x, targets, "o", color=ORANGE, markeredgecolor="white", markersize=8, label="data", zorder=4)
+    axes.set(xlabel="$x$", ylabel="$f(x)$", xlim=(low, high))
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def plot_network_2d(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None) -> "Axes":
+    """Draw a two-input network as a map, with its neurons' hinges and the data; parameters as in `plot_network`.
+
+    Labels -1 and +1 are drawn as two classes, with the decision boundary f(x) = 0 and the margins f(x) = -1 and +1.
+    The more a neuron costs, the darker its hinge.
+    """
+    axes = _axes(ax)
+    points, targets = _data(network, X, y)
+    (left, right), (bottom, top) = box = _limits(points[:, 0]), _limits(points[:, 1])
+    xs, ys = np.meshgrid(np.linspace(left, right, GRID), np.linspace(bottom, top, GRID))
+    values = network(np.column_stack([xs.ravel(), ys.ravel()])).reshape(xs.shape)
+    draw = _draw_decision if np.isin(targets, (-1.0, 1.0)).all() else _draw_surface
+    draw(axes, (xs, ys, values), points, targets)
+    for line, share in _hinge_lines(network, float(np.hypot(right - left, top - bottom))):
+        _draw_hinge(axes, line, share, box)
+    axes.plot([], [], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label="hinges")
+    axes.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(left, right), ylim=(bottom, top))
+    return axes
+
+
+def _draw_decision(axes: "Axes", surface: tuple[Array, Array, Array], points: Array, labels: Array) -> None:
+    """Draw the map, the boundary and the margins of a classifier, and its two classes."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    xs, ys, values = surface
+    colours = LinearSegmentedColormap.from_list("classes", [PALE_ORANGE, "white", PALE_BLUE])
+    levels = np.linspace(-SATURATION, SATURATION, BANDS + 1)
+    axes.contourf(xs, ys, values, levels=levels, cmap=colours, extend="both", zorder=0)
+    for level, width, style, label in (
+        (0.0, 2.2, "solid", "$f(x) = 0$"),
+        (-MARGIN_LEVEL, 1.0, "dotted", None),
+        (MARGIN_LEVEL, 1.0, "dotted", r"$f(x) = \pm 1$"),
+    ):
+        if values.min() < level < values.max():
+            axes.contour(xs, ys, values, levels=[level], colors=INK, linewidths=width, linestyles=style, zorder=3)
+        if label:
+            axes.plot([], [], color=INK, linewidth=width, linestyle=style, label=label)
+    for label, colour, marker in ((-1.0, ORANGE, "s"), (1.0, BLUE, "o")):
+        chosen = points[labels == label]
+        axes.scatter(
+            *chosen.T, c=colour, marker=marker, edgecolors="white", s=50, zorder=4, label=f"$y = {label:+.0f}$"
+        )
+
+
+def _draw_surface(axes: "Axes", surface: tuple[Array, Array, Array], points: Array, targets: Array) -> None:
+    """Draw the map of a regression, and the data in the same colours."""
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.ticker import MaxNLocator
+
+    low = float(min(surface[2].min(), targets.min()))
+    high = float(max(surface[2].max(), targets.max()))
+    high = high if high > low else low + 1.0
+    colours = LinearSegmentedColormap.from_list("values", VALUES)
+    bands = axes.contourf(*surface, levels=np.linspace(low, high, BANDS + 1), cmap=colours, zorder=0)
+    axes.scatter(*points.T, c=targets, cmap=colours, vmin=low, vmax=high, edgecolors=INK, s=55, zorder=4, label="data")
+    axes.figure.colorbar(bands, ax=axes, label="$f(x)$", ticks=MaxNLocator(6))
+
+
+def save_picture(axes: "Axes", file: str | PathLike[str]) -> None:
+    """Write the figure of the axes to a file whose ending names the format.
+
+    Raises
+    ------
+    InputError
+        If matplotlib does not know the format, or the file cannot be written.
+    """
+    check_picture(file)
+    # The canvas belongs to the whole figure, even if the axes are in a part of one.
+    with writing(file):
+        axes.figure.canvas.figure.savefig(file, dpi=130)
+
+
+def check_picture(file: str | PathLike[str], n_features: int = 1) -> None:
+    """Refuse a picture that could not be drawn or saved.
+
+    Parameters
+    ----------
+    file : path
+        Where to; an ending that is missing will be .png.
+    n_features : int, default 1
+        Number of inputs of the network to draw.
+
+    Raises
+    ------
+    InputError
+        If there are more than two inputs, matplotlib does not know the format, or the file cannot be written.
+    PlotError
+        If matplotlib is not installed.
+    """
+    if n_features > 2:
+        raise InputError(_undrawable(n_features))
+    check_writable(file)
+    endings, ending = _axes(None).figure.canvas.get_supported_filetypes(), Path(file).suffix.removeprefix(".").lower()
+    if ending and ending not in endings:
+        raise InputError(f"{str(file)!r} has an unknown ending; a picture can be one of {', '.join(sorted(endings))}.")
+
+
+def visible_knots(network: Network, extent: float) -> Array:
+    """Return the sorted places where the graph of a one-input network visibly turns.
+
+    A neuron changes the slope by v abs(w) (1 - a) at its hinge. Hinges that differ by rounding are one knot, at their
+    mean, and knots at which the changes cancel are none.
+
+    Parameters
+    ----------
+    network : Network
+        A network with one input.
+    extent : float
+        Length of the interval that is looked at.
+
+    Examples
+    --------
+    The hinges at 0 and 1e-9 are one, and the two neurons with hinges at 1 add up to a straight line:
+
+    >>> network = Network(W=[[1.0], [1.0], [1.0], [-1.0]], b=[0.0, -1e-9, -1.0, 1.0], v=[1.0, 1.0, 1.0, -1.0])
+    >>> visible_knots(network, extent=2.0).round(6)
+    array([0.])
+    """
+    slopes = network.W[:, 0]
+    turning = slopes != 0
+    positions = -network.b[turning] / slopes[turning]
+    changes = (network.v * np.abs(slopes))[turning]
+    order = np.argsort(positions)
+    positions, changes = positions[order], changes[order]
+    if not len(positions):
+        return positions
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(positions) > SAME_KNOT * extent]))
+    counts = np.diff(np.append(starts, len(positions)))
+    kinks = np.abs(np.add.reduceat(changes, starts))
+    means = np.add.reduceat(positions, starts) / counts
+    return means[kinks > VISIBLE_KINK * kinks.max()]
+
+
+def _hinge_lines(network: Network, extent: float) -> list[tuple[Array, float]]:
+    """Return the lines [w, b], norm(w) = 1, of the hinges in the plane, each once, with their shares of the cost.
+
+    Two dashed lines on top of each other would look like one solid line.
+    """
+    lengths = np.linalg.norm(network.W, axis=1)
+    turning = lengths > 0
+    if not turning.any():
+        return []
+    lines = np.column_stack([network.W, network.b])[turning] / lengths[turning, None]
+    lines *= np.where((lines[:, 0] > 0) | ((lines[:, 0] == 0) & (lines[:, 1] > 0)), 1.0, -1.0)[:, None]
+    cells = np.round(lines / [SAME_KNOT, SAME_KNOT, SAME_KNOT * extent])
+    _, first, group = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    costs = np.bincount(group.ravel(), (np.abs(network.v) * lengths)[turning])
+    return [(line, float(cost / costs.max())) for line, cost in zip(lines[first], costs, strict=True) if cost > 0]
+
+
+def _draw_hinge(axes: "Axes", line: Array, share: float, box: tuple[tuple[float, float], ...]) -> None:
+    """Draw the part of the line w.x + b = 0 in the box, the darker the larger its share of the cost."""
+    (left, right), (bottom, top) = box
+    w, b = line[:2], line[2]
+    center, reach = np.array([left + right, bottom + top]) / 2, np.hypot(right - left, top - bottom)
+    if abs(w @ center + b) > reach:
+        return
+    foot = center - (w @ center + b) * w
+    along = reach * np.array([-w[1], w[0]])
+    axes.plot(
+        *np.array([foot - along, foot + along]).T,
+        color=INK,
+        linewidth=0.9,
+        alpha=0.15 + 0.6 * share,
+        linestyle=(0, (4, 3)),
+        zorder=2,
+    )
+
+
+def _undrawable(n_features: int) -> str:
+    return f"A network of {n_features} inputs cannot be drawn; fit one or two features to get a picture."
+
+
+def _limits(x: Array) -> tuple[float, float]:
+    margin = MARGIN * (np.ptp(x) or 1.0)
+    return float(x.min() - margin), float(x.max() + margin)
+
+
+def _data(network: Network, X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    """Return checked inputs of the network, and their targets."""
+    points = as_matrix(X)
+    if points.shape[1] != network.n_features:
+        raise InputError(f"X has {points.shape[1]} columns, and the network takes {network.n_features} inputs.")
+    return points, as_vector(y, len(points))
+
+
+def _axes(ax: "Axes | None") -> "Axes":
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise PlotError('Pictures need matplotlib; install it with pip install "cvxrelu[plot]".') from error
+    # A figure without pyplot: it belongs to nobody's global state and is freed with its last reference.
+    return Figure(figsize=(6, 4), layout="constrained").add_subplot()

@@ -1,0 +1,367 @@
+r"""The network: f(x) = sum_j v_j sigma(w_j . x + b_j) + c, a plain finite value.
+
+sigma(t) = t for t >= 0 and a t for t < 0, with a the negative slope (0 for ReLU).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cvxrelu.errors import InputError
+from cvxrelu.numerics.lengths import exponents_of, lengths, shifted
+from cvxrelu.problem.norms import Bias, Norm, get_norm
+from cvxrelu.problem.validation import as_floats, refuse_infinite
+from cvxrelu.runtime.files import read_arrays, writing
+
+__all__ = ["Network", "leaky_relu"]
+
+Array = NDArray[np.float64]
+
+# Most numbers of hidden activations that are computed at a time: some 32 MB.
+BLOCK_SIZE = 2**22
+# The distance from 1 to the next float, and the least float above 0.
+EPS, LEAST = float(np.finfo(float).eps), 5e-324
+
+
+def leaky_relu(t: Array, negative_slope: float = 0.0) -> Array:
+    """Return t where t >= 0 and negative_slope * t elsewhere.
+
+    Examples
+    --------
+    >>> leaky_relu(np.array([-2.0, 3.0]), 0.5)
+    array([-1.,  3.])
+    """
+    return np.where(t >= 0, t, negative_slope * t)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A one-hidden-layer (leaky) ReLU network f(x) = sum_j v_j sigma(w_j . x + b_j) + c.
+
+    Parameters
+    ----------
+    W : (m, d) array
+        Hidden weights, one row a neuron.
+    b : (m,) array
+        Hidden biases.
+    v : (m,) array
+        Output weights.
+    intercept : float, default 0.0
+        The output constant c.
+    negative_slope : float, default 0.0
+        Slope a of the activation at negative arguments.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not agree or an entry is not finite.
+
+    Examples
+    --------
+    The absolute value, from two neurons:
+
+    >>> network = Network(W=[[1.0], [-1.0]], b=[0.0, 0.0], v=[1.0, 1.0])
+    >>> network([[-3.0], [2.0]])
+    array([3., 2.])
+    >>> network.n_neurons, network.cost()
+    (2, 2.0)
+    """
+
+    W: Array
+    b: Array
+    v: Array
+    intercept: float = 0.0
+    negative_slope: float = 0.0
+
+    def __post_init__(self) -> None:
+        W, b, v = (as_floats(getattr(self, name), name) for name in ("W", "b", "v"))
+        if W.ndim != 2 or b.shape != (len(W),) or v.shape != (len(W),):
+            raise InputError(
+                f"W, b and v have shapes {W.shape}, {b.shape} and {v.shape}; they must be (m, d), (m,) and (m,)."
+            )
+        intercept, slope = (as_floats(getattr(self, name), name) for name in ("intercept", "negative_slope"))
+        values = {"W": W, "b": b, "v": v, "intercept": intercept, "negative_slope": slope}
+        for name, value in values.items():
+            if not np.isfinite(value).all():
+                raise InputError(f"{name} of a network must be finite.")
+            if name in ("intercept", "negative_slope") and value.shape:
+                raise InputError(f"{name} of a network must be a number, not an array of shape {value.shape}.")
+        for name, value in (("W", W), ("b", b), ("v", v)):
+            value.flags.writeable = False
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "intercept", float(intercept))
+        object.__setattr__(self, "negative_slope", float(slope))
+
+    def __repr__(self) -> str:
+        return (
+            f"Network({self.n_neurons} neurons, {self.n_features} features, intercept={self.intercept:.6g}, "
+            f"negative_slope={self.negative_slope:g})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Network):
+            return NotImplemented
+        mine, theirs = self._parts(), other._parts()
+        return all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def n_neurons(self) -> int:
+        """Number m of hidden neurons."""
+        return len(self.v)
+
+    @property
+    def n_features(self) -> int:
+        """Number d of inputs."""
+        return self.W.shape[1]
+
+    def __call__(self, X: ArrayLike) -> Array:
+        """Return the predictions f(x) for the rows x of X, an (n,) array; not finite beyond the range of floats.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If X is not an (n, d) array of finite numbers.
+        """
+        inputs = as_floats(X, "X")
+        if inputs.ndim != 2 or inputs.shape[1] != self.n_features:
+            raise InputError(f"X has shape {inputs.shape}; this network takes (n_samples, {self.n_features}) arrays.")
+        refuse_infinite(inputs, "X")
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._on_the_line(inputs[:, 0]) if self.n_features == 1 else self._in_blocks(inputs)
+
+    def _in_blocks(self, inputs: Array) -> Array:
+        """Return the predictions, a block of rows at a time."""
+        rows = max(1, BLOCK_SIZE // max(1, self.n_neurons))
+        blocks = [inputs[start : start + rows] for start in range(0, len(inputs), rows)] or [inputs]
+        hidden = [leaky_relu(block @ self.W.T + self.b, self.negative_slope) @ self.v for block in blocks]
+        return np.concatenate(hidden) + self.intercept
+
+    def _on_the_line(self, x: Array) -> Array:
+        """Return the predictions by prefix sums over the hinges, in O((n + m) log m) and wide floats."""
+        bent = self.W[:, 0] != 0
+        w, b, v = (part[bent].astype(np.longdouble) for part in (self.W[:, 0], self.b, self.v))
+        with np.errstate(over="ignore"):  # a hinge at infinity has all numbers on one side, as it should
+            hinges = np.asarray(-b / w, dtype=float)
+        order = np.argsort(hinges)
+        passed = np.searchsorted(hinges[order], x, side="right")
+        past = np.where(w > 0, 1.0, self.negative_slope)[order]
+        ahead = np.where(w > 0, self.negative_slope, 1.0)[order]
+
+        def total(terms: NDArray[np.longdouble]) -> NDArray[np.longdouble]:
+            """Return the sums of the terms with the slopes that the neurons have at each x."""
+            before = np.concatenate([[0.0], np.cumsum(terms * past)])
+            after = np.concatenate([np.cumsum((terms * ahead)[::-1])[::-1], [0.0]])
+            return (before + after)[passed]
+
+        constant = leaky_relu(self.b[~bent], self.negative_slope) @ self.v[~bent] + self.intercept
+        return (total((v * w)[order]) * x + total((v * b)[order]) + constant).astype(float)
+
+    predict = __call__
+
+    def cost(self, bias: Bias = "free", norm: "str | Norm" = "euclidean") -> float:
+        """Return the cost sum_j abs(v_j) * norm(neuron j), plus that of the output constant.
+
+        Parameters
+        ----------
+        bias : {"free", "joint", "none"}, default "free"
+            Whether a neuron costs norm(w), norm([w, b]), or norm(w) with no bias allowed.
+        norm : str or Norm, default "euclidean"
+            The norm of a neuron.
+
+        Returns
+        -------
+        float
+            The cost; infinite for a network with biases or an output constant if bias is "none". The output constant
+            is free if biases are, and otherwise costs as much as the neuron w = 0, b = 1.
+        """
+        cost_of = get_norm(norm, bias)
+        with np.errstate(over="ignore"):
+            return float(np.sum(self._weighted(cost_of, cost_of.neuron_costs)))
+
+    def cost_above(self, norm: Norm) -> float:
+        """Return a float that is at least the cost of the network as it is stored.
+
+        Parameters
+        ----------
+        norm : Norm
+            The norm of a neuron.
+
+        Returns
+        -------
+        float
+            The cost as `cost` computes it, and what rounding can make of it.
+        """
+        with np.errstate(over="ignore"):
+            costs = self._weighted(norm, norm.neuron_costs)
+            total = float(np.sum(costs + self._weighted(norm, norm.rounding)))
+        # Sums and products, and output weights that underflow as they are rescaled.
+        lost = LEAST * (self.n_features + 2) * np.count_nonzero(self.v)
+        return total * (1 + EPS * (len(costs) + 4)) + lost
+
+    def _weighted(self, norm: Norm, sizes_of: Callable[[Array, Array], Array]) -> Array:
+        """Return abs(v_j) times the size of neuron j, and last the same of the output constant, an (m + 1,) array.
+
+        Every neuron is first rescaled by a power of two, which changes no digit, so that its weights are near one:
+        costs are infinite, or zero, only if they are out of the range of floats themselves.
+        """
+        exponents = exponents_of(self.W if norm.has_free_bias else np.column_stack([self.W, self.b]))
+        sizes = sizes_of(shifted(self.W, -exponents[:, None]), shifted(self.b, -exponents))
+        with np.errstate(invalid="ignore", over="ignore"):
+            costs = np.abs(shifted(self.v, exponents)) * sizes
+        # A neuron that must not be costs infinity even if v = 0, and one that costs nothing does so for every v.
+        costs = np.where(np.isfinite(sizes) & (sizes > 0), costs, sizes)
+        if norm.has_free_constant or self.intercept == 0:
+            return np.append(costs, 0.0)
+        return np.append(costs, abs(self.intercept) * sizes_of(np.zeros((1, self.n_features)), np.ones(1))[0])
+
+    def balanced(self, bias: Bias = "free") -> "Network":
+        """Return the network with each neuron rescaled so that both of its layers weigh the same.
+
+        abs(v) norm(u) = min over t of ((v / t)^2 + norm(t u)^2) / 2, attained where abs(v / t) = norm(t u), for every
+        neuron u (Savarese et al., Appendix A), so half the sum of all squared weights is then the Euclidean cost.
+
+        Parameters
+        ----------
+        bias : {"free", "joint", "none"}, default "free"
+            Whether biases count as weights.
+
+        Returns
+        -------
+        Network
+            The same function, without neurons that cost nothing. If an output constant costs something, it becomes a
+            neuron w = 0.
+
+        Raises
+        ------
+        InputError
+            If bias is "none" and the network has biases or an output constant.
+
+        Examples
+        --------
+        >>> network = Network(W=[[8.0]], b=[4.0], v=[0.5]).balanced()
+        >>> network.W, network.b, network.v, network.cost()
+        (array([[2.]]), array([1.]), array([2.]), 4.0)
+        """
+        norm = get_norm("euclidean", bias)
+        if not norm.has_bias and (self.b.any() or self.intercept):
+            raise InputError("This network has biases or an output constant; use bias='free' or bias='joint'.")
+        W, b, v, intercept = self.W, self.b, self.v, self.intercept
+        if intercept and not norm.has_free_constant:
+            W, b = np.vstack([W, np.zeros(self.n_features)]), np.append(b, abs(intercept))
+            v, intercept = np.append(v, np.sign(intercept)), 0.0
+        counted = W if norm.has_free_bias else np.column_stack([W, b])
+        used = counted.any(axis=1) & (v != 0)
+        intercept += float(v[~used] @ leaky_relu(b[~used], self.negative_slope))
+        W, b, v, counted = W[used], b[used], v[used], counted[used]
+        # The factor sqrt(abs(v) / size) may be out of range: it is applied as 2^k times a number between 1/2 and 2.
+        exponents = exponents_of(counted)
+        sizes = lengths(shifted(counted, -exponents[:, None]))
+        halves = (exponents_of(v[:, None]) - exponents) // 2
+        W, b, v = shifted(W, halves[:, None]), shifted(b, halves), shifted(v, -halves)
+        factors = np.sqrt(np.abs(shifted(v, -halves - exponents)) / sizes)
+        return Network(W * factors[:, None], b * factors, v / factors, intercept, self.negative_slope)
+
+    def normalised(self, bias: Bias = "free") -> "Network":
+        """Return the balanced network with all weights divided by their norm: the predictions over twice the cost.
+
+        Parameters
+        ----------
+        bias : {"free", "joint", "none"}, default "free"
+            Whether biases count as weights.
+
+        Raises
+        ------
+        InputError
+            If the network costs nothing, or has biases or an output constant while bias is "none".
+
+        Examples
+        --------
+        >>> network = Network(W=[[8.0]], b=[4.0], v=[0.5]).normalised()
+        >>> round(network.cost(), 12)  # half the squared norm of all weights
+        0.5
+        """
+        cost, network = self._positive_cost(bias), self.balanced(bias)
+        size = np.sqrt(2.0) * np.sqrt(cost)
+        return Network(
+            network.W / size, network.b / size, network.v / size, network.intercept / 2 / cost, self.negative_slope
+        )
+
+    def normalised_margin(self, X: ArrayLike, y: ArrayLike, bias: Bias = "free") -> float:
+        """Return the margin of the normalised network, min_i y_i f(x_i) / (2 cost).
+
+        It is the largest of min_i y_i f(x_i) / norm(weights)^2 over rescaled neurons (Wei, Lee, Liu & Ma).
+
+        Parameters
+        ----------
+        X : (N, d) array_like
+            Inputs.
+        y : (N,) array_like
+            Labels -1 and +1.
+        bias : {"free", "joint", "none"}, default "free"
+            Whether biases count as weights.
+
+        Raises
+        ------
+        InputError
+            If the shapes do not agree, the network costs nothing, or it has biases while bias is "none".
+
+        Examples
+        --------
+        >>> Network(W=[[2.0]], b=[0.0], v=[1.0], intercept=-1.0).normalised_margin([[0.0], [1.0]], [-1, 1])
+        0.25
+        """
+        outputs, labels = self(X), as_floats(y, "y")
+        if labels.shape != outputs.shape:
+            raise InputError(f"y has shape {labels.shape}; give one label for each of the {len(outputs)} rows of X.")
+        return float(np.min(labels * outputs)) / 2 / self._positive_cost(bias)
+
+    def _positive_cost(self, bias: Bias) -> float:
+        cost = self.cost(bias)
+        if not 0 < cost < np.inf:
+            raise InputError(f"The network costs {cost:g} with bias={bias!r}, so it cannot be normalised.")
+        return cost
+
+    def save(self, file: str | PathLike[str], **notes: ArrayLike) -> None:
+        """Write the network to a NumPy .npz file.
+
+        Parameters
+        ----------
+        file : path
+            Where to; the ending .npz is added if it is missing.
+        **notes : array_like
+            Further arrays to keep beside the network, such as the names of the features; `load` does not read them.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
+        with writing(file):
+            np.savez(file, **notes, **self._parts())  # pyright: ignore[reportArgumentType]
+
+    @classmethod
+    def load(cls, file: str | PathLike[str]) -> "Network":
+        """Read a network that `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read or holds something else.
+        """
+        parts = read_arrays(file, "a saved network")
+        if missing := [name for name in cls.__dataclass_fields__ if name not in parts]:
+            raise InputError(f"{file} is not a saved network: it has no {missing[0]}; write one with Network.save.")
+        return cls(**{name: parts[name] for name in cls.__dataclass_fields__})  # pyright: ignore[reportArgumentType]
+
+    def _parts(self) -> dict[str, Array | float]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def constant_network(value: float, n_features: int, negative_slope: float) -> Network:
+    """Return the network without neurons that predicts `value` everywhere."""
+    return Network(np.empty((0, n_features)), np.empty(0), np.empty(0), value, negative_slope)

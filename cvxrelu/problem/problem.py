@@ -1,0 +1,204 @@
+r"""The problem: data, loss and cost, checked once and never changed.
+
+    min over networks f of any width:   (1/N) sum_i loss(f(x_i), y_i) + alpha * cost(f)
+
+or, for the losses that are constraints, the least cost(f) of a network that meets them.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cvxrelu.errors import InputError
+from cvxrelu.numerics.powers import require_scale, require_slope
+from cvxrelu.problem.losses import Loss, get_loss
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.norms import Bias, Norm, get_norm
+from cvxrelu.problem.validation import as_matrix, as_real, as_vector, first_conflict, name_rows
+
+__all__ = ["Problem"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What to minimise, over all one-hidden-layer networks of all widths.
+
+    Parameters
+    ----------
+    X : (N, d) array_like
+        Inputs.
+    y : (N,) array_like
+        Targets: real numbers, or labels -1 and +1 for the losses "margin", "logistic" and "hinge".
+    loss : {"interpolation", "margin", "squared", "logistic", "hinge"} or Loss, default "interpolation"
+        The first two are constraints (fit exactly; separate with margin one) under which the cost is minimised;
+        the others are averaged over the samples and the cost is added with weight `alpha`.
+    bias : {"free", "joint", "none"}, default "free"
+        Whether a neuron's bias costs nothing, counts like a weight, or is absent.
+    norm : {"euclidean", "response", "label-noise"} or Norm, default "euclidean"
+        What a neuron costs: the norm of its weights, its root mean square response on X, or what label noise makes of
+        that; see `cvxrelu.problem.norms`.
+    alpha : float, optional
+        Regularisation strength, positive; required by "squared", "logistic" and "hinge", refused by the others.
+    negative_slope : float, default 0.0
+        Slope of the leaky ReLU at negative arguments; any number but 1.
+
+    Raises
+    ------
+    InputTypeError
+        If an argument is not numeric.
+    InputError
+        If the data has NaN, infinities or wrong shapes, contradicts the loss, or a parameter is out of range. The
+        largest entries of X and y, and alpha, have to be between 2^-300 and 2^300 (about 5e-91 and 2e90), unless all
+        entries are zero, and the slope at most 2^100: within these limits bounds can be proved.
+
+    References
+    ----------
+    Kumar & Haupt, "Convexifying Sparse Interpolation with Infinitely Wide Neural Networks: An Atomic Norm
+    Approach", equations (3), (8) and (10).
+
+    Examples
+    --------
+    >>> problem = Problem([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0])
+    >>> tent = Network(W=[[1.0], [1.0], [1.0]], b=[0.0, -1.0, -2.0], v=[1.0, -2.0, 1.0])
+    >>> problem.objective(tent)
+    4.0
+    """
+
+    X: Array
+    y: Array
+    loss: Loss = "interpolation"  # pyright: ignore[reportAssignmentType]
+    bias: Bias = "free"
+    norm: Norm = "euclidean"  # pyright: ignore[reportAssignmentType]
+    alpha: float | None = None
+    negative_slope: float = 0.0
+
+    def __init__(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        loss: str | Loss = "interpolation",
+        bias: str = "free",
+        norm: str | Norm = "euclidean",
+        alpha: float | None = None,
+        negative_slope: float = 0.0,
+    ) -> None:
+        inputs = as_matrix(X)
+        values = {
+            "X": inputs,
+            "y": as_vector(y, len(inputs)),
+            "loss": get_loss(loss),
+            "bias": bias,
+            "alpha": None if alpha is None else as_real(alpha, "alpha"),
+            "negative_slope": (slope := as_real(negative_slope, "negative_slope")),
+            "norm": get_norm(norm, bias).on(inputs, slope),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        self._check()
+
+    def __repr__(self) -> str:
+        alpha = "" if self.alpha is None else f", alpha={self.alpha:g}"
+        return (
+            f"Problem({self.n_samples} samples, {self.n_features} features, loss={self.loss.name!r}, "
+            f"bias={self.bias!r}, norm={self.norm.name!r}{alpha}, negative_slope={self.negative_slope:g})"
+        )
+
+    @property
+    def n_samples(self) -> int:
+        """Number N of samples."""
+        return self.X.shape[0]
+
+    @property
+    def n_features(self) -> int:
+        """Number d of features."""
+        return self.X.shape[1]
+
+    @cached_property
+    def lifted(self) -> Array:
+        """The rows [x_i, 1] that groups [w, b] act on, an (N, d + 1) array; plain X if there is no bias."""
+        return np.column_stack([self.X, np.ones(self.n_samples)]) if self.norm.has_bias else self.X
+
+    def objective(self, network: Network) -> float:
+        """Return the objective of the problem at a network, computed from the network alone.
+
+        Parameters
+        ----------
+        network : Network
+            Any network with the problem's number of inputs.
+
+        Returns
+        -------
+        float
+            (1/N) * sum of losses + alpha * cost, or the cost alone for the losses that are constraints;
+            infinite where such a constraint is missed by more than a relative 1e-6. This is the nearest value that
+            floats give; `Certificate.upper` is one that rounding cannot make too small.
+
+        Raises
+        ------
+        InputError
+            If the network has another number of inputs or another negative slope.
+        """
+        self.check_network(network)
+        weight = 1.0 if self.alpha is None else self.alpha
+        return self.loss.value(network(self.X), self.y) + weight * network.cost(self.bias, self.norm)
+
+    def check_network(self, network: Network) -> None:
+        """Raise an InputError if a network has another number of inputs or another negative slope."""
+        if network.n_features != self.n_features:
+            raise InputError(
+                f"The network takes {network.n_features} features and the problem has {self.n_features}; "
+                "pass the X that the network was trained on."
+            )
+        if network.negative_slope != self.negative_slope:
+            raise InputError(
+                f"The network has negative slope {network.negative_slope:g} and the problem "
+                f"{self.negative_slope:g}; they must be the same."
+            )
+
+    def _check(self) -> None:
+        loss, X, y = self.loss, self.X, self.y
+        if loss.regularised and self.alpha is None:
+            raise InputError(f"alpha is required by loss={loss.name!r}; pass a positive number such as alpha=0.1.")
+        if self.alpha is not None and not loss.regularised:
+            raise InputError(f"alpha has no meaning for loss={loss.name!r}, which fits exactly; leave it out.")
+        if self.alpha is not None and self.alpha <= 0:
+            raise InputError(
+                f"alpha={self.alpha:g} must be positive; for an exact fit use loss='interpolation' or loss='margin'."
+            )
+        require_scale(X, "X")
+        require_scale(y, "y")
+        require_slope(self.negative_slope)
+        if self.alpha is not None:
+            require_scale(self.alpha, "alpha")
+        if self.negative_slope == 1:
+            raise InputError("negative_slope=1 makes the activation linear; use any other slope, 0 for ReLU.")
+        if loss.labels:
+            self._check_labels()
+        if not loss.regularised:
+            clash = first_conflict(X, y)
+            if clash is not None:
+                raise InputError(
+                    f"Rows {clash[0]} and {clash[1]} of X are equal but their y differ ({y[clash[0]]:g} and "
+                    f"{y[clash[1]]:g}), so no function fits both; merge them, or use a regularised loss."
+                )
+        if self.bias == "none" and not loss.regularised:
+            stuck = np.flatnonzero(~X.any(axis=1) & (y != 0))
+            if len(stuck):
+                raise InputError(
+                    f"Without bias every network is 0 at the origin, so y cannot be met in {name_rows(stuck)}, "
+                    "where x = 0; use bias='free' or bias='joint'."
+                )
+
+    def _check_labels(self) -> None:
+        foreign = np.flatnonzero(np.abs(self.y) != 1)
+        if len(foreign):
+            raise InputError(
+                f"loss={self.loss.name!r} takes labels -1 and +1, but y is something else in {name_rows(foreign)}; "
+                "map your classes, or use ReLUClassifier."
+            )
+        if len(np.unique(self.y)) < 2:
+            raise InputError(f"loss={self.loss.name!r} needs both classes, but every label in y is {self.y[0]:+g}.")

@@ -1,0 +1,119 @@
+"""A program goes in, a solution or an error comes out.
+
+Primal and dual values are taken as a proposal; the certificate judges them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.errors import SolverError, unmet
+from cvxrelu.program.program import Cells, Program
+from cvxrelu.program.scaling import Scaling
+from cvxrelu.program.solvers import INFEASIBLE, OPTIMAL, SOLVER_OPTIONS, USABLE, check_solver, run_model
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["Solution", "run_solver"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a solver proposes, in the scaled coordinates of its program.
+
+    Attributes
+    ----------
+    plus, minus : (P, D) array
+        The groups of positive and of negative output sign.
+    constant : float
+        The output constant; 0.0 if there is none.
+    dual : (N,) array
+        The dual vector, in the units of the problem (up to a positive factor if the loss is a constraint).
+    value : float
+        The scaled objective that the solver reports.
+    accurate : bool
+        Whether the solver reached its tolerances.
+    cells : Cells
+        The cells of the groups.
+    scaling : Scaling
+        The coordinates.
+    """
+
+    plus: Array
+    minus: Array
+    constant: float
+    dual: Array
+    value: float
+    accurate: bool
+    cells: Cells
+    scaling: Scaling
+
+
+def run_solver(program: Program, solver: str = "CLARABEL", time_limit: float | None = None) -> Solution:
+    """Solve a program.
+
+    Parameters
+    ----------
+    program : Program
+        The program.
+    solver : str, default "CLARABEL"
+        Any installed cvxpy solver for the cones of the program.
+    time_limit : float, optional
+        Seconds, for solvers that can stop early.
+
+    Returns
+    -------
+    Solution
+        The point that the solver ended at, which may be inaccurate.
+
+    Raises
+    ------
+    SolverError
+        If the program is infeasible, or the solver ends without a point.
+    """
+    name = check_solver(solver)
+    failure = run_model(program.model, name, SOLVER_OPTIONS.get(name, ({},)), Clock(time_limit))
+    if failure is not None:
+        raise SolverError(
+            f"{name} failed on this program ({failure}); try another solver, or look for near-duplicate rows in X."
+        ) from failure
+    status = program.model.status
+    if status in INFEASIBLE and not program.problem.loss.regularised:
+        raise unmet(program.problem.loss.name, program.problem.bias)
+    if status not in USABLE or not _has_values(program):
+        raise SolverError(
+            f"{name} ended without a solution (status {status!r}); try another solver, or a longer time_limit."
+        )
+    return _read(program, accurate=status == OPTIMAL)
+
+
+def _has_values(program: Program) -> bool:
+    values: list[Any] = [program.plus.value, program.minus.value, program.link.dual_value]
+    return all(value is not None and np.isfinite(value).all() for value in values)
+
+
+def _value(leaf: Any) -> Array:
+    """Return the value of a variable or of a multiplier, which `_has_values` has checked."""
+    return np.asarray(leaf, dtype=float)
+
+
+def _read(program: Program, accurate: bool) -> Solution:
+    problem, scaling, cells = program.problem, program.scaling, program.cells
+    shape = (len(cells), scaling.lifted.shape[1], 1)
+    # The multiplier of `predictions == output` is minus the gradient of the mean loss at the predictions.
+    dual = _value(program.link.dual_value)
+    if problem.loss.regularised:
+        dual = dual * (problem.n_samples * scaling.gradient_scale * program.unit)
+    return Solution(
+        plus=(program.coordinates @ _value(program.plus.value).reshape(shape))[:, :, 0],
+        minus=(program.coordinates @ _value(program.minus.value).reshape(shape))[:, :, 0],
+        constant=0.0 if program.constant is None else float(_value(program.constant.value)),
+        dual=dual,
+        value=float(_value(program.model.value)) * program.unit,
+        accurate=accurate,
+        cells=cells,
+        scaling=scaling,
+    )

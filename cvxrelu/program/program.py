@@ -1,0 +1,256 @@
+r"""The finite convex program of a set of sign patterns, as one vectorised cvxpy model.
+
+With s a sign pattern, h(s)_i = 1 where s_i = +1 and the negative slope elsewhere, and Z the lifted rows [x_i, 1],
+a network with at most one neuron of each output sign in each cell predicts and costs
+
+    z = sum_s h(s) * (Z (u_s+ - u_s-)) + c            cost = sum_s norm(M_s u_s+) + norm(M_s u_s-)
+    s * (Z u_s+) >= 0,   s * (Z u_s-) >= 0            (the group stays in its cell)
+
+and the program is min loss(z, y) + alpha * cost (Kumar & Haupt, Theorems 1 to 3, with the sign of the second
+constraint corrected). Only the rows that bound a cell are imposed. c is there if it is free.
+
+Fewer cells suffice if the bias costs nothing (Euclidean norm, bias "free"). A neuron may then be shifted until its
+hinge passes through a data point without a change of cost: its value sum_i v_i sigma(w.x_i + b) against a dual vector v
+with sum v = 0 is piecewise linear in b with kinks at the data. A neuron whose hinge passes through x_i lies in two
+closed cells that differ in the sign of x_i only. The *parity* of the number of negative signs (places counted once)
+differs between these two, so the cells of odd parity cover all such neurons, and the others can be left out. The two
+*flat* cells, in which all signs are equal and the activation is linear, are kept whatever their parity, with b = 0 and
+no sign rows: their bias only moves the free constant, which the decoder makes up for.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from cvxrelu.problem.norms import CellCoordinates
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.scaling import Scaling
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+__all__ = ["Cells", "Program", "activation_weights", "build_program", "covering_cells"]
+
+# Regularisation below which predictions stay so near the labels that they are measured from there.
+TINY = 1e-11
+
+BoolArray = NDArray[np.bool_]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Cells of the arrangement that may hold neurons.
+
+    Parameters
+    ----------
+    patterns : (P, N) bool array
+        Their sign patterns, True for +1.
+    rows : (P, N) bool array
+        The sign constraints that are imposed: at least the facets of each cell.
+    """
+
+    patterns: BoolArray
+    rows: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.patterns)
+
+    def __getitem__(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> "Cells":
+        return Cells(self.patterns[keep], self.rows[keep])
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A cvxpy model with the handles that a solution is read from.
+
+    Attributes
+    ----------
+    model : cvxpy.Problem
+        The program in scaled coordinates.
+    plus, minus : cvxpy.Variable
+        The groups u_s+ and u_s- in the coordinates of their cells, stacked into vectors of P * D entries.
+    coordinates : (P, D, D) array
+        The coordinates: u_s is coordinates[s] times what the variables hold.
+    constant : cvxpy.Variable or None
+        The output constant c, if it is free.
+    link : cvxpy.Constraint
+        The constraint that ties the predictions to the groups; its multiplier is the dual vector.
+    unit : float
+        Scaled objective per unit of the model's objective.
+    cells : Cells
+        The cells, in the order of the groups.
+    problem : Problem
+        What is being solved.
+    scaling : Scaling
+        The coordinates.
+    """
+
+    model: "cp.Problem"
+    plus: "cp.Variable"
+    minus: "cp.Variable"
+    coordinates: Array
+    constant: "cp.Variable | None"
+    link: "cp.Constraint"
+    unit: float
+    cells: Cells
+    problem: Problem
+    scaling: Scaling
+
+
+def activation_weights(patterns: BoolArray, negative_slope: float) -> Array:
+    """Return h(s): 1 where a sign is +1, the negative slope where it is -1."""
+    return np.where(patterns, 1.0, negative_slope)
+
+
+def flat_cells(problem: Problem, patterns: BoolArray) -> BoolArray:
+    """Return which cells are flat: all signs equal, in a problem whose biases are free."""
+    return (patterns == patterns[:, :1]).all(axis=1) & problem.norm.has_free_bias
+
+
+def covering_cells(problem: Problem, cells: Cells, places: NDArray[np.intp]) -> Cells:
+    """Return cells that suffice for an optimum, given *all* the cells of a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    cells : Cells
+        All cells of its arrangement.
+    places : array of int
+        The first sample at each place, so that samples that share a place count once.
+
+    Returns
+    -------
+    Cells
+        If biases are free the odd cells and the flat ones; otherwise all. Cells in which the activation vanishes
+        are left out, and so is one of every opposite pair if the negative slope is -1 and both act alike.
+    """
+    negative = ~cells.patterns
+    keep = np.ones(len(cells), dtype=bool)
+    if problem.norm.has_free_bias:
+        keep = (negative[:, places].sum(axis=1) % 2 == 1) | flat_cells(problem, cells.patterns)
+    if problem.negative_slope == 0:
+        keep &= cells.patterns.any(axis=1)
+    kept = cells[keep]
+    if problem.negative_slope == -1:
+        return kept[_one_of_each_pair(kept.patterns)]
+    return kept
+
+
+def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> Program:
+    """Return the convex program of a problem on some of its cells; nothing is solved.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    cells : Cells
+        The cells that may hold neurons, P of them.
+    unit : float, optional
+        What the model measures the scaled objective in, and the distance of predictions from targets (from labels,
+        which they may exceed by far, only where it is tiny). By default alpha, where it is small: the optimum is a
+        multiple of it, if the targets can be met; where they cannot, 1.0 is right.
+
+    Returns
+    -------
+    Program
+        The model, in the coordinates of `Scaling`.
+    """
+    import cvxpy as cp
+
+    scaling = Scaling.of(problem)
+    matrices, coordinates = _group_coordinates(scaling, cells.patterns)
+    (n_cells, n_samples), size = cells.patterns.shape, matrices.shape[2]
+
+    plus, minus = (cp.Variable(n_cells * size, name=name) for name in ("plus", "minus"))
+    constant = cp.Variable(name="constant") if problem.norm.has_free_constant else None
+
+    rows = scaling.lifted @ coordinates
+    network_output = _prediction_matrix(cells.patterns, rows, problem.negative_slope) @ (plus - minus)
+    unit = min(1.0, scaling.alpha) if unit is None else unit
+    distance = 1.0 if problem.loss.labels and unit > TINY else unit
+    residuals = cp.Variable(n_samples, name="residuals")
+    predictions = scaling.y + distance * residuals if problem.loss.regularised else residuals
+    link = predictions == (network_output if constant is None else network_output + constant)
+
+    flat = flat_cells(problem, cells.patterns)
+    bounding = cells.rows & ~flat[:, None]
+    constraints: list[Any] = [link]
+    if bounding.any():
+        cone = _cone_matrix(cells.patterns, bounding, rows)
+        constraints += [cone @ plus >= 0, cone @ minus >= 0]
+    if flat.any():
+        biases = np.flatnonzero(flat) * size + size - 1
+        constraints += [plus[biases] == 0, minus[biases] == 0]
+
+    loss = problem.loss
+    paid = loss.near(residuals, scaling.y, distance) if loss.regularised else loss.expression(residuals, scaling.y)
+    cost = _group_norms(matrices, plus) + _group_norms(matrices, minus)
+    objective = cp.Minimize(paid.objective * (distance / unit) + scaling.alpha / unit * cost)
+    model = cp.Problem(objective, constraints + paid.constraints)
+    return Program(model, plus, minus, coordinates, constant, link, unit, cells, problem, scaling)
+
+
+def _group_coordinates(scaling: Scaling, patterns: BoolArray) -> tuple[Array, Array]:
+    """Return the group matrices of cells, and the coordinates that they are for.
+
+    Where cells differ, the coordinates are their own, with a group matrix of zeros and ones: what the scaling of the
+    data makes even for all cells is not so in each of them.
+    """
+    matrices = scaling.group_matrices(patterns)
+    identity = np.eye(matrices.shape[2])
+    if len(matrices) == 1:
+        n_cells = len(patterns)
+        return np.repeat(matrices, n_cells, axis=0), np.broadcast_to(identity, (n_cells, *identity.shape))
+    cells = CellCoordinates.of(matrices)
+    return np.any(cells.bases, axis=1, keepdims=True) * identity, cells.bases + cells.kernels
+
+
+def _group_norms(matrices: Array, groups: "cp.Variable") -> Any:
+    """Return the sum over the groups u_s of norm(M_s u_s)."""
+    import cvxpy as cp
+
+    n_cells, n_rows, _ = matrices.shape
+    diagonal = sp.bsr_array((matrices, np.arange(n_cells), np.arange(n_cells + 1))).tocsr()
+    images = cp.reshape(diagonal @ groups, (n_cells, n_rows), order="C")
+    # One row makes a linear program, which solvers do faster and more accurately than second-order cones.
+    return cp.sum(cp.abs(images)) if n_rows == 1 else cp.sum(cp.norm(images, 2, axis=1))
+
+
+def _prediction_matrix(patterns: BoolArray, rows: Array, negative_slope: float) -> sp.csr_array:
+    """Return the (N, P * D) matrix that maps stacked groups u_s to sum_s h(s) * (Z_s u_s), given the (P, N, D) Z_s."""
+    weights = activation_weights(patterns, negative_slope)
+    cell, sample = np.nonzero(weights)
+    _, n_samples, size = rows.shape
+    entries = weights[cell, sample, None] * rows[cell, sample]
+    columns = cell[:, None] * size + np.arange(size)
+    places = np.broadcast_to(sample[:, None], columns.shape)
+    shape = (n_samples, len(patterns) * size)
+    return sp.csr_array((entries.ravel(), (places.ravel(), columns.ravel())), shape=shape)
+
+
+def _cone_matrix(patterns: BoolArray, bounding: BoolArray, rows: Array) -> sp.csr_array:
+    """Return the matrix with a row s_i z_i, of unit length, in the columns of group s for each bounding row."""
+    cell, sample = np.nonzero(bounding)
+    size = rows.shape[2]
+    units = rows[cell, sample]
+    lengths = np.linalg.norm(units, axis=1)
+    entries = units * (np.where(patterns[cell, sample], 1.0, -1.0) / np.where(lengths > 0, lengths, 1.0))[:, None]
+    columns = cell[:, None] * size + np.arange(size)
+    starts = np.arange(len(cell) + 1) * size
+    return sp.csr_array((entries.ravel(), columns.ravel(), starts), shape=(len(cell), len(patterns) * size))
+
+
+def _one_of_each_pair(patterns: BoolArray) -> NDArray[np.intp]:
+    """Return the indices of patterns whose opposite does not come earlier."""
+    seen: set[bytes] = set()
+    kept = []
+    for index, pattern in enumerate(patterns):
+        if np.packbits(~pattern).tobytes() not in seen:
+            seen.add(np.packbits(pattern).tobytes())
+            kept.append(index)
+    return np.array(kept, dtype=np.intp)

@@ -1,0 +1,165 @@
+"""The only place that runs a solver of cvxpy: what each is asked for, when it stops, and how it is interrupted.
+
+Compiled solvers do not see Ctrl-C by themselves. Clarabel works in a thread, which ends with its next step once it is
+abandoned; ECOS and SCS catch the signal, and tell by a code, which is turned into what Python raises.
+"""
+
+import warnings
+from concurrent.futures import Future
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from cvxrelu.errors import InputError, InputTypeError
+from cvxrelu.runtime.clock import Clock
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+    from cvxpy.reductions.solvers.solving_chain import SolvingChain
+
+__all__ = ["INFEASIBLE", "OPTIMAL", "SOLVER_OPTIONS", "USABLE", "check_solver", "run_model"]
+
+Options = dict[str, float | int]
+
+# Accuracy asked of interior-point solvers in scaled coordinates: two digits beyond the tightest gap that is promised
+# (1e-6), and within what they reach in double precision.
+INTERIOR_POINT_TOL = 1e-9
+FALLBACK_TOL = 1e-7
+# A first-order solver needs about tenfold the iterations for each further digit.
+FIRST_ORDER_TOL = 1e-7
+
+# What each solver is asked for, attempt after attempt: where the first accuracy is out of reach, a looser one often is
+# not, and the certificate tells what it is worth. The last of Clarabel's hands back the point at which it made no more
+# progress.
+SOLVER_OPTIONS: dict[str, tuple[Options, ...]] = {
+    "CLARABEL": (
+        *({"tol_gap_abs": tol, "tol_gap_rel": tol, "tol_feas": tol} for tol in (INTERIOR_POINT_TOL, FALLBACK_TOL)),
+        {"accept_unknown": True},
+    ),
+    "ECOS": tuple(
+        {"abstol": tol, "reltol": tol, "feastol": tol, "max_iters": 500} for tol in (INTERIOR_POINT_TOL, FALLBACK_TOL)
+    ),
+    "SCS": ({"eps_abs": FIRST_ORDER_TOL, "eps_rel": FIRST_ORDER_TOL, "max_iters": 200_000},),
+}
+
+# The name of each solver's time limit, in seconds; a solver that is not listed has none.
+TIME_LIMIT_OPTION = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}
+
+# A solver that is given no time at all fails instead of stopping.
+SHORTEST_TIME = 0.01
+
+# Where a solver that catches Ctrl-C says so.
+INTERRUPT_CODE = {"ECOS": ("exitFlag", -4), "SCS": ("status_val", -5)}
+
+# What cvxpy calls outcomes that come with a point, and those that prove that there is none.
+OPTIMAL, USABLE = "optimal", {"optimal", "optimal_inaccurate", "user_limit"}
+INFEASIBLE = {"infeasible", "infeasible_inaccurate"}
+# It comes with cvxpy, which is slow to import and may not be needed at all.
+DEFAULT_SOLVER = "CLARABEL"
+
+
+def check_solver(solver: str) -> str:
+    """Return the solver's name in capitals.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If cvxpy has no such solver installed.
+    """
+    if not isinstance(solver, str):
+        raise InputTypeError(f"solver must be the name of a solver such as 'CLARABEL', not a {type(solver).__name__}.")
+    name = solver.upper()
+    if name == DEFAULT_SOLVER:
+        return name
+    import cvxpy as cp
+
+    if name not in cp.installed_solvers():
+        raise InputError(
+            f"solver={solver!r} is not installed; cvxpy has {', '.join(sorted(cp.installed_solvers()))}, of which "
+            "CLARABEL and SCS are always there."
+        )
+    return name
+
+
+def run_model(model: "cp.Problem", name: str, attempts: tuple[Options, ...], clock: Clock) -> Exception | None:
+    """Solve a model in place, with one set of options after another until the solver does not fail.
+
+    Parameters
+    ----------
+    model : cvxpy.Problem
+        The model.
+    name : str
+        The solver, in capitals.
+    attempts : tuple of dict
+        Its options.
+    clock : Clock
+        When a solver that can is to stop.
+
+    Returns
+    -------
+    Exception or None
+        The last failure, if all attempts failed.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As soon as the solver notices that there was one.
+    """
+    import cvxpy as cp
+
+    failure = None
+    with warnings.catch_warnings():
+        # Inaccuracy is not hidden: it is measured by the certificate, and reported from there.
+        warnings.simplefilter("ignore")
+        for options in attempts:
+            try:
+                data, chain, inverse = model.get_problem_data(name, solver_opts=options)
+                assert chain is not None, "a solver was named"
+                if clock.limited and name in TIME_LIMIT_OPTION:
+                    options = {**options, TIME_LIMIT_OPTION[name]: max(clock.left, SHORTEST_TIME)}
+                model.unpack_results(_run(model, name, data, chain, options), chain, inverse)
+                return None
+            except (cp.SolverError, cp.DCPError, ValueError, ArithmeticError) as error:  # DCPError: a constant of NaN
+                failure = error
+            if clock.expired:
+                break
+    return failure
+
+
+def _run(model: "cp.Problem", name: str, data: Any, chain: "SolvingChain", options: Options) -> Any:
+    """Return what the solver ends with."""
+    if name == "CLARABEL":
+        return _run_clarabel(data, chain.solver.parse_solver_opts(False, options))
+    found: Any = chain.solve_via_data(model, data, warm_start=False, verbose=False, solver_opts=options)
+    if name in INTERRUPT_CODE:
+        key, code = INTERRUPT_CODE[name]
+        if found["info"][key] == code:
+            raise KeyboardInterrupt
+    return found
+
+
+def _run_clarabel(data: dict[str, Any], settings: Any) -> Any:
+    """Run Clarabel in a thread, as cvxpy runs it here: only so can the main thread see a signal meanwhile."""
+    import clarabel
+    import scipy.sparse as sp
+    from cvxpy.reductions.solvers.conic_solvers.clarabel_conif import dims_to_solver_cones
+
+    abandoned, outcome = Event(), Future[Any]()
+
+    def work() -> None:
+        try:
+            size = len(data["c"])
+            quadratic = sp.triu(data.get("P", sp.csc_array((size, size)))).tocsc()
+            cones = dims_to_solver_cones(data["dims"])
+            solver: Any = clarabel.DefaultSolver(  # pyright: ignore[reportAttributeAccessIssue]
+                quadratic, data["c"], data["A"], data["b"], cones, settings
+            )
+            solver.set_termination_callback(lambda _: abandoned.is_set())
+            outcome.set_result(solver.solve())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    Thread(target=work, daemon=True).start()
+    try:
+        return outcome.result()
+    finally:
+        abandoned.set()

@@ -1,8 +1,0 @@
-"""Lower bounds in rational arithmetic: proofs in which nothing is rounded.
-
-Nothing here is shared with the floating-point bounds of `cvxrelu.pricing` and `cvxrelu.losses`, which it checks.
-"""
-
-from cvxrelu.rational.bound import ExactBound, exact_bound
-
-__all__ = ["ExactBound", "exact_bound"]
