@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cvxrelu as cr
-from cvxrelu import column_generation
 from cvxrelu.errors import SolverError
+from cvxrelu.generation import generate as column_generation
 from cvxrelu.generation.columns import starting_columns
 from cvxrelu.generation.generate import generate
 from cvxrelu.generation.master import MasterSolution, solve_master

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cvxrelu import compiled
+from cvxrelu.runtime import compiled
 from cvxrelu.runtime.compiled import kernel
 
 MODULE = """

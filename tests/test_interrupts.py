@@ -14,9 +14,12 @@ import pytest
 import scipy.linalg
 
 import cvxrelu as cr
-from cvxrelu import decode, estimators, estimators_cv, methods, regularisation_path, solvers
+from cvxrelu.analysis import path as regularisation_path
 from cvxrelu.cli import main as command_line
+from cvxrelu.estimators import estimators, estimators_cv
+from cvxrelu.program import decode, solvers
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.solving import methods
 
 X = np.random.default_rng(0).standard_normal((12, 2))
 Y = np.abs(X[:, 0]) - X[:, 1] ** 2

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu import column_generation, ladder
+from cvxrelu.generation import generate as column_generation
 from cvxrelu.problem.network import constant_network
 from cvxrelu.runtime.endings import Cause
+from cvxrelu.solving import ladder
 from cvxrelu.solving.methods import METHODS
 from tests.hostile import hostile_problem
 from tests.instances import BIASES, make_problem, normal_data

@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 
 import cvxrelu as cr
-from cvxrelu import multipliers
+from cvxrelu.certificate import multipliers
 from cvxrelu.certificate.certificate import bound_dual
 from cvxrelu.certificate.multipliers import Cuts, Leaf, Split, _quadratic, bound_of, leaves_of, reach_of
 from cvxrelu.numerics.powers import shift_up

@@ -105,7 +105,7 @@ def test_what_no_network_can_do_without_bias():
 def test_a_failing_solver_is_an_error(monkeypatch):
     import cvxpy as cp
 
-    from cvxrelu import solvers
+    from cvxrelu.program import solvers
 
     def fail(*_, **__):
         raise cp.SolverError("out of breath")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu import column_generation
+from cvxrelu.generation import generate as column_generation
 from cvxrelu.generation.sliding import _Layout, _merged, can_slide
 from cvxrelu.problem.network import Network
 from cvxrelu.program.zero_cost import default_alpha

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu import column_generation, methods
+from cvxrelu.generation import generate as column_generation
 from cvxrelu.generation.columns import first_network
 from cvxrelu.generation.master import solve_master
 from cvxrelu.problem.losses import Squared
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.worker import Worker
+from cvxrelu.solving import methods
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((30, 4))

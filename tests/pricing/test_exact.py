@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cvxrelu import losses as cr_losses
 from cvxrelu.errors import InputError, InputTypeError
 from cvxrelu.pricing import make_pricer, price, price_cells
+from cvxrelu.problem import losses as cr_losses
 from tests.pricing.reference import (
     BIASES,
     SLOPES,
