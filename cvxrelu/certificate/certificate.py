@@ -214,7 +214,7 @@ class Certificate:
         """Search for neurons that speak against the network where no proof closes the gap; this is evidence, no proof.
 
         Independent ascents go up the score from random starts, in the force of the loss at the network's predictions
-        or, for a loss that has none, in `dual`:
+        or, for a loss that has none or where that would prove more, in `dual`:
 
             lower_if_complete = dual objective, were gamma the largest score found;   unseen = n_1 / n   (Good-Turing)
 
