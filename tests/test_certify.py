@@ -133,7 +133,7 @@ def test_a_network_of_another_problem_is_refused(regressor):
 
 
 def test_certify_does_not_import_the_networks_of_scikit_learn():
-    source = (Path(cr.__file__).parent / "foreign.py").read_text()
+    source = (Path(cr.__file__).parent / "analysis" / "foreign.py").read_text()
     modules = [node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
     assert not [module for module in modules if module.startswith("sklearn")]
 

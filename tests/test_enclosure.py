@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cvxrelu as cr
-from cvxrelu.certificate.certificate import bound_dual, certificate_of, certify_dual
+from cvxrelu.certificate.bounds import bound_dual
+from cvxrelu.certificate.certificate import certificate_of, certify_dual
 from cvxrelu.problem.enclosure import enclose, enclose_exactly
 from cvxrelu.problem.losses import FIT_RTOL
 from tests.instances import BIASES, LOSSES, exact_cost
@@ -170,7 +171,7 @@ def test_an_objective_that_cancels_is_evaluated_to_sense():
 
 
 def test_what_cannot_be_evaluated_to_sense_says_so(monkeypatch):
-    monkeypatch.setattr("cvxrelu.certificate.certificate.EVALUATION_PRODUCTS", 0)
+    monkeypatch.setattr("cvxrelu.certificate.evaluation.EVALUATION_PRODUCTS", 0)
     network = cr.Network([[1.0, 0.0], [1.0, 0.0]], [1.0, 0.0], [1e16, -1e16], 1 - 1e16)
     problem = cr.Problem([[3.0, 5.0], [1.0, 2.0]], [1.0, 1.0], loss="squared", alpha=1e-20)
     certificate = certificate_of(problem, network, bound_dual(problem, np.zeros(2), _never))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.certificate.certificate import certificate_of, certify_dual, nothing_proven
+from cvxrelu.certificate.bounds import nothing_proven
+from cvxrelu.certificate.certificate import certificate_of, certify_dual
 from cvxrelu.certificate.evidence import gather_evidence
 from cvxrelu.certificate.wording import search_sentence
 from cvxrelu.pricing import make_pricer, price

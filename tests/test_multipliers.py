@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 import cvxrelu as cr
 from cvxrelu.certificate import multipliers
-from cvxrelu.certificate.certificate import bound_dual
+from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.multipliers import Cuts, Leaf, Split, _quadratic, bound_of, leaves_of, reach_of
 from cvxrelu.numerics.powers import shift_up
 from cvxrelu.pricing import price

@@ -10,7 +10,8 @@ elsewhere it is what `solve` proves of its own.
 from typing import Any
 
 from cvxrelu.analysis.foreign import as_network
-from cvxrelu.certificate.certificate import Certificate, certificate_of, nothing_proven
+from cvxrelu.certificate.bounds import nothing_proven
+from cvxrelu.certificate.certificate import Certificate, certificate_of
 from cvxrelu.errors import InputError
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_flag, as_instance, as_real, as_seconds

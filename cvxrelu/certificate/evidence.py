@@ -34,6 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.certificate.bounds import centred
 from cvxrelu.certificate.wording import search_sentence
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.lengths import exponents_of, shifted
@@ -258,7 +259,7 @@ def _best_of_own(pricer: Pricer, problem: Problem, network: Network, v: Array, c
 def _needed(problem: Problem, v: Array, upper: float) -> float:
     """Return the largest gamma with which v would prove `upper`, or as much as it can; 0.0 if that is nothing."""
     v, exponent = unit(v)
-    y = _centred(problem, problem.y)
+    y = centred(problem, problem.y)
 
     def lower(digits: float) -> float:
         return problem.loss.lower_bound(v, y, 2.0**digits, problem.alpha)
@@ -277,13 +278,8 @@ def _lower_if(problem: Problem, network: Network, v: Array, gamma: float, upper:
     """Return what v would prove if gamma(v) were `gamma`, of the targets and of what the network predicts."""
     v, exponent = unit(v)
     gamma = shift_up(gamma, -exponent)
-    lower = problem.loss.lower_bound(v, _centred(problem, problem.y), gamma, problem.alpha)
+    lower = problem.loss.lower_bound(v, centred(problem, problem.y), gamma, problem.alpha)
     if upper < np.inf:
-        z = _centred(problem, network(problem.X))
+        z = centred(problem, network(problem.X))
         lower = min(lower, problem.loss.attained_bound(z, np.zeros(len(z)), v, gamma))
     return lower
-
-
-def _centred(problem: Problem, y: Array) -> Array:
-    """Return targets or predictions shifted where v sums to zero: that changes nothing but the rounding of y.v."""
-    return y - np.sum(y / len(y)) if problem.norm.has_free_constant and not problem.loss.labels else y

@@ -8,10 +8,12 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate.certificate import Certificate, Scope, bound_dual, certificate_of, prove_dual
+from cvxrelu.certificate.bounds import Scope, bound_dual
+from cvxrelu.certificate.certificate import Certificate, certificate_of
 from cvxrelu.certificate.multiplier_record import multipliers_of
 from cvxrelu.certificate.multipliers import Tree, bound_of
 from cvxrelu.certificate.records import network_of, problem_of, read_record
+from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.errors import FileError, InputError
 from cvxrelu.numerics.powers import exponent_of, shift_up
 from cvxrelu.pricing import Priced, make_pricer

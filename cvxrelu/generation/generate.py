@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate.certificate import DualBound, bound_dual, nothing_proven, unsearched
+from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven, unsearched
 from cvxrelu.errors import SolverError
 from cvxrelu.generation.columns import Columns, first_network, network_of, starting_columns
 from cvxrelu.generation.master import MasterSolution, solve_master

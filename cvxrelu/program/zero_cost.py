@@ -33,7 +33,8 @@ import piqp
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cvxrelu.certificate.certificate import DualBound, bound_dual, pricer_of
+from cvxrelu.certificate.bounds import DualBound, bound_dual
+from cvxrelu.certificate.searches import pricer_of
 from cvxrelu.errors import AccuracyWarning, InputError, SolverError
 from cvxrelu.pricing import NormPricer, Priced, Pricer
 from cvxrelu.problem.network import Network, constant_network, leaky_relu

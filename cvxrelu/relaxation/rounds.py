@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate.certificate import DualBound, bound_dual, nothing_proven
+from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
 from cvxrelu.certificate.multipliers import Cuts, Leaf, Split, Tree, bound_leaf, leaves_of, reach_of
 from cvxrelu.errors import SolverError
 from cvxrelu.numerics.lengths import shifted

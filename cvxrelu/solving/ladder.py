@@ -17,7 +17,9 @@ from dataclasses import replace
 import numpy as np
 
 from cvxrelu.arrangement import count_patterns
-from cvxrelu.certificate.certificate import Certificate, bound_dual, certificate_of, pricer_of
+from cvxrelu.certificate.bounds import bound_dual
+from cvxrelu.certificate.certificate import Certificate, certificate_of
+from cvxrelu.certificate.searches import pricer_of
 from cvxrelu.errors import SolverError, unmet
 from cvxrelu.line import is_line_problem
 from cvxrelu.problem.network import constant_network

@@ -20,14 +20,9 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from cvxrelu.arrangement import bounding_rows, count_patterns, enumerate_patterns, sample_patterns
-from cvxrelu.certificate.certificate import (
-    Certificate,
-    DualBound,
-    certificate_of,
-    certify_dual,
-    nothing_proven,
-    prove_dual,
-)
+from cvxrelu.certificate.bounds import DualBound, nothing_proven
+from cvxrelu.certificate.certificate import Certificate, certificate_of, certify_dual
+from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.generation.columns import first_network
 from cvxrelu.generation.generate import GenerationRound, generate

@@ -1,0 +1,135 @@
+r"""Lower bounds: what a dual vector proves about all networks, given a bound on the scores of neurons.
+
+    lower = dual objective of a repaired dual vector v, scaled by an upper bound on gamma(v), and rounded down
+    gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b))
+
+Weak duality makes it true for *every* v. A unit neuron is one of cost one, in the norm of the problem.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.certificate.multipliers import Tree
+from cvxrelu.numerics.lengths import shifted
+from cvxrelu.numerics.powers import shift_up, unit
+from cvxrelu.pricing import Priced
+from cvxrelu.problem.problem import Problem
+
+__all__ = [
+    "DualBound",
+    "Scope",
+    "at_scale_one",
+    "bound_dual",
+    "centred",
+    "dual_objective",
+    "nothing_proven",
+    "unsearched",
+]
+
+Array = NDArray[np.float64]
+Scope = Literal["global", "sampled"]
+
+# Exponent up to which a search sees a dual vector at the scale that it was given at, and up to which it and its gamma
+# are handed on at that scale; beyond it scores might overflow.
+NATURAL = 600
+
+
+@dataclass(frozen=True, eq=False)
+class DualBound:
+    """What a dual vector proves.
+
+    Attributes
+    ----------
+    dual : (N,) array
+        The repaired vector, at the scale that `Certificate.dual` tells.
+    gamma : float
+        The proven upper bound on gamma(dual), infinite if there was no search.
+    priced : Priced or None
+        What the search found, for the repaired vector at the scale it was given at; None if there was no search.
+    lower : float
+        The lower bound on the optimum.
+    scope : {"global", "sampled"}
+        What the lower bound speaks of.
+    method, multipliers
+        As in `Certificate`.
+    """
+
+    dual: Array
+    gamma: float
+    priced: Priced | None
+    lower: float
+    scope: Scope
+    method: str = "none"
+    multipliers: tuple[Tree, Tree] | None = None
+
+
+def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced], scope: Scope = "global") -> DualBound:
+    """Return the lower bound that a dual vector proves.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    dual : (N,) array
+        Any vector; the nearer to an optimal dual vector, the larger the lower bound.
+    search : callable
+        Bounds gamma(v) from above, as a `Pricer` of the problem does.
+    scope : {"global", "sampled"}, default "global"
+        What the search covers.
+
+    Returns
+    -------
+    DualBound
+        The repaired vector, its price, and the bound.
+    """
+    balanced = problem.norm.has_free_constant
+    # At scale one, the repair and the bound are the same, to the last digit, whatever multiple of a vector is given.
+    v, exponent = unit(dual)
+    v = problem.loss.repair(v, problem.y, balanced)
+    seen = exponent if abs(exponent) <= NATURAL else 0
+    priced = search(shifted(v, seen)) if v.any() else None
+    v, repaired = unit(v)
+    gamma = 0.0 if priced is None else shift_up(priced.upper, -seen - repaired)
+    lower = dual_objective(problem, v, gamma, problem.y)
+    method = "none" if priced is None else priced.method
+    return DualBound(*_as_given(problem, v, gamma, exponent + repaired), priced, lower, scope, method)
+
+
+def nothing_proven(problem: Problem) -> DualBound:
+    """Return what the zero vector proves: no objective is negative."""
+    return DualBound(np.zeros(problem.n_samples), 0.0, None, 0.0, "global")
+
+
+def unsearched(dual: Array) -> DualBound:
+    """Return what a repaired dual vector proves before anybody searched its scores: nothing."""
+    return DualBound(dual, np.inf, None, 0.0, "global")
+
+
+def at_scale_one(v: Array, gamma: float) -> tuple[Array, float]:
+    """Return the multiple of a dual vector whose largest entry is between 1/2 and 1, and its gamma."""
+    v, exponent = unit(v)
+    return v, shift_up(gamma, -exponent)
+
+
+def _as_given(problem: Problem, v: Array, gamma: float, exponent: int) -> tuple[Array, float]:
+    """Return v and gamma times 2^exponent, or unchanged where that loses a digit or leaves the domain of the dual."""
+    if abs(exponent) > NATURAL:
+        return v, gamma
+    given, its_gamma = shifted(v, exponent), float(shifted(np.float64(gamma), exponent))
+    back, same = at_scale_one(given, its_gamma)
+    allowed = np.array_equal(problem.loss.repair(given, problem.y, balanced=False), given)
+    return (given, its_gamma) if allowed and same == gamma and np.array_equal(back, v) else (v, gamma)
+
+
+def dual_objective(problem: Problem, v: Array, gamma: float, y: Array) -> float:
+    """Return the lower bound that a repaired dual vector proves."""
+    return problem.loss.lower_bound(v, centred(problem, y), gamma, problem.alpha)
+
+
+def centred(problem: Problem, y: Array) -> Array:
+    """Return targets shifted where v sums to zero exactly: that changes nothing but the rounding of y.v."""
+    return y - np.sum(y / len(y)) if problem.norm.has_free_constant and not problem.loss.labels else y

@@ -1,0 +1,83 @@
+r"""What a network costs, rounded up, and which targets its lower bound speaks of.
+
+    upper >= (1/N) sum_i loss(f(x_i), y_i) + alpha cost(f),   f the network as it is stored
+
+A network never interpolates y exactly, but its own predictions z. The same v bounds the cost of interpolants of both,
+y.v / gamma and z.v / gamma, and `lower` is the smaller, true for both. If the bound for y is above the cost of the
+network, then its misfit, small as it may be, is what makes it cheap: it is no interpolant, and `upper` is infinite.
+Where `upper` is infinite, `lower` speaks of y alone.
+Separators are measured after they are scaled up to margin one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.certificate.bounds import DualBound, at_scale_one, centred
+from cvxrelu.problem.enclosure import Enclosure, enclose, enclose_exactly
+from cvxrelu.problem.network import EPS, LEAST, Network
+from cvxrelu.problem.problem import Problem
+
+__all__ = ["Claims", "evaluate"]
+
+Array = NDArray[np.float64]
+
+# Share of the objective that rounding of predictions may hide before they are evaluated exactly, and products of
+# integers that this may take (a second or two).
+EVALUATION_RTOL, EVALUATION_PRODUCTS = 1e-11, 10**7
+# Share by which the bound for the exact targets may exceed the cost of a network that misses them by rounding.
+MISFIT_RTOL = 1e-6
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The numbers of a `Certificate`."""
+
+    upper: float
+    lower: float
+    residual: float
+    blur: float
+
+
+def evaluate(problem: Problem, network: Network, bound: DualBound, exact: bool) -> Claims:
+    """Return what a lower bound proves about a network.
+
+    Where the rounding of predictions would show, they are evaluated exactly, unless `exact` is False.
+    """
+    problem.check_network(network)
+    v, gamma = at_scale_one(bound.dual, bound.gamma)
+    cost = network.cost_above(problem.norm)
+    with np.errstate(over="ignore"):
+        weighted = cost if problem.alpha is None else np.multiply(problem.alpha, cost) * (1 + EPS)
+
+    def claims(predictions: Enclosure) -> tuple[float, float]:
+        """Return the upper and the lower bound."""
+        z, radius = predictions
+        upper = problem.loss.upper_bound(z, radius, problem.y, weighted)
+        if upper == np.inf or (bound.lower > upper * (1 + MISFIT_RTOL) and not problem.loss.regularised):
+            return np.inf, bound.lower
+        return upper, min(bound.lower, problem.loss.attained_bound(centred(problem, z), radius, v, gamma))
+
+    def blur(predictions: Enclosure) -> float:
+        """Return the share of the objective that the radius of the predictions hides."""
+        (upper, lower), (least, most) = claims(predictions), claims(Enclosure(predictions.values, 0 * problem.y))
+        if upper == least:
+            return 0.0 if lower == most else (most - lower) / max(upper, LEAST)
+        return 1.0 if upper == np.inf else (upper - least + max(most - lower, 0.0)) / upper
+
+    predictions = enclose(network, problem.X)
+    if exact and blur(predictions) > EVALUATION_RTOL:
+        predictions = _sharpened(predictions, network, problem.X)
+    upper, lower = claims(predictions)
+    residual = problem.loss.residual(predictions.values, problem.y, predictions.radius)
+    return Claims(float(upper), float(lower), residual, blur(predictions))
+
+
+def _sharpened(predictions: Enclosure, network: Network, X: Array) -> Enclosure:
+    """Return predictions evaluated exactly, those with the largest radius first, as many as time allows."""
+    each = 1 if network.n_features == 1 else max(1, network.n_neurons * (network.n_features + 2))
+    worst = np.argsort(-predictions.radius)[: EVALUATION_PRODUCTS // each]
+    values, radius = predictions.values.copy(), predictions.radius.copy()
+    values[worst], radius[worst] = enclose_exactly(network, X[worst])
+    return Enclosure(values, radius)

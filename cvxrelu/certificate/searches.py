@@ -1,0 +1,84 @@
+"""Searches over all neurons of a problem, or over those of given cells, and the lower bounds that they prove."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.arrangement import count_patterns
+from cvxrelu.certificate.bounds import DualBound, bound_dual
+from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
+from cvxrelu.problem.norms import Euclidean
+from cvxrelu.problem.problem import Problem
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["pricer_of", "prove_dual"]
+
+Array = NDArray[np.float64]
+
+# Relative accuracy asked of the bound on gamma; the gap can be no smaller, so it is far below the tightest tolerance.
+PRICING_TOL = 1e-9
+# Cells up to which each is searched by itself, which always ends, and cones looked at where rounding then leaves a gap;
+# and cones that a search looks at otherwise before it settles for the bound it has, if there is no time limit.
+CELL_LIMIT, NODE_LIMIT = 20_000, 1_000_000
+
+
+def prove_dual(
+    problem: Problem, dual: Array, *, patterns: NDArray[np.bool_] | None = None, time_limit: float | None = None
+) -> DualBound:
+    """Return the lower bound that a dual vector proves, by itself; parameters as in `certify_dual`."""
+    clock = Clock(time_limit)
+    if patterns is None:
+        return bound_dual(problem, dual, _search_of_all(problem, clock))
+    return bound_dual(problem, dual, _search_of_cells(problem, patterns, clock), "sampled")
+
+
+def pricer_of(problem: Problem) -> Pricer | NormPricer:
+    """Return what computes gamma(v) for the norm of a problem, over all neurons.
+
+    Raises
+    ------
+    SizeError
+        If the norm is not Euclidean, and the cells, which are then searched one by one, would not fit in memory.
+    """
+    if isinstance(problem.norm, Euclidean):
+        return make_pricer(problem.X, problem.bias, problem.negative_slope)
+    return NormPricer.of(problem.norm, problem.X, problem.negative_slope)
+
+
+def _search_of_all(problem: Problem, clock: Clock) -> Callable[[Array], Priced]:
+    """Return what computes gamma(v) over all neurons.
+
+    Few cells are searched one by one, which always ends, but rounding may leave such a bound above the tolerance where
+    columns of X differ much in size. Branch and bound, from which the vector may come, has other coordinates; of two
+    rigorous bounds the smaller one counts.
+    """
+    pricer = pricer_of(problem)
+    branches = isinstance(pricer, Pricer) and not pricer.sweeps
+    nodes = NODE_LIMIT if branches and not clock.limited else None
+    if not (branches and _few_cells(problem)):
+        return partial(pricer, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)
+    cells = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells")
+
+    def search(v: Array) -> Priced:
+        found = cells(v, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)
+        if found.complete or clock.expired:
+            return found
+        other = pricer(v, tol=PRICING_TOL, time_limit=clock.left, node_limit=CELL_LIMIT)
+        return min(found, other, key=lambda priced: priced.upper)
+
+    return search
+
+
+def _search_of_cells(problem: Problem, patterns: NDArray[np.bool_], clock: Clock) -> Callable[[Array], Priced]:
+    """Return what computes gamma(v) over the neurons of given cells."""
+    if isinstance(problem.norm, Euclidean):
+        options = {"bias": problem.bias, "negative_slope": problem.negative_slope, "time_limit": clock.left}
+        return partial(price_cells, problem.X, patterns=patterns, **options)
+    return partial(NormPricer.of(problem.norm, problem.X, problem.negative_slope, patterns), time_limit=clock.left)
+
+
+def _few_cells(problem: Problem) -> bool:
+    """Tell whether every cell of the data can be searched by itself."""
+    return count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias) <= CELL_LIMIT
