@@ -4,7 +4,7 @@ matplotlib is imported when a picture is drawn, so that the rest of the package 
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +31,7 @@ class Graph(Protocol):
     @property
     def n_knots(self) -> int: ...
 
-    def simplified(self) -> Self: ...
+    def simplified(self) -> "Graph": ...
 
     def __call__(self, x: ArrayLike, /) -> Array: ...
 

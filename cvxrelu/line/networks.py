@@ -26,7 +26,8 @@ jump, not of all.
 
 import itertools
 import math
-from typing import Protocol, Self
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,13 +67,13 @@ class Function(Protocol):
     @property
     def n_knots(self) -> int: ...
 
-    @property
+    @cached_property
     def slopes(self) -> Array: ...
 
     @property
     def has_balanced_ends(self) -> bool: ...
 
-    def simplified(self) -> Self: ...
+    def simplified(self) -> "Function": ...
 
 
 def cheapest_network(function: Function, negative_slope: float = 0.0) -> Network:

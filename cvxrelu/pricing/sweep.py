@@ -101,7 +101,7 @@ def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
     active = np.zeros(m, np.bool_)
     for j in range(m):
         i = kept[j]
-        px, py = c[i] * Z[i, 0], c[i] * Z[i, 1]
+        px, py = float(c[i] * Z[i, 0]), float(c[i] * Z[i, 1])
         if Z[i, 0] * ux + Z[i, 1] * uy > 0:
             active[j] = True
             ax += px
@@ -129,7 +129,7 @@ def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
                 directions[side, slot, 1] = flip * where[1]
         k = order[j]
         i = kept[k]
-        px, py = c[i] * Z[i, 0], c[i] * Z[i, 1]
+        px, py = float(c[i] * Z[i, 0]), float(c[i] * Z[i, 1])
         if active[k]:
             ax -= px
             ay -= py
