@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import cvxrelu as cr
 from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.certificate import certificate_of, certify_dual
-from cvxrelu.problem.enclosure import enclose, enclose_exactly
+from cvxrelu.problem.enclosure import enclose, enclose_exactly, enclose_widely
 from cvxrelu.problem.losses import FIT_RTOL
 from tests.instances import BIASES, LOSSES, exact_cost
 
@@ -79,7 +79,7 @@ def hostile(seed, n_features=None):
     return cr.Network(W, b, v, rng.choice([0.0, 1.0, rng.choice(SCALES)]), rng.choice(SLOPES)), X
 
 
-@pytest.mark.parametrize("enclosing", [enclose, enclose_exactly])
+@pytest.mark.parametrize("enclosing", [enclose, enclose_widely, enclose_exactly])
 @pytest.mark.parametrize("part", range(4))
 def test_predictions_are_enclosed(enclosing, part):
     for seed in range(60 * part, 60 * part + 60):
@@ -100,6 +100,16 @@ def test_ordinary_predictions_are_enclosed_closely(n_features):
     network = cr.Network(rng.standard_normal((40, n_features)), rng.standard_normal(40), rng.standard_normal(40), 0.3)
     values, radius = enclose(network, rng.standard_normal((50, n_features)))
     assert radius.max() <= 1e-12 * np.abs(values).max()
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 2e-19, reason="no floats are wider")
+def test_wide_floats_enclose_more_closely():
+    """A certificate needs to evaluate exactly only what cancels to less than a part in 10^8."""
+    rng = np.random.default_rng(0)
+    W, b, v = rng.standard_normal((40, 3)), rng.standard_normal(40), 1e3 * rng.standard_normal(40)
+    network = cr.Network(np.vstack([W, W]), np.tile(b, 2), np.concatenate([v, -v * (1 - 1e-5)]), 0.3)
+    X = rng.standard_normal((50, 3))
+    assert enclose_widely(network, X).radius.max() < enclose(network, X).radius.max() / 1000
 
 
 def test_ten_thousand_knots_are_summed_exactly():
@@ -172,7 +182,7 @@ def test_an_objective_that_cancels_is_evaluated_to_sense():
 
 def test_what_cannot_be_evaluated_to_sense_says_so(monkeypatch):
     monkeypatch.setattr("cvxrelu.certificate.evaluation.EVALUATION_PRODUCTS", 0)
-    network = cr.Network([[1.0, 0.0], [1.0, 0.0]], [1.0, 0.0], [1e16, -1e16], 1 - 1e16)
+    network = cr.Network([[1.0, 0.0], [1.0, 0.0]], [1.0, 0.0], [1e20, -1e20], -1e20)
     problem = cr.Problem([[3.0, 5.0], [1.0, 2.0]], [1.0, 1.0], loss="squared", alpha=1e-20)
     certificate = certificate_of(problem, network, bound_dual(problem, np.zeros(2), _never))
     assert certificate.upper > 1

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, at_scale_one, centred
-from cvxrelu.problem.enclosure import Enclosure, enclose, enclose_exactly
+from cvxrelu.problem.enclosure import Enclosure, enclose, enclose_exactly, enclose_widely
 from cvxrelu.problem.network import EPS, LEAST, Network
 from cvxrelu.problem.problem import Problem
 
@@ -23,9 +23,9 @@ __all__ = ["Claims", "evaluate"]
 
 Array = NDArray[np.float64]
 
-# Share of the objective that rounding of predictions may hide before they are evaluated exactly, and products of
-# integers that this may take (a second or two).
-EVALUATION_RTOL, EVALUATION_PRODUCTS = 1e-11, 10**7
+# Share of the objective that rounding of predictions may hide before they are evaluated in wide floats, and then
+# exactly; and products of integers that this may take (some tenths of a second).
+EVALUATION_RTOL, EVALUATION_PRODUCTS = 1e-11, 10**6
 # Share by which the bound for the exact targets may exceed the cost of a network that misses them by rounding.
 MISFIT_RTOL = 1e-6
 
@@ -43,7 +43,7 @@ class Claims:
 def evaluate(problem: Problem, network: Network, bound: DualBound, exact: bool) -> Claims:
     """Return what a lower bound proves about a network.
 
-    Where the rounding of predictions would show, they are evaluated exactly, unless `exact` is False.
+    Where the rounding of predictions would show, they are evaluated more exactly, unless `exact` is False.
     """
     problem.check_network(network)
     v, gamma = at_scale_one(bound.dual, bound.gamma)
@@ -67,14 +67,20 @@ def evaluate(problem: Problem, network: Network, bound: DualBound, exact: bool) 
         return 1.0 if upper == np.inf else (upper - least + max(most - lower, 0.0)) / upper
 
     predictions = enclose(network, problem.X)
-    if exact and blur(predictions) > EVALUATION_RTOL:
-        predictions = _sharpened(predictions, network, problem.X)
+    for sharpen in (_in_wide_floats, _exactly) if exact else ():
+        if blur(predictions) > EVALUATION_RTOL:
+            predictions = sharpen(predictions, network, problem.X)
     upper, lower = claims(predictions)
     residual = problem.loss.residual(predictions.values, problem.y, predictions.radius)
     return Claims(float(upper), float(lower), residual, blur(predictions))
 
 
-def _sharpened(predictions: Enclosure, network: Network, X: Array) -> Enclosure:
+def _in_wide_floats(predictions: Enclosure, network: Network, X: Array) -> Enclosure:
+    """Return predictions evaluated in wide floats, which those of one input are already."""
+    return predictions if network.n_features == 1 else enclose_widely(network, X)
+
+
+def _exactly(predictions: Enclosure, network: Network, X: Array) -> Enclosure:
     """Return predictions evaluated exactly, those with the largest radius first, as many as time allows."""
     each = 1 if network.n_features == 1 else max(1, network.n_neurons * (network.n_features + 2))
     worst = np.argsort(-predictions.radius)[: EVALUATION_PRODUCTS // each]
