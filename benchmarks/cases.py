@@ -9,7 +9,7 @@ from benchmarks.harness import Record, timed
 from benchmarks.local_search import violation
 from benchmarks.problems import normal_line, normal_plane, teacher, teacher_joint
 from cvxrelu.function_space import minimum_cost
-from cvxrelu.solving.methods import Round
+from cvxrelu.solving.run import Round
 
 __all__ = ["CASES", "Case", "Goal"]
 

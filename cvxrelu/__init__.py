@@ -30,8 +30,9 @@ if TYPE_CHECKING:
         SizeError,
         SolverError,
     )
-    from cvxrelu.estimators.estimators import ReLUClassifier, ReLUInterpolator, ReLURegressor
-    from cvxrelu.estimators.estimators_cv import ReLUClassifierCV, ReLURegressorCV
+    from cvxrelu.estimators.classification import ReLUClassifier
+    from cvxrelu.estimators.cross_validated import ReLUClassifierCV, ReLURegressorCV
+    from cvxrelu.estimators.regression import ReLUInterpolator, ReLURegressor
     from cvxrelu.problem.network import Network
     from cvxrelu.problem.problem import Problem
     from cvxrelu.program.zero_cost import alpha_max
@@ -54,8 +55,9 @@ _NAMES = {
         "SizeError",
         "SolverError",
     ),
-    "estimators.estimators": ("ReLUClassifier", "ReLUInterpolator", "ReLURegressor"),
-    "estimators.estimators_cv": ("ReLUClassifierCV", "ReLURegressorCV"),
+    "estimators.classification": ("ReLUClassifier",),
+    "estimators.cross_validated": ("ReLUClassifierCV", "ReLURegressorCV"),
+    "estimators.regression": ("ReLUInterpolator", "ReLURegressor"),
     "certificate.evidence": ("Evidence",),
     "solving.fit": ("Fit", "Status", "solve"),
     "analysis.foreign": ("as_network",),

@@ -3,6 +3,7 @@
 import itertools
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 
 import cvxrelu as cr
 from cvxrelu.errors import SolverError
-from cvxrelu.generation import generate as column_generation
+from cvxrelu.generation import column_rounds
 from cvxrelu.generation.columns import starting_columns
-from cvxrelu.generation.generate import generate
-from cvxrelu.generation.master import MasterSolution, solve_master
+from cvxrelu.generation.dual_master import MasterSolution, solve_master
+from cvxrelu.generation.loop import generate
+from cvxrelu.generation.oracle import Oracle
 from cvxrelu.pricing import Priced, Pricer
-from cvxrelu.program.scaling import standardise
+from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 from tests.instances import BIASES, LOSSES, SLOPES, assert_certified, line_cost, make_problem, normal_data
@@ -288,7 +290,7 @@ def interrupt(monkeypatch, owner, name, calls):
 @pytest.mark.parametrize("loss", ["interpolation", "squared"])
 def test_keyboard_interrupt_loses_nothing(monkeypatch, calls, where, loss):
     problem = make_problem(loss, n_samples=40)
-    owner, name = {"master": (column_generation, "solve_master"), "search": (Pricer, "__call__")}[where]
+    owner, name = {"master": (column_rounds, "solve_master"), "search": (Pricer, "__call__")}[where]
     with monkeypatch.context() as patched:
         # The starting columns take the first search.
         interrupt(patched, owner, name, calls + (where == "search"))
@@ -316,7 +318,7 @@ def test_keyboard_interrupt_during_ascent(monkeypatch, calls):
 
 
 def test_keyboard_interrupt_before_anything_was_found(monkeypatch):
-    interrupt(monkeypatch, column_generation, "solve_master", 0)
+    interrupt(monkeypatch, column_rounds, "solve_master", 0)
     with pytest.raises(cr.Interrupted, match="before a network was found") as caught:
         cr.solve(make_problem(), "generate")
     assert caught.value.fit is None
@@ -339,13 +341,13 @@ def test_time_limit(loss, n_samples, n_features, limit):
 
 def corrupt(monkeypatch, change):
     """Change the dual vector of every master solution."""
-    original = column_generation.solve_master
+    original = column_rounds.solve_master
 
     def wrapper(problem, outputs, accuracy, _start=None, central=True):
         master = original(problem, outputs, accuracy, None, central)
         return MasterSolution(change(master.dual), master.weights, master.constant)
 
-    monkeypatch.setattr(column_generation, "solve_master", wrapper)
+    monkeypatch.setattr(column_rounds, "solve_master", wrapper)
 
 
 NOISE = np.random.default_rng(0)
@@ -381,7 +383,7 @@ def test_wrong_duals_prove_nothing_false(monkeypatch, name, loss):
 def test_wrong_weights_are_scored_honestly(monkeypatch, loss, factor):
     problem = make_problem(loss, n_samples=12)
     lower, upper = optimum(problem)
-    original = column_generation.solve_master
+    original = column_rounds.solve_master
 
     def wrapper(*arguments):
         master = original(*arguments)
@@ -389,7 +391,7 @@ def test_wrong_weights_are_scored_honestly(monkeypatch, loss, factor):
 
     with monkeypatch.context() as patched, warnings.catch_warnings():
         warnings.simplefilter("ignore", cr.AccuracyWarning)
-        patched.setattr(column_generation, "solve_master", wrapper)
+        patched.setattr(column_rounds, "solve_master", wrapper)
         fit = cr.solve(problem, "generate", random_state=0, max_rounds=8)
     assert_weak_duality(fit, lower, upper)
     np.testing.assert_allclose(problem.objective(fit.network), fit.objective)
@@ -428,7 +430,7 @@ def test_without_proof_nothing_is_searched_exhaustively(monkeypatch):
 @pytest.mark.parametrize("bias", ["free", "joint"])
 def test_every_round_of_the_margin_loss_separates(bias):
     problem = make_problem("margin", n_samples=20, bias=bias)
-    for state in generate(problem, tol=1e-6, random_state=0):
+    for state in generate(problem, Options(random_state=0), Clock()):
         assert np.isfinite(state.upper)
         assert np.min(problem.y * state.network(problem.X)) >= 1 - 1e-12
 
@@ -438,10 +440,10 @@ def test_first_columns_fit_what_can_be_fitted(slope):
     """Also data along a single line through the origin, to which the hinges across it are blind."""
     t = np.array([1.0, 2.0, -1.0, -3.0])
     problem = cr.Problem(np.outer(t, [0.6, 0.8]), np.where(t > 0, t, 2 * t), bias="none", negative_slope=slope)
-    standard, scaling = standardise(problem)
-    columns = starting_columns(standard, BlindPricer(), scaling, np.random.default_rng(0), Clock())
-    weights = np.linalg.lstsq(columns.outputs, standard.y, rcond=None)[0]
-    np.testing.assert_allclose(columns.outputs @ weights, standard.y, atol=1e-9)
+    oracle = replace(Oracle.of(problem, Options(random_state=0), Clock()), pricer=BlindPricer())
+    columns, y = starting_columns(oracle), oracle.standard.y
+    weights = np.linalg.lstsq(columns.outputs, y, rcond=None)[0]
+    np.testing.assert_allclose(columns.outputs @ weights, y, atol=1e-9)
 
 
 class BlindPricer:
@@ -465,8 +467,8 @@ def test_no_round_starts_that_cannot_end_in_time(monkeypatch):
         calls.append(time.sleep(0.2))
         return solve_master(*arguments)
 
-    monkeypatch.setattr(column_generation, "solve_master", slow)
+    monkeypatch.setattr(column_rounds, "solve_master", slow)
     problem = cr.Problem(*normal_data(30, 3), "squared", alpha=1e-3)
-    rounds = list(generate(problem, tol=1e-9, clock=MasterClock(), random_state=0))
+    rounds = list(generate(problem, Options(tol=1e-9, random_state=0), MasterClock()))
     assert len(calls) == 2
     assert rounds[-1].cause is Cause.TIME

@@ -8,7 +8,7 @@ from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import cvxrelu as cr
-from cvxrelu.estimators.estimators_cv import FOLD_TOL
+from cvxrelu.estimators.cross_validation import FOLD_TOL
 
 # Each check fits many times, some to ten features: one alpha, few folds and few rounds will do for conventions.
 QUICK = {"alphas": [0.1], "cv": 2, "tol": 1e-2, "max_rounds": 3}
@@ -18,7 +18,7 @@ QUICK = {"alphas": [0.1], "cv": 2, "tol": 1e-2, "max_rounds": 3}
 @parametrize_with_checks([cr.ReLURegressorCV(**QUICK), cr.ReLUClassifierCV(**QUICK)])
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
     # Conventions do not need tight bounds, and the time that each fit would spend on them adds up.
-    for module in ("generation.generate", "program.zero_cost", "certificate.searches"):
+    for module in ("generation.oracle", "program.zero_cost", "certificate.searches"):
         monkeypatch.setattr(f"cvxrelu.{module}.NODE_LIMIT", 100)
     check(estimator)
 

@@ -16,10 +16,11 @@ import scipy.linalg
 import cvxrelu as cr
 from cvxrelu.analysis import path as regularisation_path
 from cvxrelu.cli import main as command_line
-from cvxrelu.estimators import estimators, estimators_cv
+from cvxrelu.estimators import base, cross_validation
 from cvxrelu.program import decode, solvers
 from cvxrelu.runtime.clock import Clock
-from cvxrelu.solving import methods
+from cvxrelu.solving import run
+from cvxrelu.solving.methods import on_cells
 
 X = np.random.default_rng(0).standard_normal((12, 2))
 Y = np.abs(X[:, 0]) - X[:, 1] ** 2
@@ -53,7 +54,7 @@ def interrupted(call):
 @pytest.mark.parametrize("stage", ["decode", "prove_dual"])
 def test_what_the_solver_found_is_kept(monkeypatch, method, stage):
     whole = cr.solve(PROBLEM, method, random_state=0)
-    monkeypatch.setattr(methods, stage, interrupt)
+    monkeypatch.setattr(on_cells, stage, interrupt)
     fit = interrupted(lambda: cr.solve(PROBLEM, method, random_state=0)).fit
     assert fit.status is cr.Status.STOPPED
     assert fit.certificate.lower == 0
@@ -63,14 +64,14 @@ def test_what_the_solver_found_is_kept(monkeypatch, method, stage):
 
 @pytest.mark.parametrize("method", ["enumerate", "sample"])
 def test_nothing_found_yet(monkeypatch, method):
-    monkeypatch.setattr(methods, "run_solver", interrupt)
+    monkeypatch.setattr(run, "run_solver", interrupt)
     error = interrupted(lambda: cr.solve(PROBLEM, method))
     assert error.fit is None
     assert "before a network was found" in str(error)
 
 
 def test_interrupted_survives_the_way_from_a_worker(monkeypatch):
-    monkeypatch.setattr(methods, "prove_dual", interrupt)
+    monkeypatch.setattr(on_cells, "prove_dual", interrupt)
     error = interrupted(lambda: cr.solve(PROBLEM, "enumerate"))
     copy = pickle.loads(pickle.dumps(error))
     assert str(copy) == str(error)
@@ -80,7 +81,7 @@ def test_interrupted_survives_the_way_from_a_worker(monkeypatch):
 def test_path_keeps_what_is_finished(monkeypatch):
     alphas = [0.1, 0.03, 0.01, 0.003]
     whole = cr.path(PROBLEM, alphas, random_state=0)
-    monkeypatch.setattr(regularisation_path, "solve", interrupt_after(cr.solve, 2))
+    monkeypatch.setattr(regularisation_path, "solve_as", interrupt_after(regularisation_path.solve_as, 2))
     error = interrupted(lambda: cr.path(PROBLEM, alphas, random_state=0))
     done = len(error.path.fits)
     assert 2 <= done < len(alphas)
@@ -89,7 +90,7 @@ def test_path_keeps_what_is_finished(monkeypatch):
 
 
 def test_estimators_are_left_with_what_was_found(monkeypatch):
-    monkeypatch.setattr(methods, "prove_dual", interrupt)
+    monkeypatch.setattr(on_cells, "prove_dual", interrupt)
     model = cr.ReLURegressor(alpha=0.01, method="enumerate")
     error = interrupted(lambda: model.fit(X, Y))
     assert model.fit_ is error.fit
@@ -97,7 +98,7 @@ def test_estimators_are_left_with_what_was_found(monkeypatch):
 
 
 def test_classes_that_are_finished_are_kept(monkeypatch):
-    monkeypatch.setattr(estimators, "solve", interrupt_after(cr.solve, 2))
+    monkeypatch.setattr(base, "solve_as", interrupt_after(base.solve_as, 2))
     model = cr.ReLUClassifier(method="enumerate")
     error = interrupted(lambda: model.fit(X[:9], np.repeat([0, 1, 2], 3)))
     assert len(error.fits) == 2
@@ -105,7 +106,7 @@ def test_classes_that_are_finished_are_kept(monkeypatch):
 
 
 def test_cross_validation_stops(monkeypatch):
-    monkeypatch.setattr(estimators_cv, "path", interrupt_after(cr.path, 1))
+    monkeypatch.setattr(cross_validation, "path", interrupt_after(cr.path, 1))
     error = interrupted(lambda: cr.ReLURegressorCV(alphas=[0.1], cv=3).fit(X, Y))
     assert "after 1 of 3 folds" in str(error)
 
@@ -114,7 +115,7 @@ def test_cross_validation_stops(monkeypatch):
 def test_command_line(monkeypatch, tmp_path, capsys, output):
     data, network = tmp_path / "data.csv", tmp_path / "net.npz"
     data.write_text("a,b,y\n" + "\n".join(",".join(map(str, row)) for row in np.column_stack([X, Y])))
-    monkeypatch.setattr(methods, "prove_dual", interrupt)
+    monkeypatch.setattr(on_cells, "prove_dual", interrupt)
     arguments = ["fit", str(data), "--target", "y", "--alpha", "0.01", "--method", "enumerate"]
     code = command_line.main([*arguments, "--output", str(network)] if output else arguments)
     assert code == 130

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.generation import generate as column_generation
+from cvxrelu.generation import column_rounds
 from cvxrelu.problem.network import constant_network
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.solving import ladder
 from cvxrelu.solving.methods import METHODS
+from cvxrelu.solving.methods.method import Method
+from cvxrelu.solving.run import Outcome
 from tests.hostile import hostile_problem
 from tests.instances import BIASES, make_problem, normal_data
 
@@ -118,15 +120,20 @@ def test_columns_that_vanish_are_left_out():
     assert_honest(solve(problem))
 
 
-def failing(run):
+def no_luck(run):
     raise cr.SolverError("no luck")
+
+
+def failing(name):
+    """Return a method that takes what the one of this name takes, and fails."""
+    return Method(name, no_luck, METHODS[name].unmet_need)
 
 
 def test_auto_takes_the_next_method(monkeypatch):
     problem = make_problem("squared", n_samples=30)
     expected = cr.solve(problem)
     assert expected.method == "generate"
-    monkeypatch.setitem(METHODS, "generate", failing)
+    monkeypatch.setitem(METHODS, "generate", failing("generate"))
     fit = cr.solve(problem)
     assert fit.method == "enumerate"
     assert fit.status is cr.Status.OPTIMAL
@@ -143,7 +150,7 @@ def test_without_a_proof_an_open_gap_is_no_failure():
 def test_where_all_fails_a_constant_is_left(monkeypatch, method):
     problem = make_problem("squared", n_samples=9)
     for name in METHODS:
-        monkeypatch.setitem(METHODS, name, failing)
+        monkeypatch.setitem(METHODS, name, failing(name))
     with pytest.warns(cr.AccuracyWarning, match="relative gap"):
         fit = cr.solve(problem, method)
     assert_honest(fit)
@@ -153,7 +160,7 @@ def test_where_all_fails_a_constant_is_left(monkeypatch, method):
 
 def test_the_best_round_stands(monkeypatch):
     problem, calls = make_problem("squared", n_samples=20, n_features=2, alpha=1e-3), []
-    usual = column_generation.solve_master
+    usual = column_rounds.solve_master
 
     def breaking(*args):
         calls.append(args)
@@ -161,7 +168,7 @@ def test_the_best_round_stands(monkeypatch):
             raise cr.SolverError("no luck")
         return usual(*args)
 
-    monkeypatch.setattr(column_generation, "solve_master", breaking)
+    monkeypatch.setattr(column_rounds, "solve_master", breaking)
     fit = solve(problem, "generate")
     assert_honest(fit)
     assert len(calls) in (4, 5)  # the last one is tried again with the columns that had been dropped
@@ -171,7 +178,7 @@ def test_the_best_round_stands(monkeypatch):
 
 def test_a_constraint_that_nothing_meets_is_an_error(monkeypatch):
     for name in METHODS:
-        monkeypatch.setitem(METHODS, name, failing)
+        monkeypatch.setitem(METHODS, name, failing(name))
     with pytest.raises(cr.SolverError, match="no luck"):
         cr.solve(make_problem())
 
@@ -180,7 +187,7 @@ def test_the_better_network_goes_with_the_better_bound():
     problem = make_problem("squared", n_samples=9)
     fit = cr.solve(problem)
     loose = solve(problem, "generate", max_rounds=1)
-    outcomes = [ladder.Outcome(part.network, part.certificate, part.history, Cause.ROUNDS) for part in (fit, loose)]
+    outcomes = [Outcome(part.network, part.certificate, part.history, Cause.ROUNDS) for part in (fit, loose)]
     for pair in (outcomes, outcomes[::-1]):
         both = ladder._together(*pair)
         assert both.network is fit.network

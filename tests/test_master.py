@@ -8,7 +8,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.errors import SolverError
-from cvxrelu.generation.master import solve_master
+from cvxrelu.generation.dual_master import solve_master
 from cvxrelu.problem.network import leaky_relu
 from tests.instances import BIASES, LOSSES, make_problem
 

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.generation import generate as column_generation
-from cvxrelu.generation.sliding import _Layout, _merged, can_slide
+from cvxrelu.generation import sliding_rounds
+from cvxrelu.generation.loop import generate
+from cvxrelu.generation.sliding import _Layout, can_slide, merged
 from cvxrelu.problem.network import Network
+from cvxrelu.program.options import Options
 from cvxrelu.program.zero_cost import default_alpha
+from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 
 
@@ -51,7 +54,7 @@ def test_sliding_finds_what_column_generation_finds(loss, bias):
 
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
 def test_many_samples_slide_and_are_proven(monkeypatch):
-    monkeypatch.setattr(column_generation, "LARGEST_DUAL", 50)
+    monkeypatch.setattr(sliding_rounds, "LARGEST_DUAL", 50)
     fit = cr.solve(teacher("squared"), "generate", tol=1e-3, random_state=0, time_limit=60.0)
     assert 0 < fit.certificate.lower <= fit.objective
     assert fit.certificate.scope == "global"
@@ -74,10 +77,10 @@ def test_only_smooth_penalised_losses_slide():
 def test_merging_costs_no_more():
     problem = teacher("squared")
     network = Network([[1.0, 0, 0], [1.0, 1e-3, 0], [1.0, 0, 0]], [0.1, 0.1, 0.1], [1.0, 2.0, -1.0])
-    merged = _merged(problem, network)
-    assert merged.n_neurons == 2
-    assert merged.cost() <= network.cost()
-    np.testing.assert_allclose(merged(problem.X), network(problem.X), atol=1e-3)
+    one = merged(problem, network)
+    assert one.n_neurons == 2
+    assert one.cost() <= network.cost()
+    np.testing.assert_allclose(one(problem.X), network(problem.X), atol=1e-3)
 
 
 def test_the_default_strength_follows_the_units():
@@ -91,11 +94,11 @@ def test_the_default_strength_follows_the_units():
 
 @pytest.mark.parametrize("max_rounds", [1, 3, 6])
 def test_rounds_of_both_kinds_count(monkeypatch, max_rounds):
-    monkeypatch.setattr(column_generation, "SLIDING_FIRST", 10)
+    monkeypatch.setattr(sliding_rounds, "SLIDING_FIRST", 10)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40, 3))
     problem = cr.Problem(X, np.abs(X[:, 0]) + 0.1 * rng.standard_normal(40), "squared", alpha=1e-3)
-    rounds = list(column_generation.generate(problem, tol=1e-9, max_rounds=max_rounds, random_state=0))
+    rounds = list(generate(problem, Options(tol=1e-9, max_rounds=max_rounds, random_state=0), Clock()))
     assert len(rounds) == max_rounds
     assert rounds[-1].cause is Cause.ROUNDS
     whole = cr.solve(problem, tol=1e-6, random_state=0)

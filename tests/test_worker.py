@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.generation import generate as column_generation
+from cvxrelu.generation import column_rounds
 from cvxrelu.generation.columns import first_network
-from cvxrelu.generation.master import solve_master
+from cvxrelu.generation.dual_master import solve_master
 from cvxrelu.problem.losses import Squared
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.worker import Worker
-from cvxrelu.solving import methods
+from cvxrelu.solving import run
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((30, 4))
@@ -66,7 +66,7 @@ def test_large_masters_are_solved_as_well_elsewhere(monkeypatch, loss):
     solve = partial(cr.solve, problem, "generate", random_state=0, max_rounds=8)
     with pytest.warns(cr.AccuracyWarning):
         here = solve()
-    monkeypatch.setattr(column_generation, "LARGE_MASTER", 0.0)
+    monkeypatch.setattr(column_rounds, "LARGE_MASTER", 0.0)
     with pytest.warns(cr.AccuracyWarning):
         assert solve().objective == here.objective
 
@@ -76,8 +76,8 @@ def test_large_masters_are_solved_as_well_elsewhere(monkeypatch, loss):
 def test_a_master_that_is_stopped_leaves_a_network(monkeypatch, loss, bias):
     y = Y if loss == "interpolation" else np.sign(Y)
     problem = cr.Problem(X, y, loss, bias=bias, alpha=0.01 if loss == "hinge" else None)
-    monkeypatch.setattr(column_generation, "LARGE_MASTER", 0.0)
-    monkeypatch.setattr(column_generation, "solve_master", _sleep)
+    monkeypatch.setattr(column_rounds, "LARGE_MASTER", 0.0)
+    monkeypatch.setattr(column_rounds, "solve_master", _sleep)
     with pytest.warns(cr.AccuracyWarning, match="time_limit=0.5"):
         fit = cr.solve(problem, "generate", time_limit=0.5)
     assert fit.status is cr.Status.STOPPED
@@ -93,15 +93,15 @@ def _sleep(*_):
 def test_large_programs_are_solved_as_well_elsewhere(monkeypatch):
     problem = cr.Problem(X[:12, :2], Y[:12], "squared", alpha=0.01)
     here = cr.solve(problem, "enumerate")
-    monkeypatch.setattr(methods, "LARGE_PROGRAM", 0)
+    monkeypatch.setattr(run, "LARGE_PROGRAM", 0)
     assert cr.solve(problem, "enumerate").objective == pytest.approx(here.objective, rel=1e-9)
 
 
 @pytest.mark.parametrize("loss", ["interpolation", "squared"])
 def test_a_program_that_is_stopped_leaves_a_network(monkeypatch, loss):
     problem = cr.Problem(X, Y, loss, alpha=0.01 if loss == "squared" else None)
-    monkeypatch.setattr(methods, "LARGE_PROGRAM", 0)
-    monkeypatch.setattr(methods, "solve_on_cells", _sleep)
+    monkeypatch.setattr(run, "LARGE_PROGRAM", 0)
+    monkeypatch.setattr(run, "solve_on_cells", _sleep)
     with pytest.warns(cr.AccuracyWarning, match="time_limit=0.5"):
         fit = cr.solve(problem, "sample", time_limit=0.5, random_state=0)
     assert fit.status is cr.Status.STOPPED
@@ -113,8 +113,8 @@ class Own(Squared):
 
 
 def test_a_loss_of_the_caller_is_solved_here(monkeypatch):
-    monkeypatch.setattr(methods, "LARGE_PROGRAM", 0)
-    monkeypatch.setattr(column_generation, "LARGE_MASTER", 0.0)
+    monkeypatch.setattr(run, "LARGE_PROGRAM", 0)
+    monkeypatch.setattr(column_rounds, "LARGE_MASTER", 0.0)
     monkeypatch.setattr(Worker, "call", _refuse)
     for method in ("enumerate", "generate"):
         fit = cr.solve(cr.Problem(X[:8, :2], Y[:8], Own(), alpha=0.01), method)

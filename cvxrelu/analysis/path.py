@@ -17,11 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.certificate.certificate import certificate_of
 from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.problem.problem import Problem
-from cvxrelu.problem.validation import as_count, as_floats, as_instance, as_real, as_seconds
+from cvxrelu.problem.validation import as_count, as_floats, as_instance, as_real
+from cvxrelu.program.options import Options
 from cvxrelu.program.zero_cost import KNOWN, ZeroCost, best_of_zero_cost
 from cvxrelu.runtime.clock import Clock
-from cvxrelu.solving.fit import Fit, Status, solve
-from cvxrelu.solving.methods import Round
+from cvxrelu.solving.fit import Fit, Status, solve_as
+from cvxrelu.solving.run import Round
 
 __all__ = ["Path", "alpha_grid", "path"]
 
@@ -112,7 +113,8 @@ def path(
     eps : float, default 1e-3
         Its last element over its first, less than one.
     **options
-        Passed on to `cvxrelu.solve` at every alpha: method, tol, time_limit, random_state and so on.
+        Those of `cvxrelu.solve` at every alpha: method, tol, time_limit, random_state and so on; a `warm_start` is for
+        the first of them.
 
     Returns
     -------
@@ -146,8 +148,9 @@ def path(
     >>> float(found.costs[0]), bool((np.diff(found.costs) > 0).all()), bool((found.relative_gaps <= 1e-6).all())
     (0.0, True, True)
     """
-    time_limit = as_seconds(options.get("time_limit"))
     as_instance(problem, Problem, "problem")
+    asked = Options(**options)
+    time_limit = asked.time_limit
     known = alphas is None or problem.loss.name in KNOWN
     constant = best_of_zero_cost(problem, time_limit) if known else None
     largest = np.inf if constant is None else constant.alpha_max
@@ -158,7 +161,8 @@ def path(
             at_alpha = replace(problem, alpha=float(alpha))
             fit = _constant_fit(at_alpha, constant, time_limit) if constant is not None and alpha >= largest else None
             if fit is None:
-                fit = solve(at_alpha, warm_start=fits[-1].network if fits else None, **options)
+                start = fits[-1].network if fits else asked.warm_start
+                fit = solve_as(at_alpha, replace(asked, warm_start=start))
             fits.append(fit)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(

@@ -11,14 +11,12 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from cvxrelu.generation.master import MasterSolution
+from cvxrelu.generation.dual_master import MasterSolution
+from cvxrelu.generation.oracle import Oracle
 from cvxrelu.line import min_norm_interpolant
-from cvxrelu.pricing import Pricer
 from cvxrelu.problem.network import Network, constant_network, leaky_relu
 from cvxrelu.problem.problem import Problem
-from cvxrelu.program.scaling import Scaling
 from cvxrelu.program.zero_cost import best_constant
-from cvxrelu.runtime.clock import Clock
 
 __all__ = ["Columns", "first_network", "network_of", "starting_columns"]
 
@@ -74,10 +72,9 @@ class Columns:
         return len(self.b)
 
 
-def starting_columns(
-    standard: Problem, pricer: Pricer, scaling: Scaling, rng: np.random.Generator, clock: Clock
-) -> Columns:
+def starting_columns(oracle: Oracle) -> Columns:
     """Return neurons from which the master is feasible if any are, and the first local maxima of the targets."""
+    standard, pricer, rng, clock = oracle.standard, oracle.pricer, oracle.rng, oracle.clock
     if standard.alpha is not None and standard.n_samples * standard.alpha > NEARLY_NONE:
         W, b = rng.standard_normal((FIRST_NEURONS, standard.n_features)), np.zeros(FIRST_NEURONS)
     elif standard.norm.has_bias:
@@ -95,7 +92,7 @@ def starting_columns(
         local = pricer(y, time_limit=clock.left)
     else:
         local = pricer.ascend(y, n_starts=FIRST_STARTS, random_state=rng, time_limit=clock.left)
-    return start + Columns.of(standard, *scaling.adopt(local.W, local.b))
+    return start + Columns.of(standard, *oracle.scaling.adopt(local.W, local.b))
 
 
 def first_network(problem: Problem) -> Network:
@@ -116,10 +113,9 @@ def first_network(problem: Problem) -> Network:
     return replace(line, W=line.W * directions[widest])
 
 
-def network_of(
-    problem: Problem, standard: Problem, scaling: Scaling, columns: Columns, master: MasterSolution
-) -> Network:
+def network_of(oracle: Oracle, columns: Columns, master: MasterSolution) -> Network:
     """Return the network of a master solution, in the units of the problem."""
+    problem, standard, scaling = oracle.problem, oracle.standard, oracle.scaling
     weights = np.abs(master.weights)
     used = weights > USED_RTOL * weights.max()
     output_weights = _corrected(standard, columns.outputs[:, used], master.weights[used], master.constant)

@@ -10,7 +10,6 @@ in use are solved in this way (Denoyelle, Duval, Peyre & Soubies 2019, "The slid
 nothing, and neurons that are missing come from pricing.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,25 +17,16 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
-from cvxrelu.pricing import Pricer
 from cvxrelu.problem.network import Network, leaky_relu
 from cvxrelu.problem.problem import Problem
-from cvxrelu.program.scaling import standardise
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["MOST_ROUNDS", "Slid", "can_slide", "slide", "sliding_rounds"]
+__all__ = ["can_slide", "merged", "slide"]
 
 Array = NDArray[np.float64]
 
-# Without a limit.
-FOREVER = Clock()
 # Pairs of vectors that L-BFGS remembers: kinks are forgotten slowly.
 MEMORY = 20
-# A round: random starts of the ascent, the most neurons that join, steps of L-BFGS, and more of them where no neuron is
-# missing; and the most rounds.
-STARTS, MOST_NEW, STEPS, LAST_STEPS, MOST_ROUNDS = 64, 20, 60, 600, 40
-# New neurons score more than the bound by this share of the largest excess.
-WORTHWHILE = 0.05
 # Neurons of one sign at a smaller angle (of (w, b), in coordinates of order one) are one.
 SAME = 0.02
 # Neurons with less than this share of the cost are left out.
@@ -48,7 +38,7 @@ def can_slide(problem: Problem) -> bool:
     return problem.loss.regularised and problem.loss.force(problem.y, problem.y) is not None
 
 
-def slide(problem: Problem, network: Network, steps: int, clock: Clock = FOREVER) -> Network:
+def slide(problem: Problem, network: Network, steps: int, clock: Clock) -> Network:
     """Return a network with a lower objective, whose neurons have moved and of which some may have gone.
 
     Parameters
@@ -137,100 +127,7 @@ class _Layout:
         return problem.loss.value(z, y) + penalty, gradient
 
 
-@dataclass(frozen=True, eq=False)
-class Slid:
-    """Where a round of sliding ended.
-
-    Attributes
-    ----------
-    network : Network
-        The network, in the units of the problem.
-    dual : (N,) array
-        Minus the gradient of N times the loss at its predictions, repaired.
-    gap : float
-        The relative gap if no neuron scores more than the best one that ascent found, which proves nothing.
-    """
-
-    network: Network
-    dual: Array
-    gap: float
-
-
-def sliding_rounds(
-    problem: Problem,
-    pricer: Pricer,
-    bound: float,
-    rng: np.random.Generator,
-    start: Network | None = None,
-    clock: Clock = FOREVER,
-) -> Iterator[Slid]:
-    """Yield networks that slide, are priced and get the neurons found, in turns.
-
-    Parameters
-    ----------
-    problem : Problem
-        A problem with a smooth loss (`can_slide`) and the Euclidean norm.
-    pricer : Pricer
-        Of its data.
-    bound : float
-        Largest score that a neuron of unit cost has at the optimum.
-    rng : numpy.random.Generator
-        Of the random starts of ascents.
-    start : Network, optional
-        Where to start; by default the best constant.
-    clock : Clock
-        No step is taken once it has expired; the round is still priced, in little time.
-    """
-    standard, scaling = standardise(problem)
-    neurons = (np.empty((0, standard.n_features)), np.empty(0), np.empty(0))
-    intercept, slope = 0.0, problem.negative_slope
-    if start is not None:
-        costs = problem.norm.neuron_costs(start.W, start.b)
-        kept = costs * np.abs(start.v) > 0
-        W, b = scaling.adopt(start.W[kept], start.b[kept])
-        # Of unit cost in scaled coordinates, with weights that predict the same up to the constant.
-        neurons = (W, b, (start.v * costs)[kept] * scaling.cost_scale / scaling.y_scale)
-        intercept = (start.intercept - scaling.y_center) / scaling.y_scale * problem.norm.has_free_constant
-    network = slide(standard, Network(*neurons, intercept, slope), STEPS, clock)
-    for _ in range(MOST_ROUNDS):
-        force = standard.loss.force(network(standard.X), standard.y)
-        assert force is not None, "only smooth losses slide"
-        dual = problem.loss.repair(force * scaling.gradient_scale, problem.y, problem.norm.has_free_constant)
-        restored = scaling.restore(network)
-        if not dual.any():
-            yield Slid(restored, dual, 0.0)
-            return
-        priced = pricer.ascend(
-            dual,
-            n_starts=STARTS,
-            starts=np.column_stack([restored.W, restored.b]),
-            random_state=rng,
-            time_limit=clock.left,
-        )
-        excess = priced.value / bound - 1
-        lower = problem.loss.lower_bound(dual, problem.y, priced.value, problem.alpha)
-        yield Slid(restored, dual, 1 - lower / problem.objective(restored))
-        new = np.flatnonzero(np.abs(priced.scores) > bound * (1 + WORTHWHILE * max(excess, 0.0)))[:MOST_NEW]
-        W, b = scaling.adopt(priced.W[new], priced.b[new])
-        active = leaky_relu(standard.X @ W.T + b, slope)
-        # A cautious Newton step for each, as if all of them were alike.
-        varying = active - active.mean(axis=0) * problem.norm.has_free_constant
-        curvature = len(new) * np.sum(varying**2, axis=0) * scaling.score_scale
-        # What does not vary on the data, but for rounding, is no neuron to add.
-        varies = curvature > 0
-        new, W, b, curvature = new[varies], W[varies], b[varies], curvature[varies]
-        weights = np.sign(priced.scores[new]) * (np.abs(priced.scores[new]) - bound) / curvature
-        joined = Network(
-            np.vstack([network.W, W]),
-            np.append(network.b, b),
-            np.append(network.v, weights),
-            network.intercept,
-            slope,
-        )
-        network = _merged(standard, slide(standard, joined, STEPS if len(new) else LAST_STEPS, clock))
-
-
-def _merged(problem: Problem, network: Network) -> Network:
+def merged(problem: Problem, network: Network) -> Network:
     """Return the network with neurons of one sign that are almost the same added up, which costs no more."""
     lifted = np.column_stack([network.W, network.b])
     directions = lifted / np.linalg.norm(lifted, axis=1, keepdims=True)

@@ -133,7 +133,11 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
 
 
 def decode(
-    problem: Problem, solution: Solution, resolve: Resolve, rtol: float = NETWORK_RTOL, clock: Clock | None = None
+    problem: Problem,
+    solution: Solution,
+    resolve: Resolve | None,
+    rtol: float = NETWORK_RTOL,
+    clock: Clock | None = None,
 ) -> Network:
     """Return a network of least objective and few neurons from a solution of the convex program.
 
@@ -143,8 +147,8 @@ def decode(
         The problem.
     solution : Solution
         A solution of its program on some cells.
-    resolve : callable
-        Solves the program of the problem on given cells.
+    resolve : callable or None
+        Solves the program of the problem on given cells; None if nothing is to be solved again.
     rtol : float, default 1e-7
         Relative excess over the solution's objective that fewer neurons may cost.
     clock : Clock, optional
@@ -202,7 +206,7 @@ def fewer_neurons(problem: Problem, network: Network) -> Network:
     return reduced if problem.objective(reduced) <= limit else network
 
 
-def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve, clock: Clock) -> Iterator[Network]:
+def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve | None, clock: Clock) -> Iterator[Network]:
     """Yield networks for a solution, the smallest and most exact that can be hoped for first."""
     yield _to_network(problem, trimmed.scaling, replace(_occupied(trimmed, 1.0), constant=0.0))
     yield from _reduced_networks(problem, trimmed, clock)
@@ -225,7 +229,7 @@ def _reduced_networks(problem: Problem, solution: Solution, clock: Clock) -> Ite
                 yield _to_network(problem, solution.scaling, polished)
 
 
-def _narrow(problem: Problem, solution: Solution, resolve: Resolve) -> Solution | None:
+def _narrow(problem: Problem, solution: Solution, resolve: Resolve | None) -> Solution | None:
     """Return the solution on the cells that a reduced network uses: fewer cells are solved more accurately."""
     groups = _reduce(problem, solution.scaling, _occupied(solution, TRIM_LEVELS[0]))
     used = {pattern.tobytes() for pattern in groups.patterns}
@@ -245,7 +249,7 @@ def _misfit(problem: Problem, network: Network) -> float:
     return problem.loss.residual(network(problem.X), problem.y)
 
 
-def _trim(solution: Solution, resolve: Resolve) -> Solution:
+def _trim(solution: Solution, resolve: Resolve | None) -> Solution:
     """Return the solution on the cells with weight in them."""
     scaling, patterns = solution.scaling, solution.cells.patterns
     costs = np.maximum(scaling.costs(patterns, solution.plus), scaling.costs(patterns, solution.minus))
@@ -373,8 +377,10 @@ def _above(scaling: Scaling, groups: _Groups, level: float, negligible: float) -
     return replace(groups, signs=groups.signs[keep], patterns=groups.patterns[keep], vectors=groups.vectors[keep])
 
 
-def _attempt(resolve: Resolve, cells: Cells) -> Solution | None:
-    """Return the solution on these cells, or None where the solver finds none."""
+def _attempt(resolve: Resolve | None, cells: Cells) -> Solution | None:
+    """Return the solution on these cells, or None where the solver finds none or is not to be asked."""
+    if resolve is None:
+        return None
     try:
         return resolve(cells)
     except (SolverError, TimeoutError):

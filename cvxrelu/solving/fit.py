@@ -11,14 +11,15 @@ from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import AccuracyWarning, InputError, Interrupted
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
-from cvxrelu.problem.validation import as_choice, as_count, as_flag, as_generator, as_instance, as_jobs, as_real
-from cvxrelu.program.solvers import check_solver
+from cvxrelu.problem.validation import as_instance
+from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import STOPS, Cause
 from cvxrelu.solving.ladder import climb, is_closed
-from cvxrelu.solving.methods import METHODS, Outcome, Round, Run
+from cvxrelu.solving.methods import METHODS, check_method
+from cvxrelu.solving.run import Outcome, Round, Run
 
-__all__ = ["Fit", "Status", "solve"]
+__all__ = ["Fit", "Status", "solve", "solve_as"]
 
 
 class Status(Enum):
@@ -168,28 +169,26 @@ def solve(
     >>> round(fit.objective, 6), fit.certificate.scope, fit.certificate.relative_gap < 1e-6
     (30.0, 'global', True)
     """
+    options = Options(method, tol, time_limit, max_rounds, solver, n_jobs, random_state, progress, warm_start, prove)
+    return solve_as(problem, options, stacklevel=3)
+
+
+def solve_as(problem: Problem, options: Options, stacklevel: int = 2) -> Fit:
+    """Fit a network as `solve` does, with its options as one value; `stacklevel` is whose line a warning names."""
     as_instance(problem, Problem, "problem")
-    as_choice(method, ("auto", *METHODS), "method")
-    if as_real(tol, "tol") <= 0:
-        raise InputError(f"tol={tol:g} must be positive.")
-    if time_limit is not None and as_real(time_limit, "time_limit") <= 0:
-        raise InputError(f"time_limit={time_limit:g} must be a positive number of seconds.")
-    check_solver(solver)
-    if max_rounds is not None:
-        as_count(max_rounds, "max_rounds")
-    as_jobs(n_jobs)
-    as_generator(random_state)
-    as_flag(progress, "progress")
-    as_flag(prove, "prove")
-    if warm_start is not None and as_instance(warm_start, Network, "warm_start").n_features != problem.n_features:
+    check_method(options.method)
+    if options.method != "auto":
+        METHODS[options.method].check(problem)
+    start = options.warm_start
+    if start is not None and start.n_features != problem.n_features:
         raise InputError(
-            f"warm_start takes {warm_start.n_features} inputs and the problem has {problem.n_features}; "
+            f"warm_start takes {start.n_features} inputs and the problem has {problem.n_features}; "
             "pass a network for the same features."
         )
-    run = Run(problem, tol, Clock(time_limit), max_rounds, solver, n_jobs, random_state, progress, warm_start, prove)
-    found: Outcome | None = None
+    run = Run(problem, options, Clock(options.time_limit))
+    method, found = options.method, None
     try:
-        for used, outcome in climb(run, method):
+        for used, outcome in climb(run):
             method, found = used, outcome
     except KeyboardInterrupt:
         if found is None:
@@ -199,16 +198,17 @@ def solve(
     assert found is not None, "a method that ends has found something"
     fit = _fit_of(run, found, method)
     # Who does without a proof does not ask for a gap.
-    asked = prove or np.isinf(fit.objective)
+    asked = options.prove or np.isinf(fit.objective)
     if asked and fit.status in (Status.INACCURATE, Status.STOPPED, Status.UNPROVEN):
-        gap = f"The relative gap is {fit.certificate.relative_gap:.1e}, above tol={tol:g}."
-        warnings.warn(f"{fit.certificate} {gap} {run.explain(found.cause)}", AccuracyWarning, stacklevel=2)
+        gap = f"The relative gap is {fit.certificate.relative_gap:.1e}, above tol={options.tol:g}."
+        message = f"{fit.certificate} {gap} {run.explain(found.cause)}"
+        warnings.warn(message, AccuracyWarning, stacklevel=stacklevel)
     return fit
 
 
 def _fit_of(run: Run, outcome: Outcome, method: str) -> Fit:
     """Return what was found, with its status."""
-    status = _judge(outcome, run.tol, run.prove)
+    status = _judge(outcome, run.options.tol, run.options.prove)
     return Fit(run.problem, outcome.network, outcome.certificate, status, outcome.history, method)
 
 

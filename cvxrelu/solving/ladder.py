@@ -16,52 +16,44 @@ from dataclasses import replace
 
 import numpy as np
 
-from cvxrelu.arrangement import count_patterns
-from cvxrelu.certificate.bounds import bound_dual
-from cvxrelu.certificate.certificate import Certificate, certificate_of
-from cvxrelu.certificate.searches import pricer_of
+from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import SolverError, unmet
-from cvxrelu.line import is_line_problem
 from cvxrelu.problem.network import constant_network
-from cvxrelu.problem.norms import Euclidean
-from cvxrelu.problem.problem import Problem
-from cvxrelu.program.zero_cost import KNOWN, best_constant, best_of_zero_cost, bound_by_size
-from cvxrelu.runtime.endings import STOPS, Cause
-from cvxrelu.solving.methods import METHODS, Outcome, Round, Run, choose_method
+from cvxrelu.program.zero_cost import best_constant
+from cvxrelu.runtime.endings import STOPS
+from cvxrelu.solving.choice import methods_to_try
+from cvxrelu.solving.methods import METHODS
+from cvxrelu.solving.methods.constant import CONSTANT, is_constant_optimal
+from cvxrelu.solving.run import Outcome, Run
 
 __all__ = ["climb", "is_closed"]
 
 logger = logging.getLogger(__name__)
 
-# Patterns times dimensions that "auto" enumerates where column generation has failed: some seconds.
-FALLBACK_SIZE = 10_000
 
-
-def climb(run: Run, method: str) -> Iterator[tuple[str, Outcome]]:
+def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
     """Yield what is found by a method, or by what comes after it, and the method that found it; the last is the best.
 
     Parameters
     ----------
     run : Run
-        The arguments of `solve`.
-    method : str
-        One of `METHODS`, or "auto".
+        The problem, which the method of its options takes, and the rest that `solve` was asked.
 
     Raises
     ------
     SolverError
         If the loss is a constraint and nothing meets it.
     """
-    problem = run.problem
-    if _constant_is_optimal(problem):
-        yield "constant", _constant(run, "alpha is so large that nothing but a constant is worth its cost")
+    problem, options = run.problem, run.options
+    if is_constant_optimal(problem):
+        yield CONSTANT.name, _constant(run, "alpha is so large that nothing but a constant is worth its cost")
         return
-    rungs, choice = _rungs(problem) if method == "auto" else ((method,), "")
+    rungs, choice = methods_to_try(problem) if options.method == "auto" else ((options.method,), "")
     notes, best, used, failure = [choice] if choice else [], None, rungs[0], None
     for rung in rungs:
         found = None
         try:
-            for outcome in METHODS[rung](run):
+            for outcome in METHODS[rung].outcomes(run):
                 found = outcome
                 yield rung, found if best is None else _together(best, found)
         except SolverError as error:
@@ -71,7 +63,7 @@ def climb(run: Run, method: str) -> Iterator[tuple[str, Outcome]]:
             if found.cause in STOPS or np.isfinite(found.certificate.upper):
                 used = rung if best is None or found.certificate.upper < best.certificate.upper else used
                 best = found if best is None else _together(best, found)
-                if best.cause in STOPS or not run.prove or is_closed(best.certificate, run.tol):
+                if best.cause in STOPS or not options.prove or is_closed(best.certificate, options.tol):
                     break
                 notes.append(f"method {rung!r} left a gap of {best.certificate.relative_gap:.1e}")
                 continue
@@ -95,36 +87,10 @@ def is_closed(certificate: Certificate, tol: float) -> bool:
     return bool(np.isfinite(certificate.upper)) and certificate.gap <= tol * certificate.upper
 
 
-def _rungs(problem: Problem) -> tuple[tuple[str, ...], str]:
-    """Return the methods that "auto" tries, and the reason for the first."""
-    first, reason = choose_method(problem)
-    size = count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias) * problem.lifted.shape[1]
-    fits = {"line": is_line_problem(problem), "generate": isinstance(problem.norm, Euclidean)}
-    fits["enumerate"] = size <= FALLBACK_SIZE
-    return (first, *(name for name, able in fits.items() if able and name != first)), reason
-
-
-def _constant_is_optimal(problem: Problem) -> bool:
-    """Tell whether the triangle inequality shows that a constant is best, which no solver could do better."""
-    if problem.loss.name not in KNOWN or not isinstance(problem.norm, Euclidean):
-        return False  # There is no theory, or the bound takes an enumeration.
-    assert problem.alpha is not None, "a regularised loss always has alpha"
-    return bound_by_size(problem) <= problem.n_samples * problem.alpha
-
-
 def _constant(run: Run, note: str) -> Outcome:
-    """Return the best constant and what its dual vector proves."""
-    problem = run.problem
-    network = constant_network(best_constant(problem), problem.n_features, problem.negative_slope)
-    if problem.loss.name in KNOWN:
-        bound = best_of_zero_cost(problem, run.clock.left).bound(problem, run.clock.left)
-    else:
-        bound = bound_dual(problem, np.zeros(problem.n_samples), pricer_of(problem))
-    certificate = certificate_of(problem, network, bound)
-    row = Round(0, certificate.upper, certificate.lower, run.clock.elapsed, note)
-    complete = bound.priced is None or bound.priced.complete
-    cause = Cause.TIME if run.clock.expired else Cause.ROUNDING if complete else Cause.PROOF
-    return Outcome(network, certificate, (row,), cause)
+    """Return the best constant and what its dual vector proves, with this note in its history."""
+    (found,) = CONSTANT.outcomes(run)
+    return replace(found, history=tuple(replace(row, note=note) for row in found.history))
 
 
 def _with_constant(run: Run, used: str, best: Outcome | None, notes: list[str]) -> tuple[str, Outcome]:
@@ -133,11 +99,11 @@ def _with_constant(run: Run, used: str, best: Outcome | None, notes: list[str]) 
     network = constant_network(best_constant(problem), problem.n_features, problem.negative_slope)
     if best is not None and best.certificate.upper <= problem.objective(network):
         return used, best
-    constant = _constant(run, "best network of zero cost")
+    (constant,) = CONSTANT.outcomes(run)
     if best is None:
-        return "constant", constant
+        return CONSTANT.name, constant
     notes.append("a constant is better")
-    return "constant", _together(best, constant)
+    return CONSTANT.name, _together(best, constant)
 
 
 def _together(first: Outcome, second: Outcome) -> Outcome:

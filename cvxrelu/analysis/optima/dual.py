@@ -33,7 +33,7 @@ from scipy.optimize import minimize_scalar
 
 from cvxrelu.analysis.optima.neurons import Neurons, tangents_of
 from cvxrelu.analysis.optima.search import NeuronSearch
-from cvxrelu.generation.master import MasterSolution, solve_quadratic
+from cvxrelu.generation.dual_master import MasterSolution, solve_quadratic
 from cvxrelu.numerics.powers import unit
 from cvxrelu.problem.losses import DualModel
 from cvxrelu.problem.problem import Problem

@@ -1,121 +1,24 @@
-r"""scikit-learn estimators that choose the strength of regularisation by cross-validation.
+"""The regressor and the classifier that choose their strength of regularisation by cross-validation."""
 
-    alpha_ = the alpha on the grid with the least mean over folds of the error on the fold of the path of the others
-
-The grid falls from the smallest alpha for which a constant is optimal on all data (`cvxrelu.alpha_max`), or from the
-estimate of it by the best neuron found where its search is cut short; every fold follows the whole path
-(`cvxrelu.path`), and the network is then fitted to all data with `alpha_`.
-"""
-
-from collections.abc import Callable, Iterable
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from joblib import delayed
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import check_cv
-from sklearn.utils.validation import validate_data
 
-from cvxrelu.analysis.path import Path, alpha_grid, path
 from cvxrelu.errors import Interrupted
-from cvxrelu.estimators.estimators import ReLUClassifier, ReLURegressor, relative_gap
-from cvxrelu.problem.problem import Problem
-from cvxrelu.problem.validation import as_floats, as_jobs
-from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost
-from cvxrelu.runtime.parallel import results_of
+from cvxrelu.estimators.base import validated
+from cvxrelu.estimators.classification import ReLUClassifier
+from cvxrelu.estimators.cross_validation import CrossValidated
+from cvxrelu.estimators.regression import ReLURegressor
 from cvxrelu.solving.fit import Fit
 
 __all__ = ["ReLUClassifierCV", "ReLURegressorCV"]
 
 Array = NDArray[np.float64]
 
-# Relative gap to which the paths of the folds are solved, unless `tol` is larger: errors on a fold are known to a few
-# per cent at best, and the final fit is solved to `tol`.
-FOLD_TOL = 1e-4
 
-
-class _CrossValidated:
-    """What both estimators do: a grid, the paths of the folds, and the fit to all data."""
-
-    alphas: ArrayLike | None
-    n_alphas: int
-    eps: float
-    cv: Any
-    bias: str
-    negative_slope: float
-    method: str
-    tol: float | None
-    time_limit: float | None
-    max_rounds: int | None
-    prove: bool
-    solver: str
-    n_jobs: int
-    random_state: int | np.random.Generator | None
-    verbose: int
-
-    def _at_any_alpha(self, X: Array, y: Array, loss: str) -> Problem:
-        # The path sets alpha itself.
-        return Problem(X, y, loss=loss, bias=self.bias, alpha=1.0, negative_slope=self.negative_slope)
-
-    def _grid(self, problems: Iterable[Problem]) -> Array:
-        """Return the strengths to try: those given, or a grid from the largest alpha_max of the problems."""
-        if self.alphas is None:
-            largest = max(_start_of_grid(best_of_zero_cost(problem, self.time_limit)) for problem in problems)
-            return alpha_grid(largest, self.n_alphas, self.eps)
-        return np.sort(np.atleast_1d(as_floats(self.alphas, "alphas")))[::-1]
-
-    def _gap(self, problem: Problem) -> float:
-        """Return the relative gap to reach."""
-        return relative_gap(self.tol, problem, self.prove)
-
-    def _path(self, problem: Problem, alphas: ArrayLike, tol: float, prove: bool) -> Path:
-        """Follow the path of some data."""
-        return path(
-            problem,
-            alphas,
-            method=self.method,
-            tol=tol,
-            time_limit=self.time_limit,
-            max_rounds=self.max_rounds,
-            solver=self.solver,
-            random_state=self.random_state,
-            prove=prove,
-            progress=bool(self.verbose),
-        )
-
-    def _predictions(self, train: Problem, alphas: Array, X: Array) -> Array:
-        """Return the predictions at X of the path of the training data, one row an alpha."""
-        return self._path(train, alphas, max(self._gap(train), FOLD_TOL), prove=False).predict(X)
-
-    def _final(self, problem: Problem, alpha: float) -> Fit:
-        """Return the fit to all data: the exact constant where that is optimal."""
-        return self._path(problem, [alpha], self._gap(problem), prove=self.prove).fits[0]
-
-    def _over_folds(self, score: Callable[[Any, Any], Array], X: Array, y: NDArray[Any], classes: bool) -> Array:
-        """Return the score of every alpha on every fold, a (n_alphas, n_folds) array."""
-        folds = list(cast("Any", check_cv(self.cv, y, classifier=classes)).split(X, y))
-        columns: list[Array] = []
-        try:
-            for column in results_of((delayed(score)(train, test) for train, test in folds), as_jobs(self.n_jobs)):
-                columns.append(column)
-        except KeyboardInterrupt:
-            done = f"{len(columns)} of {len(folds)} folds"
-            raise Interrupted(f"Interrupted after {done}, before a network was fitted to all data.") from None
-        return np.column_stack(columns)
-
-
-def _start_of_grid(constant: ZeroCost) -> float:
-    """Return alpha_max or, where the search for it was cut short, what the best neuron found makes of it.
-
-    The proven bound is then two to four times too large on real data of ten to thirty features, and a fifth of a grid
-    that started there would be spent on constants.
-    """
-    if constant.complete or constant.priced is None:
-        return constant.alpha_max
-    return constant.priced.value / len(constant.dual)
-
-
-class ReLURegressorCV(_CrossValidated, ReLURegressor):
+class ReLURegressorCV(CrossValidated, ReLURegressor):
     """Least squares with the cost of the network as the penalty, whose strength is chosen by cross-validation.
 
     Minimises (1/N) sum_i (f(x_i) - y_i)^2 / 2 + alpha * cost(f), over one-hidden-layer networks f of every width, with
@@ -161,41 +64,6 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
     ((5, 5), True, True)
     """
 
-    def __init__(
-        self,
-        *,
-        alphas: ArrayLike | None = None,
-        n_alphas: int = 10,
-        eps: float = 1e-3,
-        cv: Any = None,
-        bias: str = "free",
-        negative_slope: float = 0.0,
-        method: str = "auto",
-        tol: float | None = None,
-        time_limit: float | None = None,
-        max_rounds: int | None = None,
-        prove: bool = False,
-        solver: str = "CLARABEL",
-        n_jobs: int = 1,
-        random_state: int | np.random.Generator | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.alphas = alphas
-        self.n_alphas = n_alphas
-        self.eps = eps
-        self.cv = cv
-        self.bias = bias
-        self.negative_slope = negative_slope
-        self.method = method
-        self.tol = tol
-        self.time_limit = time_limit
-        self.max_rounds = max_rounds
-        self.prove = prove
-        self.solver = solver
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
-
     def fit(self, X: Any, y: Any) -> Self:
         """Choose alpha, and fit the network to all data with it.
 
@@ -213,7 +81,7 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
         SolverError
             If a solver fails.
         """
-        inputs, targets = cast("Any", validate_data(self, X, y, dtype=np.float64, y_numeric=True))
+        inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True)
         whole = self._at_any_alpha(inputs, targets, "squared")
         alphas = self._grid([whole])
 
@@ -232,7 +100,7 @@ class ReLURegressorCV(_CrossValidated, ReLURegressor):
             raise
 
 
-class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
+class ReLUClassifierCV(CrossValidated, ReLUClassifier):
     """A classifier by the sign of a network, whose strength of regularisation is chosen by cross-validation.
 
     Minimises (1/N) sum_i loss(y_i f(x_i)) + alpha * cost(f), over one-hidden-layer networks f of every width, with the
@@ -293,22 +161,24 @@ class ReLUClassifierCV(_CrossValidated, ReLUClassifier):
         random_state: int | np.random.Generator | None = None,
         verbose: int = 0,
     ) -> None:
+        super().__init__(
+            alphas=alphas,
+            n_alphas=n_alphas,
+            eps=eps,
+            cv=cv,
+            bias=bias,
+            negative_slope=negative_slope,
+            method=method,
+            tol=tol,
+            time_limit=time_limit,
+            max_rounds=max_rounds,
+            prove=prove,
+            solver=solver,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            verbose=verbose,
+        )
         self.loss = loss
-        self.alphas = alphas
-        self.n_alphas = n_alphas
-        self.eps = eps
-        self.cv = cv
-        self.bias = bias
-        self.negative_slope = negative_slope
-        self.method = method
-        self.tol = tol
-        self.time_limit = time_limit
-        self.max_rounds = max_rounds
-        self.prove = prove
-        self.solver = solver
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:
         """Choose alpha, and fit the network, or one for each class if there are more than two, to all data with it.

@@ -1,0 +1,116 @@
+r"""What all estimators share: their parameters, and the way from them to fits.
+
+| estimator          | minimises                                                             |
+|--------------------|-----------------------------------------------------------------------|
+| `ReLUInterpolator` | cost(f)  subject to  f(x_i) = y_i                                     |
+| `ReLURegressor`    | (1/N) sum_i (f(x_i) - y_i)^2 / 2 + alpha * cost(f)                    |
+| `ReLUClassifier`   | (1/N) sum_i loss(y_i f(x_i)) + alpha * cost(f), or the maximal margin |
+
+each over one-hidden-layer networks f of every width. Features are taken as they come: put a scaler in front, since the
+cost of a weight depends on the unit of its feature. The default alpha goes with the units of the data as a whole.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from cvxrelu.certificate.certificate import Certificate
+from cvxrelu.errors import InputError
+from cvxrelu.problem.problem import Problem
+from cvxrelu.problem.validation import as_seconds
+from cvxrelu.program.options import Options
+from cvxrelu.program.zero_cost import default_alpha
+from cvxrelu.solving.fit import Fit, solve_as
+
+__all__ = ["Estimator", "strength", "validated"]
+
+Array = NDArray[np.float64]
+
+# Features up to which a proof takes no longer than the fit, and is always there.
+PROVEN_FEATURES = 2
+# Relative gap to reach where it is proven, and where local search has the last word: far less than what predictions owe
+# to the choice of alpha.
+EXACT_TOL, LOCAL_TOL = 1e-6, 1e-3
+
+
+class Estimator(BaseEstimator):
+    """Parameters that all estimators share, and the way from them to fits."""
+
+    def __init__(
+        self,
+        *,
+        bias: str = "free",
+        negative_slope: float = 0.0,
+        method: str = "auto",
+        tol: float | None = None,
+        time_limit: float | None = 10.0,
+        max_rounds: int | None = None,
+        prove: bool = False,
+        solver: str = "CLARABEL",
+        n_jobs: int = 1,
+        random_state: int | np.random.Generator | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.bias = bias
+        self.negative_slope = negative_slope
+        self.method = method
+        self.tol = tol
+        self.time_limit = time_limit
+        self.max_rounds = max_rounds
+        self.prove = prove
+        self.solver = solver
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _problem(self, X: Array, y: Array, **problem: Any) -> Problem:
+        return Problem(X, y, bias=self.bias, negative_slope=self.negative_slope, **problem)
+
+    def _options(self, problem: Problem, **changes: Any) -> Options:
+        """Return the options of `solve` for a problem: the parameters, but for what is to be different.
+
+        The relative gap to reach is `tol` or, by default, what suits the problem.
+        """
+        names = ("method", "time_limit", "max_rounds", "prove", "solver", "n_jobs", "random_state")
+        options: dict[str, Any] = {name: getattr(self, name) for name in names}
+        options |= {"tol": self.tol, "progress": bool(self.verbose)} | changes
+        if options["tol"] is None:
+            proven = options["prove"] or problem.n_features <= PROVEN_FEATURES
+            options["tol"] = EXACT_TOL if proven else LOCAL_TOL
+        return Options(**options)
+
+    def _solve(self, problem: Problem, n_jobs: int = 1, share: float = 1.0) -> Fit:
+        """Solve in a share of the time."""
+        seconds = None if self.time_limit is None else share * self.time_limit
+        return solve_as(problem, self._options(problem, n_jobs=n_jobs, time_limit=seconds))
+
+    def _certified(
+        self, fits: Sequence[Fit], X: Array, targets: Iterable[Array], time_limit: float | None
+    ) -> list[Certificate]:
+        """Return what is proven about fitted networks on some data, each in its share of the time."""
+        seconds = as_seconds(time_limit)
+        certificates = []
+        for fit, y in zip(fits, targets, strict=True):
+            problem, limit = replace(fit.problem, X=X, y=y), None if seconds is None else seconds / len(fits)
+            options = self._options(problem, prove=True, time_limit=limit, max_rounds=None, warm_start=fit.network)
+            certificates.append(solve_as(problem, options).certificate.of(fit.network))
+        return certificates
+
+
+def strength(alpha: float | str, problems: Sequence[Problem]) -> float:
+    """Return alpha or, if it is "auto", the largest of those that suit the problems."""
+    if alpha == "auto":
+        return max(default_alpha(problem) for problem in problems)
+    if isinstance(alpha, str):
+        raise InputError(f"alpha={alpha!r} must be a positive number or 'auto'.")
+    return alpha
+
+
+def validated(estimator: BaseEstimator, *data: Any, **options: Any) -> Any:
+    """Call scikit-learn's `validate_data`, whose annotations do not cover what it returns."""
+    return validate_data(estimator, *data, **options)

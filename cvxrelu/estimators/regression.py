@@ -1,0 +1,251 @@
+"""Estimators for real targets: the interpolant of least cost, and least squares with weight decay."""
+
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from cvxrelu.certificate.certificate import Certificate
+from cvxrelu.errors import Interrupted
+from cvxrelu.estimators.base import Estimator, strength, validated
+from cvxrelu.problem.problem import Problem
+from cvxrelu.solving.fit import Fit
+
+__all__ = ["ReLUInterpolator", "ReLURegressor"]
+
+Array = NDArray[np.float64]
+
+
+class _Regressor(RegressorMixin, Estimator):
+    """A network for real targets."""
+
+    def _posed(self, X: Array, y: Array) -> Problem:
+        """Return the problem of some data."""
+        raise NotImplementedError
+
+    def _fit(self, X: Any, y: Any) -> Self:
+        inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True)
+        try:
+            return self._keep(self._solve(self._posed(inputs, targets), self.n_jobs))
+        except Interrupted as interrupt:
+            # What was found can predict.
+            if interrupt.fit is not None:
+                self._keep(interrupt.fit)
+            raise
+
+    def _keep(self, fit: Fit) -> Self:
+        self.fit_, self.network_, self.certificate_ = fit, fit.network, fit.certificate
+        return self
+
+    def certify(self, X: Any, y: Any, time_limit: float | None = 60.0) -> Certificate:
+        """Prove how far the network is from the best of all widths on some data, for the loss and the alpha of the fit.
+
+        Parameters
+        ----------
+        X : (N, d) array_like
+            Inputs, those of the fit or others.
+        y : (N,) array_like
+            Targets.
+        time_limit : float or None, default 60.0
+            Seconds for the proof; what is proven by then holds, and a warning says what is missing.
+
+        Returns
+        -------
+        Certificate
+            As `cvxrelu.certify` returns it; the estimator stays as it is.
+
+        Examples
+        --------
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 0.0, 2.0]
+        >>> ReLURegressor(alpha=0.01).fit(X, y).certify(X, y).scope
+        'global'
+        """
+        check_is_fitted(self)
+        inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True, reset=False)
+        (certificate,) = self._certified([self.fit_], inputs, [targets], time_limit)
+        return certificate
+
+    def predict(self, X: Any) -> Array:
+        """Return the network's predictions, an (n,) array.
+
+        Parameters
+        ----------
+        X : (n, d) array_like
+            Inputs.
+        """
+        check_is_fitted(self)
+        return self.network_(validated(self, X, dtype=np.float64, reset=False))
+
+
+class ReLUInterpolator(_Regressor):
+    """The least-cost network through all data points.
+
+    Minimises cost(f) subject to f(x_i) = y_i, over one-hidden-layer networks f of every width.
+
+    Parameters
+    ----------
+    bias : {"free", "joint", "none"}, default "free"
+        Whether a neuron's bias costs nothing, counts like a weight, or is absent.
+    negative_slope : float, default 0.0
+        Slope of the leaky ReLU at negative arguments; any number but 1.
+    method : {"auto", "enumerate", "generate", "line", "sample"}, default "auto"
+        How the sign patterns are found; see `cvxrelu.solve`.
+    tol : float, optional
+        Relative gap to reach; by default 1e-6 where it is proven, and 1e-3 where local search has the last word.
+    time_limit : float or None, default 10.0
+        Seconds for the whole fit, after which the network is the best so far, with a warning; None is no limit.
+    max_rounds : int, optional
+        Rounds of column generation after which to stop. Unlike `time_limit`, it gives the same network every time.
+    prove : bool, default False
+        Whether to search, in three or more dimensions, for a proof that no network of any width is better, which may
+        take far longer than the fit: give it a `time_limit`. With one or two features the proof is always there.
+        Without it, `fit_.status` says whether the network is one that local search does not improve.
+    solver : str, default "CLARABEL"
+        Any installed conic solver of cvxpy.
+    n_jobs : int, default 1
+        Processes, as in joblib.
+    random_state : int or numpy.random.Generator, optional
+        Seed of whatever is random in the method.
+    verbose : int, default 0
+        Whether to show progress.
+
+    Attributes
+    ----------
+    network_ : Network
+        The network.
+    certificate_ : Certificate
+        Bounds on the least cost.
+    fit_ : Fit
+        Both, with the history.
+    n_features_in_ : int
+        Number of features.
+
+    References
+    ----------
+    Kumar & Haupt, "Convexifying Sparse Interpolation with Infinitely Wide Neural Networks: An Atomic Norm
+    Approach", equations (3) and (8).
+
+    Examples
+    --------
+    >>> model = ReLUInterpolator().fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0])
+    >>> model.predict([[0.5], [1.5]]).round(6)
+    array([0.5, 0.5])
+    >>> round(model.certificate_.upper, 6), model.certificate_.scope
+    (2.0, 'global')
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : (N, d) array_like
+            Inputs; equal rows must have equal targets.
+        y : (N,) array_like
+            Targets.
+
+        Raises
+        ------
+        InputError
+            If the data is unusable or contradicts itself.
+        SolverError
+            If the solver fails, or no network without bias fits.
+        """
+        return self._fit(X, y)
+
+    def _posed(self, X: Array, y: Array) -> Problem:
+        return self._problem(X, y, loss="interpolation")
+
+
+class ReLURegressor(_Regressor):
+    """Least squares with the cost of the network as the penalty: weight decay, solved to its global optimum.
+
+    Minimises (1/N) sum_i (f(x_i) - y_i)^2 / 2 + alpha * cost(f), over one-hidden-layer networks f of every width.
+
+    Parameters
+    ----------
+    alpha : float or "auto", default "auto"
+        Regularisation strength, positive. "auto" is 0.3 alpha_max / sqrt(N), alpha_max being where a constant becomes
+        optimal (estimated in three or more dimensions); `ReLURegressorCV` finds a better one by cross-validation.
+    bias, negative_slope, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
+        As in `ReLUInterpolator`.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The strength used.
+    network_, certificate_, fit_, n_features_in_
+        As in `ReLUInterpolator`.
+
+    References
+    ----------
+    de Dios & Bruna, "On Sparsity in Overparametrised Shallow ReLU Networks", equation (7); Savarese, Evron, Soudry &
+    Srebro, "How do infinite width bounded norm networks look in function space?", equation (28).
+
+    Examples
+    --------
+    >>> x = np.linspace(-1, 1, 9)[:, None]
+    >>> model = ReLURegressor(alpha=1e-3).fit(x, np.abs(x[:, 0]))
+    >>> model.network_.n_neurons <= 8, model.certificate_.relative_gap < 1e-6
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        alpha: float | str = "auto",
+        *,
+        bias: str = "free",
+        negative_slope: float = 0.0,
+        method: str = "auto",
+        tol: float | None = None,
+        time_limit: float | None = 10.0,
+        max_rounds: int | None = None,
+        prove: bool = False,
+        solver: str = "CLARABEL",
+        n_jobs: int = 1,
+        random_state: int | np.random.Generator | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            bias=bias,
+            negative_slope=negative_slope,
+            method=method,
+            tol=tol,
+            time_limit=time_limit,
+            max_rounds=max_rounds,
+            prove=prove,
+            solver=solver,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.alpha = alpha
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : (N, d) array_like
+            Inputs.
+        y : (N,) array_like
+            Targets.
+
+        Raises
+        ------
+        InputError
+            If the data or a parameter is unusable.
+        SolverError
+            If the solver fails.
+        Interrupted
+            At Ctrl-C; the estimator is fitted with the best network found until then, if there was one.
+        """
+        return self._fit(X, y)
+
+    def _posed(self, X: Array, y: Array) -> Problem:
+        problem = self._problem(X, y, loss="squared", alpha=1.0)
+        self.alpha_ = strength(self.alpha, [problem])
+        return replace(problem, alpha=self.alpha_)

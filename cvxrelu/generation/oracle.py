@@ -1,0 +1,121 @@
+"""The oracle of column generation: which neurons would improve a network, and what a dual vector proves.
+
+    gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b))   against its bound, N alpha or 1
+
+Whatever master makes the dual vectors, they are priced here.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.certificate.bounds import DualBound, bound_dual
+from cvxrelu.pricing import Priced, Pricer, make_pricer
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.options import Options
+from cvxrelu.program.scaling import Scaling, standardise
+from cvxrelu.relaxation import share_of_cones
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["Oracle"]
+
+Array = NDArray[np.float64]
+
+# Most random starts of an ascent for each entry of X, before a search that may take all the time that is left.
+MOST_STARTS = 2
+# Most neurons in use to start from.
+WARM_STARTS = 500
+# The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
+PRICING_SHARE = 0.25
+# Cones that an exhaustive search looks at before it settles for the bound it has, if time is not limited.
+NODE_LIMIT = 100_000
+# Seconds that an exhaustive search gets when time is up: without it there would be no bound at all.
+LAST_BOUND_SECONDS = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Oracle:
+    """A problem with what tells, for a dual vector v, which neurons would improve the network.
+
+    Attributes
+    ----------
+    problem, standard : Problem
+        The problem, and the same in coordinates of order one.
+    scaling : Scaling
+        What leads from one to the other.
+    pricer : Pricer
+        Of the problem's data.
+    options : Options
+        Among them the gap to reach, and whether it is to be proven.
+    clock : Clock
+        Once it has expired, nothing but the last bound is sought.
+    rng : numpy.random.Generator
+        Of the random starts.
+    """
+
+    problem: Problem
+    standard: Problem
+    scaling: Scaling
+    pricer: Pricer
+    options: Options
+    clock: Clock
+    rng: np.random.Generator
+
+    @classmethod
+    def of(cls, problem: Problem, options: Options, clock: Clock) -> "Oracle":
+        """Return the oracle of a problem with the Euclidean norm."""
+        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+        rng = np.random.default_rng(options.random_state)
+        return cls(problem, *standardise(problem), pricer, options, clock, rng)
+
+    @property
+    def standard_bound(self) -> float:
+        """Largest score that a neuron of unit cost has at the optimum, in coordinates of order one."""
+        return 1.0 if self.standard.alpha is None else self.standard.n_samples * self.standard.alpha
+
+    @property
+    def bound(self) -> float:
+        """The same in the units of the problem."""
+        return self.standard_bound * self.scaling.score_scale
+
+    @property
+    def tolerance(self) -> float:
+        """The largest excess that the gap to reach allows for."""
+        return PRICING_SHARE * self.options.tol
+
+    def excess(self, priced: Priced | None) -> float:
+        """Return by what share the best neuron found exceeds the bound; it is negative if none does."""
+        return -1.0 if priced is None else priced.value / self.bound - 1
+
+    def as_dual(self, standard_dual: Array) -> Array:
+        """Return a dual vector in the units of the problem, in the domain of the dual."""
+        dual = standard_dual * self.scaling.gradient_scale
+        return self.problem.loss.repair(dual, self.problem.y, self.problem.norm.has_free_constant)
+
+    def ascend(self, v: Array, network: Network) -> Priced:
+        """Look for neurons by local ascent, the harder the fewer are found."""
+        heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]
+        starts = np.column_stack([network.W, network.b])[heaviest]
+        return self.pricer.ascend(
+            v,
+            n_starts=MOST_STARTS * self.problem.X.size,
+            starts=starts,
+            threshold=self.bound * (1 + self.tolerance),
+            random_state=self.rng,
+            time_limit=self.clock.left,
+        )
+
+    def search(self, v: Array, share: float) -> DualBound:
+        """Search exhaustively, for this share of the time left, and return the bound that this proves."""
+        share *= share_of_cones(self.problem, self.clock)
+        search = partial(
+            self.pricer,
+            tol=self.tolerance,
+            threshold=self.bound * (1 + self.tolerance),
+            time_limit=max(share * self.clock.left, LAST_BOUND_SECONDS),
+            node_limit=None if self.clock.limited else round(share * NODE_LIMIT),
+        )
+        return bound_dual(self.problem, v, search)

@@ -1,0 +1,45 @@
+"""The best constant: what is left where nothing else is worth its cost, or where all else fails."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cvxrelu.certificate.bounds import bound_dual
+from cvxrelu.certificate.searches import pricer_of
+from cvxrelu.problem.network import constant_network
+from cvxrelu.problem.norms import Euclidean
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.zero_cost import KNOWN, best_constant, best_of_zero_cost, bound_by_size
+from cvxrelu.runtime.endings import Cause
+from cvxrelu.solving.methods.method import Method
+from cvxrelu.solving.run import Outcome, Run
+
+__all__ = ["CONSTANT", "is_constant_optimal"]
+
+
+def is_constant_optimal(problem: Problem) -> bool:
+    """Tell whether the triangle inequality shows that a constant is best, which no solver could do better."""
+    if problem.loss.name not in KNOWN or not isinstance(problem.norm, Euclidean):
+        return False  # There is no theory, or the bound takes an enumeration.
+    assert problem.alpha is not None, "a regularised loss always has alpha"
+    return bound_by_size(problem) <= problem.n_samples * problem.alpha
+
+
+def _constant(run: Run) -> Iterator[Outcome]:
+    """Return the best constant and what its dual vector proves."""
+    problem = run.problem
+    network = constant_network(best_constant(problem), problem.n_features, problem.negative_slope)
+    if problem.loss.name in KNOWN:
+        bound = best_of_zero_cost(problem, run.clock.left).bound(problem, run.clock.left)
+    else:
+        bound = bound_dual(problem, np.zeros(problem.n_samples), pricer_of(problem))
+    complete = bound.priced is None or bound.priced.complete
+    cause = Cause.TIME if run.clock.expired else Cause.ROUNDING if complete else Cause.PROOF
+    yield run.outcome(network, bound, 0, "best network of zero cost", cause)
+
+
+def _unmet_need(problem: Problem) -> str | None:
+    return None if problem.loss.regularised else f"A constant does not meet the constraint of {problem.loss.name!r}."
+
+
+CONSTANT = Method("constant", _constant, _unmet_need)
