@@ -11,6 +11,7 @@ from cvxrelu.analysis.path import alpha_grid
 from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.pricing import price
 from cvxrelu.program.zero_cost import best_of_zero_cost
+from cvxrelu.runtime.clock import Clock
 from tests.instances import BIASES, SLOPES, make_problem, normal_data, objective_by_hand
 
 REGULARISED = ("squared", "logistic", "hinge")
@@ -28,7 +29,7 @@ def unbalanced(loss, bias="free", slope=0.0, n_samples=11, n_features=2, seed=0)
 @pytest.mark.parametrize("loss", REGULARISED)
 def test_zero_cost_just_above_and_not_below(loss, bias, slope):
     problem = unbalanced(loss, bias, slope)
-    found = best_of_zero_cost(problem)
+    found = best_of_zero_cost(problem, Clock())
     assert found.complete
     assert found.alpha_max == cr.alpha_max(problem)
 
@@ -47,7 +48,7 @@ def test_zero_cost_just_above_and_not_below(loss, bias, slope):
 @pytest.mark.parametrize("loss", REGULARISED)
 def test_the_constant_is_the_best_one(loss):
     problem = unbalanced(loss)
-    found = best_of_zero_cost(problem)
+    found = best_of_zero_cost(problem, Clock())
     for step in (-1e-3, 1e-3):
         moved = replace(found.network, intercept=found.network.intercept + step)
         assert problem.objective(moved) > problem.objective(found.network)
@@ -66,7 +67,7 @@ def test_alpha_max_of_the_hinge_loss_is_sharp(n_samples, n_features):
     largest = cr.alpha_max(problem)
     below = replace(problem, alpha=largest * (1 - 1e-4))
     fit = cr.solve(below, "generate", tol=1e-9, random_state=0)
-    constant = below.objective(best_of_zero_cost(problem).network)
+    constant = below.objective(best_of_zero_cost(problem, Clock()).network)
     assert constant - fit.objective == pytest.approx(1e-4 * largest * fit.network.cost(), rel=1e-2)
     assert constant - fit.objective > 1e-6
 
@@ -155,7 +156,7 @@ def test_unusable_arguments_are_refused():
 def test_a_constant_is_optimal_only_where_that_is_proven(monkeypatch):
     """Without its dual vector the constant is as good as before, and nothing proves it."""
     problem = unbalanced("squared")
-    found = best_of_zero_cost(problem)
+    found = best_of_zero_cost(problem, Clock())
     unproven = replace(found, dual=0.0 * found.dual)
     monkeypatch.setattr("cvxrelu.analysis.path.best_of_zero_cost", lambda *_: unproven)
     (fit,) = cr.path(problem, [1.5 * found.alpha_max]).fits

@@ -150,16 +150,17 @@ def path(
     """
     as_instance(problem, Problem, "problem")
     asked = Options(**options)
-    time_limit = asked.time_limit
     known = alphas is None or problem.loss.name in KNOWN
-    constant = best_of_zero_cost(problem, time_limit) if known else None
+    constant = best_of_zero_cost(problem, Clock(asked.time_limit)) if known else None
     largest = np.inf if constant is None else constant.alpha_max
     strengths = _checked(alphas) if alphas is not None else alpha_grid(largest, n_alphas, eps)
     fits: list[Fit] = []
     try:
         for alpha in strengths:
             at_alpha = replace(problem, alpha=float(alpha))
-            fit = _constant_fit(at_alpha, constant, time_limit) if constant is not None and alpha >= largest else None
+            fit = None
+            if constant is not None and alpha >= largest:
+                fit = _constant_fit(at_alpha, constant, Clock(asked.time_limit))
             if fit is None:
                 start = fits[-1].network if fits else asked.warm_start
                 fit = solve_as(at_alpha, replace(asked, warm_start=start))
@@ -215,10 +216,9 @@ def _checked(alphas: ArrayLike) -> Array:
     return np.sort(strengths)[::-1]
 
 
-def _constant_fit(problem: Problem, constant: ZeroCost, time_limit: float | None) -> Fit | None:
+def _constant_fit(problem: Problem, constant: ZeroCost, clock: Clock) -> Fit | None:
     """Return the fit with the constant, or None if it is not proven to be optimal."""
-    clock = Clock()
-    certificate = certificate_of(problem, constant.network, constant.bound(problem, time_limit))
+    certificate = certificate_of(problem, constant.network, constant.bound(problem, clock))
     if certificate.gap > CONSTANT_RTOL * certificate.upper:
         return None
     row = Round(0, certificate.upper, certificate.lower, clock.elapsed, "best network of zero cost")

@@ -20,8 +20,9 @@ from cvxrelu.analysis.path import alpha_grid, path
 from cvxrelu.errors import Interrupted
 from cvxrelu.estimators.base import Estimator
 from cvxrelu.problem.problem import Problem
-from cvxrelu.problem.validation import as_floats, as_jobs
+from cvxrelu.problem.validation import as_floats, as_jobs, as_seconds
 from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost
+from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.parallel import results_of
 from cvxrelu.solving.fit import Fit
 
@@ -83,7 +84,8 @@ class CrossValidated(Estimator):
     def _grid(self, problems: Iterable[Problem]) -> Array:
         """Return the strengths to try: those given, or a grid from the largest alpha_max of the problems."""
         if self.alphas is None:
-            largest = max(_start_of_grid(best_of_zero_cost(problem, self.time_limit)) for problem in problems)
+            seconds = as_seconds(self.time_limit)
+            largest = max(_start_of_grid(best_of_zero_cost(problem, Clock(seconds))) for problem in problems)
             return alpha_grid(largest, self.n_alphas, self.eps)
         return np.sort(np.atleast_1d(as_floats(self.alphas, "alphas")))[::-1]
 

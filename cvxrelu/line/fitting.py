@@ -33,6 +33,7 @@ from cvxrelu.problem.losses import Interpolation
 from cvxrelu.problem.network import constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_instance
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["FunctionFit", "fit_function", "is_line_problem"]
 
@@ -117,7 +118,7 @@ def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float |
     if problem.loss.degree is not None and np.ptp(problem.y) == 0:
         # A loss that knows no origin is least at the targets themselves, and a constant costs nothing.
         return FunctionFit(_constant(float(problem.y[0])), np.zeros(problem.n_samples))
-    return _optimise(problem, solver, time_limit)
+    return _optimise(problem, solver, Clock(time_limit))
 
 
 def _interpolate(problem: Problem) -> FunctionFit:
@@ -141,19 +142,19 @@ def _interpolation_dual(samples: Samples, rates: Rates) -> Array:
     return -np.diff(form)
 
 
-def _optimise(problem: Problem, solver: str, time_limit: float | None) -> FunctionFit:
+def _optimise(problem: Problem, solver: str, clock: Clock) -> FunctionFit:
     """Solve on all data points, then again on the few where the function bends."""
     places = np.unique(problem.X[:, 0])
-    solutions = [solve_on_nodes(problem, places, solver, time_limit)]
+    solutions = [solve_on_nodes(problem, places, solver, clock)]
     best = _connect(solutions[0])
     target = _objective(problem, best) * (1 + SIMPLER_RTOL)
     nodes = places
     for _ in range(SIMPLIFYING_ROUNDS):
         fewer = _bending_nodes(places, solutions[-1], float(np.ptp(problem.y)))
-        if len(fewer) >= len(nodes):
+        if len(fewer) >= len(nodes) or clock.expired:
             break
         try:
-            solution = solve_on_nodes(problem, fewer, solver, time_limit)
+            solution = solve_on_nodes(problem, fewer, solver, clock)
         except SolverError:
             break  # What was found before stands.
         function = _connect(solution)

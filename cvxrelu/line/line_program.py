@@ -16,11 +16,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from cvxrelu.errors import SolverError
 from cvxrelu.line.cost import Rates, excess
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.scaling import Scaling
-from cvxrelu.program.solvers import SOLVER_OPTIONS, USABLE, check_solver, run_model
+from cvxrelu.program.solvers import Options, check_point, check_solver, run_model
 from cvxrelu.runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ Array = NDArray[np.float64]
 PRECISE_TOL = 1e-12
 # Where that is out of reach, steps stall: 20 to 40 are usual, and after these the point is as good as it gets.
 MOST_STEPS = 60
-PRECISE_OPTIONS = {
+PRECISE_OPTIONS: dict[str, tuple[Options, ...]] = {
     "CLARABEL": (
         {
             "tol_gap_abs": PRECISE_TOL,
@@ -86,7 +85,7 @@ class _Model:
 
 
 def solve_on_nodes(
-    problem: Problem, nodes: Array, solver: str = "CLARABEL", time_limit: float | None = None
+    problem: Problem, nodes: Array, solver: str = "CLARABEL", clock: Clock | None = None
 ) -> LineSolution:
     """Solve a problem on the line among the functions that bend at given nodes only.
 
@@ -96,8 +95,10 @@ def solve_on_nodes(
         A problem with one feature, free bias and any loss that cvxpy can express.
     nodes : (K,) array
         Ascending; the outermost data points among them, or a single one for a constant function.
-    solver, time_limit
+    solver : str, default "CLARABEL"
         As in `fit_function`.
+    clock : Clock, optional
+        When a solver that can is to stop.
 
     Raises
     ------
@@ -119,7 +120,8 @@ def solve_on_nodes(
     scale = 1.0 / float(scaling.transform[0, 0])
     A, gaps = _interpolation_matrix(problem.X[:, 0], nodes), np.diff(nodes) / scale
     model = _build(problem, scaling, rates, A, gaps)
-    _run(model, name, time_limit)
+    run_model(model.problem, name, clock or Clock(), PRECISE_OPTIONS.get(name, ()))
+    check_point(model.problem, name, [model.predictions.value, model.link.dual_value])
     slopes = np.asarray(model.slopes.value, dtype=float)
     values = np.concatenate([[0.0], np.cumsum(gaps * slopes)])
     values = values + float(np.mean(np.asarray(model.predictions.value) - A @ values))
@@ -152,22 +154,6 @@ def _build(problem: Problem, scaling: Scaling, rates: Rates, A: sp.csr_array, ga
     unit = min(1.0, scaling.alpha)
     objective = cp.Minimize(loss.objective / unit + scaling.alpha / unit * cost)
     return _Model(cp.Problem(objective, constraints), slopes, predictions, link, unit)
-
-
-def _run(model: _Model, name: str, time_limit: float | None) -> None:
-    """Solve a model in place, or raise."""
-    attempts = (*PRECISE_OPTIONS.get(name, ()), *SOLVER_OPTIONS.get(name, ({},)))
-    failure = run_model(model.problem, name, attempts, Clock(time_limit))
-    if failure is not None:
-        raise SolverError(
-            f"{name} failed on this problem ({failure}); try another solver, for example solver='CLARABEL'."
-        ) from failure
-    found = [np.asarray(v, dtype=float) for v in (model.predictions.value, model.link.dual_value)]
-    if model.problem.status not in USABLE or not all(np.isfinite(values).all() for values in found):
-        raise SolverError(
-            f"{name} ended without a solution (status {model.problem.status!r}); try another solver, or look for "
-            "near-duplicate rows and extreme units in X."
-        )
 
 
 def _equal(left: "cp.Expression", right: "cp.Expression") -> "cp.Constraint":

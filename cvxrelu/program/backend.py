@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.errors import SolverError, unmet
+from cvxrelu.errors import unmet
 from cvxrelu.program.program import Cells, Program
 from cvxrelu.program.scaling import Scaling
-from cvxrelu.program.solvers import INFEASIBLE, OPTIMAL, SOLVER_OPTIONS, USABLE, check_solver, run_model
+from cvxrelu.program.solvers import INFEASIBLE, OPTIMAL, check_point, check_solver, run_model
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["Solution", "run_solver"]
@@ -52,7 +52,7 @@ class Solution:
     scaling: Scaling
 
 
-def run_solver(program: Program, solver: str = "CLARABEL", time_limit: float | None = None) -> Solution:
+def run_solver(program: Program, solver: str = "CLARABEL", clock: Clock | None = None) -> Solution:
     """Solve a program.
 
     Parameters
@@ -61,8 +61,8 @@ def run_solver(program: Program, solver: str = "CLARABEL", time_limit: float | N
         The program.
     solver : str, default "CLARABEL"
         Any installed cvxpy solver for the cones of the program.
-    time_limit : float, optional
-        Seconds, for solvers that can stop early.
+    clock : Clock, optional
+        When a solver that can is to stop.
 
     Returns
     -------
@@ -75,28 +75,15 @@ def run_solver(program: Program, solver: str = "CLARABEL", time_limit: float | N
         If the program is infeasible, or the solver ends without a point.
     """
     name = check_solver(solver)
-    failure = run_model(program.model, name, SOLVER_OPTIONS.get(name, ({},)), Clock(time_limit))
-    if failure is not None:
-        raise SolverError(
-            f"{name} failed on this program ({failure}); try another solver, or look for near-duplicate rows in X."
-        ) from failure
-    status = program.model.status
+    status = run_model(program.model, name, clock or Clock())
     if status in INFEASIBLE and not program.problem.loss.regularised:
         raise unmet(program.problem.loss.name, program.problem.bias)
-    if status not in USABLE or not _has_values(program):
-        raise SolverError(
-            f"{name} ended without a solution (status {status!r}); try another solver, or a longer time_limit."
-        )
+    check_point(program.model, name, [program.plus.value, program.minus.value, program.link.dual_value])
     return _read(program, accurate=status == OPTIMAL)
 
 
-def _has_values(program: Program) -> bool:
-    values: list[Any] = [program.plus.value, program.minus.value, program.link.dual_value]
-    return all(value is not None and np.isfinite(value).all() for value in values)
-
-
 def _value(leaf: Any) -> Array:
-    """Return the value of a variable or of a multiplier, which `_has_values` has checked."""
+    """Return the value of a variable or of a multiplier, which is known to be there."""
     return np.asarray(leaf, dtype=float)
 
 

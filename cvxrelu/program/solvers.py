@@ -9,14 +9,16 @@ from concurrent.futures import Future
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from cvxrelu.errors import InputError, InputTypeError
+import numpy as np
+
+from cvxrelu.errors import InputError, InputTypeError, SolverError
 from cvxrelu.runtime.clock import Clock
 
 if TYPE_CHECKING:
     import cvxpy as cp
     from cvxpy.reductions.solvers.solving_chain import SolvingChain
 
-__all__ = ["INFEASIBLE", "OPTIMAL", "SOLVER_OPTIONS", "USABLE", "check_solver", "run_model"]
+__all__ = ["INFEASIBLE", "OPTIMAL", "Options", "check_point", "check_solver", "run_model"]
 
 Options = dict[str, float | int]
 
@@ -80,7 +82,7 @@ def check_solver(solver: str) -> str:
     return name
 
 
-def run_model(model: "cp.Problem", name: str, attempts: tuple[Options, ...], clock: Clock) -> Exception | None:
+def run_model(model: "cp.Problem", name: str, clock: Clock, first: tuple[Options, ...] = ()) -> str:
     """Solve a model in place, with one set of options after another until the solver does not fail.
 
     Parameters
@@ -89,18 +91,20 @@ def run_model(model: "cp.Problem", name: str, attempts: tuple[Options, ...], clo
         The model.
     name : str
         The solver, in capitals.
-    attempts : tuple of dict
-        Its options.
     clock : Clock
         When a solver that can is to stop.
+    first : tuple of dict
+        Options to try before the usual ones.
 
     Returns
     -------
-    Exception or None
-        The last failure, if all attempts failed.
+    str
+        How cvxpy calls what it ended with: `OPTIMAL`, one of `INFEASIBLE`, or another.
 
     Raises
     ------
+    SolverError
+        If all attempts failed.
     KeyboardInterrupt
         As soon as the solver notices that there was one.
     """
@@ -110,19 +114,36 @@ def run_model(model: "cp.Problem", name: str, attempts: tuple[Options, ...], clo
     with warnings.catch_warnings():
         # Inaccuracy is not hidden: it is measured by the certificate, and reported from there.
         warnings.simplefilter("ignore")
-        for options in attempts:
+        for options in (*first, *SOLVER_OPTIONS.get(name, ({},))):
             try:
                 data, chain, inverse = model.get_problem_data(name, solver_opts=options)
                 assert chain is not None, "a solver was named"
                 if clock.limited and name in TIME_LIMIT_OPTION:
                     options = {**options, TIME_LIMIT_OPTION[name]: max(clock.left, SHORTEST_TIME)}
                 model.unpack_results(_run(model, name, data, chain, options), chain, inverse)
-                return None
+                return str(model.status)
             except (cp.SolverError, cp.DCPError, ValueError, ArithmeticError) as error:  # DCPError: a constant of NaN
                 failure = error
             if clock.expired:
                 break
-    return failure
+    raise SolverError(
+        f"{name} failed on this program ({failure}); try another solver, or look for near-duplicate rows in X."
+    ) from failure
+
+
+def check_point(model: "cp.Problem", name: str, values: list[Any]) -> None:
+    """Refuse what a solver ended with if it is no point: some values are not there, or not finite.
+
+    Raises
+    ------
+    SolverError
+        With cvxpy's name for how it ended.
+    """
+    if model.status not in USABLE or not all(value is not None and np.isfinite(value).all() for value in values):
+        raise SolverError(
+            f"{name} ended without a solution (status {model.status!r}); try another solver, a longer time_limit, or "
+            "look for near-duplicate rows and extreme units in X."
+        )
 
 
 def _run(model: "cp.Problem", name: str, data: Any, chain: "SolvingChain", options: Options) -> Any:

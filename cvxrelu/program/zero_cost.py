@@ -62,6 +62,8 @@ ASCENT_STARTS = 64
 DEFAULT_SHARE = 0.3
 # Rounds of cutting planes; ten to thirty are usual.
 MAX_ROUNDS = 200
+# Cubes of samples that a second of their linear program is ample for; it cannot be stopped. Measured: 1e9.
+CUT_PER_SECOND = 5e8
 # The linear program is solved to this share of the gap that is left, within these limits: interior solutions give
 # better cuts than vertices, and early ones are not worth many digits.
 SHARE, FINEST, COARSEST = 1e-2, 1e-10, 1e-4
@@ -96,12 +98,12 @@ class ZeroCost:
         """The proven upper bound on gamma(dual), over N; 0.0 if gamma is 0 up to rounding."""
         return 0.0 if self.priced is None or self.priced.upper <= self.rounding else self.priced.upper / len(self.dual)
 
-    def bound(self, problem: Problem, time_limit: float | None = None) -> DualBound:
+    def bound(self, problem: Problem, clock: Clock) -> DualBound:
         """Return the lower bound that the dual vector proves for the problem, which is tight from alpha_max on."""
         assert problem.alpha is not None, "a regularised loss always has alpha"
         pricer = pricer_of(problem)
         limit = problem.n_samples * problem.alpha
-        return bound_dual(problem, self.dual, partial(_search, pricer, clock=Clock(time_limit), threshold=limit))
+        return bound_dual(problem, self.dual, partial(_search, pricer, clock=clock, threshold=limit))
 
 
 def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
@@ -142,7 +144,7 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     >>> round(9 * alpha_max(problem), 9)
     1.0
     """
-    found = best_of_zero_cost(as_instance(problem, Problem, "problem"), as_seconds(time_limit))
+    found = best_of_zero_cost(as_instance(problem, Problem, "problem"), Clock(as_seconds(time_limit)))
     if not found.complete:
         warnings.warn(
             "The search for alpha_max was cut short, so the value is only an upper bound on it; use fewer samples or "
@@ -153,8 +155,8 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     return found.alpha_max
 
 
-def best_of_zero_cost(problem: Problem, time_limit: float | None = None) -> ZeroCost:
-    """Return the best network of zero cost and its dual vector of least gamma; parameters and errors as `alpha_max`."""
+def best_of_zero_cost(problem: Problem, clock: Clock) -> ZeroCost:
+    """Return the best network of zero cost and its dual vector of least gamma; errors as `alpha_max`."""
     name = problem.loss.name
     _check_known(problem)
     pricer = pricer_of(problem)
@@ -163,7 +165,7 @@ def best_of_zero_cost(problem: Problem, time_limit: float | None = None) -> Zero
     network, dual = constant_network(constant, problem.n_features, problem.negative_slope), _dual_at(problem, constant)
     if not dual.any():
         return ZeroCost(network, dual, None, complete=True)
-    search = partial(_search, pricer, clock=Clock(time_limit))
+    search = partial(_search, pricer, clock=clock)
     priced = search(dual)
     found = ZeroCost(network, dual, priced, priced.complete, ROUNDING * pricer.size(dual))
     if name == "hinge" and larger and found.alpha_max > 0:
@@ -277,6 +279,8 @@ def _least_on_face(problem: Problem, search: "partial[Priced]", start: ZeroCost,
     pricer: Pricer | NormPricer = search.args[0]
     clock: Clock = search.keywords["clock"]
     for _ in range(MAX_ROUNDS):
+        if problem.n_samples**3 > CUT_PER_SECOND * clock.left:
+            break
         outputs = leaky_relu(problem.X @ priced.W.T + priced.b, problem.negative_slope)
         # v sums to zero, so constants may be taken from the outputs; the rounding that they cause goes with them.
         columns = np.hstack([columns, (outputs - outputs.mean(axis=0)) / unit])

@@ -52,3 +52,7 @@ class Clock:
     def share(self, part: float) -> "Clock":
         """Return a clock that starts now and gets this part of the time that is left."""
         return Clock(part * self.left)
+
+    def __reduce__(self) -> tuple[type["Clock"], tuple[float]]:
+        """Start again with what is left where it is sent to: other processes may count from another moment."""
+        return Clock, (self.left,)

@@ -72,9 +72,9 @@ class Run:
         clock = self.clock.share(share)
         solve = partial(solve_on_cells, self.problem, cells, self.options.solver)
         if cells.patterns.size * (self.problem.n_features + 1) <= LARGE_PROGRAM or not is_portable(self.problem):
-            return solve(clock.left)
+            return solve(clock)
         with Worker() as worker:
-            return worker.call(clock, solve, clock.left)
+            return worker.call(clock, solve, clock)
 
     def row(self, patterns: int, certificate: Certificate, note: str) -> Round:
         """Return a row of the history: the bounds of a certificate, now."""
@@ -95,12 +95,11 @@ class Run:
         )
 
 
-def solve_on_cells(problem: Problem, cells: Cells, solver: str, time_limit: float) -> Solution:
+def solve_on_cells(problem: Problem, cells: Cells, solver: str, clock: Clock) -> Solution:
     """Solve the program of a problem on some cells, in the one or the other unit of its objective."""
-    clock, program = Clock(time_limit), build_program(problem, cells)
     try:
-        return run_solver(program, solver, clock.left)
+        return run_solver(build_program(problem, cells), solver, clock)
     except SolverError:
         if not problem.loss.regularised or clock.expired:
             raise
-        return run_solver(build_program(problem, cells, unit=1.0), solver, clock.left)
+        return run_solver(build_program(problem, cells, unit=1.0), solver, clock)

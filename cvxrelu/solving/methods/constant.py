@@ -30,7 +30,7 @@ def _constant(run: Run) -> Iterator[Outcome]:
     problem = run.problem
     network = constant_network(best_constant(problem), problem.n_features, problem.negative_slope)
     if problem.loss.name in KNOWN:
-        bound = best_of_zero_cost(problem, run.clock.left).bound(problem, run.clock.left)
+        bound = best_of_zero_cost(problem, run.clock).bound(problem, run.clock)
     else:
         bound = bound_dual(problem, np.zeros(problem.n_samples), pricer_of(problem))
     complete = bound.priced is None or bound.priced.complete

@@ -23,6 +23,7 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.program.decode import NETWORK_RTOL, as_solution, decode, fewer_neurons
 from cvxrelu.program.program import Cells
 from cvxrelu.relaxation import can_relax, is_relaxed_first, tighten
+from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import STOPS, Cause
 from cvxrelu.runtime.progress import progress_line
 from cvxrelu.solving.methods.method import Method
@@ -39,8 +40,9 @@ FINISHING_SIZE = 500_000
 LOOP_SHARE, REDUCTION_SHARE = 0.7, 0.25
 # Share of the time left that the rounds of column generation get where their last network is to be improved.
 ROUNDS_SHARE = 0.85
-# Share that the rounds get at most where the relaxation is to prove what they find.
-RELAXED_SHARE = 0.5
+# Share that the rounds get at most where the relaxation is to prove what they find, and share of what is then left for
+# their last network.
+RELAXED_SHARE, FINISHING_SHARE = 0.5, 0.3
 # Entries times neurons of a network up to which neurons are left out when time is short, some tenths of a second.
 QUICK_REDUCTION = 2e8
 
@@ -84,8 +86,9 @@ def _generate(run: Run) -> Iterator[Outcome]:
     assert best is not None, "there is a first round"
     unproven = best.cause in (Cause.PROOF, Cause.PROOF_TIME, Cause.TIME)
     relaxed = unproven and options.prove and can_relax(problem) and not run.clock.expired
+    clock = run.clock.share(FINISHING_SHARE) if relaxed else run.clock
     try:
-        network = _reduce(run, best) if best.cause in STOPS and not relaxed else _finish(run, best)
+        network = _reduce(run, best) if best.cause in STOPS and not relaxed else _finish(run, best, clock)
     except SolverError as error:
         logger.info("the last network is kept as it is: %s", error)
         network = best.network
@@ -93,7 +96,7 @@ def _generate(run: Run) -> Iterator[Outcome]:
         network = options.warm_start
     best = replace(best, network=network, upper=problem.objective(network))
     yield history.outcome(best, network.n_neurons, "fewest neurons")
-    if relaxed:
+    if relaxed and not run.clock.expired:
         yield from _relax(history, best)
 
 
@@ -116,23 +119,23 @@ def _reduce(run: Run, state: GenerationRound) -> Network:
     return fewer_neurons(run.problem, network) if quick or not run.clock.limited else network
 
 
-def _finish(run: Run, state: GenerationRound) -> Network:
+def _finish(run: Run, state: GenerationRound, clock: Clock) -> Network:
     """Return a network with at most as many neurons as samples that is no worse than that of the last round.
 
     If the gap is still open with it, the program on the cells of its neurons moves them to their best places.
     """
     problem = run.problem
     solution = as_solution(problem, state.network, state.bound.dual)
-    reduced = decode(problem, solution, None, max(NETWORK_RTOL, REDUCTION_SHARE * run.options.tol), run.clock)
+    reduced = decode(problem, solution, None, max(NETWORK_RTOL, REDUCTION_SHARE * run.options.tol), clock)
     candidates = [state.network, reduced]
     closed = problem.objective(reduced) * (1 - run.options.tol) <= state.bound.lower
     # What has slid is where its cells would have it.
-    moved = (not run.options.prove and can_slide(problem)) or run.clock.expired
+    moved = (not run.options.prove and can_slide(problem)) or clock.expired
     if not (closed or moved) and reduced.n_neurons and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
         patterns = as_solution(problem, reduced, state.bound.dual).cells.patterns
         cells = Cells(patterns, bounding_rows(problem.X, patterns, problem.norm.has_bias))
         try:
-            candidates.append(decode(problem, run.solve_on(cells), run.solve_on, clock=run.clock))
+            candidates.append(decode(problem, run.solve_on(cells), run.solve_on, clock=clock))
         except (SolverError, TimeoutError) as error:
             logger.info("the program on the cells of the last neurons was not solved: %s", error)
     objectives = np.array([problem.objective(network) for network in candidates])
