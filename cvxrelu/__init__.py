@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cvxrelu.analysis.alpha_max import alpha_max
     from cvxrelu.analysis.certify import certify
     from cvxrelu.analysis.foreign import as_network
     from cvxrelu.analysis.margins import MaxMargin, generalisation_bound, max_margin
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from cvxrelu.estimators.regression import ReLUInterpolator, ReLURegressor
     from cvxrelu.problem.network import Network
     from cvxrelu.problem.problem import Problem
-    from cvxrelu.program.zero_cost import alpha_max
     from cvxrelu.solving.fit import Fit, Status, solve
 
     __version__: str
@@ -67,7 +67,7 @@ _NAMES = {
     "problem.problem": ("Problem",),
     "certificate.rational": ("ExactBound",),
     "analysis.path": ("Path", "path"),
-    "program.zero_cost": ("alpha_max",),
+    "analysis.alpha_max": ("alpha_max",),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 # Modules that are public as such.

@@ -20,7 +20,7 @@ FEW = {"alphas": [0.01], "cv": 2}
 @parametrize_with_checks([cr.ReLUInterpolator(**QUICK), cr.ReLURegressor(**QUICK), cr.ReLUClassifier(**QUICK)])
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
     # Conventions do not need tight bounds, and the time that each fit would spend on them adds up.
-    for module in ("generation.oracle", "program.zero_cost", "certificate.searches"):
+    for module in ("generation.oracle", "program.hinge_face", "certificate.searches"):
         monkeypatch.setattr(f"cvxrelu.{module}.NODE_LIMIT", 100)
     check(estimator)
 

@@ -17,7 +17,8 @@ import cvxrelu as cr
 from cvxrelu.analysis import path as regularisation_path
 from cvxrelu.cli import main as command_line
 from cvxrelu.estimators import base, cross_validation
-from cvxrelu.program import decode, solvers
+from cvxrelu.program import decode, groups, hinge_face, polish, solvers
+from cvxrelu.program.zero_cost import best_of_zero_cost
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.solving import run
 from cvxrelu.solving.methods import on_cells
@@ -191,6 +192,22 @@ def test_clock():
     assert Clock(0.0).expired
 
 
+def test_a_clock_goes_on_where_it_is_sent_to():
+    assert 0 < pickle.loads(pickle.dumps(Clock(1000.0))).left <= 1000
+    assert not pickle.loads(pickle.dumps(Clock())).limited
+
+
+def test_no_cutting_plane_is_sought_that_would_end_late(monkeypatch):
+    """The linear program for the hinge loss cannot be stopped; what is known without it stands."""
+    labels = np.where(np.quantile(Y, 0.3) < Y, 1.0, -1.0)
+    problem = cr.Problem(X, labels, loss="hinge", alpha=0.01)
+    monkeypatch.setattr(hinge_face, "_least_on_columns", lambda *_: pytest.fail("a linear program without time"))
+    found = best_of_zero_cost(problem, Clock(1e-9))
+    assert not found.complete
+    monkeypatch.undo()
+    assert found.alpha_max >= cr.alpha_max(problem)
+
+
 def test_enumeration_keeps_its_time():
     with pytest.raises(cr.SolverError, match="time_limit=1e-09 ended before all sign patterns"):
         cr.enumerate_patterns(X, time_limit=1e-9).to_bool()
@@ -199,7 +216,7 @@ def test_enumeration_keeps_its_time():
 def test_decoding_stops_in_time(monkeypatch):
     """Once time is up the first network is taken, whatever it is."""
     problem = cr.Problem(X, Y, loss="interpolation")
-    solution = decode.as_solution(problem, cr.solve(problem, "enumerate").network, np.zeros(len(X)))
+    solution = groups.as_solution(problem, cr.solve(problem, "enumerate").network, np.zeros(len(X)))
     networks = []
     original = decode._proposals
     monkeypatch.setattr(decode, "_proposals", lambda *args: (networks.append(n) or n for n in original(*args)))
@@ -212,11 +229,11 @@ def test_decoding_begins_no_polish_that_cannot_end_in_time(monkeypatch):
     rng = np.random.default_rng(0)
     problem = cr.Problem(rng.standard_normal((60, 20)), rng.standard_normal(60), bias="joint")
     network = cr.Network(rng.standard_normal((59, 20)), rng.standard_normal(59), rng.standard_normal(59))
-    solution = decode.as_solution(problem, network, np.zeros(60))
+    solution = groups.as_solution(problem, network, np.zeros(60))
     solution = replace(
         solution, cells=replace(solution.cells, patterns=rng.random(solution.cells.patterns.shape) < 0.5)
     )
-    groups = decode._occupied(solution, 0.0, 0.0)
+    occupied = groups.occupied(solution, 0.0, 0.0)
     asked = []
 
     def unchanged(matrix, *_, **__):
@@ -224,7 +241,7 @@ def test_decoding_begins_no_polish_that_cannot_end_in_time(monkeypatch):
         return (np.zeros(matrix.shape[1]),)
 
     monkeypatch.setattr(scipy.linalg, "lstsq", unchanged)
-    assert decode._polish(problem, solution.scaling, groups, 0.0, Clock(0.01)) is None
+    assert polish.polish(problem, solution.scaling, occupied, 0.0, Clock(0.01)) is None
     assert not asked
-    assert decode._polish(problem, solution.scaling, groups, 0.0, Clock()) is not None
+    assert polish.polish(problem, solution.scaling, occupied, 0.0, Clock()) is not None
     assert np.prod(asked[0], dtype=float) * min(asked[0]) > 1e9

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
+from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.generation import sliding_rounds
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.sliding import _Layout, can_slide, merged
 from cvxrelu.problem.network import Network
 from cvxrelu.program.options import Options
-from cvxrelu.program.zero_cost import default_alpha
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 

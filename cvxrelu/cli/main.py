@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 import cvxrelu
+from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.cli.demo import run_demo
 from cvxrelu.cli.tables import read_table
 from cvxrelu.errors import CvxReluError, InputError, Interrupted
 from cvxrelu.problem.losses import LOSSES, get_loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
-from cvxrelu.program.zero_cost import default_alpha
 from cvxrelu.runtime.files import check_writable, read_arrays, writing
 from cvxrelu.solving.fit import Fit, solve
 from cvxrelu.solving.methods import METHODS

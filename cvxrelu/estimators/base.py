@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
+from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import InputError
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_seconds
 from cvxrelu.program.options import Options
-from cvxrelu.program.zero_cost import default_alpha
 from cvxrelu.solving.fit import Fit, solve_as
 
 __all__ = ["Estimator", "strength", "validated"]

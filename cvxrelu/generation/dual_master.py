@@ -27,6 +27,7 @@ from scipy.sparse import csr_array
 from cvxrelu.errors import SolverError, unmet
 from cvxrelu.problem.losses import DualModel
 from cvxrelu.problem.problem import Problem
+from cvxrelu.program.dense import dense_solver
 
 __all__ = ["MasterSolution", "solve_master", "solve_quadratic"]
 
@@ -120,13 +121,7 @@ def solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accuracy
     bound = 1.0 if problem.alpha is None else n * problem.alpha
     balanced = int(problem.norm.has_free_constant)
     beyond = _beyond_reach(outputs, model, balanced) if bound < SMALL_BOUND else np.zeros(n)
-    solver = piqp.DenseSolver()
-    settings = solver.settings
-    settings.verbose = False
-    settings.max_iter = MOST_ITERATIONS
-    settings.eps_abs = settings.eps_rel = accuracy
-    settings.check_duality_gap = True
-    settings.eps_duality_gap_abs = settings.eps_duality_gap_rel = accuracy
+    solver = dense_solver(accuracy, MOST_ITERATIONS)
     # In units of the bound, so that the solver's absolute tolerances mean the same for every alpha.
     solver.setup(
         (np.diag(model.curvature) if model.curvature.ndim == 1 else model.curvature) * bound,

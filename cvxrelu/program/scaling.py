@@ -24,7 +24,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Norm
 from cvxrelu.problem.problem import Problem
 
-__all__ = ["Scaling", "standardise"]
+__all__ = ["Scaling", "split_groups", "standardise"]
 
 Array = NDArray[np.float64]
 
@@ -133,8 +133,7 @@ class Scaling:
         """Return the network in the units of the problem, given one in scaled coordinates."""
         groups = np.column_stack([network.W, network.b])[:, : self.transform.shape[1]] @ self.transform.T
         return Network(
-            groups[:, :-1] if self.norm.has_bias else groups,
-            groups[:, -1] if self.norm.has_bias else network.b,
+            *split_groups(groups, self.norm.has_bias),
             network.v * self.y_scale,
             network.intercept * self.y_scale + self.y_center,
             network.negative_slope,
@@ -147,7 +146,18 @@ class Scaling:
     def adopt(self, W: Array, b: Array) -> tuple[Array, Array]:
         """Return neurons in scaled coordinates, of unit scaled cost, given neurons in the units of the problem."""
         groups = self.enter(W, b) / (self.norm.neuron_costs(W, b) * self.cost_scale)[:, None]
-        return (groups[:, :-1], groups[:, -1]) if self.norm.has_bias else (groups, b)
+        return split_groups(groups, self.norm.has_bias)
+
+
+def split_groups(groups: Array, has_bias: bool) -> tuple[Array, Array]:
+    """Return the weights and the biases of groups [w, b]; where there are no biases the groups are all weights.
+
+    Examples
+    --------
+    >>> split_groups(np.array([[1.0, 2.0, 3.0]]), has_bias=True)
+    (array([[1., 2.]]), array([3.]))
+    """
+    return (groups[:, :-1], groups[:, -1].copy()) if has_bias else (groups, np.zeros(len(groups)))
 
 
 def standardise(problem: Problem) -> tuple[Problem, Scaling]:
@@ -163,7 +173,7 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
     scaling = Scaling.of(problem, scale_inputs=problem.bias != "joint")
     try:
         standard = Problem(
-            scaling.lifted[:, :-1] if problem.norm.has_bias else scaling.lifted,
+            split_groups(scaling.lifted, problem.norm.has_bias)[0],
             scaling.y,
             loss=problem.loss,
             bias=problem.bias,

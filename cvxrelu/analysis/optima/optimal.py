@@ -27,7 +27,7 @@ from cvxrelu.errors import InputError
 from cvxrelu.problem.network import Network, leaky_relu
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_count, as_generator, as_matrix
-from cvxrelu.program.scaling import Scaling
+from cvxrelu.program.scaling import Scaling, split_groups
 
 __all__ = ["OptimalSet"]
 
@@ -254,8 +254,8 @@ class OptimalSet:
     def _certified(self, parts: Parts, predictions: Array) -> OptimalNetwork:
         """Return the network of some neurons that makes these predictions, in the units of the problem, judged."""
         problem, used = self.problem, carrying(parts.weights)
-        groups, v, d = parts.groups[used], (parts.signs * parts.weights)[used], problem.n_features
-        W, b = groups[:, :d], groups[:, -1] if problem.norm.has_bias else np.zeros(len(groups))
+        groups, v = parts.groups[used], (parts.signs * parts.weights)[used]
+        W, b = split_groups(groups, problem.norm.has_bias)
         constant, slope = 0.0, problem.negative_slope
         if problem.norm.has_free_constant:
             data = self.scaling.lifted @ groups.T

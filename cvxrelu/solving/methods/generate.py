@@ -20,7 +20,8 @@ from cvxrelu.generation.state import GenerationRound
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Euclidean
 from cvxrelu.problem.problem import Problem
-from cvxrelu.program.decode import NETWORK_RTOL, as_solution, decode, fewer_neurons
+from cvxrelu.program.decode import NETWORK_RTOL, decode, fewer_neurons
+from cvxrelu.program.groups import as_solution
 from cvxrelu.program.program import Cells
 from cvxrelu.relaxation import can_relax, is_relaxed_first, tighten
 from cvxrelu.runtime.clock import Clock

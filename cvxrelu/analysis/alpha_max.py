@@ -1,0 +1,114 @@
+r"""The strength of regularisation from which a constant is optimal, and one to begin with.
+
+    alpha_max = (1/N) * min over v in F of gamma(v),      default: 0.3 alpha_max / sqrt(N)
+
+with F the dual vectors of the best constant; the proof is in `cvxrelu.program.zero_cost`.
+"""
+
+import warnings
+
+from cvxrelu.certificate.searches import pricer_of
+from cvxrelu.errors import AccuracyWarning
+from cvxrelu.pricing import Pricer
+from cvxrelu.problem.problem import Problem
+from cvxrelu.problem.validation import as_instance, as_seconds
+from cvxrelu.program.hinge_face import ASCENT_STARTS, search_scores
+from cvxrelu.program.zero_cost import ROUNDING, best_constant, best_of_zero_cost, check_known, zero_cost_dual
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["alpha_max", "default_alpha"]
+
+# The default alpha over alpha_max / sqrt(N). Held-out scores are best at 0.5 to 2 on noisy data (diabetes), at 0.2 and
+# less where there is little noise (Friedman #1, breast cancer).
+DEFAULT_SHARE = 0.3
+
+
+def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
+    """Return the smallest alpha for which a network of zero cost is optimal.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem with the loss "squared", "logistic" or "hinge"; its own alpha does not matter.
+    time_limit : float, optional
+        Seconds for an exhaustive search, of which the hinge loss may need several; by default it settles for the bound
+        that it has after a fixed number of steps.
+
+    Returns
+    -------
+    float
+        min over F of gamma(v), over N. It is computed from a proven upper bound on gamma, so a constant is optimal for
+        every alpha from this value on; 1e-7 of it below, at most, none is. It is 0.0 if a constant is optimal for
+        every alpha, up to rounding.
+
+    Raises
+    ------
+    InputError
+        If the loss has no alpha, or is none of the three.
+    SolverError
+        If the linear programs for the hinge loss cannot be solved.
+
+    Warns
+    -----
+    AccuracyWarning
+        If the exhaustive search (three or more dimensions) was cut short: the value is then an upper bound.
+
+    Examples
+    --------
+    The residuals of the mean are -1/3, 2/3, -1/3, and the neuron max(0, x) has the score 1/3:
+
+    >>> problem = Problem([[-1.0], [0.0], [1.0]], [0.0, 1.0, 0.0], loss="squared", alpha=1.0)
+    >>> round(9 * alpha_max(problem), 9)
+    1.0
+    """
+    found = best_of_zero_cost(as_instance(problem, Problem, "problem"), Clock(as_seconds(time_limit)))
+    if not found.complete:
+        warnings.warn(
+            "The search for alpha_max was cut short, so the value is only an upper bound on it; use fewer samples or "
+            "features for an exact one.",
+            AccuracyWarning,
+            stacklevel=2,
+        )
+    return found.alpha_max
+
+
+def default_alpha(problem: Problem) -> float:
+    """Return a strength of regularisation to begin with: 0.3 alpha_max / sqrt(N).
+
+    The score of a neuron against noise is a sum of N terms of either sign, a share of about 1/sqrt(N) of what it could
+    be if the noise followed the neuron. So neurons that only fit noise stay out, or small, where the targets are mostly
+    noise, and those that fit a signal pay little. Cross-validation finds better ones (`cvxrelu.ReLURegressorCV`).
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem with the loss "squared", "logistic" or "hinge"; its own alpha does not matter.
+
+    Returns
+    -------
+    float
+        The strength. In three or more dimensions alpha_max is estimated, by the best neuron that local ascent finds
+        (always from the same random starts), and for the hinge loss by a bound; 1.0 if a constant is optimal for every
+        alpha.
+
+    Raises
+    ------
+    InputError
+        If the loss has no alpha, or is none of the three.
+
+    Examples
+    --------
+    >>> problem = Problem([[-1.0], [0.0], [1.0], [2.0]], [0.0, 1.0, 0.0, 1.0], loss="squared", alpha=1.0)
+    >>> round(default_alpha(problem) / alpha_max(problem), 6)
+    0.15
+    """
+    check_known(problem)
+    dual = zero_cost_dual(problem, best_constant(problem))
+    if not dual.any():
+        return 1.0
+    pricer = pricer_of(problem)
+    if isinstance(pricer, Pricer) and not pricer.sweeps:
+        gamma = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=0).value
+    else:
+        gamma = search_scores(pricer, dual, Clock()).value
+    return DEFAULT_SHARE * gamma / len(dual) ** 1.5 if gamma > ROUNDING * pricer.size(dual) else 1.0

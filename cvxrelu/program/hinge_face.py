@@ -1,0 +1,160 @@
+r"""The least maximum of scores over the face of the hinge loss, by cutting planes.
+
+    min over p of gamma(v),   v = y p:  p = 1 in the smaller class, 0 <= p <= 1 in the larger, where sum p is the size
+                                        of the smaller
+
+Neurons are added until the least maximum of their scores, a linear program, meets gamma (`cvxrelu.program.zero_cost`
+says what for).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.errors import SolverError
+from cvxrelu.pricing import NormPricer, Priced, Pricer
+from cvxrelu.problem.network import leaky_relu
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.dense import dense_solver
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["ASCENT_STARTS", "FacePoint", "least_on_face", "search_scores"]
+
+Array = NDArray[np.float64]
+
+# Relative accuracy of alpha_max where gamma is found by branch and bound or cutting planes.
+ACCURACY = 1e-7
+# Cones after which branch and bound settles for the bound it has, as in column generation.
+NODE_LIMIT = 100_000
+# Cutting planes are found by local ascent from this many random starts, where exhaustive search is expensive.
+ASCENT_STARTS = 64
+# Rounds of cutting planes; ten to thirty are usual.
+MAX_ROUNDS = 200
+# Cubes of samples that a second of their linear program is ample for; it cannot be stopped. Measured: 1e9.
+CUT_PER_SECOND = 5e8
+# The linear program is solved to this share of the gap that is left, within these limits: interior solutions give
+# better cuts than vertices, and early ones are not worth many digits.
+SHARE, FINEST, COARSEST = 1e-2, 1e-10, 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class FacePoint:
+    """A vector of the face.
+
+    Attributes
+    ----------
+    dual : (N,) array
+        The vector.
+    priced : Priced
+        Its gamma.
+    complete : bool
+        Whether no other has a smaller one, to the accuracy promised.
+    """
+
+    dual: Array
+    priced: Priced
+    complete: bool
+
+
+def search_scores(pricer: Pricer | NormPricer, v: Array, clock: Clock, threshold: float | None = None) -> Priced:
+    """Bound gamma(v) by exhaustive search, within limits."""
+    nodes = None if clock.limited else NODE_LIMIT
+    return pricer(v, tol=ACCURACY / 4, threshold=threshold, time_limit=clock.left, node_limit=nodes)
+
+
+def least_on_face(
+    problem: Problem, pricer: Pricer | NormPricer, start: FacePoint, larger: float, clock: Clock
+) -> FacePoint:
+    """Minimise gamma over the face by cutting planes.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem with the hinge loss and a free constant.
+    pricer : Pricer or NormPricer
+        Of its data.
+    start : FacePoint
+        Where to start.
+    larger : float
+        The label m of the larger class.
+    clock : Clock
+        No linear program is begun that would not end in time.
+
+    Raises
+    ------
+    SolverError
+        If a linear program breaks down.
+    """
+    best, priced, rng = start, start.priced, np.random.default_rng(0)
+    unit, columns, accuracy, lower = priced.upper, np.empty((problem.n_samples, 0)), COARSEST, 0.0
+    for _ in range(MAX_ROUNDS):
+        if problem.n_samples**3 > CUT_PER_SECOND * clock.left:
+            break
+        outputs = leaky_relu(problem.X @ priced.W.T + priced.b, problem.negative_slope)
+        # v sums to zero, so constants may be taken from the outputs; the rounding that they cause goes with them.
+        columns = np.hstack([columns, (outputs - outputs.mean(axis=0)) / unit])
+        cut = _least_on_columns(columns, problem.y, larger, accuracy)
+        lower = max(lower, cut.lower * unit)
+        dual = problem.loss.repair(cut.vector, problem.y, True)
+        priced, cut_short = None, False
+        if isinstance(pricer, Pricer) and not pricer.sweeps:
+            priced = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=rng, time_limit=clock.left)
+        if priced is None or priced.value <= lower * (1 + ACCURACY / 2):
+            priced = search_scores(pricer, dual, clock)
+            cut_short = not priced.complete
+            if priced.upper < best.priced.upper:
+                best = FacePoint(dual, priced, False)
+        if best.priced.upper <= lower * (1 + ACCURACY) + ACCURACY**2 * unit:
+            return replace(best, complete=True)
+        excess = (priced.value - lower) / unit
+        if cut_short or clock.expired or (accuracy <= FINEST and excess <= FINEST):
+            break
+        accuracy = float(np.clip(SHARE * excess, FINEST, accuracy))
+    return best
+
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """A vector of the face, and a lower bound on the least maximum of its scores at the neurons at hand."""
+
+    vector: Array
+    lower: float
+
+
+def _least_on_columns(columns: Array, y: Array, larger: float, accuracy: float) -> _Cut:
+    """Minimise the maximum of abs(columns' v) over the face.
+
+    The bound is good for any solver: if weights a_j have sum abs(a_j) = 1, then max_j abs(columns_j.v) >= f.v with
+    f = sum_j a_j columns_j, and f.v is least on the face where p = 1 at the smallest entries of y f.
+    """
+    inside = y == larger
+    size, count = int(inside.sum()), columns.shape[1]
+    smaller = len(y) - size
+    fixed = y[~inside] @ columns[~inside]
+    scores = larger * columns[inside].T
+    ones = np.ones((count, 1))
+    solver = dense_solver(accuracy)
+    # The unknowns are p in the larger class, and t >= abs(score) of every neuron, which is minimised.
+    solver.setup(
+        np.zeros((size + 1, size + 1)),
+        np.append(np.zeros(size), 1.0),
+        np.append(np.ones(size), 0.0)[None, :],
+        np.array([float(smaller)]),
+        np.block([[scores, -ones], [-scores, -ones]]),
+        np.full(2 * count, -np.inf),
+        np.append(-fixed, fixed),
+        np.zeros(size + 1),
+        np.append(np.ones(size), np.inf),
+    )
+    solver.solve()
+    p, multipliers = np.asarray(solver.result.x)[:-1], np.maximum(solver.result.z_u, 0.0)
+    if not (np.isfinite(p).all() and np.isfinite(multipliers).all()):
+        raise SolverError("The linear program for alpha_max broke down numerically; rescale the data.")
+    v = y.copy()
+    v[inside] = larger * p
+    total = multipliers.sum()
+    if total == 0:
+        return _Cut(v, 0.0)
+    heights = y * (columns @ (multipliers[:count] - multipliers[count:])) / total
+    return _Cut(v, float(heights[~inside].sum() + np.sort(heights[inside])[:smaller].sum()))
