@@ -9,7 +9,7 @@ import pytest
 import cvxrelu as cr
 from cvxrelu.errors import SolverError
 from cvxrelu.generation.dual_master import solve_master
-from cvxrelu.problem.network import leaky_relu
+from cvxrelu.numerics.activation import leaky_relu
 from tests.instances import BIASES, LOSSES, make_problem
 
 ACCURACY = 1e-9

@@ -13,7 +13,7 @@ from cvxrelu.pricing import Pricer
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_instance, as_seconds
 from cvxrelu.program.hinge_face import ASCENT_STARTS, search_scores
-from cvxrelu.program.zero_cost import ROUNDING, best_constant, best_of_zero_cost, check_known, zero_cost_dual
+from cvxrelu.program.zero_cost import ZERO_SCORE_RTOL, best_constant, best_of_zero_cost, check_known, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["alpha_max", "default_alpha"]
@@ -111,4 +111,4 @@ def default_alpha(problem: Problem) -> float:
         gamma = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=0).value
     else:
         gamma = search_scores(pricer, dual, Clock()).value
-    return DEFAULT_SHARE * gamma / len(dual) ** 1.5 if gamma > ROUNDING * pricer.size(dual) else 1.0
+    return DEFAULT_SHARE * gamma / len(dual) ** 1.5 if gamma > ZERO_SCORE_RTOL * pricer.size(dual) else 1.0

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog, nnls
+from scipy.optimize import linprog
 
 from cvxrelu.arrangement.signs import exact_signs
+from cvxrelu.numerics.least_squares import least_distance_multipliers
 
 __all__ = ["InteriorPoints", "interior_points"]
 
@@ -91,12 +92,8 @@ def interior_points(rows: NDArray[np.float64], patterns: NDArray[np.bool_]) -> I
 
 def _shortest(walls: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the shortest vector in the hull of the walls, or zero."""
-    system = np.vstack([walls.T, np.ones(len(walls))])
-    target = np.append(np.zeros(walls.shape[1]), 1.0)
-    try:
-        return nnls(system, target)[0] @ walls
-    except RuntimeError:  # it stalls
-        return np.zeros(walls.shape[1])
+    multipliers = least_distance_multipliers(walls, np.ones(len(walls)))
+    return np.zeros(walls.shape[1]) if multipliers is None else multipliers @ walls
 
 
 def _most_central(walls: NDArray[np.float64]) -> NDArray[np.float64]:

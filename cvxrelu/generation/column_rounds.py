@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, nothing_proven, unsearched
 from cvxrelu.errors import SolverError
-from cvxrelu.generation.columns import Columns, first_network, network_of, starting_columns
+from cvxrelu.generation.columns import Columns, first_network, network_of_master, starting_columns
 from cvxrelu.generation.dual_master import MasterSolution, solve_master
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.state import GenerationRound
@@ -23,8 +23,8 @@ from cvxrelu.runtime.worker import Worker, is_portable
 
 __all__ = ["ColumnMaster", "ColumnState"]
 
-# A new column's score must exceed the bound by this share of the largest excess, and by more than rounding.
-WORTHWHILE, ROUNDING = 0.05, 1e-10
+# A new column's score must exceed the bound by this share of the largest excess, and by more than rounding (guessed).
+WORTHWHILE, LEAST_EXCESS = 0.05, 1e-10
 # Unused columns are dropped when their score falls short of the bound by this multiple of the excess, within these
 # limits: as the dual vector settles, fewer of them come back. Dual vectors of a penalised loss settle soon; those of a
 # constraint are vertices or nearly so, and jump.
@@ -132,7 +132,8 @@ class ColumnMaster:
     def _finds_nothing(self, state: ColumnState) -> bool:
         """Tell whether no neuron scores more than the bound, up to rounding or what need not be proven."""
         oracle = self.oracle
-        return oracle.excess(state.priced) <= (ROUNDING if oracle.options.prove else max(ROUNDING, oracle.tolerance))
+        enough = LEAST_EXCESS if oracle.options.prove else max(LEAST_EXCESS, oracle.tolerance)
+        return oracle.excess(state.priced) <= enough
 
     def _refined(self, state: ColumnState) -> ColumnState:
         """Return the state with the columns and the accuracy for the next round."""
@@ -143,7 +144,7 @@ class ColumnMaster:
         oracle, priced, excess = self.oracle, state.priced, self.oracle.excess(state.priced)
         # Nothing is dropped in a round without progress: what was dropped might be what is missing.
         kept = self._useful(state.columns, state.master, excess) | (state.stalled > 0)
-        new = np.abs(priced.scores) > oracle.bound * (1 + max(WORTHWHILE * excess, ROUNDING))
+        new = np.abs(priced.scores) > oracle.bound * (1 + max(WORTHWHILE * excess, LEAST_EXCESS))
         found = Columns.of(oracle.standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
         # No progress with columns to add means that the master is not accurate enough to use them.
         coarsest = np.clip(state.accuracy * (MASTER_SHARE if state.stalled > 0 else 1.0), FINEST, COARSEST)
@@ -161,7 +162,7 @@ class ColumnMaster:
         else:
             shortfall = np.clip(CONSTRAINT_DROP_FACTOR * excess, *CONSTRAINT_DROP_LIMITS)
         weights = np.abs(master.weights)
-        close = np.abs(columns.outputs.T @ master.dual) > (1 - shortfall) * self.oracle.standard_bound
+        close = np.abs(columns.outputs.T @ master.dual) > (1 - shortfall) * self.oracle.standard.score_bound
         return close | (weights > NEEDED_RTOL * weights.max())
 
     def _round(self, state: ColumnState) -> ColumnState:
@@ -179,7 +180,7 @@ class ColumnMaster:
             if not len(state.dropped):
                 raise
             return self._round(replace(state, columns=state.columns + state.dropped, dropped=state.dropped[:0]))
-        network = network_of(oracle, state.columns, master)
+        network = network_of_master(oracle, state.columns, master)
         upper, v = problem.objective(network), oracle.as_dual(master.dual)
         rounds, best = state.rounds + 1, state.best
         late = rounds == options.max_rounds or clock.left <= master_clock.elapsed

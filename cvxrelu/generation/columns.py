@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from cvxrelu.generation.dual_master import MasterSolution
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.line import min_norm_interpolant
-from cvxrelu.problem.network import Network, constant_network, leaky_relu
+from cvxrelu.numerics.activation import leaky_relu
+from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.zero_cost import best_constant
 
-__all__ = ["Columns", "first_network", "network_of", "starting_columns"]
+__all__ = ["Columns", "first_network", "network_of_master", "starting_columns"]
 
 Array = NDArray[np.float64]
 
@@ -113,7 +114,7 @@ def first_network(problem: Problem) -> Network:
     return replace(line, W=line.W * directions[widest])
 
 
-def network_of(oracle: Oracle, columns: Columns, master: MasterSolution) -> Network:
+def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) -> Network:
     """Return the network of a master solution, in the units of the problem."""
     problem, standard, scaling = oracle.problem, oracle.standard, oracle.scaling
     weights = np.abs(master.weights)

@@ -25,6 +25,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from cvxrelu.errors import SolverError, unmet
+from cvxrelu.numerics.tolerances import QR_RANK_RTOL
 from cvxrelu.problem.losses import DualModel
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.dense import dense_solver
@@ -40,8 +41,8 @@ NEWTON_STEPS = 30
 MOST_ITERATIONS = 60
 # Bound below which a dual vector has parts of two different sizes.
 SMALL_BOUND = 1e-6
-# Columns that depend on others up to this share of the longest count as dependent; entries that are rounding.
-RANK_RTOL, NOISE = 1e-13, 1e-9
+# Share of the largest below which entries are rounding.
+NOISE = 1e-9
 FAILURES = (piqp.PIQP_DUAL_INFEASIBLE, piqp.PIQP_PRIMAL_INFEASIBLE, piqp.PIQP_NUMERICS)
 
 
@@ -118,16 +119,16 @@ def solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accuracy
         If no weights meet the constraint of the loss, or the solver fails.
     """
     n, k = outputs.shape
-    bound = 1.0 if problem.alpha is None else n * problem.alpha
-    balanced = int(problem.norm.has_free_constant)
-    beyond = _beyond_reach(outputs, model, balanced) if bound < SMALL_BOUND else np.zeros(n)
+    bound = problem.score_bound
+    n_constants = int(problem.norm.has_free_constant)
+    beyond = _beyond_reach(outputs, model, n_constants) if bound < SMALL_BOUND else np.zeros(n)
     solver = dense_solver(accuracy, MOST_ITERATIONS)
     # In units of the bound, so that the solver's absolute tolerances mean the same for every alpha.
     solver.setup(
         (np.diag(model.curvature) if model.curvature.ndim == 1 else model.curvature) * bound,
         model.slope + beyond,
-        np.ones((balanced, n)),
-        np.zeros(balanced),
+        np.ones((n_constants, n)),
+        np.zeros(n_constants),
         np.ascontiguousarray(outputs.T),
         np.full(k, -1.0),
         np.full(k, 1.0),
@@ -141,11 +142,11 @@ def solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accuracy
     if stalled or broken or status in FAILURES:
         return _solve_linear(problem, outputs, model)
     weights = np.asarray(result.z_u) - np.asarray(result.z_l)
-    constant = float(result.y[0]) if balanced else 0.0
+    constant = float(result.y[0]) if n_constants else 0.0
     return MasterSolution(np.asarray(result.x) * bound + beyond, weights, constant)
 
 
-def _beyond_reach(outputs: Array, model: DualModel, balanced: int) -> Array:
+def _beyond_reach(outputs: Array, model: DualModel, n_constants: int) -> Array:
     """Return what no network of these columns fits of the targets of the squared loss, zero for other losses.
 
     It is a part of the dual vector that is orthogonal to every column, and the rest is a multiple of the bound: where
@@ -154,10 +155,10 @@ def _beyond_reach(outputs: Array, model: DualModel, balanced: int) -> Array:
     if not (model.curvature == 1).all():
         return np.zeros(len(outputs))
     factors: Any = scipy.linalg.qr(
-        np.hstack([outputs, np.ones((len(outputs), balanced))]), mode="economic", pivoting=True
+        np.hstack([outputs, np.ones((len(outputs), n_constants))]), mode="economic", pivoting=True
     )
     heights = np.abs(np.diag(factors[1]))
-    reach = factors[0][:, : int(np.sum(heights > RANK_RTOL * heights[0]))]
+    reach = factors[0][:, : int(np.sum(heights > QR_RANK_RTOL * heights[0]))]
     target = -model.slope
     beyond = target - reach @ (reach.T @ target)
     # Once more, for the digits that are lost where nearly all is in reach.
@@ -178,16 +179,16 @@ def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterS
     if model.curvature.any():
         raise SolverError("The master problem broke down numerically; rescale the data, or use method='enumerate'.")
     n, k = outputs.shape
-    bound = 1.0 if problem.alpha is None else n * problem.alpha
-    balanced = int(problem.norm.has_free_constant)
+    bound = problem.score_bound
+    n_constants = int(problem.norm.has_free_constant)
     above, below = np.isfinite(model.upper), np.isfinite(model.lower)
-    matrix = np.hstack([outputs, np.ones((n, balanced)), np.eye(n)[:, above], -np.eye(n)[:, below]])
-    costs = np.concatenate([np.full(k, bound), np.zeros(balanced), model.upper[above], -model.lower[below]])
+    matrix = np.hstack([outputs, np.ones((n, n_constants)), np.eye(n)[:, above], -np.eye(n)[:, below]])
+    costs = np.concatenate([np.full(k, bound), np.zeros(n_constants), model.upper[above], -model.lower[below]])
 
     factors: Any = scipy.linalg.qr(matrix, mode="economic", pivoting=True)
     orthogonal, triangle = factors[0], factors[1]
     heights = np.abs(np.diag(triangle))
-    rank = int(np.sum(heights > RANK_RTOL * heights[0]))
+    rank = int(np.sum(heights > QR_RANK_RTOL * heights[0]))
     orthogonal, triangle = orthogonal[:, :rank], triangle[:rank, :rank]
     rows = scipy.linalg.solve_triangular(triangle, orthogonal.T @ matrix)
     rows[np.abs(rows) <= NOISE] = 0.0
@@ -197,10 +198,10 @@ def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterS
         np.append(costs, costs[:k]),
         A_eq=csr_array(np.hstack([rows, -rows[:, :k]])),
         b_eq=scipy.linalg.solve_triangular(triangle, target),
-        bounds=[(0.0, None)] * k + [(None, None)] * balanced + [(0.0, None)] * (len(costs) - balanced),
+        bounds=[(0.0, None)] * k + [(None, None)] * n_constants + [(0.0, None)] * (len(costs) - n_constants),
         method="highs-ds",
     )
     if result.x is None or not reached:
         raise unmet(problem.loss.name, problem.bias)
     dual = orthogonal @ scipy.linalg.solve_triangular(triangle, result.eqlin.marginals, trans=1)
-    return MasterSolution(dual, result.x[:k] - result.x[len(costs) :], float(result.x[k]) if balanced else 0.0)
+    return MasterSolution(dual, result.x[:k] - result.x[len(costs) :], float(result.x[k]) if n_constants else 0.0)

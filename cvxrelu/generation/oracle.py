@@ -72,14 +72,9 @@ class Oracle:
         return cls(problem, *standardise(problem), pricer, options, clock, rng)
 
     @property
-    def standard_bound(self) -> float:
-        """Largest score that a neuron of unit cost has at the optimum, in coordinates of order one."""
-        return 1.0 if self.standard.alpha is None else self.standard.n_samples * self.standard.alpha
-
-    @property
     def bound(self) -> float:
-        """The same in the units of the problem."""
-        return self.standard_bound * self.scaling.score_scale
+        """Largest score that a neuron of unit cost has at the optimum, as the standard problem has it."""
+        return self.standard.score_bound * self.scaling.score_scale
 
     @property
     def tolerance(self) -> float:

@@ -17,7 +17,8 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
-from cvxrelu.problem.network import Network, leaky_relu
+from cvxrelu.numerics.activation import activation_slopes, leaky_relu
+from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
 
@@ -113,7 +114,7 @@ class _Layout:
         force = problem.loss.force(z, y)
         assert force is not None, "only smooth losses slide"
         pull = force / -len(y)
-        back = np.where(heights >= 0, 1.0, slope) * np.outer(pull, v)
+        back = activation_slopes(heights >= 0, slope) * np.outer(pull, v)
         bias_cost = 1.0 if norm.has_bias and not norm.has_free_bias else 0.0
         penalty = alpha / 2 * float((W * W).sum() + bias_cost * (b @ b) + v @ v)
         gradient = np.concatenate(

@@ -12,8 +12,9 @@ from cvxrelu.certificate.bounds import DualBound, nothing_proven
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.sliding import can_slide, merged, slide
 from cvxrelu.generation.state import GenerationRound
+from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.pricing import Priced
-from cvxrelu.problem.network import Network, leaky_relu
+from cvxrelu.problem.network import Network
 from cvxrelu.runtime.endings import Cause
 
 __all__ = ["SlidingMaster", "SlidingState"]

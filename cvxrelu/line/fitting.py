@@ -236,9 +236,8 @@ def _constant(value: float) -> PiecewiseLinear:
 
 def _objective(problem: Problem, function: PiecewiseLinear) -> float:
     """Return the objective at a function that is computed by its cheapest network."""
-    weight = 1.0 if problem.alpha is None else problem.alpha
     cost = function_cost(function, problem.negative_slope)
-    return problem.loss.value(function(problem.X[:, 0]), problem.y) + weight * cost
+    return problem.loss.value(function(problem.X[:, 0]), problem.y) + problem.cost_weight * cost
 
 
 def _best_dual(problem: Problem, duals: list[Array]) -> Array:

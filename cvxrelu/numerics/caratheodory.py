@@ -16,13 +16,11 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.numerics.lengths import exponents_of, lengths, shifted
+from cvxrelu.numerics.tolerances import QR_RANK_RTOL
 
 __all__ = ["fewest_terms"]
 
 Array = NDArray[np.float64]
-
-# Columns that depend on others up to this share of the longest count as dependent.
-RANK_RTOL = 1e-13
 
 
 def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -> Array:
@@ -62,7 +60,7 @@ def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -
     factorisation: Any = scipy.linalg.qr(matrix.T, pivoting=True)
     orthogonal, triangle = factorisation[0], factorisation[1]
     heights = np.abs(np.diag(triangle))
-    basis = orthogonal[:, int(np.sum(heights > RANK_RTOL * heights[0])) :]
+    basis = orthogonal[:, int(np.sum(heights > QR_RANK_RTOL * heights[0])) :]
     while basis.shape[1]:
         slopes = basis.T @ prices
         direction = -basis @ slopes if slopes.any() else basis[:, 0]

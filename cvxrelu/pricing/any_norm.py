@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import scipy.optimize
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.arrangement import enumerate_patterns
+from cvxrelu.numerics.activation import leaky_relu
+from cvxrelu.numerics.least_squares import nonnegative_least_squares
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import shift_down, shift_up, unit
 from cvxrelu.pricing.result import Priced
@@ -55,8 +56,6 @@ ROUNDOFF = float(np.finfo(float).eps)
 CHUNK = 4096
 # Neurons in a result.
 MOST_NEURONS = 100
-# Steps of the active-set method for each row; a few times the support are usual.
-NNLS_STEPS = 10
 
 
 class _Solved(NamedTuple):
@@ -231,11 +230,10 @@ class NormPricer:
         lengths = np.linalg.norm(rows, axis=1)
         rows /= np.where(lengths > 0, lengths, 1.0)[:, None]
         nothing = np.zeros(len(self.transform))
-        try:
-            found = scipy.optimize.nnls(rows.T, -(lengths * target) @ rows, maxiter=NNLS_STEPS * len(rows))
-        except RuntimeError:  # out of steps
+        found = nonnegative_least_squares(rows.T, -(lengths * target) @ rows)
+        if found is None:
             return _Solved(np.inf, 0.0, nothing)
-        lam = np.divide(found[0], lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        lam = np.divide(found, lengths, out=np.zeros_like(lengths), where=lengths > 0)
         p, q = (target + lam) @ images, (target + lam) @ stray
         upper = self._proven(cell, target, lam, images, stray)
         cost = float(np.linalg.norm(p))
@@ -279,7 +277,7 @@ class NormPricer:
         size = groups.shape[1] - self.norm.has_bias
         W, b = groups[:, :size], groups[:, size] if self.norm.has_bias else np.zeros(len(groups))
         heights = np.linalg.solve(self.transform, groups.T).T @ self.lifted.T
-        scores = np.where(heights >= 0, heights, self.negative_slope * heights) @ v
+        scores = leaky_relu(heights, self.negative_slope) @ v
         order = np.argsort(-np.abs(scores), kind="stable")[:MOST_NEURONS]
         # Neurons are in their closed cells up to rounding, and may seem to score more than the bound by that.
         value = min(float(np.abs(scores).max(initial=0.0)), upper)

@@ -37,12 +37,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import exponent_of, require_scale, require_slope, shift_down, shift_up
 from cvxrelu.pricing.result import Priced
 from cvxrelu.problem.validation import as_choice, as_matrix, as_real, as_vector
 
-__all__ = ["Bias", "Points", "Weights", "leaky"]
+__all__ = ["Bias", "Points", "Weights"]
 
 Bias = Literal["free", "joint", "none"]
 Array = NDArray[np.float64]
@@ -64,17 +65,6 @@ EVALUATION_LIMIT = 8_000_000
 
 FEWEST_COLUMNS = 64
 """Columns always evaluated, however many points there are."""
-
-
-def leaky(t: Array, negative_slope: float) -> Array:
-    """Return t where t >= 0 and negative_slope * t elsewhere.
-
-    Examples
-    --------
-    >>> leaky(np.array([-2.0, 3.0]), 0.5)
-    array([-1.,  3.])
-    """
-    return np.where(t >= 0, t, negative_slope * t)
 
 
 def _tamed(values: Array, exponent: int) -> Array:
@@ -259,7 +249,7 @@ class Points:
         T = self.Z @ (np.column_stack([W, b]) if self.bias == "joint" else W).T
         if self.bias == "free":
             T += b
-        return weights.v @ leaky(T, self.negative_slope)
+        return weights.v @ leaky_relu(T, self.negative_slope)
 
     def report(
         self,

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.numerics.lengths import exponents_of, lengths, shifted
 from cvxrelu.problem.norms import Bias, Norm, get_norm
 from cvxrelu.problem.validation import as_floats, refuse_infinite
 from cvxrelu.runtime.files import read_arrays, writing
 
-__all__ = ["Network", "leaky_relu"]
+__all__ = ["Network"]
 
 Array = NDArray[np.float64]
 
@@ -24,17 +25,6 @@ Array = NDArray[np.float64]
 BLOCK_SIZE = 2**22
 # The distance from 1 to the next float, and the least float above 0.
 EPS, LEAST = float(np.finfo(float).eps), 5e-324
-
-
-def leaky_relu(t: Array, negative_slope: float = 0.0) -> Array:
-    """Return t where t >= 0 and negative_slope * t elsewhere.
-
-    Examples
-    --------
-    >>> leaky_relu(np.array([-2.0, 3.0]), 0.5)
-    array([-1.,  3.])
-    """
-    return np.where(t >= 0, t, negative_slope * t)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.lengths import lengths
+from cvxrelu.numerics.tolerances import ON_HINGE
 from cvxrelu.problem.validation import as_choice
 
 __all__ = ["NORMS", "Bias", "CellCoordinates", "Euclidean", "LabelNoise", "Norm", "Response", "get_norm"]
@@ -40,8 +41,6 @@ Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 Bias = Literal["free", "joint", "none"]
 
-# Share of norm(w) norm(x_i) + abs(b) within which a sample lies on a neuron's hinge: rounding only.
-ON_HINGE = 1e-12
 # Rounding of a sum of squares: this many units in the last place (2.2e-16) for each of its terms are ample.
 EPS, UNITS = float(np.finfo(float).eps), 8
 # Share of the largest singular value of a group matrix below which one is zero: that of samples in a plane is rounding.

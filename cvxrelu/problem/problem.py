@@ -117,6 +117,19 @@ class Problem:
         """Number d of features."""
         return self.X.shape[1]
 
+    @property
+    def cost_weight(self) -> float:
+        """What the cost counts in the objective: alpha, or 1 for a loss that is a constraint."""
+        return 1.0 if self.alpha is None else self.alpha
+
+    @property
+    def score_bound(self) -> float:
+        """Largest score abs(sum_i v_i sigma(w.x_i + b)) of a neuron of unit cost at an optimal dual vector v.
+
+        It is N alpha for a mean of losses, and 1 for a loss that is a constraint.
+        """
+        return 1.0 if self.alpha is None else self.n_samples * self.alpha
+
     @cached_property
     def lifted(self) -> Array:
         """The rows [x_i, 1] that groups [w, b] act on, an (N, d + 1) array; plain X if there is no bias."""
@@ -143,8 +156,7 @@ class Problem:
             If the network has another number of inputs or another negative slope.
         """
         self.check_network(network)
-        weight = 1.0 if self.alpha is None else self.alpha
-        return self.loss.value(network(self.X), self.y) + weight * network.cost(self.bias, self.norm)
+        return self.loss.value(network(self.X), self.y) + self.cost_weight * network.cost(self.bias, self.norm)
 
     def check_network(self, network: Network) -> None:
         """Raise an InputError if a network has another number of inputs or another negative slope."""

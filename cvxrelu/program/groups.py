@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import SolverError
+from cvxrelu.numerics.activation import activation_slopes
 from cvxrelu.numerics.lengths import lengths
+from cvxrelu.numerics.tolerances import ON_HINGE
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.backend import Solution
-from cvxrelu.program.program import Cells, activation_weights, flat_cells
+from cvxrelu.program.program import Cells, flat_cells
 from cvxrelu.program.scaling import Scaling, split_groups
 
 __all__ = ["NEGLIGIBLE_COST", "Groups", "above", "as_solution", "occupied", "to_network"]
@@ -26,8 +28,6 @@ BoolArray = NDArray[np.bool_]
 
 # Below this scaled cost a group is empty whatever the others are: it is the accuracy of the solver.
 NEGLIGIBLE_COST = 1e-9
-# Share of a row's length within which a point on a hinge counts as on the positive side: rounding only.
-ON_HINGE = 1e-12
 # Largest scaled weight of a network that is made smaller, the root of the largest float: its products with data and
 # slopes of any scale that is allowed are finite. Where targets are of order one, no network that heavy is worth it.
 HEAVIEST = 2.0**512
@@ -44,7 +44,7 @@ class Groups:
 
     def outputs(self, scaling: Scaling, negative_slope: float) -> Array:
         """Return the (N, k) contributions to the scaled predictions."""
-        activations = (self.vectors @ scaling.lifted.T) * activation_weights(self.patterns, negative_slope)
+        activations = (self.vectors @ scaling.lifted.T) * activation_slopes(self.patterns, negative_slope)
         return (self.signs[:, None] * activations).T
 
     def predictions(self, scaling: Scaling, negative_slope: float) -> Array:
@@ -89,7 +89,7 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
     positive = network.v > 0
     flat = flat_cells(problem, patterns)[cell]
     if flat.any():
-        heights = np.where(patterns[cell[flat], 0], 1.0, problem.negative_slope) * vectors[flat, -1]
+        heights = activation_slopes(patterns[cell[flat], 0], problem.negative_slope) * vectors[flat, -1]
         constant += float(np.sign(network.v[flat]) @ heights)
         vectors[flat, -1] = 0.0
     groups = np.zeros((2, len(patterns), vectors.shape[1]))

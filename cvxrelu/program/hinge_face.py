@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import SolverError
+from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.pricing import NormPricer, Priced, Pricer
-from cvxrelu.problem.network import leaky_relu
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.dense import dense_solver
 from cvxrelu.runtime.clock import Clock

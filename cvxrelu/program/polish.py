@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from cvxrelu.numerics.activation import activation_slopes
 from cvxrelu.numerics.lengths import lengths
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import Groups
-from cvxrelu.program.program import activation_weights, flat_cells
+from cvxrelu.program.program import flat_cells
 from cvxrelu.program.scaling import Scaling
 from cvxrelu.runtime.clock import Clock
 
@@ -30,7 +31,7 @@ def polish(problem: Problem, scaling: Scaling, groups: Groups, snap: float, cloc
     """Put hinges within `snap` of a data point on it and, for an interpolant, remove the misfit; None without time."""
     lifted = scaling.lifted
     count, size = groups.vectors.shape
-    weights = groups.signs[:, None] * activation_weights(groups.patterns, problem.negative_slope)
+    weights = groups.signs[:, None] * activation_slopes(groups.patterns, problem.negative_slope)
     preactivations = groups.vectors @ lifted.T
     scale = lengths(groups.vectors)[:, None] * lengths(lifted)
     flat = flat_cells(problem, groups.patterns)

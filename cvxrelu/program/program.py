@@ -25,6 +25,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from cvxrelu.numerics.activation import activation_slopes
 from cvxrelu.problem.norms import CellCoordinates
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.scaling import Scaling
@@ -32,7 +33,7 @@ from cvxrelu.program.scaling import Scaling
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["Cells", "Program", "activation_weights", "build_program", "covering_cells"]
+__all__ = ["Cells", "Program", "build_program", "covering_cells"]
 
 # Regularisation below which predictions stay so near the labels that they are measured from there.
 TINY = 1e-11
@@ -99,11 +100,6 @@ class Program:
     cells: Cells
     problem: Problem
     scaling: Scaling
-
-
-def activation_weights(patterns: BoolArray, negative_slope: float) -> Array:
-    """Return h(s): 1 where a sign is +1, the negative slope where it is -1."""
-    return np.where(patterns, 1.0, negative_slope)
 
 
 def flat_cells(problem: Problem, patterns: BoolArray) -> BoolArray:
@@ -223,7 +219,7 @@ def _group_norms(matrices: Array, groups: "cp.Variable") -> Any:
 
 def _prediction_matrix(patterns: BoolArray, rows: Array, negative_slope: float) -> sp.csr_array:
     """Return the (N, P * D) matrix that maps stacked groups u_s to sum_s h(s) * (Z_s u_s), given the (P, N, D) Z_s."""
-    weights = activation_weights(patterns, negative_slope)
+    weights = activation_slopes(patterns, negative_slope)
     cell, sample = np.nonzero(weights)
     _, n_samples, size = rows.shape
     entries = weights[cell, sample, None] * rows[cell, sample]

@@ -16,12 +16,13 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.linalg
-import scipy.optimize
 from numpy.typing import NDArray
 
+from cvxrelu.numerics.least_squares import least_distance_multipliers
 from cvxrelu.numerics.lengths import lengths
+from cvxrelu.numerics.tolerances import ON_HINGE
 from cvxrelu.problem.network import Network
-from cvxrelu.problem.norms import ON_HINGE, RANK_RTOL, Euclidean
+from cvxrelu.problem.norms import RANK_RTOL, Euclidean
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.scaling import Scaling
 
@@ -33,8 +34,6 @@ Array = NDArray[np.float64]
 OBJECTIVE_RTOL = 1e-12
 # Share by which norm(w) has to fall for a neuron to be replaced.
 WORTHWHILE = 1e-9
-# Steps of the active-set method for each row; a few times the support are usual.
-NNLS_STEPS = 10
 
 
 def with_least_weights(problem: Problem, network: Network) -> Network:
@@ -103,11 +102,8 @@ def _least_distance(G: Array, h: Array) -> Array | None:
     if not (h > 0).any():
         return np.zeros(G.shape[1])
     scale = float(np.abs(h).max())
-    system = np.vstack([G.T, h / scale])
-    target = np.append(np.zeros(G.shape[1]), 1.0)
-    try:
-        multipliers, _ = scipy.optimize.nnls(system, target, maxiter=NNLS_STEPS * len(h))
-    except RuntimeError:  # out of steps
+    multipliers = least_distance_multipliers(G, h / scale)
+    if multipliers is None:
         return None
     tight = multipliers > 0
     return np.asarray(np.linalg.lstsq(G[tight], h[tight])[0], dtype=float)

@@ -48,7 +48,7 @@ Array = NDArray[np.float64]
 KNOWN = ("squared", "logistic", "hinge")
 # Share of its bound by the triangle inequality below which gamma(v) is zero up to rounding; that of real data is far
 # above.
-ROUNDING = 1e-12
+ZERO_SCORE_RTOL = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +82,9 @@ class ZeroCost:
 
     def bound(self, problem: Problem, clock: Clock) -> DualBound:
         """Return the lower bound that the dual vector proves for the problem, which is tight from alpha_max on."""
-        assert problem.alpha is not None, "a regularised loss always has alpha"
         pricer = pricer_of(problem)
-        limit = problem.n_samples * problem.alpha
-        return bound_dual(problem, self.dual, partial(search_scores, pricer, clock=clock, threshold=limit))
+        search = partial(search_scores, pricer, clock=clock, threshold=problem.score_bound)
+        return bound_dual(problem, self.dual, search)
 
 
 def best_of_zero_cost(problem: Problem, clock: Clock) -> ZeroCost:
@@ -100,7 +99,7 @@ def best_of_zero_cost(problem: Problem, clock: Clock) -> ZeroCost:
     if not dual.any():
         return ZeroCost(network, dual, None, complete=True)
     priced = search_scores(pricer, dual, clock)
-    found = ZeroCost(network, dual, priced, priced.complete, ROUNDING * pricer.size(dual))
+    found = ZeroCost(network, dual, priced, priced.complete, ZERO_SCORE_RTOL * pricer.size(dual))
     if name == "hinge" and larger and found.alpha_max > 0:
         least = least_on_face(problem, pricer, FacePoint(dual, priced, False), larger, clock)
         return replace(found, dual=least.dual, priced=least.priced, complete=least.complete)

@@ -38,7 +38,7 @@ from cvxrelu.numerics.powers import unit
 from cvxrelu.problem.losses import DualModel
 from cvxrelu.problem.problem import Problem
 
-__all__ = ["RefinedDual", "refined_dual", "score_limit"]
+__all__ = ["RefinedDual", "refined_dual"]
 
 Array = NDArray[np.float64]
 
@@ -98,11 +98,6 @@ class _Step:
     weights: Array
 
 
-def score_limit(problem: Problem) -> float:
-    """Return the bound on gamma(v): 1, or N alpha for a regularised loss."""
-    return 1.0 if problem.alpha is None else problem.n_samples * problem.alpha
-
-
 def refined_dual(search: NeuronSearch, v: Array, cost: float) -> RefinedDual:
     """Return an accurate dual vector.
 
@@ -125,7 +120,7 @@ def refined_dual(search: NeuronSearch, v: Array, cost: float) -> RefinedDual:
     SolverError
         If a quadratic program cannot be solved.
     """
-    problem, limit = search.problem, score_limit(search.problem)
+    problem, limit = search.problem, search.problem.score_bound
     v = problem.loss.repair(unit(v)[0], problem.y, problem.norm.has_free_constant)
     if problem.loss.regularised and not v.any():
         # A fit that was stopped before it had a dual vector.
@@ -151,7 +146,7 @@ def _best_multiple(problem: Problem, v: Array, gamma: float) -> Array:
     """Return the multiple t v of largest dual objective, t >= 0, with t gamma <= L and t v in its domain."""
     model, used = problem.loss.dual_model(v, problem.y), v != 0
     ends = np.where(v > 0, model.upper, model.lower)[used] / v[used]
-    most = min(float(ends.min(initial=np.inf)), score_limit(problem) / gamma if gamma > 0 else np.inf)
+    most = min(float(ends.min(initial=np.inf)), problem.score_bound / gamma if gamma > 0 else np.inf)
     if most == np.inf:
         return v
     best: Any = minimize_scalar(lambda share: -problem.loss.dual_value(share * most * v, problem.y), bounds=(0, 1))
@@ -184,9 +179,9 @@ def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: Mas
     In a solution of an interior-point method either a multiplier or the room that its constraint has is small, so the
     larger of both, as shares, decides.
     """
-    limit, outputs, balanced = score_limit(problem), neurons.outputs, int(problem.norm.has_free_constant)
+    limit, outputs, n_constants = problem.score_bound, neurons.outputs, int(problem.norm.has_free_constant)
     x, weights, total = solution.dual, np.maximum(solution.weights, 0.0), np.abs(solution.weights).sum()
-    slopes = model.curvature @ x + model.slope + outputs @ weights + balanced * solution.constant
+    slopes = model.curvature @ x + model.slope + outputs @ weights + n_constants * solution.constant
     share = np.abs(slopes) / (np.abs(model.slope).max() or 1.0)
     size = np.abs(x).max()
     at_lower = (x - model.lower < share * size) & (slopes > 0)
@@ -194,15 +189,15 @@ def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: Mas
     sides = at_lower * 1.0 - at_upper * 1.0
     x = np.where(at_lower, model.lower, np.where(at_upper, model.upper, x))
     free, active = sides == 0, weights > total * (1 - x @ outputs / limit)
-    gradients, border = outputs[:, active], np.ones((len(x), balanced))
+    gradients, border = outputs[:, active], np.ones((len(x), n_constants))
     count = gradients.shape[1]
     linked = np.hstack([gradients, border])
     matrix = np.block(
-        [[model.curvature[np.ix_(free, free)], linked[free]], [linked[free].T, np.zeros((count + balanced,) * 2)]]
+        [[model.curvature[np.ix_(free, free)], linked[free]], [linked[free].T, np.zeros((count + n_constants,) * 2)]]
     )
-    constant = np.full(balanced, solution.constant)
+    constant = np.full(n_constants, solution.constant)
     misfit = model.curvature @ x + model.slope + linked @ np.append(weights[active], constant)
-    room = np.append(np.full(count, limit), np.zeros(balanced)) - linked.T @ x
+    room = np.append(np.full(count, limit), np.zeros(n_constants)) - linked.T @ x
     change = np.linalg.lstsq(matrix, np.append(-misfit[free], room), rcond=STEP_RTOL)[0]
     better, moved = weights[active] + change[free.sum() : free.sum() + count], x.copy()
     moved[free] += change[: free.sum()]

@@ -6,7 +6,7 @@ Fit -> accurate dual vector -> neurons that can carry weight -> polytope of thei
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.analysis.optima.dual import RefinedDual, refined_dual, score_limit
+from cvxrelu.analysis.optima.dual import RefinedDual, refined_dual
 from cvxrelu.analysis.optima.neurons import Neurons
 from cvxrelu.analysis.optima.optimal import OptimalSet
 from cvxrelu.analysis.optima.polytope import Polytope, polytope_of
@@ -69,7 +69,7 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     search = NeuronSearch.of(standard, *scaling.adopt(fit.network.W[kept], fit.network.b[kept]))
     cost = float(np.abs(fit.network.v) @ problem.norm.neuron_costs(fit.network.W, fit.network.b)) / scaling.y_scale
     dual = refined_dual(search, fit.certificate.dual / scaling.gradient_scale, cost)
-    least = score_limit(standard) * (1 - ACTIVE_RTOL - 10 * dual.error)
+    least = standard.score_bound * (1 - ACTIVE_RTOL - 10 * dual.error)
     neurons = dual.neurons[dual.v @ dual.neurons.outputs >= least]
     polytope = _polytope(standard, neurons, dual)
     if polytope is None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.analysis.optima.neurons import Neurons
-from cvxrelu.problem.network import leaky_relu
+from cvxrelu.numerics.activation import leaky_relu
 
 __all__ = ["Move", "Parts", "merged", "moved", "moves_to", "random_moves"]
 

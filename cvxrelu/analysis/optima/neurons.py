@@ -26,22 +26,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.numerics.activation import activation_slopes, leaky_relu
 from cvxrelu.numerics.lengths import lengths
-from cvxrelu.problem.network import leaky_relu
+from cvxrelu.numerics.tolerances import NEAR_HINGE, SOLVED_RANK_RTOL
 from cvxrelu.problem.problem import Problem
-from cvxrelu.program.program import activation_weights
 
 __all__ = ["Neurons", "along_biases", "neurons_of", "tangents_of"]
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-# Share of a row's length within which a hinge passes through a data point: searches put hinges on points up to 1e-9.
-ON_HINGE = 1e-7
 # Unit neurons that differ by less are one; exact ones agree to about 1e-10.
 SAME_NEURON = 1e-6
-# Singular values below this share of the largest are zero: points that share a place, a line or a plane.
-RANK_RTOL = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +160,7 @@ def neurons_of(problem: Problem, v: Array, groups: Array) -> Neurons:
     outputs = (signs[:, None] * leaky_relu(preactivations, problem.negative_slope)).T
     rays, segments = np.zeros(len(moved)), np.empty((0, 2), dtype=np.intp)
     if problem.norm.has_free_constant:
-        slack = ON_HINGE * _reach(problem, moved)
+        slack = NEAR_HINGE * _reach(problem, moved)
         flat = (preactivations >= -slack).all(axis=1), (preactivations <= slack).all(axis=1)
         rays = np.where(flat[0], 1.0, np.where(flat[1], -1.0, 0.0))
         segments = _segments(problem, moved, signs)
@@ -210,14 +206,14 @@ class _Faces:
     def of(cls, problem: Problem, v: Array, groups: Array) -> "_Faces":
         lifted, size = problem.lifted, problem.lifted.shape[1]
         preactivations = groups @ lifted.T
-        held = np.abs(preactivations) <= ON_HINGE * _reach(problem, groups)
+        held = np.abs(preactivations) <= NEAR_HINGE * _reach(problem, groups)
         # With rows of zeros in the place of the others, and below, all factorisations have one shape.
         rows = np.concatenate([held[:, :, None] * lifted, np.zeros((len(groups), size, size))], axis=1)
         _, singular, right = np.linalg.svd(rows, full_matrices=False)
-        bases = (right * (singular <= RANK_RTOL * singular[:, :1])[:, :, None]).transpose(0, 2, 1)
+        bases = (right * (singular <= SOLVED_RANK_RTOL * singular[:, :1])[:, :, None]).transpose(0, 2, 1)
         matrix = problem.norm.group_matrices(held[:1], lifted, np.eye(size))[0]
-        factors = bases @ np.linalg.pinv(matrix @ bases, rcond=RANK_RTOL)
-        weights = activation_weights(preactivations >= 0, problem.negative_slope)
+        factors = bases @ np.linalg.pinv(matrix @ bases, rcond=SOLVED_RANK_RTOL)
+        weights = activation_slopes(preactivations >= 0, problem.negative_slope)
         features = weights[:, :, None] * (lifted @ factors)
         return cls(factors, features, v @ features)
 
@@ -238,7 +234,7 @@ def _segments(problem: Problem, groups: Array, signs: Array) -> IntArray:
     for members in (np.flatnonzero(direction == k) for k in np.unique(direction)):
         members = members[np.argsort(groups[members, -1])]
         places = np.sort(-problem.X @ groups[members[0], :-1])
-        slack = ON_HINGE * (1 + np.abs(places).max())
+        slack = NEAR_HINGE * (1 + np.abs(places).max())
         for j, k in itertools.pairwise(members):
             start, end = np.searchsorted(places, [groups[j, -1] + slack, groups[k, -1] - slack])
             if start == end:

@@ -24,7 +24,8 @@ from cvxrelu.analysis.optima.neurons import Neurons
 from cvxrelu.analysis.optima.polytope import Polytope, solve_linear
 from cvxrelu.analysis.optima.sparsity import Cover, carrying, fewest, reweighted
 from cvxrelu.errors import InputError
-from cvxrelu.problem.network import Network, leaky_relu
+from cvxrelu.numerics.activation import leaky_relu
+from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_count, as_generator, as_matrix
 from cvxrelu.program.scaling import Scaling, split_groups

@@ -16,14 +16,12 @@ from scipy.optimize import linprog
 from scipy.spatial import HalfspaceIntersection, QhullError
 
 from cvxrelu.errors import SizeError, SolverError
+from cvxrelu.numerics.tolerances import SOLVED_RANK_RTOL
 
 __all__ = ["Polytope", "polytope_of"]
 
 Array = NDArray[np.float64]
 
-# Singular values of the equations below this share of the largest are zero. The neurons of a dual vector that is exact
-# to 1e-12 show true dependences at 1e-12, and independence above 1e-5.
-RANK_RTOL = 1e-9
 # Slack (relative to the size of the entries) up to which an inequality is taken to hold as an equation.
 TIGHT = 1e-8
 # Misfit of the equations, relative to the size of their right-hand side, that is rounding.
@@ -85,7 +83,7 @@ class Polytope:
             If there is none.
         """
         slope = direction @ self.basis
-        if not np.abs(slope).max(initial=0.0) > RANK_RTOL * np.abs(direction).max(initial=0.0):
+        if not np.abs(slope).max(initial=0.0) > SOLVED_RANK_RTOL * np.abs(direction).max(initial=0.0):
             return self.center
         return self.point(solve_linear(-slope, -self.slopes, self.slack)[: self.dimension])
 
@@ -177,7 +175,7 @@ def polytope_of(equations: Array, values: Array, inequalities: Array, least: Arr
         slack = inequalities @ middle - least
         tight = live & (slack <= TIGHT * max(1.0, float(np.abs(middle).max(initial=0.0))))
         live &= ~tight
-        if not (np.abs(inequalities[tight] @ basis) > RANK_RTOL).any():
+        if not (np.abs(inequalities[tight] @ basis) > SOLVED_RANK_RTOL).any():
             return Polytope(middle, basis, inequalities[live] @ basis, slack[live], live)
         equations, values = np.vstack([equations, inequalities[tight]]), np.append(values, least[tight])
 
@@ -212,7 +210,7 @@ def _solutions(equations: Array, values: Array) -> tuple[Array, Array]:
     if not equations.size:
         return np.zeros(equations.shape[1]), np.eye(equations.shape[1])
     left, singular, right = scipy.linalg.svd(equations)
-    rank = int((singular > RANK_RTOL * singular[0]).sum())
+    rank = int((singular > SOLVED_RANK_RTOL * singular[0]).sum())
     start = right[:rank].T @ ((left[:, :rank].T @ values) / singular[:rank])
     return start, right[rank:].T
 

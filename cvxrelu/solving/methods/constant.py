@@ -21,8 +21,7 @@ def is_constant_optimal(problem: Problem) -> bool:
     """Tell whether the triangle inequality shows that a constant is best, which no solver could do better."""
     if problem.loss.name not in KNOWN or not isinstance(problem.norm, Euclidean):
         return False  # There is no theory, or the bound takes an enumeration.
-    assert problem.alpha is not None, "a regularised loss always has alpha"
-    return bound_by_size(problem) <= problem.n_samples * problem.alpha
+    return bound_by_size(problem) <= problem.score_bound
 
 
 def _constant(run: Run) -> Iterator[Outcome]:
