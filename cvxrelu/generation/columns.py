@@ -17,6 +17,7 @@ from cvxrelu.line import min_norm_interpolant
 from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
+from cvxrelu.program.groups import made_feasible
 from cvxrelu.program.zero_cost import best_constant
 
 __all__ = ["Columns", "first_network", "network_of_master", "starting_columns"]
@@ -123,8 +124,7 @@ def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) 
     network = scaling.restore(
         Network(columns.W[used], columns.b[used], output_weights, master.constant, problem.negative_slope)
     )
-    factor = problem.loss.feasible_factor(network(problem.X), problem.y)
-    return replace(network, v=network.v * factor, intercept=network.intercept * factor)
+    return made_feasible(problem, network)
 
 
 def _staircase(X: Array, rng: np.random.Generator) -> tuple[Array, Array]:

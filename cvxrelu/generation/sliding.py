@@ -18,6 +18,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 from cvxrelu.numerics.activation import activation_slopes, leaky_relu
+from cvxrelu.numerics.neighbours import near_groups
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
@@ -130,19 +131,13 @@ class _Layout:
 
 def merged(problem: Problem, network: Network) -> Network:
     """Return the network with neurons of one sign that are almost the same added up, which costs no more."""
-    lifted = np.column_stack([network.W, network.b])
+    lifted, heaviest = np.column_stack([network.W, network.b]), np.argsort(-np.abs(network.v), kind="stable")
     directions = lifted / np.linalg.norm(lifted, axis=1, keepdims=True)
-    groups: list[list[int]] = []
-    for k in np.argsort(-np.abs(network.v), kind="stable"):
-        for group in groups:
-            near = directions[group[0]] @ directions[k] > 1 - SAME**2 / 2
-            if near and network.v[group[0]] * network.v[k] > 0:
-                group.append(k)
-                break
-        else:
-            groups.append([k])
+    # Neurons of different signs are as far apart as opposite ones.
+    leaders = near_groups(np.column_stack([directions, np.sign(network.v)]), SAME, heaviest)
+    groups = [leaders == k for k in heaviest if leaders[k] == k]
     total = np.array([np.abs(network.v[group]) @ lifted[group] for group in groups]).reshape(len(groups), -1)
-    signs = np.array([np.sign(network.v[group[0]]) for group in groups])
+    signs = np.array([np.sign(network.v[group][0]) for group in groups])
     costs = problem.norm.neuron_costs(total[:, :-1], total[:, -1])
     scaled = total / costs[:, None]
     return Network(scaled[:, :-1], scaled[:, -1], signs * costs, network.intercept, network.negative_slope)

@@ -255,6 +255,4 @@ def _require_line(network: Network) -> None:
 
 def _weighted_median(values: Array, weights: Array) -> float:
     """Return a value with at most half of the weight on either side."""
-    order = np.argsort(values)
-    cumulated = np.cumsum(weights[order])
-    return float(values[order[np.searchsorted(cumulated, cumulated[-1] / 2)]])
+    return float(np.quantile(values, 0.5, weights=weights, method="inverted_cdf"))

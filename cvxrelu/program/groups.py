@@ -21,7 +21,7 @@ from cvxrelu.program.backend import Solution
 from cvxrelu.program.program import Cells, flat_cells
 from cvxrelu.program.scaling import Scaling, split_groups
 
-__all__ = ["NEGLIGIBLE_COST", "Groups", "above", "as_solution", "occupied", "to_network"]
+__all__ = ["NEGLIGIBLE_COST", "Groups", "above", "as_solution", "made_feasible", "occupied", "to_network"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -135,5 +135,10 @@ def to_network(problem: Problem, scaling: Scaling, groups: Groups) -> Network:
         intercept,
         problem.negative_slope,
     )
+    return made_feasible(problem, network)
+
+
+def made_feasible(problem: Problem, network: Network) -> Network:
+    """Return a multiple of a network that meets the constraint of the loss, if that is a matter of its size."""
     factor = problem.loss.feasible_factor(network(problem.X), problem.y)
     return replace(network, v=network.v * factor, intercept=network.intercept * factor)

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.numerics.activation import activation_slopes, leaky_relu
 from cvxrelu.numerics.lengths import lengths
+from cvxrelu.numerics.neighbours import near_groups
 from cvxrelu.numerics.tolerances import NEAR_HINGE, SOLVED_RANK_RTOL
 from cvxrelu.problem.problem import Problem
 
@@ -170,13 +171,8 @@ def neurons_of(problem: Problem, v: Array, groups: Array) -> Neurons:
 
 def _classes(rows: Array, both_ways: bool = False) -> IntArray:
     """Return a number for each row that is the same for rows (with `both_ways`: up to sign) that hardly differ."""
-    classes = np.full(len(rows), -1)
-    for k in range(len(rows)):
-        if classes[k] < 0:
-            differences = [np.abs(rows - sign * rows[k]).max(axis=1) for sign in ((1, -1) if both_ways else (1,))]
-            near = np.min(differences, axis=0) <= SAME_NEURON * (1 + np.abs(rows[k]).max())
-            classes[near & (classes < 0)] = k
-    return classes
+    radii = SAME_NEURON * (1 + np.abs(rows).max(axis=1, initial=0.0))
+    return near_groups(rows, radii, p=np.inf, both_ways=both_ways)
 
 
 def _reach(problem: Problem, groups: Array) -> Array:

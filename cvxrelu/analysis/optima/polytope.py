@@ -16,6 +16,7 @@ from scipy.optimize import linprog
 from scipy.spatial import HalfspaceIntersection, QhullError
 
 from cvxrelu.errors import SizeError, SolverError
+from cvxrelu.numerics.neighbours import near_groups
 from cvxrelu.numerics.tolerances import SOLVED_RANK_RTOL
 
 __all__ = ["Polytope", "polytope_of"]
@@ -143,10 +144,10 @@ class Polytope:
         corners = []
         for s in found.intersections[np.isfinite(found.intersections).all(axis=1)]:
             tight = rounded @ s + 1 <= TIGHT * (1 + np.abs(s).max())
-            s = np.linalg.lstsq(rounded[tight], -np.ones(int(tight.sum())), rcond=None)[0]
-            if not any(np.abs(s - other).max() <= SAME_VERTEX * (1 + np.abs(s).max()) for other in corners):
-                corners.append(s)
-        return scipy.linalg.solve_triangular(factor.T, np.array(corners).T).T
+            corners.append(np.linalg.lstsq(rounded[tight], -np.ones(int(tight.sum())), rcond=None)[0])
+        ends = np.array(corners)
+        leaders = near_groups(ends, SAME_VERTEX * (1 + np.abs(ends).max(axis=1)), p=np.inf)
+        return scipy.linalg.solve_triangular(factor.T, ends[np.unique(leaders)].T).T
 
 
 def polytope_of(equations: Array, values: Array, inequalities: Array, least: Array) -> Polytope | None:
