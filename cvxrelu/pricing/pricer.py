@@ -260,6 +260,7 @@ def price_cells(
     tol: float = 1e-9,
     threshold: float | None = None,
     time_limit: float | None = None,
+    near: float | None = None,
 ) -> Priced:
     """Bound the scores of the unit neurons whose sign pattern on X is among `patterns`.
 
@@ -275,6 +276,8 @@ def price_cells(
         The rows that bound each cell, to save time.
     bias, negative_slope, tol, threshold, time_limit
         As in `price`.
+    near : float, optional
+        Search on until all neurons are found whose score is within this share of the largest, whatever `tol` is.
 
     Raises
     ------
@@ -289,5 +292,7 @@ def price_cells(
     """
     points = Points.prepare(X, bias, negative_slope)
     clock = Clock(time_limit)
-    options = {"facets": facets, "tol": tol, "threshold": threshold, "stop": lambda _: clock.expired}
+    # The search leaves out cells whose bound is below (1 + tol / 2) times the best score so far.
+    kept = tol if near is None else -2 * near
+    options = {"facets": facets, "tol": kept, "threshold": threshold, "stop": lambda _: clock.expired}
     return cell_search(points, points.weigh(v), patterns, **options)

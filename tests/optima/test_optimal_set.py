@@ -251,7 +251,7 @@ def test_a_search_for_cells_near_the_best_leaves_none_out():
     patterns = enumerate_patterns(problem.X).to_bool()
     from cvxrelu.pricing import price_cells
 
-    near = price_cells(problem.X, v, patterns, tol=-0.2)
+    near = price_cells(problem.X, v, patterns, near=0.1)
     for pattern in patterns:
         best = price_cells(problem.X, v, pattern[None]).value
         if best > 0.9 * near.value:

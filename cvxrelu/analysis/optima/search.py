@@ -75,7 +75,6 @@ class NeuronSearch:
     def _priced(self, v: Array, share: float) -> Priced:
         if self.patterns is None:
             return self.pricer.ascend(v, n_starts=ASCENT_STARTS, starts=self.starts, random_state=0)
-        # A negative tolerance keeps the search on cells that fall short of the best by that share.
         return price_cells(
             self.problem.X,
             v,
@@ -83,5 +82,5 @@ class NeuronSearch:
             bias=self.problem.bias,
             negative_slope=self.problem.negative_slope,
             facets=self.facets,
-            tol=-2 * share,
+            near=share,
         )
