@@ -11,13 +11,12 @@ minute.
 
 from collections.abc import Iterator
 
-from tqdm.auto import tqdm
-
 from cvxrelu.pricing import make_pricer
 from cvxrelu.problem.norms import Euclidean
 from cvxrelu.problem.problem import Problem
 from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.progress import progress_line
 
 __all__ = ["can_relax", "is_relaxed_first", "share_of_cones", "tighten"]
 
@@ -67,10 +66,10 @@ def tighten(problem: Problem, clock: Clock, target: float, progress: bool) -> It
     progress : bool
         Whether to show a progress bar.
     """
-    with tqdm(disable=not progress, bar_format="{desc} [{elapsed}]") as bar:
+    with progress_line(progress) as say:
         for state in relaxed_rounds(problem, clock=clock, target=target):
             gap = f", gap {max(1 - state.bound.lower / target, 0.0):.1e}" if 0 < target < float("inf") else ""
-            bar.set_description(f"relaxation: {state.regions} regions, {state.cuts} cuts{gap}")
+            say(f"relaxation: {state.regions} regions, {state.cuts} cuts{gap}")
             yield state
             if not clock.limited and state.work > MOST_WORK:
                 return
