@@ -22,10 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cvxrelu.errors import InputError
 from cvxrelu.line.piecewise import PiecewiseLinear
 from cvxrelu.line.samples import Samples
-from cvxrelu.problem.validation import as_real
+from cvxrelu.problem.validation import as_slope
 
 __all__ = [
     "Rates",
@@ -59,9 +58,7 @@ class Rates(NamedTuple):
         InputError
             If the slope is not a finite number other than 1.
         """
-        a = as_real(negative_slope, "negative_slope")
-        if a == 1:
-            raise InputError("negative_slope=1 makes the activation linear; use any other slope, 0 for ReLU.")
+        a = as_slope(negative_slope)
         return cls(abs(1.0 - a), abs(1.0 + a))
 
 

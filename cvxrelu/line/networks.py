@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
 from cvxrelu.problem.network import Network
-from cvxrelu.problem.validation import as_real
+from cvxrelu.problem.validation import as_slope
 
 __all__ = ["cheapest_network"]
 
@@ -108,9 +108,7 @@ def cheapest_network(function: Function, negative_slope: float = 0.0) -> Network
     >>> [cheapest_network(function).cost() for function in (absolute, ramp, line)]
     [2.0, 1.0, 2.0]
     """
-    a = as_real(negative_slope, "negative_slope")
-    if a == 1:
-        raise InputError("negative_slope=1 makes the activation linear; use any other slope, 0 for ReLU.")
+    a = as_slope(negative_slope)
     f = function.simplified()
     # In units of output weights: a neuron of weight v has slopes that differ by (1 - a) v and add up to (1 + a) v.
     slopes = f.slopes / (1 - a) if function.n_knots else np.zeros(2)

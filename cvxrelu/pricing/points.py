@@ -41,7 +41,7 @@ from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import exponent_of, require_scale, require_slope, shift_down, shift_up
 from cvxrelu.pricing.result import Priced
-from cvxrelu.problem.validation import as_choice, as_matrix, as_real, as_vector
+from cvxrelu.problem.validation import as_choice, as_matrix, as_slope, as_vector
 
 __all__ = ["Bias", "Points", "Weights"]
 
@@ -163,9 +163,7 @@ class Points:
             or not finite, or one of them is out of the range of `cvxrelu.numerics.powers`.
         """
         as_choice(bias, get_args(Bias), "bias")
-        slope = as_real(negative_slope, "negative_slope")
-        if slope == 1.0:
-            raise InputError("negative_slope must be a number other than 1: with slope 1 there is no activation.")
+        slope = as_slope(negative_slope)
         require_slope(slope)
         X = as_matrix(X) + 0.0  # -0.0 and 0.0 are the same place
         require_scale(X, "X")

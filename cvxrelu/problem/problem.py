@@ -16,7 +16,7 @@ from cvxrelu.numerics.powers import require_scale, require_slope
 from cvxrelu.problem.losses import Loss, get_loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Bias, Norm, get_norm
-from cvxrelu.problem.validation import as_matrix, as_real, as_vector, first_conflict, name_rows
+from cvxrelu.problem.validation import as_matrix, as_real, as_slope, as_vector, first_conflict, name_rows
 
 __all__ = ["Problem"]
 
@@ -93,7 +93,7 @@ class Problem:
             "loss": get_loss(loss),
             "bias": bias,
             "alpha": None if alpha is None else as_real(alpha, "alpha"),
-            "negative_slope": (slope := as_real(negative_slope, "negative_slope")),
+            "negative_slope": (slope := as_slope(negative_slope)),
             "norm": get_norm(norm, bias).on(inputs, slope),
         }
         for name, value in values.items():
@@ -186,8 +186,6 @@ class Problem:
         require_slope(self.negative_slope)
         if self.alpha is not None:
             require_scale(self.alpha, "alpha")
-        if self.negative_slope == 1:
-            raise InputError("negative_slope=1 makes the activation linear; use any other slope, 0 for ReLU.")
         if loss.labels:
             self._check_labels()
         if not loss.regularised:

@@ -18,6 +18,7 @@ __all__ = [
     "as_jobs",
     "as_matrix",
     "as_real",
+    "as_slope",
     "as_vector",
     "first_conflict",
     "name_rows",
@@ -121,6 +122,20 @@ def refuse_infinite(matrix: Array, name: str) -> None:
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if len(bad):
         raise InputError(f"{name} has a NaN or infinite entry in {name_rows(bad)}; impute or drop it.")
+
+
+def as_slope(negative_slope: object) -> float:
+    """Return the slope of an activation at negative arguments: any finite float but 1.
+
+    Raises
+    ------
+    InputTypeError, InputError
+        If it is anything else.
+    """
+    slope = as_real(negative_slope, "negative_slope")
+    if slope == 1:
+        raise InputError("negative_slope=1 makes the activation linear; use any other slope, 0 for ReLU.")
+    return slope
 
 
 def as_real(value: object, name: str) -> float:
