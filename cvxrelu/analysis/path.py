@@ -204,8 +204,8 @@ def alpha_grid(largest: float, n_alphas: int = 30, eps: float = 1e-3) -> Array:
     as_count(n_alphas, "n_alphas")
     if not 0 < as_real(eps, "eps") < 1:
         raise InputError(f"eps={eps:g} must be between 0 and 1.")
-    # From one down, so that the first strength is the largest one to the last bit.
-    return (largest or 1.0) * np.geomspace(1.0, eps, n_alphas)
+    # Powers are taken of eps alone, so that the first strength is the largest one to the last bit.
+    return (largest or 1.0) * eps ** (np.arange(n_alphas) / max(n_alphas - 1, 1))
 
 
 def _checked(alphas: ArrayLike) -> Array:
