@@ -126,8 +126,10 @@ def run_model(model: "cp.Problem", name: str, clock: Clock, first: tuple[Options
                 failure = error
             if clock.expired:
                 break
+    other = "SCS" if name == DEFAULT_SOLVER else DEFAULT_SOLVER
     raise SolverError(
-        f"{name} failed on this program ({failure}); try another solver, or look for near-duplicate rows in X."
+        f"{name} failed on this program ({failure}); try another solver, for example solver={other!r}, or look for "
+        "near-duplicate rows in X."
     ) from failure
 
 
