@@ -135,7 +135,7 @@ def merged(problem: Problem, network: Network) -> Network:
     directions = lifted / np.linalg.norm(lifted, axis=1, keepdims=True)
     # Neurons of different signs are as far apart as opposite ones.
     leaders = near_groups(np.column_stack([directions, np.sign(network.v)]), SAME, heaviest)
-    groups = [leaders == k for k in heaviest if leaders[k] == k]
+    groups = [heaviest[leaders[heaviest] == k] for k in heaviest if leaders[k] == k]
     total = np.array([np.abs(network.v[group]) @ lifted[group] for group in groups]).reshape(len(groups), -1)
     signs = np.array([np.sign(network.v[group][0]) for group in groups])
     costs = problem.norm.neuron_costs(total[:, :-1], total[:, -1])
