@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from cvxrelu.problem.losses import ROUNDING, DualModel, Logistic, LossExpression
+from cvxrelu.problem.losses import DualModel, Logistic, LossExpression
+from cvxrelu.problem.losses.rounding import ROUNDING
 
 __all__ = ["WeakLogistic", "expected_margin"]
 

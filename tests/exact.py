@@ -6,6 +6,8 @@ from math import inf, isqrt
 
 import numpy as np
 
+from tests.instances import CONSTRAINTS
+
 getcontext().prec = 60
 
 # Below this, 1 - q has lost digits of q, and three terms of the series of (1 - q) log(1 - q) have all 60.
@@ -24,7 +26,7 @@ def exact_dual(loss, v, y, gamma, alpha):
     """The best dual objective of a multiple of v, whose gamma it is."""
     v, y = [Fraction(x) for x in v.tolist()], [Fraction(x) for x in y.tolist()]
     correlation = sum(a * b for a, b in zip(v, y, strict=True))
-    if loss in ("interpolation", "margin"):
+    if loss in CONSTRAINTS:
         if not gamma:
             return inf if correlation > 0 else Fraction(0)
         return max(Fraction(0), correlation / Fraction(gamma))

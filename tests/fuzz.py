@@ -42,7 +42,8 @@ from scipy.optimize import nnls
 import cvxrelu as cr
 from cvxrelu.cli.main import main as command_line
 from tests.exact import exact_dual, gamma_at_neurons, gamma_on_circle
-from tests.hostile import CONSTRAINTS, hostile_problem
+from tests.hostile import hostile_problem
+from tests.instances import CONSTRAINTS, LABELLED
 
 ROOT = Path(__file__).parent.parent
 spec = importlib.util.spec_from_file_location("check_certificate", ROOT / "checker" / "check_certificate.py")
@@ -230,8 +231,8 @@ def larger_problem(rng: np.random.Generator) -> tuple[cr.Problem, dict[str, Any]
     X = rng.standard_normal((n, d))
     loss = str(rng.choice(["squared", "squared", "logistic", "hinge", "interpolation", "margin"]))
     y = np.abs(X[:, 0]) + X @ rng.standard_normal(d) / d + 0.1 * rng.standard_normal(n)
-    y = np.sign(y - np.median(y) + 1e-9) if loss in ("logistic", "hinge", "margin") else y
-    alpha = None if loss in ("interpolation", "margin") else float(10.0 ** rng.uniform(-4, -1))
+    y = np.sign(y - np.median(y) + 1e-9) if loss in LABELLED else y
+    alpha = None if loss in CONSTRAINTS else float(10.0 ** rng.uniform(-4, -1))
     problem = cr.Problem(X, y, loss, bias=str(rng.choice(["free", "joint"])), alpha=alpha)
     method = str(rng.choice(["auto", "generate", "sample"]))
     return problem, {"method": method, "random_state": 0, "prove": bool(rng.random() < 0.7)}

@@ -1,7 +1,9 @@
 """Problems with known answers, and checks that every fit has to pass."""
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from typing import NamedTuple
 
 import cvxpy as cp
 import numpy as np
@@ -16,7 +18,45 @@ SIX_Y = np.array([1.0, -1.0, 1.0, 1.0, -1.0, 1.0])
 SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0)
 NORMS = ("response", "label-noise")
 BIASES = ("free", "joint", "none")
-LOSSES = ("interpolation", "margin", "squared", "logistic", "hinge")
+
+
+class Rule(NamedTuple):
+    """A loss, written down for the tests: what a sample pays, all of them in cvxpy or what it constrains, and its dual.
+
+    `box` has the ends of v_i, or of y_i v_i where the targets are labels.
+    """
+
+    pays: Callable
+    model: Callable
+    box: tuple[float, float] = (-math.inf, math.inf)
+    labels: bool = False
+    constrains: bool = False
+
+
+RULES = {
+    "interpolation": Rule(lambda z, y: 0 if abs(z - y) <= 1e-6 else math.inf, lambda z, y: [z == y], constrains=True),
+    "margin": Rule(
+        lambda z, y: 0 if y * z >= 1 - 1e-7 else math.inf,
+        lambda z, y: [cp.multiply(y, z) >= 1],
+        (0.0, math.inf),
+        labels=True,
+        constrains=True,
+    ),
+    "squared": Rule(lambda z, y: (z - y) ** 2 / 2, lambda z, y: cp.sum_squares(z - y) / 2),
+    "logistic": Rule(
+        lambda z, y: np.log1p(np.exp(-y * z)),
+        lambda z, y: cp.sum(cp.logistic(-cp.multiply(y, z))),
+        (0.0, 1.0),
+        labels=True,
+    ),
+    "hinge": Rule(
+        lambda z, y: max(0, 1 - y * z), lambda z, y: cp.sum(cp.pos(1 - cp.multiply(y, z))), (0.0, 1.0), labels=True
+    ),
+}
+LOSSES = tuple(RULES)
+LABELLED = tuple(name for name, rule in RULES.items() if rule.labels)
+CONSTRAINTS = tuple(name for name, rule in RULES.items() if rule.constrains)
+REGULARISED = tuple(name for name in RULES if name not in CONSTRAINTS)
 NEEDS_ECOS = pytest.mark.skipif("ECOS" not in cp.installed_solvers(), reason="no wheel of ecos for this Python")
 
 
@@ -29,10 +69,9 @@ def normal_data(n_samples, n_features=2, seed=0):
 def make_problem(loss="interpolation", n_samples=9, n_features=2, seed=0, alpha=0.02, **options):
     """Return a random problem; labels where the loss wants them, without loss of both classes."""
     X, y = normal_data(n_samples, n_features, seed)
-    if loss in ("margin", "logistic", "hinge"):
+    if RULES[loss].labels:
         y = np.where(y > np.median(y), 1.0, -1.0)
-    regularised = loss in ("squared", "logistic", "hinge")
-    return cr.Problem(X, y, loss=loss, alpha=alpha if regularised else None, **options)
+    return cr.Problem(X, y, loss=loss, alpha=None if RULES[loss].constrains else alpha, **options)
 
 
 def line_cost(x, y, negative_slope=0.0):
@@ -98,14 +137,9 @@ def optimum_by_loops(problem):
             constraints.append(cp.multiply(sign, Z @ u) >= 0)
             if problem.norm.name != "euclidean":  # a seminorm leaves u unbounded, which solvers do not like
                 constraints.append(cp.norm(u, "inf") <= 1e4)
-    margins = cp.multiply(y, output)
-    value, more = {
-        "interpolation": lambda: (cost, [output == y]),
-        "margin": lambda: (cost, [margins >= 1]),
-        "squared": lambda: (cp.sum_squares(output - y) / (2 * n) + problem.alpha * cost, []),
-        "logistic": lambda: (cp.sum(cp.logistic(-margins)) / n + problem.alpha * cost, []),
-        "hinge": lambda: (cp.sum(cp.pos(1 - margins)) / n + problem.alpha * cost, []),
-    }[problem.loss.name]()
+    rule = RULES[problem.loss.name]
+    found = rule.model(output, y)
+    value, more = (cost, found) if rule.constrains else (found / n + problem.alpha * cost, [])
     model = cp.Problem(cp.Minimize(value), constraints + more)
     model.solve(solver="CLARABEL")
     return model.value
@@ -119,16 +153,7 @@ def objective_by_hand(problem, network):
         for w, b, v in zip(network.W, network.b, network.v, strict=True):
             t = float(w @ x) + b
             z += v * (t if t >= 0 else problem.negative_slope * t)
-        if problem.loss.name == "squared":
-            total += (z - y) ** 2 / 2
-        elif problem.loss.name == "logistic":
-            total += np.log1p(np.exp(-y * z))
-        elif problem.loss.name == "hinge":
-            total += max(0.0, 1 - y * z)
-        elif problem.loss.name == "interpolation":
-            assert abs(z - y) <= 1e-7 * max(1.0, np.abs(problem.y).max())
-        else:
-            assert y * z >= 1 - 1e-7
+        total += RULES[problem.loss.name].pays(z, y)
     cost = 0.0
     for w, b, v in zip(network.W, network.b, network.v, strict=True):
         cost += abs(v) * neuron_cost(problem, w, b)

@@ -21,9 +21,18 @@ from cvxrelu.pricing import Priced, Pricer
 from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
-from tests.instances import BIASES, LOSSES, SLOPES, assert_certified, line_cost, make_problem, normal_data
+from tests.instances import (
+    BIASES,
+    LABELLED,
+    LOSSES,
+    REGULARISED,
+    SLOPES,
+    assert_certified,
+    line_cost,
+    make_problem,
+    normal_data,
+)
 
-REGULARISED = ("squared", "logistic", "hinge")
 # Rounding that a bound, or an objective of zero, may show.
 ROUNDING = 1e-9
 # What a misfit within the tolerance of an interpolant may save, relative to the objective.
@@ -147,7 +156,7 @@ def test_degenerate_data(kind, loss, bias, slope, shape, constant, seed):
     y = np.full(len(X), 1.5) if constant else np.round(rng.standard_normal(len(X)), 1)
     if loss not in REGULARISED:
         X, y = consistent(X, y)
-    if loss in ("margin", "logistic", "hinge"):
+    if loss in LABELLED:
         y = np.where(rng.permutation(len(y)) % 2 == 0, 1.0, -1.0)
         if len(y) < 2:
             return

@@ -13,7 +13,7 @@ from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.certificate import certificate_of, certify_dual
 from cvxrelu.problem.enclosure import enclose, enclose_exactly, enclose_widely
 from cvxrelu.problem.losses import FIT_RTOL
-from tests.instances import BIASES, LOSSES, exact_cost
+from tests.instances import BIASES, LABELLED, LOSSES, REGULARISED, RULES, exact_cost
 
 SCALES = (1.0, 1.0, 1e12, 1e-12, 1e200, 1e-200, 1e-310, 1e308)
 SLOPES = (0.0, 0.1, -0.3, -1.0, -2.0, 2.0, -1e3, 1e-300)
@@ -49,11 +49,12 @@ def exact_objective(problem, network):
         return decimal(cost)
     if loss == "margin":
         return decimal(cost / min(1, *(t * p for t, p in zip(y, z, strict=True))))
-    losses = {
-        "squared": lambda t, p: decimal((t - p) ** 2 / 2),
-        "hinge": lambda t, p: decimal(max(Fraction(0), 1 - t * p)),
-        "logistic": lambda t, p: max(Decimal(0), decimal(-t * p)) + (1 + (-abs(decimal(t * p))).exp()).ln(),
-    }[loss]
+
+    def losses(t, p):
+        if loss == "logistic":
+            return max(Decimal(0), decimal(-t * p)) + (1 + (-abs(decimal(t * p))).exp()).ln()
+        return decimal(Fraction(RULES[loss].pays(t, p)))
+
     mean = sum(losses(t, p) for t, p in zip(y, z, strict=True)) / len(y)
     return mean + decimal(Fraction(problem.alpha) * cost)
 
@@ -132,7 +133,7 @@ def test_upper_bounds_are_above_the_exact_objective_and_near_it(loss, bias, seed
     if bias == "none":
         network = cr.Network(network.W, 0 * network.b, network.v, 0.0, network.negative_slope)
     z = enclose_exactly(network, X).values
-    if loss in ("squared", "interpolation"):
+    if loss not in LABELLED:
         y = z * (1 + 1e-9 * (loss == "squared"))
     else:
         y = np.where(np.arange(len(X)) % 2, -1.0, 1.0)
@@ -146,7 +147,7 @@ def test_upper_bounds_are_above_the_exact_objective_and_near_it(loss, bias, seed
             if len(np.unique(y)) < 2:
                 return
     options = {"loss": loss, "bias": bias, "negative_slope": network.negative_slope}
-    regularised = loss in ("squared", "logistic", "hinge")
+    regularised = loss in REGULARISED
     try:
         problem = cr.Problem(X, y, alpha=alpha if regularised else None, **options)
     except cr.InputError:  # equal rows, or one at the origin

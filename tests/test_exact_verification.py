@@ -16,7 +16,7 @@ from cvxrelu.certificate.rational.circle import gamma_squared
 from cvxrelu.certificate.rational.numbers import entropy_below, log_below, root_above, to_fractions
 from cvxrelu.pricing import price
 from cvxrelu.problem.losses import Hinge
-from tests.instances import LOSSES, SIX_X, SIX_Y, SLOPES, make_problem, normal_data
+from tests.instances import LOSSES, REGULARISED, SIX_X, SIX_Y, SLOPES, make_problem, normal_data
 
 KNOWN = dict(zip(SLOPES, (Fraction(30), Fraction(100, 3), Fraction(300, 13), Fraction(15), Fraction(30)), strict=True))
 GRID = st.integers(-3, 3)
@@ -121,7 +121,7 @@ def test_no_random_neuron_beats_gamma(n_features):
 
 CASES = [make_problem(loss, 6, d, negative_slope=-0.3) for loss in LOSSES for d in (1, 2)]
 # Where alpha is large gamma binds nothing, and the domain of the dual alone keeps a bound from being too high.
-CASES += [make_problem(loss, 6, 1, alpha=10.0) for loss in ("squared", "logistic", "hinge")]
+CASES += [make_problem(loss, 6, 1, alpha=10.0) for loss in REGULARISED]
 FITS = [cr.solve(problem) for problem in CASES]
 
 

@@ -12,6 +12,7 @@ from tests.instances import (
     BIASES,
     LOSSES,
     NEEDS_ECOS,
+    REGULARISED,
     SIX_X,
     SIX_Y,
     SLOPES,
@@ -128,7 +129,7 @@ DEGENERATE = {
 }
 
 
-@pytest.mark.parametrize(("name", "loss"), list(itertools.product(DEGENERATE, ("squared", "hinge", "logistic"))))
+@pytest.mark.parametrize(("name", "loss"), list(itertools.product(DEGENERATE, REGULARISED)))
 def test_degenerate_data(name, loss):
     X = DEGENERATE[name]
     y = normal_data(len(X), seed=3)[1]

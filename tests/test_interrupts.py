@@ -17,7 +17,7 @@ import cvxrelu as cr
 from cvxrelu.analysis import path as regularisation_path
 from cvxrelu.cli import main as command_line
 from cvxrelu.estimators import base, cross_validation
-from cvxrelu.program import decode, groups, hinge_face, polish, solvers
+from cvxrelu.program import decode, dual_face, groups, polish, solvers
 from cvxrelu.program.zero_cost import best_of_zero_cost
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.solving import run
@@ -201,7 +201,7 @@ def test_no_cutting_plane_is_sought_that_would_end_late(monkeypatch):
     """The linear program for the hinge loss cannot be stopped; what is known without it stands."""
     labels = np.where(np.quantile(Y, 0.3) < Y, 1.0, -1.0)
     problem = cr.Problem(X, labels, loss="hinge", alpha=0.01)
-    monkeypatch.setattr(hinge_face, "_least_on_columns", lambda *_: pytest.fail("a linear program without time"))
+    monkeypatch.setattr(dual_face, "_least_on_columns", lambda *_: pytest.fail("a linear program without time"))
     found = best_of_zero_cost(problem, Clock(1e-9))
     assert not found.complete
     monkeypatch.undo()

@@ -14,10 +14,9 @@ from cvxrelu.solving.methods import METHODS
 from cvxrelu.solving.methods.method import Method
 from cvxrelu.solving.run import Outcome
 from tests.hostile import hostile_problem
-from tests.instances import BIASES, make_problem, normal_data
+from tests.instances import BIASES, REGULARISED, make_problem, normal_data
 
 TOL = 1e-6
-REGULARISED = ("squared", "logistic", "hinge")
 
 
 def solve(problem, method="auto", **options):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import LOSSES, get_loss
 from tests.exact import entropy, exact_dual
+from tests.instances import RULES
 
 numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
 
@@ -25,8 +26,10 @@ def test_repaired_vectors_are_in_the_domain(name, v):
     assert math.fsum(repaired) == 0
     if loss.labels:
         assert (repaired * y >= 0).all()
-    if name in ("hinge", "logistic"):
-        assert (np.abs(repaired) <= 1).all()
+    low, high = RULES[name].box
+    shares = repaired * y if loss.labels else repaired
+    assert (shares >= low).all()
+    assert (shares <= high).all()
     again = loss.repair(repaired, y, balanced=True)
     np.testing.assert_allclose(again, repaired, atol=1e-9 * max(1.0, np.abs(repaired).max()))
 

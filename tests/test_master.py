@@ -10,7 +10,7 @@ import cvxrelu as cr
 from cvxrelu.errors import SolverError
 from cvxrelu.generation.dual_master import solve_master
 from cvxrelu.numerics.activation import leaky_relu
-from tests.instances import BIASES, LOSSES, make_problem
+from tests.instances import BIASES, LOSSES, RULES, make_problem
 
 ACCURACY = 1e-9
 
@@ -82,10 +82,9 @@ def test_dual_vector_is_feasible_and_proves_the_value(loss, bias):
 
 def loss_domain(problem, v):
     """The nearest vector in the domain of the dual objective, sum not considered."""
-    if not problem.loss.labels:
-        return v
-    box = 1.0 if problem.loss.name in ("hinge", "logistic") else np.inf
-    return problem.y * np.clip(v * problem.y, 0.0, box)
+    rule = RULES[problem.loss.name]
+    side = problem.y if rule.labels else 1.0
+    return side * np.clip(v * side, *rule.box)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

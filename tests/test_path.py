@@ -12,9 +12,7 @@ from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.pricing import price
 from cvxrelu.program.zero_cost import best_of_zero_cost
 from cvxrelu.runtime.clock import Clock
-from tests.instances import BIASES, SLOPES, make_problem, normal_data, objective_by_hand
-
-REGULARISED = ("squared", "logistic", "hinge")
+from tests.instances import BIASES, REGULARISED, SLOPES, make_problem, normal_data, objective_by_hand
 
 
 def unbalanced(loss, bias="free", slope=0.0, n_samples=11, n_features=2, seed=0):
@@ -147,7 +145,7 @@ def test_unusable_arguments_are_refused():
         cr.path(problem, [1.0, 0.0])
     with pytest.raises(cr.InputError, match="n_alphas=0 must be a positive integer"):
         cr.path(problem, n_alphas=0)
-    with pytest.raises(cr.InputError, match="alpha_max is known for the losses"):
+    with pytest.raises(cr.InputError, match="has no alpha_max"):
         cr.alpha_max(make_problem("margin"))
     with pytest.raises(cr.InputError, match="warm_start takes 1 inputs and the problem has 2"):
         cr.solve(problem, warm_start=cr.Network([[1.0]], [0.0], [1.0]))

@@ -15,7 +15,7 @@ from cvxrelu.relaxation.cuts import violated_cuts
 from cvxrelu.relaxation.program import Task, price_block, solve_relaxed, start_from
 from cvxrelu.relaxation.rounds import _first_dual, _frame_of
 from cvxrelu.runtime.clock import Clock
-from tests.instances import BIASES, LOSSES, make_problem
+from tests.instances import BIASES, CONSTRAINTS, LABELLED, LOSSES, make_problem
 from tests.relaxed_model import relaxed_value
 
 # What rounding can make of an inequality between integrals of neurons of unit norm and total mass of order one.
@@ -228,12 +228,12 @@ def small_problem(loss, bias, slope, kind, shape, seed):
         X[:] = X[:, :1]
     elif kind == "lattice":
         X = np.round(X)
-    if loss in ("interpolation", "margin"):
+    if loss in CONSTRAINTS:
         _, first, place = np.unique(X, axis=0, return_index=True, return_inverse=True)
         y = y[first][place.ravel()]
-    if loss in ("margin", "logistic", "hinge"):
+    if loss in LABELLED:
         y = np.where(y > np.median(y), 1.0, -1.0)
-    alpha = None if loss in ("interpolation", "margin") else 0.02
+    alpha = None if loss in CONSTRAINTS else 0.02
     return cr.Problem(X, y, loss=loss, bias=bias, negative_slope=slope, alpha=alpha)
 
 

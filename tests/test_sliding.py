@@ -88,7 +88,7 @@ def test_the_default_strength_follows_the_units():
     larger = cr.Problem(1e3 * problem.X, 10 * problem.y, loss="squared", alpha=1.0)
     assert default_alpha(larger) == pytest.approx(1e4 * default_alpha(problem), rel=1e-3)
     assert default_alpha(cr.Problem(problem.X, np.ones(60), loss="squared", alpha=1.0)) == 1.0
-    with pytest.raises(cr.InputError, match="alpha_max is known for"):
+    with pytest.raises(cr.InputError, match="has no alpha_max"):
         default_alpha(cr.Problem(problem.X, problem.y))
 
 

@@ -12,8 +12,8 @@ from cvxrelu.errors import AccuracyWarning
 from cvxrelu.pricing import Pricer
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_instance, as_seconds
-from cvxrelu.program.hinge_face import ASCENT_STARTS, search_scores
-from cvxrelu.program.zero_cost import ZERO_SCORE_RTOL, best_constant, best_of_zero_cost, check_known, zero_cost_dual
+from cvxrelu.program.dual_face import ASCENT_STARTS, search_scores
+from cvxrelu.program.zero_cost import ZERO_SCORE_RTOL, best_of_zero_cost, check_known, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["alpha_max", "default_alpha"]
@@ -29,10 +29,10 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     Parameters
     ----------
     problem : Problem
-        A problem with the loss "squared", "logistic" or "hinge"; its own alpha does not matter.
+        A problem with a loss that has an alpha; its own does not matter.
     time_limit : float, optional
-        Seconds for an exhaustive search, of which the hinge loss may need several; by default it settles for the bound
-        that it has after a fixed number of steps.
+        Seconds for an exhaustive search, of which a loss with kinks may need several; by default it settles for the
+        bound that it has after a fixed number of steps.
 
     Returns
     -------
@@ -44,9 +44,9 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     Raises
     ------
     InputError
-        If the loss has no alpha, or is none of the three.
+        If the loss has no alpha, or is an own one that does not define `pulls`.
     SolverError
-        If the linear programs for the hinge loss cannot be solved.
+        If the linear programs for a loss with kinks cannot be solved.
 
     Warns
     -----
@@ -82,19 +82,19 @@ def default_alpha(problem: Problem) -> float:
     Parameters
     ----------
     problem : Problem
-        A problem with the loss "squared", "logistic" or "hinge"; its own alpha does not matter.
+        A problem with a loss that has an alpha; its own does not matter.
 
     Returns
     -------
     float
         The strength. In three or more dimensions alpha_max is estimated, by the best neuron that local ascent finds
-        (always from the same random starts), and for the hinge loss by a bound; 1.0 if a constant is optimal for every
-        alpha.
+        (always from the same random starts), and for a loss with kinks by a bound; 1.0 if a constant is optimal for
+        every alpha.
 
     Raises
     ------
     InputError
-        If the loss has no alpha, or is none of the three.
+        If the loss has no alpha, or is an own one that does not define `pulls`.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def default_alpha(problem: Problem) -> float:
     0.15
     """
     check_known(problem)
-    dual = zero_cost_dual(problem, best_constant(problem))
+    dual = zero_cost_dual(problem)
     if not dual.any():
         return 1.0
     pricer = pricer_of(problem)

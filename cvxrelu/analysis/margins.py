@@ -76,7 +76,7 @@ def max_margin(certificate: Certificate) -> MaxMargin:
     0.5
     """
     problem = as_instance(certificate, Certificate, "certificate").problem
-    if problem.loss.name != "margin" or problem.norm.name != "euclidean" or certificate.scope != "global":
+    if not problem.loss.labels or problem.loss.regularised or problem.norm.cellwise or certificate.scope != "global":
         raise InputError("max_margin takes a global certificate of the loss 'margin' with the Euclidean norm.")
     lower, upper = certificate.lower, certificate.upper
     return MaxMargin(0.5 / upper, 0.5 / lower if lower > 0 else math.inf)

@@ -19,7 +19,7 @@ from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_count, as_floats, as_instance, as_real
 from cvxrelu.program.options import Options
-from cvxrelu.program.zero_cost import KNOWN, ZeroCost, best_of_zero_cost
+from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost, is_known
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.solving.fit import Fit, Status, solve_as
 from cvxrelu.solving.run import Round
@@ -150,7 +150,7 @@ def path(
     """
     as_instance(problem, Problem, "problem")
     asked = Options(**options)
-    known = alphas is None or problem.loss.name in KNOWN
+    known = alphas is None or is_known(problem)
     constant = best_of_zero_cost(problem, Clock(asked.time_limit)) if known else None
     largest = np.inf if constant is None else constant.alpha_max
     strengths = _checked(alphas) if alphas is not None else alpha_grid(largest, n_alphas, eps)

@@ -89,7 +89,7 @@ def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced],
     balanced = problem.norm.has_free_constant
     # At scale one, the repair and the bound are the same, to the last digit, whatever multiple of a vector is given.
     v, exponent = unit(dual)
-    v = problem.loss.repair(v, problem.y, balanced)
+    v = problem.loss.repair(v, problem.y, balanced, boxed=False)
     seen = exponent if abs(exponent) <= NATURAL else 0
     priced = search(shifted(v, seen)) if v.any() else None
     v, repaired = unit(v)
@@ -121,7 +121,7 @@ def _as_given(problem: Problem, v: Array, gamma: float, exponent: int) -> tuple[
         return v, gamma
     given, its_gamma = shifted(v, exponent), float(shifted(np.float64(gamma), exponent))
     back, same = at_scale_one(given, its_gamma)
-    allowed = np.array_equal(problem.loss.repair(given, problem.y, balanced=False), given)
+    allowed = problem.loss.allows(given, problem.y)
     return (given, its_gamma) if allowed and same == gamma and np.array_equal(back, v) else (v, gamma)
 
 

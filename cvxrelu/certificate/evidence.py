@@ -41,7 +41,6 @@ from cvxrelu.numerics.lengths import exponents_of, shifted
 from cvxrelu.numerics.powers import shift_up, unit
 from cvxrelu.pricing import Maxima, Pricer, make_pricer
 from cvxrelu.problem.network import Network
-from cvxrelu.problem.norms import Euclidean
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_count, as_generator, as_seconds
 from cvxrelu.runtime.clock import Clock
@@ -195,7 +194,7 @@ def gather_evidence(
     >>> evidence.maxima, evidence.unseen, round(evidence.lower_if_complete, 9)
     (2, 0.0, 2.0)
     """
-    if not isinstance(problem.norm, Euclidean):
+    if problem.norm.cellwise:
         raise InputError(
             f"Local ascent is for norm='euclidean'; with norm={problem.norm.name!r} all cells are searched one by one, "
             "so `solve` with method='enumerate' proves the bound, and there is nothing to look for beside it."
@@ -244,7 +243,7 @@ def _force(problem: Problem, network: Network) -> Array | None:
 def _repaired(problem: Problem, v: Array) -> Array:
     """Return a vector near v in the domain of the dual, at the scale of v."""
     v, exponent = unit(v)
-    return shifted(problem.loss.repair(v, problem.y, problem.norm.has_free_constant), exponent)
+    return shifted(problem.loss.repair(v, problem.y, problem.norm.has_free_constant, boxed=False), exponent)
 
 
 def _best_of_own(pricer: Pricer, problem: Problem, network: Network, v: Array, clock: Clock) -> float:

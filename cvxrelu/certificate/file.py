@@ -17,7 +17,6 @@ from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.errors import FileError, InputError
 from cvxrelu.numerics.powers import exponent_of, shift_up
 from cvxrelu.pricing import Priced, make_pricer
-from cvxrelu.problem.norms import Euclidean
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_real, as_vector
 
@@ -96,7 +95,7 @@ def _multipliers_of(record: Mapping[str, Any], problem: Problem) -> tuple[Tree, 
     """Return the multipliers of a file, if it has any."""
     if "multipliers" not in record:
         return None
-    if not isinstance(problem.norm, Euclidean):
+    if problem.norm.cellwise:
         raise ValueError("it has multipliers, which prove nothing for another norm than the Euclidean.")
     return multipliers_of(record["multipliers"], len(np.unique(problem.X, axis=0)))
 

@@ -5,7 +5,7 @@ that reads back as the same float, so a record that went through JSON is equal t
 The file of a certificate has one line for each of
 
     format, claim, upper, lower, scope, gamma, dual, network {W, b, v, intercept, negative_slope},
-    problem {loss, bias, norm, alpha, negative_slope, X, y}
+    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, X, y}
 
 and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
 Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
@@ -23,7 +23,7 @@ import numpy as np
 from cvxrelu.certificate.multiplier_record import record_of_multipliers
 from cvxrelu.certificate.multipliers import Tree
 from cvxrelu.errors import InputError
-from cvxrelu.problem.losses import LOSSES
+from cvxrelu.problem.losses import get_loss, is_listed
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import NORMS
 from cvxrelu.problem.problem import Problem
@@ -50,9 +50,9 @@ def record_of_problem(problem: Problem) -> Record:
     >>> record_of_problem(Problem([[0.1], [1.0]], [1.0, 2.0]))["X"]
     [[0.1], [1.0]]
     """
-    if LOSSES.get(problem.loss.name) is not type(problem.loss):
+    if not is_listed(problem.loss):
         raise InputError(
-            f"loss={problem.loss!r} cannot be written to a file: no name in cvxrelu.problem.losses.LOSSES means it."
+            f"loss={problem.loss!r} cannot be written to a file: it is none of those that are known by name."
         )
     if NORMS.get(problem.norm.name) is not type(problem.norm):
         raise InputError(
@@ -60,6 +60,7 @@ def record_of_problem(problem: Problem) -> Record:
         )
     return {
         "loss": problem.loss.name,
+        **({"loss_parameters": problem.loss.params()} if problem.loss.params() else {}),
         "bias": problem.bias,
         "norm": problem.norm.name,
         "alpha": problem.alpha,
@@ -78,8 +79,9 @@ def problem_of(record: Mapping[str, Any]) -> Problem:
     >>> problem_of(record_of_problem(problem))
     Problem(2 samples, 1 features, loss='squared', bias='free', norm='euclidean', alpha=0.3, negative_slope=0)
     """
-    names = ("X", "y", "loss", "bias", "norm", "alpha", "negative_slope")
-    return Problem(**{name: record[name] for name in names})
+    names = ("X", "y", "bias", "norm", "alpha", "negative_slope")
+    loss = get_loss(record["loss"], record.get("loss_parameters"))
+    return Problem(**{name: record[name] for name in names}, loss=loss)
 
 
 def record_of_network(network: Network) -> Record:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from cvxrelu.arrangement import count_patterns
 from cvxrelu.certificate.bounds import DualBound, bound_dual
 from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
-from cvxrelu.problem.norms import Euclidean
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
 
@@ -42,7 +41,7 @@ def pricer_of(problem: Problem) -> Pricer | NormPricer:
     SizeError
         If the norm is not Euclidean, and the cells, which are then searched one by one, would not fit in memory.
     """
-    if isinstance(problem.norm, Euclidean):
+    if not problem.norm.cellwise:
         return make_pricer(problem.X, problem.bias, problem.negative_slope)
     return NormPricer.of(problem.norm, problem.X, problem.negative_slope)
 
@@ -73,7 +72,7 @@ def _search_of_all(problem: Problem, clock: Clock) -> Callable[[Array], Priced]:
 
 def _search_of_cells(problem: Problem, patterns: NDArray[np.bool_], clock: Clock) -> Callable[[Array], Priced]:
     """Return what computes gamma(v) over the neurons of given cells."""
-    if isinstance(problem.norm, Euclidean):
+    if not problem.norm.cellwise:
         options = {"bias": problem.bias, "negative_slope": problem.negative_slope, "time_limit": clock.left}
         return partial(price_cells, problem.X, patterns=patterns, **options)
     return partial(NormPricer.of(problem.norm, problem.X, problem.negative_slope, patterns), time_limit=clock.left)

@@ -29,7 +29,6 @@ from cvxrelu.line.line_program import LineSolution, solve_on_nodes
 from cvxrelu.line.piecewise import PiecewiseLinear
 from cvxrelu.line.samples import Samples
 from cvxrelu.line.sparsest import sparsest_through
-from cvxrelu.problem.losses import Interpolation
 from cvxrelu.problem.network import constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_instance
@@ -72,7 +71,7 @@ class FunctionFit:
 
 def is_line_problem(problem: Problem) -> bool:
     """Tell whether `fit_function` takes a problem: one feature, free bias, Euclidean norm."""
-    return problem.n_features == 1 and problem.bias == "free" and problem.norm.name == "euclidean"
+    return problem.n_features == 1 and problem.bias == "free" and not problem.norm.cellwise
 
 
 def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float | None = None) -> FunctionFit:
@@ -113,9 +112,9 @@ def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float |
             f"fit_function takes problems with one feature, bias='free' and norm='euclidean', not {problem!r}; "
             "use solve."
         )
-    if isinstance(problem.loss, Interpolation):
+    if problem.loss.fixes_predictions:
         return _interpolate(problem)
-    if problem.loss.degree is not None and np.ptp(problem.y) == 0:
+    if problem.loss.moves and np.ptp(problem.y) == 0:
         # A loss that knows no origin is least at the targets themselves, and a constant costs nothing.
         return FunctionFit(_constant(float(problem.y[0])), np.zeros(problem.n_samples))
     return _optimise(problem, solver, Clock(time_limit))

@@ -140,7 +140,7 @@ def _build(problem: Problem, scaling: Scaling, rates: Rates, A: sp.csr_array, ga
 
     values, predictions = cp.Variable(len(gaps) + 1, name="values"), cp.Variable(len(problem.y), name="predictions")
     link = _equal(predictions, A @ values)
-    loss = problem.loss.expression(predictions, scaling.y)
+    loss = scaling.loss.expression(predictions, scaling.y)
     constraints: list[cp.Constraint] = [link, *loss.constraints]
     cost: cp.Expression | float = 0.0
     slopes: cp.Expression = cp.Constant(np.zeros(0))

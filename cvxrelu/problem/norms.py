@@ -61,6 +61,9 @@ class Norm(ABC):
 
     bias: Bias
     name: ClassVar[str]
+    cellwise: ClassVar[bool] = True
+    """True if the cost differs from cell to cell, so that neurons are searched cell by cell. False if it is the length
+    of w or [w, b], which sweeps, cones, ascent, the relaxation and the closed forms of the line rest on."""
 
     @property
     def has_bias(self) -> bool:
@@ -135,7 +138,7 @@ class Euclidean(Norm):
     [5.0, 13.0, inf]
     """
 
-    name = "euclidean"
+    name, cellwise = "euclidean", False
 
     @property
     def has_free_bias(self) -> bool:

@@ -47,7 +47,7 @@ def polish(problem: Problem, scaling: Scaling, groups: Groups, snap: float, cloc
     on_hinge[np.arange(len(group)), group] = lifted[sample]
     outputs = (weights.T[:, :, None] * lifted[:, None, :]).reshape(len(lifted), count * size)
     predictions = groups.predictions(scaling, problem.negative_slope)
-    misfit = problem.loss.aim(predictions, scaling.y) - predictions
+    misfit = scaling.loss.aim(predictions, scaling.y) - predictions
     matrix = np.vstack([HINGE_WEIGHT * on_hinge.reshape(len(group), count * size), outputs])
     # Flat groups have no bias of their own: theirs stays zero.
     matrix[:, np.flatnonzero(flat) * size + size - 1] = 0.0

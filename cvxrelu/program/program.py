@@ -183,7 +183,7 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
         biases = np.flatnonzero(flat) * size + size - 1
         constraints += [plus[biases] == 0, minus[biases] == 0]
 
-    loss = problem.loss
+    loss = scaling.loss
     paid = loss.near(residuals, scaling.y, distance) if loss.regularised else loss.expression(residuals, scaling.y)
     cost = _group_norms(matrices, plus) + _group_norms(matrices, minus)
     objective = cp.Minimize(paid.objective * (distance / unit) + scaling.alpha / unit * cost)

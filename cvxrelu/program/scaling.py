@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.numerics.lengths import lengths
 from cvxrelu.numerics.span import span_of
+from cvxrelu.problem.losses import Loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Norm
 from cvxrelu.problem.problem import Problem
@@ -42,6 +43,8 @@ class Scaling:
         The lifted rows times T.
     y : (N,) array
         The scaled targets.
+    loss : Loss
+        The loss in their units.
     transform : (D, R) array
         T.
     inverse : (R, D) array
@@ -64,6 +67,7 @@ class Scaling:
 
     lifted: Array
     y: Array
+    loss: Loss
     transform: Array
     inverse: Array
     norm: Norm
@@ -97,18 +101,19 @@ class Scaling:
             inverse[-1, :-1] = center @ basis @ basis.T
             lifted = np.column_stack([lifted, np.ones(problem.n_samples)])
 
-        y_center = float(y.mean()) if norm.has_free_constant and loss.degree is not None else 0.0
-        y_scale = _root_mean_square(y - y_center) if loss.degree is not None else 1.0
+        y_center = float(y.mean()) if norm.has_free_constant and loss.moves else 0.0
+        y_scale = _root_mean_square(y - y_center) if loss.moves else 1.0
         if y_scale <= CONSTANT_RTOL * np.max(np.abs(y)):
             y_scale = 1.0
         everywhere = np.ones((1, problem.n_samples), dtype=bool)
         largest = float(np.linalg.norm(norm.group_matrices(everywhere, lifted, transform)[0], 2))
         unit_cost = (largest or 1.0) * y_scale
-        loss_scale = y_scale**loss.degree if loss.degree is not None else 1.0
+        loss, loss_scale = loss.in_units(y_scale) or (loss, 1.0)
         alpha = 1.0 if problem.alpha is None else problem.alpha * unit_cost / loss_scale
         return cls(
             lifted=lifted,
             y=(y - y_center) / y_scale,
+            loss=loss,
             transform=transform,
             inverse=inverse,
             norm=norm,
@@ -175,7 +180,7 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
         standard = Problem(
             split_groups(scaling.lifted, problem.norm.has_bias)[0],
             scaling.y,
-            loss=problem.loss,
+            loss=scaling.loss,
             bias=problem.bias,
             norm=problem.norm,
             alpha=scaling.alpha if problem.loss.regularised else None,

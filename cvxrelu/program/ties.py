@@ -22,7 +22,7 @@ from cvxrelu.numerics.least_squares import least_distance_multipliers
 from cvxrelu.numerics.lengths import lengths
 from cvxrelu.numerics.tolerances import ON_HINGE
 from cvxrelu.problem.network import Network
-from cvxrelu.problem.norms import RANK_RTOL, Euclidean
+from cvxrelu.problem.norms import RANK_RTOL
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.scaling import Scaling
 
@@ -61,7 +61,7 @@ def with_least_weights(problem: Problem, network: Network) -> Network:
     >>> flat.W.round(12), flat.b.round(12)
     (array([[1.]]), array([-1.]))
     """
-    if isinstance(problem.norm, Euclidean) or not network.n_neurons:
+    if not problem.norm.cellwise or not network.n_neurons:
         return network
     scaling = Scaling.of(problem)
     groups = scaling.enter(network.W, network.b)

@@ -11,6 +11,9 @@ iff some v in F has abs(sum_i v_i sigma(w.x_i + b)) <= N alpha for every unit ne
 Above it every optimum has zero cost: for alpha > beta >= alpha_max, an optimum f for alpha of positive cost would
 satisfy loss(f) + beta cost(f) < loss(f) + alpha cost(f) <= loss(c), and c would not be optimal for beta.
 
+Each loss knows its best constant c (`best_constant`) and its subdifferentials (`pulls`), which are points for smooth
+losses:
+
 | loss     | free constant                        | F                                                                 |
 |----------|--------------------------------------|-------------------------------------------------------------------|
 | squared  | mean(y)                              | y - c                                                             |
@@ -19,9 +22,8 @@ satisfy loss(f) + beta cost(f) < loss(f) + alpha cost(f) <= loss(c), and c would
 |          |                                      | where sum p is the size n of the smaller                          |
 
 The last row is a face and not a point, since samples of the larger class sit on the kink of the hinge (y_i c = 1), and
-gamma is minimised over it by cutting planes: neurons are added until the least maximum of their scores meets gamma.
-With classes of equal size (every c in [-1, 1] is best; F is what their subdifferentials share) or without a free
-constant (c = 0), F is the single vector y.
+gamma is minimised over it (`dual_face`). Where every constant of an interval is best, as with classes of equal size, F
+is what their subdifferentials share: those of a constant inside.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +31,6 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual
 from cvxrelu.certificate.searches import pricer_of
@@ -37,15 +38,21 @@ from cvxrelu.errors import InputError
 from cvxrelu.pricing import Priced
 from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
-from cvxrelu.program.hinge_face import FacePoint, least_on_face, search_scores
+from cvxrelu.program.dual_face import Face, FacePoint, least_on_face, search_scores
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["KNOWN", "ZeroCost", "best_constant", "best_of_zero_cost", "bound_by_size", "check_known", "zero_cost_dual"]
+__all__ = [
+    "ZeroCost",
+    "best_constant",
+    "best_of_zero_cost",
+    "bound_by_size",
+    "check_known",
+    "is_known",
+    "zero_cost_dual",
+]
 
 Array = NDArray[np.float64]
 
-# The losses of the table above.
-KNOWN = ("squared", "logistic", "hinge")
 # Share of its bound by the triangle inequality below which gamma(v) is zero up to rounding; that of real data is far
 # above.
 ZERO_SCORE_RTOL = 1e-12
@@ -89,75 +96,62 @@ class ZeroCost:
 
 def best_of_zero_cost(problem: Problem, clock: Clock) -> ZeroCost:
     """Return the best network of zero cost and its dual vector of least gamma; errors as `alpha_max`."""
-    name = problem.loss.name
     check_known(problem)
-    pricer = pricer_of(problem)
-    constant = best_constant(problem)
-    larger = constant if name == "hinge" else 0.0
-    network = constant_network(constant, problem.n_features, problem.negative_slope)
-    dual = zero_cost_dual(problem, constant)
+    pricer, face, dual = pricer_of(problem), _face(problem), zero_cost_dual(problem)
+    network = constant_network(best_constant(problem), problem.n_features, problem.negative_slope)
     if not dual.any():
         return ZeroCost(network, dual, None, complete=True)
     priced = search_scores(pricer, dual, clock)
     found = ZeroCost(network, dual, priced, priced.complete, ZERO_SCORE_RTOL * pricer.size(dual))
-    if name == "hinge" and larger and found.alpha_max > 0:
-        least = least_on_face(problem, pricer, FacePoint(dual, priced, False), larger, clock)
+    if face.loose.any() and found.alpha_max > 0:
+        least = least_on_face(problem, pricer, face, FacePoint(dual, priced, False), clock)
         return replace(found, dual=least.dual, priced=least.priced, complete=least.complete)
     return found
 
 
+def is_known(problem: Problem) -> bool:
+    """Tell whether the dual vectors of the best constant are known, and with them alpha_max."""
+    return problem.loss.regularised and problem.loss.pulls(problem.y, problem.y) is not None
+
+
 def check_known(problem: Problem) -> None:
-    """Refuse a loss that the table above does not have.
+    """Refuse a loss without alpha, or one that does not know its subdifferentials.
 
     Raises
     ------
     InputError
-        If it is none of `KNOWN`.
+        If the problem has such a loss.
     """
-    if problem.loss.name not in KNOWN:
+    if not is_known(problem):
         raise InputError(
-            f"alpha_max is known for the losses 'squared', 'logistic' and 'hinge', not for {problem.loss.name!r}."
+            f"loss={problem.loss!r} has no alpha_max: it is a constraint, or does not define `pulls`, which gives its "
+            "subdifferentials."
         )
 
 
 def best_constant(problem: Problem) -> float:
     """Return the constant of least loss, 0.0 if the output constant is not free.
 
-    Of a loss that the table above does not have, it is the best of 0, the mean and the targets.
-
     Examples
     --------
     >>> best_constant(Problem([[0.0], [1.0], [2.0]], [1.0, 1.0, -1.0], loss="hinge", alpha=1.0))
     1.0
     """
-    loss, y = problem.loss, problem.y
-    if not problem.norm.has_free_constant:
-        return 0.0
-    if loss.name == "logistic":
-        return float(np.log((y > 0).sum() / (y < 0).sum()))
-    if loss.name == "hinge":
-        return float(np.sign(y.sum()))
-    # The mean of equal numbers is not always that number in floats.
-    mean = float(y[0] if np.ptp(y) == 0 else y.mean())
-    if loss.name == "squared":
-        return mean
-    return float(min((0.0, mean, *np.unique(y)), key=lambda value: loss.value(np.full(len(y), value), y)))
+    return problem.loss.best_constant(problem.y) if problem.norm.has_free_constant else 0.0
 
 
-def zero_cost_dual(problem: Problem, constant: float) -> Array:
-    """Return the vector of F (for the hinge loss the uniform one) at the best constant."""
-    y, free = problem.y, problem.norm.has_free_constant
-    if problem.loss.name == "squared":
-        dual = y - constant
-    elif problem.loss.name == "logistic":
-        dual = y * expit(-y * constant)
-    else:
-        # The uniform point of the face: n / (N - n) in the larger class, n the size of the smaller.
-        larger = y == constant
-        dual = np.where(larger, (~larger).sum() / max(larger.sum(), 1), 1.0) * y
-    return problem.loss.repair(dual, y, free)
+def zero_cost_dual(problem: Problem) -> Array:
+    """Return the vector in the middle of F."""
+    return problem.loss.repair(_face(problem).middle, problem.y, problem.norm.has_free_constant)
 
 
 def bound_by_size(problem: Problem) -> float:
     """Return the bound of the triangle inequality on gamma of a vector of F, which is no less than N alpha_max."""
-    return pricer_of(problem).size(zero_cost_dual(problem, best_constant(problem)))
+    return pricer_of(problem).size(zero_cost_dual(problem))
+
+
+def _face(problem: Problem) -> Face:
+    """Return F, for a loss that is known."""
+    ends = problem.loss.pulls(np.full(problem.n_samples, best_constant(problem)), problem.y)
+    assert ends is not None, "the loss is known"
+    return Face(*ends, problem.norm.has_free_constant)

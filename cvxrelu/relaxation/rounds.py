@@ -127,7 +127,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         return
     N = problem.n_samples
     bound = N * scaling.alpha if problem.loss.regularised else 1.0
-    task = Task(problem.loss, scaling.y, bound, problem.norm.has_free_constant)
+    task = Task(scaling.loss, scaling.y, bound, problem.norm.has_free_constant)
     prover = _Prover(problem, points, frame, scaling)
 
     roots = []

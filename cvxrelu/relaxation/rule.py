@@ -12,7 +12,6 @@ minute.
 from collections.abc import Iterator
 
 from cvxrelu.pricing import make_pricer
-from cvxrelu.problem.norms import Euclidean
 from cvxrelu.problem.problem import Problem
 from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds
 from cvxrelu.runtime.clock import Clock
@@ -30,7 +29,7 @@ MOST_WORK = 2e11
 
 def can_relax(problem: Problem) -> bool:
     """Tell whether the relaxation applies: not to other norms, beyond its size, or where a sweep is exact."""
-    if not isinstance(problem.norm, Euclidean):
+    if problem.norm.cellwise:
         return False
     side = problem.lifted.shape[1] + 1
     if side * (side + 1) // 2 + problem.n_samples > LARGEST:

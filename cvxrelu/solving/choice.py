@@ -3,7 +3,6 @@
 import logging
 
 from cvxrelu.arrangement import count_patterns
-from cvxrelu.problem.norms import Euclidean
 from cvxrelu.problem.problem import Problem
 from cvxrelu.solving.methods import METHODS
 
@@ -30,7 +29,7 @@ def methods_to_try(problem: Problem) -> tuple[tuple[str, ...], str]:
     size = count * problem.lifted.shape[1]
     if METHODS["line"].takes(problem):
         first, reason = "line", "one input with free biases, where the problem has one variable a sample"
-    elif not isinstance(problem.norm, Euclidean):
+    elif problem.norm.cellwise:
         first, reason = "enumerate", f"norm {problem.norm.name!r}, which differs from cell to cell"
     else:
         first = "enumerate" if size <= AUTO_SIZE else "generate"

@@ -9,17 +9,14 @@ from cvxrelu.errors import InputError, SolverError
 from cvxrelu.function_space import fit_function, function_cost, is_line_problem
 from cvxrelu.line.networks import cheapest_network
 from tests.function_space.instances import SIX_X, SIX_Y, SLOPES, lattice_data, random_data
-from tests.instances import NEEDS_ECOS
-
-LOSSES = ("interpolation", "margin", "squared", "logistic", "hinge")
-CONSTRAINTS, LABELS = ("interpolation", "margin"), ("margin", "logistic", "hinge")
+from tests.instances import CONSTRAINTS, LABELLED, LOSSES, NEEDS_ECOS
 
 
 def make_problem(rng, loss, n, slope, alpha):
     x, y = random_data(rng, n)
     if loss not in CONSTRAINTS:
         x = x.round(1)
-    if loss in LABELS:
+    if loss in LABELLED:
         y = np.where(y > np.median(y), 1.0, -1.0)
     return cr.Problem(x[:, None], y, loss, alpha=None if loss in CONSTRAINTS else alpha, negative_slope=slope)
 

@@ -13,7 +13,6 @@ from cvxrelu.analysis.optima.polytope import Polytope, polytope_of
 from cvxrelu.analysis.optima.search import NeuronSearch
 from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.errors import InputError, SolverError
-from cvxrelu.problem.norms import Euclidean
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_instance, as_limit
 from cvxrelu.program.scaling import standardise
@@ -62,7 +61,7 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     """
     problem = as_instance(fit, Fit, "fit").problem
     as_limit(tol, "tol")
-    if not isinstance(problem.norm, Euclidean):
+    if problem.norm.cellwise:
         raise InputError(f"The set of optimal networks is known for norm='euclidean', not for {problem.norm.name!r}.")
     standard, scaling = standardise(problem)
     kept = problem.norm.neuron_costs(fit.network.W, fit.network.b) > 0

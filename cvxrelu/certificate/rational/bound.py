@@ -22,7 +22,7 @@ from cvxrelu.certificate.rational.numbers import ExactData, entropy_below, root_
 from cvxrelu.certificate.rational.relaxed import gamma_above
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import unit
-from cvxrelu.problem.losses import LOSSES
+from cvxrelu.problem.losses import ExactDual
 from cvxrelu.problem.problem import Problem
 
 __all__ = ["ExactBound", "exact_bound"]
@@ -114,6 +114,7 @@ def exact_bound(
     if vector.shape != (problem.n_samples,) or not np.isfinite(vector).all():
         raise InputError(f"dual must have {problem.n_samples} finite entries, one for each sample.")
     vector, exponent = unit(vector)  # any multiple will do, and clipping to a box should not depend on which
+    domain = problem.loss.exact_dual(lambda parameter: to_fractions([parameter], exact_data)[0])
     y = to_fractions(problem.y, exact_data)
     rows = [tuple(to_fractions(row, exact_data)) for row in problem.X]
     if problem.bias == "joint":
@@ -123,17 +124,17 @@ def exact_bound(
     best: ExactBound | None = None
     candidates = [to_fractions(vector)]
     for candidate in candidates:
-        v = _repair(problem, candidate, y)
+        v = _repair(problem, domain, candidate, y)
         if circular:
             square = gamma_squared(rows, v, slope, problem.bias == "free")
             gamma = root_above(square)
         else:
             gamma = gamma_above(rows, v, slope, problem.bias == "free", multipliers or ())
             square = gamma**2
-        lower = _objective(problem.loss.name, v, y, gamma, radius)
-        scale = Fraction(2) ** exponent if best is None else ONE
-        if problem.loss.labels and problem.loss.regularised and scale * max(map(abs, v)) > 1:
-            scale = ONE
+        lower = _objective(problem, domain, v, y, gamma, radius)
+        longest, scale = _step(problem, domain, v, y), Fraction(2) ** exponent if best is None else ONE
+        if longest is not None and scale > longest > 0:
+            scale = min(ONE, longest)
         natural = tuple(scale * weight for weight in v)
         bound = ExactBound(lower, scale * gamma, scale**2 * square, natural, exact_data)
         if best is None and circular:  # multipliers go with one vector
@@ -148,18 +149,16 @@ def _on_circle(problem: Problem, with_multipliers: bool) -> bool:
     """Tell whether unit neurons live on a circle; an InputError if nothing can be proved without rounding."""
     circles = {"free": 2, "none": 2, "joint": 1}
     circular = problem.n_features <= circles[problem.bias]
-    if problem.norm.name != "euclidean" or not (circular or with_multipliers):
+    if problem.norm.cellwise or not (circular or with_multipliers):
         raise InputError(
             f"Exact verification knows the Euclidean norm with one feature, or two if the bias is free or absent, or "
             f"multipliers in the certificate, but the problem has {problem.n_features} features, "
             f"bias={problem.bias!r} and norm={problem.norm.name!r}; its floating-point certificate holds up to "
             "rounding."
         )
-    if problem.loss.name not in _OBJECTIVES or type(problem.loss) is not LOSSES[problem.loss.name]:
-        raise InputError(
-            f"Exact verification does not know the dual of loss={problem.loss!r}; it knows "
-            f"{', '.join(map(repr, _OBJECTIVES))}."
-        )
+    if "exact_dual" not in vars(type(problem.loss)):
+        # What a class inherits is the dual of another loss.
+        raise InputError(f"Exact verification does not know the dual of loss={problem.loss!r}.")
     return circular
 
 
@@ -169,60 +168,57 @@ def _rounded(v: Fractions) -> Iterator[Fractions]:
         yield [weight.limit_denominator(limit) for weight in v]
 
 
-def _repair(problem: Problem, v: Fractions, y: Fractions) -> Fractions:
-    """Return a vector near v in the domain of the dual."""
+def _repair(problem: Problem, domain: ExactDual, v: Fractions, y: Fractions) -> Fractions:
+    """Return a vector near v, of which a multiple is in the domain of the dual."""
     balanced = problem.bias == "free"
     if not problem.loss.labels:
         mean = sum(v, ZERO) / len(v) if balanced else ZERO
-        return [weight - mean for weight in v]
-    p = [max(ZERO, weight * label) for weight, label in zip(v, y, strict=True)]
-    if problem.loss.regularised:
-        p = [min(ONE, share) for share in p]
-    factors = {ONE: ONE, -ONE: ONE}
-    if balanced:
-        masses = {label: sum((s for s, k in zip(p, y, strict=True) if k == label), ZERO) for label in factors}
-        lighter = min(masses.values())
-        factors = {label: lighter / mass if mass else ZERO for label, mass in masses.items()}
-    return [label * share * factors[label] for share, label in zip(p, y, strict=True)]
+        v, y = [weight - mean for weight in v], [ONE] * len(v)
+    shares = [weight * label for weight, label in zip(v, y, strict=True)]
+    if domain.low == 0:
+        shares = [max(ZERO, share) for share in shares]
+    if domain.high == 0:
+        shares = [min(ZERO, share) for share in shares]
+    v = [share * label for share, label in zip(shares, y, strict=True)]
+    if not balanced or not sum(v, ZERO):
+        return v
+    # Signs are bound: the heavier one is scaled down to the lighter.
+    above, below = (abs(sum((weight for weight in v if sign * weight > 0), ZERO)) for sign in (1, -1))
+    factors = (min(above, below) / above if above else ZERO), (min(above, below) / below if below else ZERO)
+    return [weight * factors[weight < 0] for weight in v]
 
 
-def _objective(loss: str, v: Fractions, y: Fractions, gamma: Fraction, radius: Fraction) -> Fraction:
+def _objective(
+    problem: Problem, domain: ExactDual, v: Fractions, y: Fractions, gamma: Fraction, radius: Fraction
+) -> Fraction:
     """Return the best dual objective of a multiple of v, whose gamma is at most the radius."""
     correlation = sum((weight * target for weight, target in zip(v, y, strict=True)), ZERO)
     reach = radius / gamma if gamma else None
-    return max(ZERO, _OBJECTIVES[loss](v, y, correlation, reach))
-
-
-def _constraint(v: Fractions, y: Fractions, correlation: Fraction, reach: Fraction | None) -> Fraction:
-    """Return y.v / gamma; gamma = 0 proves nothing about data that can be fitted."""
-    return correlation * reach if reach is not None else ZERO
-
-
-def _squared(v: Fractions, y: Fractions, correlation: Fraction, reach: Fraction | None) -> Fraction:
-    """Return max over t <= reach of (t y.v - t^2 norm(v)^2 / 2) / N."""
-    square = sum((weight * weight for weight in v), ZERO)
-    if square == 0 or correlation <= 0:
+    if not problem.loss.regularised:
+        # gamma = 0 proves nothing about data that can be fitted.
+        return max(ZERO, correlation * reach) if reach is not None else ZERO
+    longest = _step(problem, domain, v, y)
+    t = min((step for step in (longest, reach) if step is not None), default=None)
+    if domain.entropy:
+        return max(ZERO, _entropies(v, ZERO if t is None else t)) / len(v)
+    bend = domain.curvature * sum((weight * weight for weight in v), ZERO)
+    if correlation <= 0:
         return ZERO
-    t = correlation / square if reach is None else min(correlation / square, reach)
-    return t * (correlation - t * square / 2) / len(v)
+    if bend:
+        t = correlation / bend if t is None else min(t, correlation / bend)
+    return ZERO if t is None else t * (correlation - t * bend / 2) / len(v)
 
 
-def _hinge(v: Fractions, y: Fractions, correlation: Fraction, reach: Fraction | None) -> Fraction:
-    """Return t sum p / N, t p <= 1."""
-    return _step(v, reach) * correlation / len(v)
-
-
-def _logistic(v: Fractions, y: Fractions, correlation: Fraction, reach: Fraction | None) -> Fraction:
-    """Return sum H(t p) / N, t p <= 1, rounded down, at the best t that bisection of its slope in floats finds."""
+def _entropies(v: Fractions, t: Fraction) -> Fraction:
+    """Return sum H(s p), p = abs(v), rounded down, at the best s <= t that bisection of its slope in floats finds."""
     shares = [abs(weight) for weight in v if weight]
-    t = _step(v, reach)
     low, high = min(0.5 / float(max(shares, default=ONE)), float(t)), float(t)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         logs = (float(p) * _entropy_slope(middle * float(p)) for p in shares)
         low, high = (middle, high) if sum(logs) > 0 else (low, middle)
     candidates = (t, min(t, Fraction(low)))
-    return max(sum((entropy_below(s * p) for p in shares), ZERO) for s in candidates) / len(v)
+    return max(sum((entropy_below(s * p) for p in shares), ZERO) for s in candidates)
 
 
 def _entropy_slope(p: float) -> float:
@@ -232,17 +228,15 @@ def _entropy_slope(p: float) -> float:
     return math.log1p(-p) - math.log(p) if p < 1 else -math.inf
 
 
-def _step(v: Fractions, reach: Fraction | None) -> Fraction:
-    """Return the largest t with t p <= 1, within reach; p = abs(v)."""
-    largest = max(map(abs, v))
-    longest = ONE / largest if largest else ZERO
-    return longest if reach is None else min(longest, reach)
-
-
-_OBJECTIVES = {
-    "interpolation": _constraint,
-    "margin": _constraint,
-    "squared": _squared,
-    "hinge": _hinge,
-    "logistic": _logistic,
-}
+def _step(problem: Problem, domain: ExactDual, v: Fractions, y: Fractions) -> Fraction | None:
+    """Return the largest t with t v in the domain; None if there is no largest, zero for v = 0."""
+    if not any(v):
+        return ZERO
+    shares = [weight * target for weight, target in zip(v, y, strict=True)] if problem.loss.labels else v
+    steps = [
+        limit / share
+        for share in shares
+        for limit in ([domain.high] if share > 0 else [domain.low] if share < 0 else [])
+        if limit is not None
+    ]
+    return min(steps, default=None)

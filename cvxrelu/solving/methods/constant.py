@@ -7,9 +7,8 @@ import numpy as np
 from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.searches import pricer_of
 from cvxrelu.problem.network import constant_network
-from cvxrelu.problem.norms import Euclidean
 from cvxrelu.problem.problem import Problem
-from cvxrelu.program.zero_cost import KNOWN, best_constant, best_of_zero_cost, bound_by_size
+from cvxrelu.program.zero_cost import best_constant, best_of_zero_cost, bound_by_size, is_known
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.solving.methods.method import Method
 from cvxrelu.solving.run import Outcome, Run
@@ -19,7 +18,7 @@ __all__ = ["CONSTANT", "is_constant_optimal"]
 
 def is_constant_optimal(problem: Problem) -> bool:
     """Tell whether the triangle inequality shows that a constant is best, which no solver could do better."""
-    if problem.loss.name not in KNOWN or not isinstance(problem.norm, Euclidean):
+    if not is_known(problem) or problem.norm.cellwise:
         return False  # There is no theory, or the bound takes an enumeration.
     return bound_by_size(problem) <= problem.score_bound
 
@@ -28,7 +27,7 @@ def _constant(run: Run) -> Iterator[Outcome]:
     """Return the best constant and what its dual vector proves."""
     problem = run.problem
     network = constant_network(best_constant(problem), problem.n_features, problem.negative_slope)
-    if problem.loss.name in KNOWN:
+    if is_known(problem):
         bound = best_of_zero_cost(problem, run.clock).bound(problem, run.clock)
     else:
         bound = bound_dual(problem, np.zeros(problem.n_samples), pricer_of(problem))

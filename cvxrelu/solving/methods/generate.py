@@ -18,7 +18,6 @@ from cvxrelu.generation.loop import generate
 from cvxrelu.generation.sliding import can_slide
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.problem.network import Network
-from cvxrelu.problem.norms import Euclidean
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.decode import NETWORK_RTOL, decode, fewer_neurons
 from cvxrelu.program.groups import as_solution
@@ -145,7 +144,7 @@ def _finish(run: Run, state: GenerationRound, clock: Clock) -> Network:
 
 
 def _unmet_need(problem: Problem) -> str | None:
-    if isinstance(problem.norm, Euclidean):
+    if not problem.norm.cellwise:
         return None
     return f"method='generate' takes the Euclidean norm; use method='enumerate' for {problem.norm.name!r}."
 

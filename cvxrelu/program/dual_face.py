@@ -1,10 +1,9 @@
-r"""The least maximum of scores over the face of the hinge loss, by cutting planes.
+r"""The least maximum of scores over the dual vectors of the best constant, by cutting planes.
 
-    min over p of gamma(v),   v = y p:  p = 1 in the smaller class, 0 <= p <= 1 in the larger, where sum p is the size
-                                        of the smaller
+    min over v of gamma(v),   low <= v <= high,  and sum v = 0 if the constant is free
 
-Neurons are added until the least maximum of their scores, a linear program, meets gamma (`cvxrelu.program.zero_cost`
-says what for).
+Samples that sit on a kink of the loss leave v_i free within its subdifferential (`cvxrelu.program.zero_cost` says what
+for). Neurons are added until the least maximum of their scores, a linear program, meets gamma.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.program.dense import dense_solver
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["ASCENT_STARTS", "FacePoint", "least_on_face", "search_scores"]
+__all__ = ["ASCENT_STARTS", "Face", "FacePoint", "least_on_face", "search_scores"]
 
 Array = NDArray[np.float64]
 
@@ -36,6 +35,48 @@ CUT_PER_SECOND = 5e8
 # The linear program is solved to this share of the gap that is left, within these limits: interior solutions give
 # better cuts than vertices, and early ones are not worth many digits.
 SHARE, FINEST, COARSEST = 1e-2, 1e-10, 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """The vectors low <= v <= high, whose sum is zero if `balanced`.
+
+    Attributes
+    ----------
+    low, high : (N,) arrays
+        The ends; equal where a sample is on no kink.
+    balanced : bool
+        Whether entries sum to zero.
+    """
+
+    low: Array
+    high: Array
+    balanced: bool
+
+    @property
+    def loose(self) -> NDArray[np.bool_]:
+        """Which entries are free."""
+        return self.high > self.low
+
+    @property
+    def middle(self) -> Array:
+        """A vector of the face that is at the same share of the way between all ends."""
+        width = self.high - self.low
+        total = float(width.sum())
+        if not self.balanced or total == 0:
+            return self.low + width / 2
+        return self.low + np.clip(-self.low.sum() / total, 0.0, 1.0) * width
+
+    def least(self, heights: Array) -> float:
+        """Return min of heights.v over the face."""
+        base, width = float(heights @ self.low), self.high - self.low
+        if not self.balanced:
+            return base + float(np.minimum(heights, 0.0) @ width)
+        # What the sum still needs goes where heights are least.
+        order = np.argsort(heights, kind="stable")
+        before = np.concatenate([[0.0], np.cumsum(width[order])[:-1]])
+        taken = np.clip(-self.low.sum() - before, 0.0, width[order])
+        return base + float(heights[order] @ taken)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,20 +105,20 @@ def search_scores(pricer: Pricer | NormPricer, v: Array, clock: Clock, threshold
 
 
 def least_on_face(
-    problem: Problem, pricer: Pricer | NormPricer, start: FacePoint, larger: float, clock: Clock
+    problem: Problem, pricer: Pricer | NormPricer, face: Face, start: FacePoint, clock: Clock
 ) -> FacePoint:
     """Minimise gamma over the face by cutting planes.
 
     Parameters
     ----------
     problem : Problem
-        A problem with the hinge loss and a free constant.
+        The problem.
     pricer : Pricer or NormPricer
         Of its data.
+    face : Face
+        The dual vectors of the best constant.
     start : FacePoint
         Where to start.
-    larger : float
-        The label m of the larger class.
     clock : Clock
         No linear program is begun that would not end in time.
 
@@ -92,11 +133,11 @@ def least_on_face(
         if problem.n_samples**3 > CUT_PER_SECOND * clock.left:
             break
         outputs = leaky_relu(problem.X @ priced.W.T + priced.b, problem.negative_slope)
-        # v sums to zero, so constants may be taken from the outputs; the rounding that they cause goes with them.
-        columns = np.hstack([columns, (outputs - outputs.mean(axis=0)) / unit])
-        cut = _least_on_columns(columns, problem.y, larger, accuracy)
+        # Where v sums to zero, constants may be taken from the outputs; the rounding that they cause goes with them.
+        columns = np.hstack([columns, (outputs - outputs.mean(axis=0) * face.balanced) / unit])
+        cut = _least_on_columns(columns, face, accuracy)
         lower = max(lower, cut.lower * unit)
-        dual = problem.loss.repair(cut.vector, problem.y, True)
+        dual = problem.loss.repair(cut.vector, problem.y, face.balanced)
         priced, cut_short = None, False
         if isinstance(pricer, Pricer) and not pricer.sweeps:
             priced = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=rng, time_limit=clock.left)
@@ -122,25 +163,26 @@ class _Cut:
     lower: float
 
 
-def _least_on_columns(columns: Array, y: Array, larger: float, accuracy: float) -> _Cut:
+def _least_on_columns(columns: Array, face: Face, accuracy: float) -> _Cut:
     """Minimise the maximum of abs(columns' v) over the face.
 
     The bound is good for any solver: if weights a_j have sum abs(a_j) = 1, then max_j abs(columns_j.v) >= f.v with
-    f = sum_j a_j columns_j, and f.v is least on the face where p = 1 at the smallest entries of y f.
+    f = sum_j a_j columns_j.
     """
-    inside = y == larger
-    size, count = int(inside.sum()), columns.shape[1]
-    smaller = len(y) - size
-    fixed = y[~inside] @ columns[~inside]
-    scores = larger * columns[inside].T
+    loose, n_sums = face.loose, int(face.balanced)
+    width = (face.high - face.low)[loose]
+    size, count = len(width), columns.shape[1]
+    fixed = face.low @ columns
+    scores = (columns[loose] * width[:, None]).T
     ones = np.ones((count, 1))
     solver = dense_solver(accuracy)
-    # The unknowns are p in the larger class, and t >= abs(score) of every neuron, which is minimised.
+    # The unknowns are how far entries are on the way from low to high, and t >= abs(score) of every neuron, which is
+    # minimised.
     solver.setup(
         np.zeros((size + 1, size + 1)),
         np.append(np.zeros(size), 1.0),
-        np.append(np.ones(size), 0.0)[None, :],
-        np.array([float(smaller)]),
+        np.append(width, 0.0)[None, :].repeat(n_sums, axis=0),
+        np.full(n_sums, -face.low.sum()),
         np.block([[scores, -ones], [-scores, -ones]]),
         np.full(2 * count, -np.inf),
         np.append(-fixed, fixed),
@@ -148,13 +190,12 @@ def _least_on_columns(columns: Array, y: Array, larger: float, accuracy: float) 
         np.append(np.ones(size), np.inf),
     )
     solver.solve()
-    p, multipliers = np.asarray(solver.result.x)[:-1], np.maximum(solver.result.z_u, 0.0)
-    if not (np.isfinite(p).all() and np.isfinite(multipliers).all()):
+    shares, multipliers = np.asarray(solver.result.x)[:-1], np.maximum(solver.result.z_u, 0.0)
+    if not (np.isfinite(shares).all() and np.isfinite(multipliers).all()):
         raise SolverError("The linear program for alpha_max broke down numerically; rescale the data.")
-    v = y.copy()
-    v[inside] = larger * p
+    v = face.low.copy()
+    v[loose] += width * shares
     total = multipliers.sum()
     if total == 0:
         return _Cut(v, 0.0)
-    heights = y * (columns @ (multipliers[:count] - multipliers[count:])) / total
-    return _Cut(v, float(heights[~inside].sum() + np.sort(heights[inside])[:smaller].sum()))
+    return _Cut(v, face.least(columns @ (multipliers[:count] - multipliers[count:]) / total))

@@ -1,0 +1,52 @@
+"""Losses: one class each, which knows its parameters, what it pays, its dual, and how it changes with the units.
+
+`loss` has the table of all of them, and what a class has to say; `rounding` has what lower bounds are made of.
+"""
+
+from collections.abc import Mapping
+
+from cvxrelu.problem.losses.classification import Hinge, Logistic, Margin
+from cvxrelu.problem.losses.loss import DualModel, ExactDual, Loss, LossExpression
+from cvxrelu.problem.losses.regression import FIT_RTOL, Interpolation, Squared
+from cvxrelu.problem.validation import as_choice
+
+__all__ = [
+    "FIT_RTOL",
+    "LOSSES",
+    "DualModel",
+    "ExactDual",
+    "Hinge",
+    "Interpolation",
+    "Logistic",
+    "Loss",
+    "LossExpression",
+    "Margin",
+    "Squared",
+    "get_loss",
+    "is_listed",
+]
+
+LOSSES: dict[str, type[Loss]] = {loss.name: loss for loss in (Interpolation, Margin, Squared, Logistic, Hinge)}
+
+
+def get_loss(loss: str | Loss, params: Mapping[str, float] | None = None) -> Loss:
+    """Return the loss of that name with these parameters, or the loss object itself.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If no loss has that name, or a parameter is out of range.
+
+    Examples
+    --------
+    >>> get_loss("hinge")
+    Hinge()
+    """
+    if isinstance(loss, Loss):
+        return loss
+    return LOSSES[as_choice(loss, LOSSES, "loss")](**(params or {}))
+
+
+def is_listed(loss: Loss) -> bool:
+    """Tell whether a loss is one of `LOSSES`, so that its name and its parameters say all about it."""
+    return LOSSES.get(loss.name) is type(loss)

@@ -1,0 +1,320 @@
+r"""What a network pays for its predictions, and the dual of that.
+
+With z the predictions and y the targets, a problem of `cvxrelu` is
+
+    regularised loss:   min  (1/N) sum_i loss(z_i, y_i) + alpha * cost
+    constraint:         min  cost   subject to   z fits y
+
+and every one of them has a dual whose only coupling is gamma(v) <= bound, where
+gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b)):
+
+| name          | primal                      | dual objective (N times if regularised)  | domain           | bound   |
+|---------------|-----------------------------|------------------------------------------|------------------|---------|
+| interpolation | z = y                       | y.v                                      | all v            | 1       |
+| margin        | y z >= 1                    | sum p,      v = y p                      | p >= 0           | 1       |
+| squared       | r^2/2,  r = y - z           | y.v - norm(v)^2/2                        | all v            | N alpha |
+| logistic      | log(1 + exp(-y z))          | sum H(p),   v = y p, H the entropy       | 0 <= p <= 1      | N alpha |
+| hinge         | max(0, 1 - y z)             | sum p,      v = y p                      | 0 <= p <= 1      | N alpha |
+
+If the output constant is free, v must also sum to zero. A loss object knows its row of this table: it
+turns *any* vector into a dual feasible one (`repair`, then scaling inside `lower_bound`), which is why a
+lower bound never depends on how well a solver did. All rows but the logistic one are alike: y.v - k norm(v)^2/2 with
+`curvature` k = 0 or 1 on a box, whose `limits` are those of v, or of p where the targets are labels (y.v = sum p then).
+
+Every positive multiple of v proves the same: `lower_bound` looks for the best. It is right for any v and y, and loses
+nothing if the largest entry of v is near 1 and y, gamma and alpha are within the range of `cvxrelu.numerics.powers`.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.errors import InputError
+from cvxrelu.problem.losses.rounding import (
+    ROUNDING,
+    balance,
+    dot_below,
+    largest_step,
+    lighten,
+    quotient_below,
+    rounded_down,
+)
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+__all__ = ["DualModel", "ExactDual", "Loss", "LossExpression", "mean_of"]
+
+Vector = NDArray[np.float64]
+
+
+class LossExpression(NamedTuple):
+    """A loss in the language of cvxpy: a convex objective and the constraints that go with it."""
+
+    objective: "cp.Expression | float"
+    constraints: "list[cp.Constraint]"
+
+
+class DualModel(NamedTuple):
+    """A quadratic model v.(curvature * v) / 2 + slope.v of the negative dual objective, lower <= v <= upper."""
+
+    curvature: Vector
+    slope: Vector
+    lower: Vector
+    upper: Vector
+
+
+class ExactDual(NamedTuple):
+    """The row of the table in fractions, for verification without rounding.
+
+    Attributes
+    ----------
+    low, high : Fraction or None
+        The limits of v_i, or of p_i where the targets are labels; None where there is none.
+    curvature : Fraction
+        k of the dual objective y.v - k norm(v)^2/2.
+    entropy : bool
+        Whether the dual objective is sum H(p) instead.
+    """
+
+    low: Fraction | None
+    high: Fraction | None
+    curvature: Fraction = Fraction(0)
+    entropy: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class Loss(ABC):
+    """One row of the table above.
+
+    A new loss is a frozen dataclass, whose fields are its parameters, with `values`, `expression` and `limits`, and
+    what of the rest it knows; and one line in `cvxrelu.problem.losses.LOSSES`. An object can be passed to `Problem` as
+    it is.
+
+    Attributes
+    ----------
+    name : str
+        What `Problem(loss=...)` calls it.
+    regularised : bool
+        True if the cost is weighted with ``alpha`` against a sum of losses; False if the loss is a constraint.
+    labels : bool
+        True if the targets are class labels -1 and +1.
+    curvature : float
+        k of the dual objective, 0.0 or 1.0.
+    quadratic_dual : bool
+        True if the dual objective is linear or quadratic, so that `dual_model` is the same at every v.
+    smooth : bool
+        True if the loss has a gradient everywhere.
+    """
+
+    name: ClassVar[str]
+    regularised: ClassVar[bool] = True
+    labels: ClassVar[bool] = False
+    curvature: ClassVar[float] = 0.0
+    quadratic_dual: ClassVar[bool] = True
+    smooth: ClassVar[bool] = False
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value:g}" for name, value in self.params().items())
+        return f"{type(self).__name__}({given})"
+
+    def params(self) -> dict[str, float]:
+        """Return the parameters by name, with which the class makes the same loss again."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    # What is paid.
+
+    @abstractmethod
+    def values(self, z: Vector, y: Vector) -> Vector:
+        """Return the loss of each prediction, convex in it; for a constraint 0.0 where it is met, else infinity."""
+
+    @abstractmethod
+    def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
+        """Return the mean loss of the cvxpy expression z, with any constraints it needs."""
+
+    def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector] | None:
+        """Return the ends of minus the subdifferential of N times the mean loss at z, for each sample.
+
+        The default is None: not known. Then there is no alpha_max, and no dual vector of the best constant.
+        """
+        return None
+
+    def value(self, z: Vector, y: Vector) -> float:
+        """Return the mean loss of predictions z."""
+        with np.errstate(over="ignore"):
+            return float(np.mean(self.values(z, y)))
+
+    def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
+        """Return the mean loss at z = y + unit r over `unit`, of the cvxpy expression r.
+
+        Where alpha is small and the targets can be met, z differs from y by a multiple of alpha, and the objective is
+        one. With that as the unit, a loss that is homogeneous in z - y has no small number left in it.
+        """
+        loss = self.expression(y + unit * residuals, y)
+        return LossExpression(loss.objective / unit, loss.constraints)
+
+    def best_constant(self, y: Vector) -> float:
+        """Return the constant of least loss, one inside if they are an interval; by default the best of a few."""
+        candidates = (0.0, mean_of(y), *np.unique(y))
+        return float(min(candidates, key=lambda value: self.value(np.full(len(y), value), y)))
+
+    def in_units(self, unit: float) -> "tuple[Loss, float] | None":
+        """Return a loss l and a factor f with loss(t z + m, t y + m) = f l(z, y) for any m, t the unit.
+
+        Targets are then centred and scaled; the default is None, that they cannot be.
+        """
+        return None
+
+    @property
+    def fixes_predictions(self) -> bool:
+        """Whether the loss is a constraint that leaves no choice: predictions are the targets."""
+        return not (self.regularised or self.labels)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the loss depends on y - z only, so that targets may be centred."""
+        return self.in_units(1.0) is not None
+
+    # The dual.
+
+    def limits(self) -> tuple[float, float]:
+        """Return the limits of v_i, or of p_i where the targets are labels; zero is between them."""
+        return -math.inf, math.inf
+
+    def exact_dual(self, exact: Callable[[float], Fraction]) -> ExactDual:
+        """Return the same in fractions, written a second time; `exact` turns a parameter into one.
+
+        Raises
+        ------
+        InputError
+            If the loss does not know, and is not verified without rounding.
+        """
+        raise InputError(f"Exact verification does not know the dual of loss={self!r}.")
+
+    def repair(self, v: Vector, y: Vector, balanced: bool, boxed: bool = True) -> Vector:
+        """Return a vector near v in the domain of the dual; it sums to zero, exactly, if `balanced`.
+
+        Unless `boxed`, a multiple of it is in the domain, which is all that `lower_bound` needs: what multiple of a
+        vector is given then makes no difference.
+        """
+        low, high = self._ends(y)
+        if not boxed:
+            low, high = np.where(low < 0, -np.inf, low), np.where(high > 0, np.inf, high)
+        if balanced and not self.labels:
+            v = v - v.mean()
+        v = np.clip(v, low, high)
+        if not balanced:
+            return v
+        return balance(lighten(v) if np.isfinite(low).any() or np.isfinite(high).any() else v)
+
+    def allows(self, v: Vector, y: Vector) -> bool:
+        """Tell whether v is in the domain of the dual, as it is."""
+        low, high = self._ends(y)
+        return bool((low <= v).all() and (v <= high).all())
+
+    def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
+        """Return the dual objective at the best feasible multiple of a repaired v, given gamma(v) <= `gamma`.
+
+        It is max over t of t y.v - k t^2 norm(v)^2 / 2, over N, with t v in its box and t gamma <= N alpha; for a
+        constraint y.v / gamma, as every v is feasible after division by gamma(v).
+        """
+        correlation = dot_below(v, y)
+        if not self.regularised:
+            return quotient_below(correlation, gamma)
+        if correlation <= 0:
+            return 0.0
+        bend = self.curvature * math.fsum(v * v) * (1 + ROUNDING)
+        step = min(
+            self._longest_step(v, y), largest_step(gamma, alpha, len(y)), correlation / bend if bend else math.inf
+        )
+        return rounded_down(step * (correlation - step * bend / 2) / len(y)) if step < math.inf else 0.0
+
+    def dual_value(self, v: Vector, y: Vector) -> float:
+        """Return the dual objective (N times the mean) at a v in its domain, from the model unless overridden."""
+        model = self.dual_model(v, y)
+        return -float(v @ (model.curvature * v / 2 + model.slope))
+
+    def dual_model(self, v: Vector, y: Vector) -> DualModel:
+        """Return the second-order model of minus the dual objective (N times the mean) at v, and the domain of v."""
+        return DualModel(np.full(len(y), self.curvature), -y, *self._ends(y))
+
+    def force(self, z: Vector, y: Vector) -> Vector | None:
+        """Return minus the gradient of N times the loss at predictions z, or None if it has none everywhere."""
+        pulls = self.pulls(z, y) if self.smooth else None
+        return None if pulls is None else pulls[0]
+
+    def _ends(self, y: Vector) -> tuple[Vector, Vector]:
+        """Return the limits of each v_i."""
+        low, high = self.limits()
+        if not self.labels:
+            return np.full(len(y), low), np.full(len(y), high)
+        with np.errstate(invalid="ignore"):
+            ends = low * y, high * y
+        return np.minimum(*ends), np.maximum(*ends)
+
+    def _longest_step(self, v: Vector, y: Vector) -> float:
+        """Return the largest factor that keeps v in its domain."""
+        shares = v * y if self.labels else v
+        low, high = self.limits()
+        most, least = float(np.max(shares, initial=0.0)), float(np.min(shares, initial=0.0))
+        up = high / most if most > 0 else math.inf
+        return min(up, low / least) if least < 0 and not self.labels else up
+
+    # What is proven of a network.
+
+    def upper_bound(self, z: Vector, radius: Vector, y: Vector, cost: float) -> float:
+        """Return at least the objective of a network, rounding included.
+
+        The loss is convex, so it is largest at an end of the interval that a prediction lies in. `values` have to be
+        right to within a relative `ROUNDING`.
+
+        Parameters
+        ----------
+        z, radius : (N,) arrays
+            The predictions are within `radius` of z.
+        y : (N,) array
+            Targets.
+        cost : float
+            At least the cost of the network, times alpha if there is one.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            low = np.where(radius > 0, np.nextafter(z - radius, -np.inf), z)
+            high = np.where(radius > 0, np.nextafter(z + radius, np.inf), z)
+            losses = np.maximum(self.values(low, y), self.values(high, y))
+            total = math.fsum(losses) if len(y) * np.max(losses) < np.inf else math.inf
+            if total == 0 and (
+                not self.regularised or (cost == 0 and np.array_equal(low, y) and np.array_equal(high, y))
+            ):
+                return cost  # there is no loss that could have underflowed
+            # What underflows in the losses, their mean, alpha times the cost and this sum is a least float at most.
+            return (total / len(y) * (1 + ROUNDING) + cost) * (1 + ROUNDING) + 4 * math.ulp(0.0)
+
+    def attained_bound(self, z: Vector, radius: Vector, v: Vector, gamma: float) -> float:
+        """Return a lower bound on the cost of all networks that predict what a network within `radius` of z does.
+
+        Infinity where it makes no difference that a constraint is met by rounding only.
+        """
+        return math.inf
+
+    def residual(self, z: Vector, y: Vector, radius: Vector | float = 0.0) -> float:
+        """Return the relative violation of the constraint by predictions within `radius` of z; 0.0 without one."""
+        return 0.0
+
+    def aim(self, z: Vector, y: Vector) -> Vector:
+        """Return the predictions that a solution means if it predicts z up to a solver's accuracy."""
+        return z
+
+    def feasible_factor(self, z: Vector, y: Vector) -> float:
+        """Return what to multiply predictions z with so that they satisfy the constraint exactly, 1 if nothing does."""
+        return 1.0
+
+
+def mean_of(y: Vector) -> float:
+    """Return the mean; that of equal numbers is not always that number in floats."""
+    return float(y[0] if np.ptp(y) == 0 else y.mean())
