@@ -24,7 +24,29 @@ WIDENING = 1e-12  # radians by which arcs are widened, for the rounding of angle
 PRODUCTS = 3_000_000  # of fractions; some ten seconds
 GRID, BITS = 1 << 100, 80  # multipliers are multiples of 1 / GRID, factors of 2^-BITS
 exact = np.vectorize(Fraction, otypes=[object])
-LABELLED, PENALISED = ("margin", "logistic", "hinge"), ("squared", "logistic", "hinge")
+
+
+def logistic(z, y):
+    """Return the logistic losses, rounded down."""
+    return exact(np.logaddexp(0, -(y * z).astype(float)) * (1 - 1e-12))
+
+
+# Of the parameters in the file: what predictions pay, in fractions (None for a constraint), and of the dual, which is
+# y.v - k v.v / 2, the limits of v (of y v for labels) and k; that of the logistic loss is the entropy of y v.
+LOSSES = {
+    "interpolation": lambda: (None, -math.inf, math.inf, 0, "numbers"),
+    "margin": lambda: (None, 0, math.inf, 0, "labels"),
+    "squared": lambda: (lambda z, y: (z - y) ** 2 / 2, -math.inf, math.inf, 1, "numbers"),
+    "logistic": lambda: (logistic, 0, 1, 0, "labels"),
+    "hinge": lambda: (lambda z, y: np.maximum(0, 1 - y * z), 0, 1, 0, "labels"),
+}
+
+
+def loss_of(task):
+    """Return the row of the table that the loss of a problem has."""
+    if task["loss"] not in LOSSES:
+        raise Unchecked("an unknown loss")
+    return LOSSES[task["loss"]](**task.get("loss_parameters", {}))
 
 
 class Unchecked(Exception):
@@ -66,11 +88,10 @@ def upper_bound(task, X, y, network):
     misfit = {"interpolation": abs(z - y).max() / scale, "margin": max(0, 1 - (y * z).min())}.get(loss, 0)
     if misfit > FIT_RTOL or (task["bias"] == "none" and (c != 0 or b.any())):
         return math.inf, z
-    if loss not in PENALISED:
+    pays = loss_of(task)[0]
+    if pays is None:
         return (cost / (1 - misfit) if loss == "margin" else cost), z  # scaled up to margin one
-    logistic = np.logaddexp(0, -(y * z).astype(float)) * (1 - 1e-12)
-    losses = {"squared": (z - y) ** 2 / 2, "hinge": np.maximum(0, 1 - y * z), "logistic": exact(logistic)}
-    return losses[loss].sum() / N + Fraction(task["alpha"]) * cost, z
+    return pays(z, y).sum() / N + Fraction(task["alpha"]) * cost, z
 
 
 def largest_score(E, v, slope):
@@ -214,7 +235,7 @@ def exponent(values):
 
 def lower_bound(task, X, y, v, trees=None, claimed=0.0):
     """Return the dual objective of the best multiple of v; multipliers prove gamma(v) <= claimed, or something more."""
-    N, loss = len(y), task["loss"]
+    N, (pays, lowest, highest, bend, targets) = len(y), loss_of(task)
     require(task["bias"] != "free" or math.fsum(v) == 0, "the dual vector does not sum to zero")
     rows = np.column_stack([X, np.ones(N)]) if task["bias"] == "joint" else X
     if rows.shape[1] > 2 and trees is None:
@@ -228,16 +249,17 @@ def lower_bound(task, X, y, v, trees=None, claimed=0.0):
         anchors = np.unique(rows, axis=0) if task["bias"] == "free" else np.zeros((1, rows.shape[1]))
         gamma = max(largest_score(rows - anchor, v, task["negative_slope"]) for anchor in anchors)
     gamma = math.ldexp(gamma, unit)
-    p = v * np.sign(y)
-    require(loss not in LABELLED or (p >= 0).all(), "the dual vector leaves its domain")
-    mean = heights.mean() if task["bias"] == "free" and loss not in LABELLED else 0
+    p = v * np.sign(y) if targets == "labels" else v
+    require(lowest < 0 or (p >= 0).all(), "the dual vector leaves its domain")
+    mean = heights.mean() if task["bias"] == "free" and targets == "numbers" else 0
     correlation, square = math.ldexp(math.fsum(v * (heights - mean)), height), math.fsum(v * v)
-    if correlation <= 0 or loss not in PENALISED:
+    if correlation <= 0 or pays is None:
         return max(0.0, correlation / gamma) if gamma > 0 else 0.0
-    limit = correlation / square if loss == "squared" else 1 / p.max()
+    limit = min(highest / p.max() if p.max() > 0 else math.inf, lowest / p.min() if p.min() < 0 else math.inf)
     t = min(limit, N * task["alpha"] / gamma if gamma > 0 else math.inf)
-    if loss != "logistic":
-        return t * (correlation - (t * square / 2 if loss == "squared" else 0)) / N
+    if pays is not logistic:
+        t = min(t, correlation / (bend * square) if bend else math.inf)
+        return t * (correlation - t * bend * square / 2) / N
     low, p = min(t, limit / 2), p[p > 0]  # the entropy of t p rises up to here; its slope falls
     for _ in range(50):
         middle = (low + t) / 2
@@ -254,11 +276,11 @@ def check(record):
     X = numbers(task["X"], np.shape(task["X"]), "X")
     require(X.ndim == 2 and X.size > 0, "X must be a matrix")
     y, v = numbers(task["y"], (len(X),), "y"), numbers(record["dual"], (len(X),), "dual")
-    require(task["loss"] not in LABELLED or (np.abs(y) == 1).all(), "labels must be -1 and +1")
-    require(task["loss"] not in PENALISED or task["alpha"] > 0, "alpha must be positive")
-    known = task["loss"] in ("interpolation", *LABELLED, *PENALISED) and task["bias"] in ("free", "joint", "none")
-    if not known or task["norm"] != "euclidean" or record["scope"] != "global":
-        raise Unchecked("an unknown loss, bias or norm, or a certificate of sampled patterns")
+    pays, *_, targets = loss_of(task)
+    require(targets == "numbers" or (np.abs(y) == 1).all(), "labels must be -1 and +1")
+    require(pays is None or task["alpha"] > 0, "alpha must be positive")
+    if task["bias"] not in ("free", "joint", "none") or task["norm"] != "euclidean" or record["scope"] != "global":
+        raise Unchecked("an unknown bias or norm, or a certificate of sampled patterns")
     require(task["negative_slope"] != 1, "with slope 1 there is no activation")
     claimed = math.inf if record["upper"] is None else float(record["upper"])
     upper, z = upper_bound(task, X, y, record["network"])
