@@ -38,6 +38,10 @@ LOSSES = {
     "margin": lambda: (None, 0, math.inf, 0, "labels"),
     "squared": lambda: (lambda z, y: (z - y) ** 2 / 2, -math.inf, math.inf, 1, "numbers"),
     "logistic": lambda: (logistic, 0, 1, 0, "labels"),
+    "huber": lambda delta: (
+        lambda z, y: np.where(abs(z - y) <= delta, (z - y) ** 2 / 2, exact(delta) * (abs(z - y) - exact(delta) / 2)),
+        *(-delta, delta, 1, "numbers"),
+    ),
     "hinge": lambda: (lambda z, y: np.maximum(0, 1 - y * z), 0, 1, 0, "labels"),
 }
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cvxrelu.estimators.classification import ReLUClassifier
     from cvxrelu.estimators.cross_validated import ReLUClassifierCV, ReLURegressorCV
     from cvxrelu.estimators.regression import ReLUInterpolator, ReLURegressor
+    from cvxrelu.problem.losses import Huber
     from cvxrelu.problem.network import Network
     from cvxrelu.problem.problem import Problem
     from cvxrelu.solving.fit import Fit, Status, solve
@@ -64,6 +65,7 @@ _NAMES = {
     "analysis.margins": ("MaxMargin", "generalisation_bound", "max_margin"),
     "problem.network": ("Network",),
     "analysis.optima": ("OptimalSet", "optimal_set"),
+    "problem.losses": ("Huber",),
     "problem.problem": ("Problem",),
     "certificate.rational": ("ExactBound",),
     "analysis.path": ("Path", "path"),
@@ -82,6 +84,7 @@ __all__ = [
     "ExactBound",
     "FileError",
     "Fit",
+    "Huber",
     "InputError",
     "InputTypeError",
     "Interrupted",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from cvxrelu.problem.losses.classification import Hinge, Logistic, Margin
 from cvxrelu.problem.losses.loss import DualModel, ExactDual, Loss, LossExpression
 from cvxrelu.problem.losses.regression import FIT_RTOL, Interpolation, Squared
+from cvxrelu.problem.losses.robust import Huber
 from cvxrelu.problem.validation import as_choice
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "DualModel",
     "ExactDual",
     "Hinge",
+    "Huber",
     "Interpolation",
     "Logistic",
     "Loss",
@@ -26,7 +28,7 @@ __all__ = [
     "is_listed",
 ]
 
-LOSSES: dict[str, type[Loss]] = {loss.name: loss for loss in (Interpolation, Margin, Squared, Logistic, Hinge)}
+LOSSES: dict[str, type[Loss]] = {loss.name: loss for loss in (Interpolation, Margin, Squared, Logistic, Hinge, Huber)}
 
 
 def get_loss(loss: str | Loss, params: Mapping[str, float] | None = None) -> Loss:

@@ -1,0 +1,92 @@
+"""The Huber loss: squared near the target, linear far from it, so that outliers pull no harder than others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from cvxrelu.errors import InputError
+from cvxrelu.problem.losses.loss import ExactDual, Loss, LossExpression, mean_of
+from cvxrelu.problem.validation import as_real
+
+if TYPE_CHECKING:
+    import cvxpy as cp
+
+__all__ = ["Huber"]
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, repr=False)
+class Huber(Loss):
+    r"""Half the squared error where it is small, d (abs(r) - d/2) where r = y - z is beyond d in size.
+
+    Parameters
+    ----------
+    delta : float, default 1.0
+        d, in the units of the targets; positive.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If it is not a positive number.
+
+    References
+    ----------
+    P. J. Huber (1964), "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 73-101.
+
+    Examples
+    --------
+    >>> Huber(2.0).values(np.array([1.0, 10.0]), np.zeros(2))
+    array([ 0.5, 18. ])
+    """
+
+    delta: float = 1.0
+
+    name, smooth, curvature = "huber", True, 1.0
+
+    def __post_init__(self) -> None:
+        if as_real(self.delta, "delta") <= 0:
+            raise InputError(f"delta={self.delta:g} must be positive.")
+
+    def values(self, z: Vector, y: Vector) -> Vector:
+        """Return r^2/2 or d (abs(r) - d/2)."""
+        size = np.abs(y - z)
+        inner = np.minimum(size, self.delta)
+        return inner * (size - inner / 2)
+
+    def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
+        """Return the mean of the same."""
+        import cvxpy as cp
+
+        return LossExpression(cp.sum(cp.huber(y - z, self.delta)) / (2 * len(y)), [])
+
+    def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector]:
+        """Return r, clipped to [-d, d]."""
+        pull = np.clip(y - z, -self.delta, self.delta)
+        return pull, pull
+
+    def best_constant(self, y: Vector) -> float:
+        """Return the constant at which the pulls cancel."""
+        low, high = float(y.min()), float(y.max())
+
+        def pull(constant: float) -> float:
+            return float(self.pulls(np.full(len(y), constant), y)[0].sum())
+
+        return mean_of(y) if low == high else float(scipy.optimize.brentq(pull, low, high, xtol=1e-300, rtol=1e-15))
+
+    def in_units(self, unit: float) -> tuple[Loss, float]:
+        """Return t^2 times the loss with d / t."""
+        return Huber(self.delta / unit), unit**2
+
+    def limits(self) -> tuple[float, float]:
+        """Return abs(v) <= d."""
+        return -self.delta, self.delta
+
+    def exact_dual(self, exact: Callable[[float], Fraction]) -> ExactDual:
+        """Return y.v - norm(v)^2/2 for abs(v) <= d."""
+        return ExactDual(-exact(self.delta), exact(self.delta), Fraction(1))
