@@ -42,6 +42,7 @@ LOSSES = {
         lambda z, y: np.where(abs(z - y) <= delta, (z - y) ** 2 / 2, exact(delta) * (abs(z - y) - exact(delta) / 2)),
         *(-delta, delta, 1, "numbers"),
     ),
+    "absolute": lambda: (lambda z, y: abs(z - y), -1, 1, 0, "numbers"),
     "hinge": lambda: (lambda z, y: np.maximum(0, 1 - y * z), 0, 1, 0, "labels"),
 }
 

@@ -57,6 +57,7 @@ RULES = {
         lambda z, y: cp.sum(cp.huber(z - y)) / 2,
         (-1.0, 1.0),
     ),
+    "absolute": Rule(lambda z, y: abs(z - y), lambda z, y: cp.norm1(z - y), (-1.0, 1.0)),
 }
 LOSSES = tuple(RULES)
 LABELLED = tuple(name for name, rule in RULES.items() if rule.labels)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from cvxrelu.problem.losses.classification import Hinge, Logistic, Margin
 from cvxrelu.problem.losses.loss import DualModel, ExactDual, Loss, LossExpression
+from cvxrelu.problem.losses.quantile import Absolute
 from cvxrelu.problem.losses.regression import FIT_RTOL, Interpolation, Squared
 from cvxrelu.problem.losses.robust import Huber
 from cvxrelu.problem.validation import as_choice
@@ -14,6 +15,7 @@ from cvxrelu.problem.validation import as_choice
 __all__ = [
     "FIT_RTOL",
     "LOSSES",
+    "Absolute",
     "DualModel",
     "ExactDual",
     "Hinge",
@@ -28,7 +30,9 @@ __all__ = [
     "is_listed",
 ]
 
-LOSSES: dict[str, type[Loss]] = {loss.name: loss for loss in (Interpolation, Margin, Squared, Logistic, Hinge, Huber)}
+LOSSES: dict[str, type[Loss]] = {
+    loss.name: loss for loss in (Interpolation, Margin, Squared, Logistic, Hinge, Huber, Absolute)
+}
 
 
 def get_loss(loss: str | Loss, params: Mapping[str, float] | None = None) -> Loss:
