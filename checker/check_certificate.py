@@ -43,6 +43,10 @@ LOSSES = {
         *(-delta, delta, 1, "numbers"),
     ),
     "absolute": lambda: (lambda z, y: abs(z - y), -1, 1, 0, "numbers"),
+    "quantile": lambda q: (
+        lambda z, y: np.maximum(exact(q) * (y - z), (1 - exact(q)) * (z - y)),
+        *(q - 1, q, 0, "numbers"),
+    ),
     "hinge": lambda: (lambda z, y: np.maximum(0, 1 - y * z), 0, 1, 0, "labels"),
 }
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cvxrelu.estimators.classification import ReLUClassifier
     from cvxrelu.estimators.cross_validated import ReLUClassifierCV, ReLURegressorCV
     from cvxrelu.estimators.regression import ReLUInterpolator, ReLURegressor
-    from cvxrelu.problem.losses import Huber
+    from cvxrelu.problem.losses import Huber, Quantile
     from cvxrelu.problem.network import Network
     from cvxrelu.problem.problem import Problem
     from cvxrelu.solving.fit import Fit, Status, solve
@@ -65,7 +65,7 @@ _NAMES = {
     "analysis.margins": ("MaxMargin", "generalisation_bound", "max_margin"),
     "problem.network": ("Network",),
     "analysis.optima": ("OptimalSet", "optimal_set"),
-    "problem.losses": ("Huber",),
+    "problem.losses": ("Huber", "Quantile"),
     "problem.problem": ("Problem",),
     "certificate.rational": ("ExactBound",),
     "analysis.path": ("Path", "path"),
@@ -93,6 +93,7 @@ __all__ = [
     "OptimalSet",
     "Path",
     "Problem",
+    "Quantile",
     "ReLUClassifier",
     "ReLUClassifierCV",
     "ReLUInterpolator",

@@ -58,6 +58,9 @@ RULES = {
         (-1.0, 1.0),
     ),
     "absolute": Rule(lambda z, y: abs(z - y), lambda z, y: cp.norm1(z - y), (-1.0, 1.0)),
+    "quantile": Rule(
+        lambda z, y: max(y - z, z - y) / 2, lambda z, y: cp.sum(cp.maximum(y - z, z - y)) / 2, (-0.5, 0.5)
+    ),
 }
 LOSSES = tuple(RULES)
 LABELLED = tuple(name for name, rule in RULES.items() if rule.labels)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from cvxrelu.problem.losses.classification import Hinge, Logistic, Margin
 from cvxrelu.problem.losses.loss import DualModel, ExactDual, Loss, LossExpression
-from cvxrelu.problem.losses.quantile import Absolute
+from cvxrelu.problem.losses.quantile import Absolute, Quantile
 from cvxrelu.problem.losses.regression import FIT_RTOL, Interpolation, Squared
 from cvxrelu.problem.losses.robust import Huber
 from cvxrelu.problem.validation import as_choice
@@ -25,14 +25,23 @@ __all__ = [
     "Loss",
     "LossExpression",
     "Margin",
+    "Quantile",
     "Squared",
     "get_loss",
     "is_listed",
 ]
 
-LOSSES: dict[str, type[Loss]] = {
-    loss.name: loss for loss in (Interpolation, Margin, Squared, Logistic, Hinge, Huber, Absolute)
-}
+_ALL = (
+    Interpolation,
+    Margin,
+    Squared,
+    Huber,
+    Absolute,
+    Quantile,
+    Logistic,
+    Hinge,
+)
+LOSSES: dict[str, type[Loss]] = {loss.name: loss for loss in _ALL}
 
 
 def get_loss(loss: str | Loss, params: Mapping[str, float] | None = None) -> Loss:

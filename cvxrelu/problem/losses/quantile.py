@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.errors import InputError
 from cvxrelu.problem.losses.loss import ExactDual, Loss, LossExpression
+from cvxrelu.problem.validation import as_real
 
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["Absolute"]
+__all__ = ["Absolute", "Quantile"]
 
 Vector = NDArray[np.float64]
 
@@ -65,3 +67,72 @@ class Absolute(Loss):
     def exact_dual(self, exact: Callable[[float], Fraction]) -> ExactDual:
         """Return y.v for abs(v) <= 1."""
         return ExactDual(Fraction(-1), Fraction(1))
+
+
+@dataclass(frozen=True, repr=False)
+class Quantile(Loss):
+    """The pinball loss max(q r, (q - 1) r), r = y - z, whose best constant is the q-quantile of the targets.
+
+    Parameters
+    ----------
+    q : float, default 0.5
+        Which quantile, between 0 and 1; with 0.5 the loss is half the absolute error.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If it is not a number between them.
+
+    References
+    ----------
+    R. Koenker & G. Bassett (1978), "Regression quantiles", Econometrica 46, 33-50.
+
+    Examples
+    --------
+    >>> Quantile(0.9).values(np.array([0.0, 0.0]), np.array([1.0, -1.0]))
+    array([0.9, 0.1])
+    """
+
+    q: float = 0.5
+
+    name = "quantile"
+
+    def __post_init__(self) -> None:
+        if not 0 < as_real(self.q, "q") < 1:
+            raise InputError(f"q={self.q:g} must be between 0 and 1.")
+
+    def values(self, z: Vector, y: Vector) -> Vector:
+        """Return max(q r, (q - 1) r)."""
+        return np.maximum(self.q * (y - z), (1 - self.q) * (z - y))
+
+    def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
+        """Return the mean of the same."""
+        import cvxpy as cp
+
+        return LossExpression(cp.sum(cp.maximum(self.q * (y - z), (1 - self.q) * (z - y))) / len(y), [])
+
+    def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
+        """Return the mean of the same at y - z = -r."""
+        import cvxpy as cp
+
+        return LossExpression(cp.sum(cp.maximum(-self.q * residuals, (1 - self.q) * residuals)) / len(y), [])
+
+    def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector]:
+        """Return q below the target, q - 1 above it, and both on it."""
+        return np.where(z < y, self.q, self.q - 1), np.where(z <= y, self.q, self.q - 1)
+
+    def best_constant(self, y: Vector) -> float:
+        """Return the quantile, the middle one if there are many."""
+        return float(np.quantile(y, self.q, method="averaged_inverted_cdf"))
+
+    def in_units(self, unit: float) -> tuple[Loss, float]:
+        """Return t times the same loss."""
+        return self, unit
+
+    def limits(self) -> tuple[float, float]:
+        """Return q - 1 <= v <= q."""
+        return self.q - 1, self.q
+
+    def exact_dual(self, exact: Callable[[float], Fraction]) -> ExactDual:
+        """Return y.v for q - 1 <= v <= q."""
+        return ExactDual(exact(self.q) - 1, exact(self.q))
