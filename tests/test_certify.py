@@ -15,7 +15,6 @@ from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.certificate.wording import sentence_of
 from cvxrelu.pricing import make_pricer
 from cvxrelu.problem.losses import Hinge
-from tests.hostile import hostile_problem
 from tests.instances import BIASES, LOSSES, SIX_X, SIX_Y, make_problem, objective_by_hand
 
 X = np.random.default_rng(0).standard_normal((20, 2))
@@ -176,8 +175,18 @@ def test_a_file_holds_the_certificate_to_the_last_bit(loss, bias, tmp_path):
 
 def test_a_file_is_proved_again_where_the_search_of_cells_is_left_with_a_gap(tmp_path):
     """Columns of 80, 0.01 and 1000: rounding leaves the cells 6e-8 apart, where branch and bound comes to 1e-11."""
-    problem, options = hostile_problem(301054)
-    certificate = cr.solve(problem, **options).certificate
+    X = [
+        [-9.69003633426949, -0.0004528201025680886, -552.9606301063152],
+        [66.3119646288729, 0.007978601416660666, 1363.0765951684732],
+        [41.56918046661978, 0.005998163622869693, 1531.3903428435679],
+        [119.44946893598126, -0.012703021190636868, -1138.5792137493509],
+        [-27.0462118578943, 0.011111754901609674, 126.80725458240519],
+        [-14.265504620722776, -0.0018273814035462844, 430.2442193143406],
+        [-141.2591200580492, -0.00531279467764455, -874.0763684556899],
+        [71.44015393283699, 0.015396715047638159, -1970.2639881928042],
+    ]
+    problem = cr.Problem(X, np.append(-np.ones(7), 1.0), loss="logistic", alpha=1.0, negative_slope=-2.0)
+    certificate = cr.solve(problem, "generate", random_state=301054).certificate
     cells = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells")
     assert not cells(certificate.dual).complete
     certificate.save(tmp_path / "certificate.json")

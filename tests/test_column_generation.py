@@ -156,6 +156,7 @@ def test_degenerate_data(kind, loss, bias, slope, shape, constant, seed):
     y = np.full(len(X), 1.5) if constant else np.round(rng.standard_normal(len(X)), 1)
     if loss not in REGULARISED:
         X, y = consistent(X, y)
+        bias = "free" if bias == "none" and not X.any(axis=1).all() else bias
     if loss in LABELLED:
         y = np.where(rng.permutation(len(y)) % 2 == 0, 1.0, -1.0)
         if len(y) < 2:

@@ -20,7 +20,7 @@ FEW = {"alphas": [0.01], "cv": 2}
 @parametrize_with_checks([cr.ReLUInterpolator(**QUICK), cr.ReLURegressor(**QUICK), cr.ReLUClassifier(**QUICK)])
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
     # Conventions do not need tight bounds, and the time that each fit would spend on them adds up.
-    for module in ("generation.oracle", "program.hinge_face", "certificate.searches"):
+    for module in ("generation.oracle", "program.dual_face", "certificate.searches"):
         monkeypatch.setattr(f"cvxrelu.{module}.NODE_LIMIT", 100)
     check(estimator)
 
@@ -143,3 +143,21 @@ def test_a_fit_is_proven_later():
     assert all(c.scope == "global" and c.relative_gap < 1e-5 for c in certificates)
     with pytest.raises(cr.InputError, match="no class"):
         classifier.certify(X[:, :2], labels + 1)
+
+
+def test_regressors_take_losses():
+    """Of targets with a heavy tail above, medians and quantiles are predicted, and outliers are held off."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (80, 1))
+    y = np.abs(x[:, 0]) + rng.exponential(0.3, 80)
+    below = {q: np.mean(y <= cr.ReLURegressor(0.01, loss=cr.Quantile(q)).fit(x, y).predict(x)) for q in (0.1, 0.5, 0.9)}
+    np.testing.assert_allclose(list(below.values()), [0.1, 0.5, 0.9], atol=0.06)
+    twice, half = (cr.ReLURegressor(a, loss=loss).fit(x, y) for a, loss in ((0.02, "absolute"), (0.01, "quantile")))
+    assert twice.fit_.objective == pytest.approx(2 * half.fit_.objective, rel=1e-6)
+    spoiled = np.where(np.arange(80) == 3, 1e3, y)
+    robust, fooled = (cr.ReLURegressor(0.01, loss=loss).fit(x, spoiled).predict(x) for loss in ("huber", "squared"))
+    assert np.abs(robust - y).mean() < 0.5 < 5 < np.abs(fooled - y).mean()
+    chosen = cr.ReLURegressorCV("absolute", n_alphas=3, cv=3).fit(x, y)
+    assert chosen.loss_path_.shape == chosen.mse_path_.shape == (3, 3)
+    with pytest.raises(cr.InputError, match="not for regression"):
+        cr.ReLURegressor(loss="hinge").fit(x, y)

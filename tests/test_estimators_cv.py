@@ -18,7 +18,7 @@ QUICK = {"alphas": [0.1], "cv": 2, "tol": 1e-2, "max_rounds": 3}
 @parametrize_with_checks([cr.ReLURegressorCV(**QUICK), cr.ReLUClassifierCV(**QUICK)])
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
     # Conventions do not need tight bounds, and the time that each fit would spend on them adds up.
-    for module in ("generation.oracle", "program.hinge_face", "certificate.searches"):
+    for module in ("generation.oracle", "program.dual_face", "certificate.searches"):
         monkeypatch.setattr(f"cvxrelu.{module}.NODE_LIMIT", 100)
     check(estimator)
 

@@ -3,7 +3,7 @@ r"""What all estimators share: their parameters, and the way from them to fits.
 | estimator          | minimises                                                             |
 |--------------------|-----------------------------------------------------------------------|
 | `ReLUInterpolator` | cost(f)  subject to  f(x_i) = y_i                                     |
-| `ReLURegressor`    | (1/N) sum_i (f(x_i) - y_i)^2 / 2 + alpha * cost(f)                    |
+| `ReLURegressor`    | (1/N) sum_i loss(f(x_i), y_i) + alpha * cost(f)                       |
 | `ReLUClassifier`   | (1/N) sum_i loss(y_i f(x_i)) + alpha * cost(f), or the maximal margin |
 
 each over one-hidden-layer networks f of every width. Features are taken as they come: put a scaler in front, since the
@@ -22,12 +22,13 @@ from sklearn.utils.validation import validate_data
 from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import InputError
+from cvxrelu.problem.losses import LOSSES, Loss, get_loss
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_seconds
 from cvxrelu.program.options import Options
 from cvxrelu.solving.fit import Fit, solve_as
 
-__all__ = ["Estimator", "strength", "validated"]
+__all__ = ["Estimator", "regression_loss", "strength", "validated"]
 
 Array = NDArray[np.float64]
 
@@ -114,3 +115,23 @@ def strength(alpha: float | str, problems: Sequence[Problem]) -> float:
 def validated(estimator: BaseEstimator, *data: Any, **options: Any) -> Any:
     """Call scikit-learn's `validate_data`, whose annotations do not cover what it returns."""
     return validate_data(estimator, *data, **options)
+
+
+def regression_loss(loss: str | Loss) -> Loss:
+    """Return the loss of real targets that is meant.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If there is none of that name, or it is for labels or a constraint.
+
+    Examples
+    --------
+    >>> regression_loss("quantile")
+    Quantile(q=0.5)
+    """
+    found = get_loss(loss)
+    if found.labels or not found.regularised:
+        names = ", ".join(repr(name) for name, each in LOSSES.items() if each.regularised and not each.labels)
+        raise InputError(f"loss={found!r} is not for regression; choose one of {names}, or a loss object.")
+    return found

@@ -7,7 +7,7 @@ from joblib import delayed
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import Interrupted
-from cvxrelu.estimators.base import validated
+from cvxrelu.estimators.base import regression_loss, validated
 from cvxrelu.estimators.classification import ReLUClassifier
 from cvxrelu.estimators.cross_validation import CrossValidated
 from cvxrelu.estimators.regression import ReLURegressor
@@ -19,13 +19,15 @@ Array = NDArray[np.float64]
 
 
 class ReLURegressorCV(CrossValidated, ReLURegressor):
-    """Least squares with the cost of the network as the penalty, whose strength is chosen by cross-validation.
+    """Regression with the cost of the network as the penalty, whose strength is chosen by cross-validation.
 
-    Minimises (1/N) sum_i (f(x_i) - y_i)^2 / 2 + alpha * cost(f), over one-hidden-layer networks f of every width, with
-    the alpha of least mean squared error on held-out folds.
+    Minimises (1/N) sum_i loss(f(x_i), y_i) + alpha * cost(f), over one-hidden-layer networks f of every width, with the
+    alpha of least mean loss on held-out folds.
 
     Parameters
     ----------
+    loss : {"squared", "huber", "absolute", "quantile"} or Loss, default "squared"
+        What a prediction costs.
     alphas : (k,) array_like, optional
         Strengths to try, positive; by default a grid of `n_alphas` from `cvxrelu.alpha_max` of all data down,
         or from the estimate of it by the best neuron found where its search is cut short.
@@ -45,8 +47,8 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         The strength chosen; of equally good ones, the largest.
     alphas_ : (k,) array
         The strengths tried, falling.
-    mse_path_ : (k, n_folds) array
-        Mean squared error on each fold.
+    loss_path_, mse_path_ : (k, n_folds) arrays
+        Mean loss, and mean squared error, on each fold.
     network_, certificate_, fit_, n_features_in_
         As in `ReLURegressor`, of the fit to all data.
 
@@ -82,16 +84,21 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
             If a solver fails.
         """
         inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True)
-        whole = self._at_any_alpha(inputs, targets, "squared")
+        loss = regression_loss(self.loss)
+        whole = self._at_any_alpha(inputs, targets, loss)
         alphas = self._grid([whole])
 
         def errors(train: Any, test: Any) -> Array:
-            problem = self._at_any_alpha(inputs[train], targets[train], "squared")
-            return ((self._predictions(problem, alphas, inputs[test]) - targets[test]) ** 2).mean(axis=1)
+            predictions = self._predictions(
+                self._at_any_alpha(inputs[train], targets[train], loss), alphas, inputs[test]
+            )
+            paid = [loss.value(row, targets[test]) for row in predictions]
+            return np.column_stack([paid, ((predictions - targets[test]) ** 2).mean(axis=1)])
 
         self.alphas_ = alphas
-        self.mse_path_ = self._over_folds(errors, inputs, targets, classes=False)
-        self.alpha_ = float(alphas[np.argmin(self.mse_path_.mean(axis=1))])
+        paths = self._over_folds(errors, inputs, targets, classes=False)
+        self.loss_path_, self.mse_path_ = paths[:, 0], paths[:, 1]
+        self.alpha_ = float(alphas[np.argmin(self.loss_path_.mean(axis=1))])
         try:
             return self._keep(self._final(whole, self.alpha_))
         except Interrupted as interrupt:
@@ -162,6 +169,7 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         verbose: int = 0,
     ) -> None:
         super().__init__(
+            loss,
             alphas=alphas,
             n_alphas=n_alphas,
             eps=eps,
@@ -178,7 +186,6 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
             random_state=random_state,
             verbose=verbose,
         )
-        self.loss = loss
 
     def fit(self, X: Any, y: Any) -> Self:
         """Choose alpha, and fit the network, or one for each class if there are more than two, to all data with it.

@@ -19,6 +19,7 @@ from sklearn.model_selection import check_cv
 from cvxrelu.analysis.path import alpha_grid, path
 from cvxrelu.errors import Interrupted
 from cvxrelu.estimators.base import Estimator
+from cvxrelu.problem.losses import Loss
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_floats, as_jobs, as_seconds
 from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost
@@ -40,6 +41,7 @@ class CrossValidated(Estimator):
 
     def __init__(
         self,
+        loss: str | Loss = "squared",
         *,
         alphas: ArrayLike | None = None,
         n_alphas: int = 10,
@@ -72,12 +74,13 @@ class CrossValidated(Estimator):
             random_state=random_state,
             verbose=verbose,
         )
+        self.loss = loss
         self.alphas = alphas
         self.n_alphas = n_alphas
         self.eps = eps
         self.cv = cv
 
-    def _at_any_alpha(self, X: Array, y: Array, loss: str) -> Problem:
+    def _at_any_alpha(self, X: Array, y: Array, loss: str | Loss) -> Problem:
         # The path sets alpha itself.
         return Problem(X, y, loss=loss, bias=self.bias, alpha=1.0, negative_slope=self.negative_slope)
 
@@ -100,7 +103,7 @@ class CrossValidated(Estimator):
         return path(problem, [alpha], **vars(self._options(problem, n_jobs=1))).fits[0]
 
     def _over_folds(self, score: Callable[[Any, Any], Array], X: Array, y: NDArray[Any], classes: bool) -> Array:
-        """Return the score of every alpha on every fold, a (n_alphas, n_folds) array."""
+        """Return the scores of every alpha on every fold, a (n_alphas, ..., n_folds) array."""
         folds = list(cast("Any", check_cv(self.cv, y, classifier=classes)).split(X, y))
         columns: list[Array] = []
         try:
@@ -109,7 +112,7 @@ class CrossValidated(Estimator):
         except KeyboardInterrupt:
             done = f"{len(columns)} of {len(folds)} folds"
             raise Interrupted(f"Interrupted after {done}, before a network was fitted to all data.") from None
-        return np.column_stack(columns)
+        return np.stack(columns, axis=-1)
 
 
 def _start_of_grid(constant: ZeroCost) -> float:

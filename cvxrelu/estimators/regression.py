@@ -1,4 +1,4 @@
-"""Estimators for real targets: the interpolant of least cost, and least squares with weight decay."""
+"""Estimators for real targets: the interpolant of least cost, and errors of any kind with weight decay."""
 
 from dataclasses import replace
 from typing import Any, Self
@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import Interrupted
-from cvxrelu.estimators.base import Estimator, strength, validated
+from cvxrelu.estimators.base import Estimator, regression_loss, strength, validated
+from cvxrelu.problem.losses import Loss
 from cvxrelu.problem.problem import Problem
 from cvxrelu.solving.fit import Fit
 
@@ -161,15 +162,18 @@ class ReLUInterpolator(_Regressor):
 
 
 class ReLURegressor(_Regressor):
-    """Least squares with the cost of the network as the penalty: weight decay, solved to its global optimum.
+    """Regression with the cost of the network as the penalty: weight decay, solved to its global optimum.
 
-    Minimises (1/N) sum_i (f(x_i) - y_i)^2 / 2 + alpha * cost(f), over one-hidden-layer networks f of every width.
+    Minimises (1/N) sum_i loss(f(x_i), y_i) + alpha * cost(f), with half the squared error by default, over
+    one-hidden-layer networks f of every width.
 
     Parameters
     ----------
     alpha : float or "auto", default "auto"
         Regularisation strength, positive. "auto" is 0.3 alpha_max / sqrt(N), alpha_max being where a constant becomes
         optimal (estimated in three or more dimensions); `ReLURegressorCV` finds a better one by cross-validation.
+    loss : {"squared", "huber", "absolute", "quantile"} or Loss, default "squared"
+        What a prediction costs; an object such as ``cr.Quantile(0.9)`` brings its parameters.
     bias, negative_slope, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
         As in `ReLUInterpolator`.
 
@@ -197,6 +201,7 @@ class ReLURegressor(_Regressor):
         self,
         alpha: float | str = "auto",
         *,
+        loss: str | Loss = "squared",
         bias: str = "free",
         negative_slope: float = 0.0,
         method: str = "auto",
@@ -223,6 +228,7 @@ class ReLURegressor(_Regressor):
             verbose=verbose,
         )
         self.alpha = alpha
+        self.loss = loss
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit the network.
@@ -246,6 +252,6 @@ class ReLURegressor(_Regressor):
         return self._fit(X, y)
 
     def _posed(self, X: Array, y: Array) -> Problem:
-        problem = self._problem(X, y, loss="squared", alpha=1.0)
+        problem = self._problem(X, y, loss=regression_loss(self.loss), alpha=1.0)
         self.alpha_ = strength(self.alpha, [problem])
         return replace(problem, alpha=self.alpha_)
