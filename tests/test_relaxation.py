@@ -9,11 +9,16 @@ from scipy.optimize import nnls
 import cvxrelu as cr
 from cvxrelu.pricing.points import Points
 from cvxrelu.program.scaling import standardise
-from cvxrelu.relaxation import rounds
-from cvxrelu.relaxation.blocks import Block, Cone
+from cvxrelu.relaxation import regions, rounds
+from cvxrelu.relaxation.blocks import Block
+from cvxrelu.relaxation.cones import Cone, NesterovTodd, inside
 from cvxrelu.relaxation.cuts import violated_cuts
-from cvxrelu.relaxation.program import Task, price_block, solve_relaxed, start_from
-from cvxrelu.relaxation.rounds import _first_dual, _frame_of
+from cvxrelu.relaxation.frame import Frame
+from cvxrelu.relaxation.newton import newton_matrix
+from cvxrelu.relaxation.program import price_block, solve_relaxed, start_from
+from cvxrelu.relaxation.rounds import first_dual
+from cvxrelu.relaxation.starts import first_moments
+from cvxrelu.relaxation.states import Task
 from cvxrelu.runtime.clock import Clock
 from tests.instances import BIASES, CONSTRAINTS, LABELLED, LOSSES, make_problem
 from tests.relaxed_model import relaxed_value
@@ -28,7 +33,7 @@ def frame_and_task(problem):
     points = Points.prepare(problem.X, problem.bias, problem.negative_slope)
     bound = problem.n_samples * scaling.alpha if problem.loss.regularised else 1.0
     task = Task(problem.loss, scaling.y, bound, problem.norm.has_free_constant)
-    return _frame_of(points, scaling), task, scaling
+    return Frame.of(points, scaling), task, scaling
 
 
 def random_block(rng, bias, slope=0.3, n_signs=0, n_cuts=0, shape=(9, 3)):
@@ -75,8 +80,13 @@ def members(block, rng, count=200):
 
 def least_slack(cone):
     """Return the least eigenvalue or number of slacks."""
-    parts = [np.linalg.eigvalsh(cone.moments).min(), np.linalg.eigvalsh(cone.pairs).min(initial=0.0)]
-    return min(*parts, cone.rows.min(), cone.sides.min())
+    of_moments, of_pairs = np.linalg.eigvalsh(cone.moments), np.linalg.eigvalsh(matrices(cone.pairs))
+    return min(of_moments.min(), of_pairs.min(initial=0.0), cone.numbers.min())
+
+
+def matrices(pairs):
+    """Return matrices of two rows (J, 2, 2) that are given by three numbers each."""
+    return pairs[[0, 1, 1, 2]].T.reshape(-1, 2, 2)
 
 
 @pytest.mark.parametrize(("bias", "n_signs"), list(itertools.product(BIASES, (0, 1, 3))))
@@ -135,9 +145,50 @@ def random_cone(rng, block, definite=False):
         return G @ np.swapaxes(G, -1, -2) + 0.1 * np.eye(shape[-1]) if definite else G + np.swapaxes(G, -1, -2)
 
     D, J = block.frame.dimension, len(block.directions)
-    numbers = rng.standard_normal(len(block.rows)), rng.standard_normal(3 * len(block.free) + J)
-    rows, sides = (np.exp(x) for x in numbers) if definite else numbers
-    return Cone(symmetric(D + 1, D + 1), symmetric(J, 2, 2), rows, sides)
+    numbers = rng.standard_normal(block.sizes[1])
+    pairs = symmetric(J, 2, 2)
+    pairs = np.stack([pairs[:, 0, 0], pairs[:, 0, 1], pairs[:, 1, 1]])
+    return Cone(symmetric(1, D + 1, D + 1), pairs, np.exp(numbers) if definite else numbers)
+
+
+def test_the_scaling_makes_slacks_and_multipliers_the_same():
+    rng = np.random.default_rng(11)
+    block = random_block(rng, "free", n_signs=2, n_cuts=4)
+    S, Z = (random_cone(rng, block, definite=True) for _ in range(2))
+    scaling = NesterovTodd.of(S, Z)
+    for left, right in zip(scaling.scaled(S, Z)[0][:2], scaling.scaled(S, Z)[1][:2], strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-9)
+    for mine, its in zip(scaling.apply(S), Z, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-9, atol=1e-9)
+    changes = random_cone(rng, block), random_cone(rng, block)
+    longest = scaling.longest(*scaling.scaled(*changes))
+    for share, within in ((0.999, True), (1.001, False)):
+        moved = [now.plus(change, share * longest) for now, change in zip((S, Z), changes, strict=True)]
+        assert all(inside(cone) for cone in moved) == within
+
+
+def test_goals_bring_products_to_the_centre():
+    """To first order; a correction of products that are where they should be is nothing."""
+    rng = np.random.default_rng(12)
+    block = random_block(rng, "joint", n_signs=1, n_cuts=4)
+    S, Z = (random_cone(rng, block, definite=True) for _ in range(2))
+    scaling, centre = NesterovTodd.of(S, Z), 0.7
+    none = S.times(0.0), S.times(0.0)
+    goal = scaling.predicted(*none, centre)
+    # Slacks stay where they are, so all of the product is the multipliers'.
+    after = Z.plus(goal)
+    np.testing.assert_allclose(S.numbers * after.numbers, centre, rtol=1e-9)
+    product = matrices(S.pairs) @ matrices(after.pairs)
+    np.testing.assert_allclose(product, centre * np.eye(2)[None].repeat(len(product), 0), atol=1e-9)
+    np.testing.assert_allclose(S.moments @ after.moments, centre * np.eye(S.moments.shape[-1])[None], atol=1e-8)
+    after_scaling = NesterovTodd.of(S, after)
+    for part in after_scaling.corrected(*none, 1.0, centre):
+        np.testing.assert_allclose(part, 0.0, atol=1e-9)
+    off = after_scaling.corrected(*none, 1.0, centre / 100)
+    np.testing.assert_allclose(S.numbers * off.numbers, -10 * centre / 100, rtol=1e-9)
+    np.testing.assert_allclose(
+        matrices(S.pairs) @ matrices(off.pairs), -10 * centre / 100 * np.eye(2)[None].repeat(len(product), 0), atol=1e-9
+    )
 
 
 KINDS = list(itertools.product(BIASES, (0, 3), (0, 5)))
@@ -162,26 +213,28 @@ def test_newton_steps_are_those_of_the_dense_matrix(bias, n_signs, n_cuts):
 
     def product(z):
         ds = block.slacks(z[:n], z[n:])
-        scaled = P.moments @ ds.moments @ P.moments, P.pairs @ ds.pairs @ P.pairs, P.rows * ds.rows, P.sides * ds.sides
+        pairs = matrices(P.pairs) @ matrices(ds.pairs) @ matrices(P.pairs)
+        pairs = np.stack([pairs[:, 0, 0], pairs[:, 0, 1], pairs[:, 1, 1]])
+        scaled = P.moments @ ds.moments @ P.moments, pairs, P.numbers * ds.numbers
         return np.concatenate(block.adjoint(Cone(*scaled)))
 
     dense = np.array([product(e) for e in np.eye(n + J)]).T
     xx, xy, yy = dense[:n, :n], dense[:n, n:], dense[n:, n:]
-    matrix, eliminated = block.newton(P)
+    matrix, eliminated = newton_matrix(block, P)
     reduced = xx - xy @ np.linalg.solve(yy, xy.T)
     np.testing.assert_allclose(matrix, reduced, rtol=1e-9, atol=1e-10 * np.abs(dense).max())
     x, right = rng.standard_normal(n), rng.standard_normal(J)
     y = np.linalg.solve(yy, right - xy.T @ x)
-    np.testing.assert_allclose(block.forward(eliminated, right), xy @ np.linalg.solve(yy, right), rtol=1e-8, atol=1e-8)
-    np.testing.assert_allclose(block.backward(eliminated, right, x), y, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(eliminated.forward(right), xy @ np.linalg.solve(yy, right), rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(eliminated.backward(right, x), y, rtol=1e-8, atol=1e-8)
 
 
 def solved(blocks, task, accuracy):
     """Return the solution of the program over some blocks, and its value, N times the mean where there is one."""
     parts = [task.part(block) for block in blocks]
     first = 0.1 if task.loss.regularised else 10.0
-    xs = [first * block.start for block in blocks]
-    state = solve_relaxed(parts, task, start_from(parts, task, xs, _first_dual(task), 0.0, 1e-2 * task.bound), accuracy)
+    xs = [first * first_moments(block) for block in blocks]
+    state = solve_relaxed(parts, task, start_from(parts, task, xs, first_dual(task), 0.0, 1e-2 * task.bound), accuracy)
     mass = sum(x[0] for x in state.xs)
     f = sum(part.outputs @ x for part, x in zip(parts, state.xs, strict=True)) + state.constant
     return state, task.bound * mass + (len(f) * task.loss.value(f, task.y) if task.loss.regularised else 0.0)
@@ -267,8 +320,8 @@ def room(problem):
 def test_the_gap_closes(case, with_cuts, monkeypatch):
     """By regions alone, too; and no bound is above what a network attains."""
     if not with_cuts:
-        monkeypatch.setattr(rounds, "PAIRS", 0)
-        monkeypatch.setattr(rounds, "COMBINATIONS", 0)
+        monkeypatch.setattr(regions, "PAIRS", 0)
+        monkeypatch.setattr(regions, "COMBINATIONS", 0)
     problem = small_problem(*case)
     upper, lowers = cr.solve(problem).certificate.upper, []
     for found in rounds.relaxed_rounds(problem, clock=Clock(20.0), target=upper * (1 - 1e-6)):
@@ -309,7 +362,7 @@ def test_a_half_is_never_bounded_worse():
         whole = score(block)
         for k in range(3):
             halves = [Block(block.frame, 1.0, {k: sign}, block.cuts) for sign in (1.0, -1.0)]
-            assert max(score(half) for half in halves if half.start is not None) <= whole + 1e-6 * abs(whole)
+            assert max(score(half) for half in halves if first_moments(half) is not None) <= whole + 1e-6 * abs(whole)
 
 
 def test_signs_that_follow_are_known():

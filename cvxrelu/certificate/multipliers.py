@@ -111,7 +111,7 @@ class Leaf:
     cuts : Cuts
         The cuts.
     ball, strip : float
-        nu, to start the search for the best one from, and nu2.
+        nu, which whoever reads the multipliers may replace by a better one, and nu2.
     products : (s, s) array
         eta_kl of the samples with known signs, in increasing order; symmetric.
     implied : tuple
@@ -241,7 +241,7 @@ def _prove_leaf(
     if form is None:
         return _UNPROVED
     with np.errstate(all="ignore"):
-        proof = form.beta(points.bias == "free", leaf.ball, max(leaf.strip, 0.0))
+        proof = form.beta(points.bias == "free", max(leaf.strip, 0.0))
     # Not a number is not above anything.
     return proof if proof.beta < np.inf else _UNPROVED
 
@@ -258,17 +258,17 @@ class _Quadratic:
     Q: Array
     error: float
 
-    def beta(self, strip: bool, ball: float, nu2: float) -> _Proof:
-        """Return the least bound found on the ball (and strip), whatever the multiplier of the ball.
+    def beta(self, strip: bool, nu2: float) -> _Proof:
+        """Return the least bound found on the ball (and strip).
 
         A multiplier of the strip that is too small proves nothing: then one is tried that is large enough.
         """
-        proof = self._beta(strip, ball, nu2)
+        proof = self._beta(strip, nu2)
         if proof.beta < np.inf or not strip:
             return proof
-        return self._beta(strip, ball, max(nu2, self.Q[-1, -1]) + abs(self.g[-1]) / 2 + np.linalg.norm(self.Q[-1, :-1]))
+        return self._beta(strip, max(nu2, self.Q[-1, -1]) + abs(self.g[-1]) / 2 + np.linalg.norm(self.Q[-1, :-1]))
 
-    def _beta(self, strip: bool, ball: float, nu2: float) -> _Proof:
+    def _beta(self, strip: bool, nu2: float) -> _Proof:
         """Return the least bound found for a multiplier of the strip."""
         m = len(self.g)
         J, H = np.eye(m), -self.Q
@@ -283,16 +283,8 @@ class _Quadratic:
             return _Proof(3 * self.error, 0.0, nu2)
         ridge = RIDGE * scale
 
-        def least(nu: float) -> float:
-            """Return the least beta for one nu, not proved yet."""
-            try:
-                factor = scipy.linalg.cho_factor(H + nu * J + ridge * np.eye(m))
-            except scipy.linalg.LinAlgError:
-                return np.inf
-            return self.kappa + nu + float(self.g @ scipy.linalg.cho_solve(factor, self.g)) / 4
-
-        nu = _minimum(least, min(max(ball, ridge), 4 * scale))
-        beta = least(nu)
+        nu, beta = _best_ball(H + ridge * np.eye(m), self.g, strip, ridge)
+        beta += self.kappa
         slack = BETA_RTOL * scale * 2.0**-6
         for _ in range(BISECTIONS):
             if not np.isfinite(beta):
@@ -311,21 +303,31 @@ class _Quadratic:
         return _UNPROVED
 
 
-def _minimum(function, start: float) -> float:
-    """Return where a convex function on the positive half line, infinite up to some point, is about least."""
-    low, high = start / 4, start * 4
+def _best_ball(H: Array, g: Array, strip: bool, least: float) -> tuple[float, float]:
+    """Return nu >= 0 for which nu + g'(H + nu J)^-1 g / 4 is about least, at least `least` from where it is infinite.
+
+    With the bias eliminated, which J leaves alone, and in the coordinates of an eigenbasis that is
+    nu + sum_i g_i^2 / (lam_i + nu) / 4, convex, with a derivative that changes its sign within norm(g) / 2. What comes
+    out is only where to look: nothing is proved here.
+    """
+    above = 0.0
+    if strip:
+        if not H[-1, -1] > 0:
+            return 0.0, np.inf
+        share = H[:-1, -1] / H[-1, -1]
+        above = g[-1] ** 2 / H[-1, -1] / 4
+        H, g = H[:-1, :-1] - np.outer(share, H[:-1, -1]), g[:-1] - share * g[-1]
+    spectrum, vectors = np.linalg.eigh(H)
+    squares = (vectors.T @ g) ** 2 / 4
+    low = max(-spectrum.min(initial=0.0), 0.0) + least
+    high = low + float(np.sqrt(squares.sum()))
     for _ in range(BISECTIONS):
-        left, right = low + 0.382 * (high - low), low + 0.618 * (high - low)
-        at_left, at_right = function(left), function(right)
-        if at_left == np.inf and at_right == np.inf:
-            low, high = right, 2 * high
-        elif at_left > at_right:
-            low = left
+        nu = (low + high) / 2
+        if (squares / (spectrum + nu) ** 2).sum() > 1:
+            low = nu
         else:
-            high = right
-        if high - low <= 1e-7 * high and np.isfinite(function(high)):
-            break
-    return high
+            high = nu
+    return high, above + high + float((squares / (spectrum + high)).sum())
 
 
 @np.errstate(all="ignore")

@@ -2,9 +2,10 @@
 
     regions of unit neurons -> moments and cuts -> relaxed program -> multipliers -> gamma(v) <= beta -> a lower bound
 
-`blocks` has the inequalities between moments, `cuts` those that they violate, `program` solves, `rounds` adds cuts and
-splits regions, `rule` says where all that is used. What is proved is proved elsewhere:
-`cvxrelu.certificate.multipliers`.
+    frame -> blocks -> cones, newton, states, steps, starts -> program      the program, and how it is solved
+    cuts -> regions, prover -> rounds -> rule                               what is added to it, and where it is used
+
+What is proved is proved elsewhere: `cvxrelu.certificate.multipliers`.
 """
 
 from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds
