@@ -9,9 +9,10 @@ import pytest
 from scipy.sparse import csr_array
 
 import cvxrelu as cr
-from cvxrelu.certificate import multipliers
+from cvxrelu.certificate import quadratic
 from cvxrelu.certificate.bounds import bound_dual
-from cvxrelu.certificate.multipliers import Cuts, Leaf, Split, _quadratic, bound_of, leaves_of, reach_of
+from cvxrelu.certificate.multipliers import _quadratic, bound_of, reach_of
+from cvxrelu.certificate.trees import Cuts, Leaf, Split, leaves_of
 from cvxrelu.numerics.powers import shift_up
 from cvxrelu.pricing import price
 from cvxrelu.pricing.points import Points
@@ -39,7 +40,7 @@ def dual_vector(rng, n_samples, bias):
 @pytest.fixture
 def hurried(monkeypatch):
     """Less search for the least bound, which is right whatever it finds."""
-    monkeypatch.setattr(multipliers, "BISECTIONS", 14)
+    monkeypatch.setattr(quadratic, "BISECTIONS", 14)
 
 
 def gamma_in_units(points, weights, v):

@@ -13,9 +13,10 @@ from scipy.sparse import csr_array
 import cvxrelu as cr
 from cvxrelu.certificate.certificate import certificate_of
 from cvxrelu.certificate.multiplier_record import DEPTH_LIMIT, multipliers_of, record_of_multipliers
-from cvxrelu.certificate.multipliers import Cuts, Leaf, Split, bound_of, leaves_of, settled
+from cvxrelu.certificate.multipliers import bound_of, settled
 from cvxrelu.certificate.rational.numbers import to_fractions
 from cvxrelu.certificate.rational.relaxed import gamma_above
+from cvxrelu.certificate.trees import Cuts, Leaf, Split, leaves_of
 from cvxrelu.pricing import price
 from cvxrelu.pricing.points import Points
 from cvxrelu.relaxation import relaxed_rounds

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate.multipliers import Tree
+from cvxrelu.certificate.trees import Tree
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import shift_up, unit
 from cvxrelu.pricing import Priced

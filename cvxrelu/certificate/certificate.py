@@ -20,11 +20,12 @@ from cvxrelu.certificate.bounds import DualBound, Scope, at_scale_one, dual_obje
 from cvxrelu.certificate.evaluation import evaluate
 from cvxrelu.certificate.evidence import DEFAULT_ASCENTS, Evidence, gather_evidence
 from cvxrelu.certificate.multiplier_record import record_of_multipliers
-from cvxrelu.certificate.multipliers import Tree, settled
+from cvxrelu.certificate.multipliers import settled
 from cvxrelu.certificate.rational import ExactBound, exact_bound
 from cvxrelu.certificate.rational.numbers import ExactData
 from cvxrelu.certificate.records import write_record
 from cvxrelu.certificate.searches import prove_dual
+from cvxrelu.certificate.trees import Tree
 from cvxrelu.certificate.wording import sentence_of
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.network import Network

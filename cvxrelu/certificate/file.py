@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from cvxrelu.certificate.bounds import Scope, bound_dual
 from cvxrelu.certificate.certificate import Certificate, certificate_of
 from cvxrelu.certificate.multiplier_record import multipliers_of
-from cvxrelu.certificate.multipliers import Tree, bound_of
+from cvxrelu.certificate.multipliers import bound_of
 from cvxrelu.certificate.records import network_of, problem_of, read_record
 from cvxrelu.certificate.searches import prove_dual
+from cvxrelu.certificate.trees import Tree
 from cvxrelu.errors import FileError, InputError
 from cvxrelu.numerics.powers import exponent_of, shift_up
 from cvxrelu.pricing import Priced, make_pricer

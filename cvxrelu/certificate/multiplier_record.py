@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from cvxrelu.certificate.multipliers import Cuts, Leaf, Split, Tree
+from cvxrelu.certificate.trees import Cuts, Leaf, Split, Tree
 from cvxrelu.errors import InputError
 from cvxrelu.problem.validation import as_real, as_vector
 

@@ -28,139 +28,28 @@ others follow: where s_k z_k = sum_j c_j s_j z_j + r with c >= 0, s_k t_k is at 
 most 2 norm(r) norm(u), which is charged for like rounding. The largest beta of all leaves, for F and for -F, bounds
 gamma(v).
 
-Rounding. `beta` is the least number for which a Cholesky factorisation of the matrix, with `ridge` added to its
-diagonal, ran to its end: then the matrix exceeds -(ridge + m eps trace) (Rump, "Verification of positive definiteness",
-2006). What its entries are off by is at most (terms) eps times the sums of absolute values that they are made of, and
-all that is charged for: norm([1, u])^2 <= 3. A square that underflows is of a multiplier below 2^-537, which moves no
-score by more than the margin of the weights; what is not finite proves nothing.
+Rounding. What the entries of the quadratic are off by is at most (terms) eps times the sums of absolute values that
+they are made of, and is charged for; semidefiniteness is proved in `cvxrelu.certificate.quadratic`. A square that
+underflows is of a multiplier below 2^-537, which moves no score by more than the margin of the weights; what is not
+finite proves nothing.
 
 Lemma (why this is all there is to prove): the multipliers of the `mu` are a transport plan from the positive to the
 negative part of omega. What is moved from one sample to another pays for their distance only.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
-from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
+from cvxrelu.certificate.quadratic import UNPROVED, Proof, Quadratic
+from cvxrelu.certificate.trees import Leaf, Split, Tree, leaves_of
+from cvxrelu.pricing.points import Points
+from cvxrelu.pricing.weights import ROUNDOFF, Weights
 
-__all__ = ["Cuts", "Leaf", "Split", "Tree", "bound_of", "leaves_of", "reach_of", "settled"]
+__all__ = ["bound_leaf", "bound_of", "reach_of", "settled"]
 
 Array = NDArray[np.float64]
-
-# Diagonal that is added before a factorisation, as a share of the trace: more than its rounding, less than any gap.
-RIDGE = 2.0**-44
-# Forms larger than this, next to weights of order one, prove nothing; multiples of smaller ones do not overflow.
-LARGEST_FORM = 2.0**400
-# Steps of the search for the least beta, and its accuracy.
-BISECTIONS, BETA_RTOL = 60, 1e-10
-
-
-@dataclass(frozen=True, eq=False)
-class Cuts:
-    """Inequalities abs(t_k) <= sum_i lam_i abs(t_i) + abs(e_k.u) with their multipliers.
-
-    Attributes
-    ----------
-    rows : (K, n) sparse array
-        Rows with 1 at k and -lam_i at i, lam >= 0.
-    mass : (K,) array
-        mu.
-    curvature : (K,) array
-        d.
-    """
-
-    rows: csr_array
-    mass: Array
-    curvature: Array
-
-    def __len__(self) -> int:
-        return len(self.mass)
-
-    @property
-    def valid(self) -> bool:
-        """Whether every row has one positive entry, which is 1."""
-        entries = self.rows.tocoo()
-        positive = entries.data > 0
-        count = np.bincount(entries.row[positive], minlength=len(self))
-        return bool((count == 1).all() and (entries.data[positive] == 1.0).all())
-
-    @classmethod
-    def none(cls, n_places: int) -> "Cuts":
-        """Return no cuts at all."""
-        return cls(csr_array((0, n_places)), np.zeros(0), np.zeros(0))
-
-
-@dataclass(frozen=True, eq=False)
-class Leaf:
-    """Multipliers that bound the score of one side on one region; numbers below zero count as zero.
-
-    Attributes
-    ----------
-    curvature : (n,) array
-        c.
-    linear : (n,) array
-        theta, of any sign, or eta >= 0 where the sign of t_i is known.
-    credit : (n,) array
-        h.
-    cuts : Cuts
-        The cuts.
-    ball, strip : float
-        nu, which whoever reads the multipliers may replace by a better one, and nu2.
-    products : (s, s) array
-        eta_kl of the samples with known signs, in increasing order; symmetric.
-    implied : tuple
-        Signs that follow, (k, s_k, {j: c_j}): s_k z_k is about sum_j c_j s_j z_j, over samples j that were split at.
-    """
-
-    curvature: Array
-    linear: Array
-    credit: Array
-    cuts: Cuts
-    ball: float
-    strip: float
-    products: Array = field(default_factory=lambda: np.zeros((0, 0)))
-    implied: tuple[tuple[int, float, dict[int, float]], ...] = ()
-
-    @property
-    def finite(self) -> bool:
-        """Whether all multipliers are."""
-        cuts = self.cuts
-        arrays = (self.curvature, self.linear, self.credit, cuts.rows.data, cuts.mass, cuts.curvature, self.products)
-        numbers = [self.ball, self.strip, *(c for _, _, shares in self.implied for c in shares.values())]
-        return bool(np.isfinite(numbers).all()) and all(np.isfinite(array).all() for array in arrays)
-
-    def follows_from(self, signs: dict[int, float]) -> bool:
-        """Whether the implied signs are signs, of places, and say what they follow from: only known signs."""
-        n = len(self.curvature)
-        return all(abs(sign) == 1 and 0 <= k < n and shares.keys() <= signs.keys() for k, sign, shares in self.implied)
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """A region in two: where t_sample >= 0, and where t_sample <= 0."""
-
-    sample: int
-    above: "Tree"
-    below: "Tree"
-
-
-Tree = Leaf | Split
-
-
-def leaves_of(tree: Tree, signs: dict[int, float] | None = None) -> Iterator[tuple[dict[int, float], Leaf]]:
-    """Yield the leaves of a tree, each with the signs that are known in it."""
-    signs = signs or {}
-    if isinstance(tree, Leaf):
-        yield signs, tree
-        return
-    yield from leaves_of(tree.above, {**signs, tree.sample: 1.0})
-    yield from leaves_of(tree.below, {**signs, tree.sample: -1.0})
 
 
 def reach_of(points: Points) -> Array:
@@ -225,115 +114,23 @@ def settled(points: Points, weights: Weights, trees: tuple[Tree, Tree]) -> tuple
     return settle(trees[0], {}, 1.0), settle(trees[1], {}, -1.0)
 
 
-class _Proof(NamedTuple):
-    """An upper bound, with the nu and nu2 that prove it."""
-
-    beta: float
-    ball: float
-    strip: float
-
-
 def _prove_leaf(
     points: Points, weights: Weights, leaf: Leaf, signs: dict[int, float], side: float, reach: Array
-) -> _Proof:
+) -> Proof:
     """Return beta of one leaf, infinity if nothing is proved."""
     form = _quadratic(points, weights, leaf, signs, side, reach)
     if form is None:
-        return _UNPROVED
+        return UNPROVED
     with np.errstate(all="ignore"):
         proof = form.beta(points.bias == "free", max(leaf.strip, 0.0))
     # Not a number is not above anything.
-    return proof if proof.beta < np.inf else _UNPROVED
-
-
-_UNPROVED = _Proof(np.inf, 0.0, 0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class _Quadratic:
-    """kappa + g.u + u'Q u, and what rounding can have changed of it where norm([1, u])^2 <= 3."""
-
-    kappa: float
-    g: Array
-    Q: Array
-    error: float
-
-    def beta(self, strip: bool, nu2: float) -> _Proof:
-        """Return the least bound found on the ball (and strip).
-
-        A multiplier of the strip that is too small proves nothing: then one is tried that is large enough.
-        """
-        proof = self._beta(strip, nu2)
-        if proof.beta < np.inf or not strip:
-            return proof
-        return self._beta(strip, max(nu2, self.Q[-1, -1]) + abs(self.g[-1]) / 2 + np.linalg.norm(self.Q[-1, :-1]))
-
-    def _beta(self, strip: bool, nu2: float) -> _Proof:
-        """Return the least bound found for a multiplier of the strip."""
-        m = len(self.g)
-        J, H = np.eye(m), -self.Q
-        if strip:
-            J[-1, -1] = 0.0
-            # The radius is a rounded norm.
-            H = H + nu2 * (np.eye(m) - (2 + 4 * (m + 8) * ROUNDOFF) * J)
-        scale = float(np.trace(np.abs(H)) + self.kappa + np.abs(self.g).sum())
-        if not np.abs(H).sum() + scale <= LARGEST_FORM:
-            return _UNPROVED
-        if not H.any() and scale == 0.0:
-            return _Proof(3 * self.error, 0.0, nu2)
-        ridge = RIDGE * scale
-
-        nu, beta = _best_ball(H + ridge * np.eye(m), self.g, strip, ridge)
-        beta += self.kappa
-        slack = BETA_RTOL * scale * 2.0**-6
-        for _ in range(BISECTIONS):
-            if not np.isfinite(beta):
-                break
-            full = np.block(
-                [[np.array([[beta - self.kappa - nu]]), -self.g[None] / 2], [-self.g[:, None] / 2, H + nu * J]]
-            )
-            size = float(np.trace(np.abs(full)))
-            try:
-                scipy.linalg.cholesky(full + ridge * np.eye(m + 1))
-            except scipy.linalg.LinAlgError:
-                beta, slack = beta + slack, 4 * slack
-                continue
-            rounding = ridge + 4 * (m + 4) * ROUNDOFF * (size + (m + 1) * ridge) + 8 * ROUNDOFF * (beta + nu + nu2)
-            return _Proof((beta + 3 * (rounding + self.error)) * (1 + 4 * ROUNDOFF), nu, nu2)
-        return _UNPROVED
-
-
-def _best_ball(H: Array, g: Array, strip: bool, least: float) -> tuple[float, float]:
-    """Return nu >= 0 for which nu + g'(H + nu J)^-1 g / 4 is about least, at least `least` from where it is infinite.
-
-    With the bias eliminated, which J leaves alone, and in the coordinates of an eigenbasis that is
-    nu + sum_i g_i^2 / (lam_i + nu) / 4, convex, with a derivative that changes its sign within norm(g) / 2. What comes
-    out is only where to look: nothing is proved here.
-    """
-    above = 0.0
-    if strip:
-        if not H[-1, -1] > 0:
-            return 0.0, np.inf
-        share = H[:-1, -1] / H[-1, -1]
-        above = g[-1] ** 2 / H[-1, -1] / 4
-        H, g = H[:-1, :-1] - np.outer(share, H[:-1, -1]), g[:-1] - share * g[-1]
-    spectrum, vectors = np.linalg.eigh(H)
-    squares = (vectors.T @ g) ** 2 / 4
-    low = max(-spectrum.min(initial=0.0), 0.0) + least
-    high = low + float(np.sqrt(squares.sum()))
-    for _ in range(BISECTIONS):
-        nu = (low + high) / 2
-        if (squares / (spectrum + nu) ** 2).sum() > 1:
-            low = nu
-        else:
-            high = nu
-    return high, above + high + float((squares / (spectrum + high)).sum())
+    return proof if proof.beta < np.inf else UNPROVED
 
 
 @np.errstate(all="ignore")
 def _quadratic(
     points: Points, weights: Weights, leaf: Leaf, signs: dict[int, float], side: float, reach: Array
-) -> _Quadratic | None:
+) -> Quadratic | None:
     """Return the quadratic that bounds the score on a leaf; None where a multiplier is missing."""
     Z, v, a = points.lifted, weights.v, points.negative_slope
     omega, odd = side * (1 - a) / 2 * v, side * (1 + a) / 2 * v
@@ -381,7 +178,7 @@ def _quadratic(
         Q = Q + S.T @ products @ S
         size += float(lengths[known] @ products @ lengths[known])
         slipped += 2 * float(slips[known] @ products @ lengths[known])
-    return _Quadratic(kappa, g, Q, eps * size + slipped * (1 + eps))
+    return Quadratic(kappa, g, Q, eps * size + slipped * (1 + eps))
 
 
 def _with_implied(Z: Array, lengths: Array, signs: dict[int, float], leaf: Leaf) -> tuple[dict[int, float], Array]:

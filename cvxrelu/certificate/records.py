@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from cvxrelu.certificate.multiplier_record import record_of_multipliers
-from cvxrelu.certificate.multipliers import Tree
+from cvxrelu.certificate.trees import Tree
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import get_loss, is_listed
 from cvxrelu.problem.network import Network

@@ -29,6 +29,7 @@ from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.numerics.least_squares import nonnegative_least_squares
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import shift_down, shift_up, unit
+from cvxrelu.pricing.orthonormal import orthonormal_rows
 from cvxrelu.pricing.result import Priced
 from cvxrelu.problem.norms import RANK_RTOL, CellCoordinates, Norm
 from cvxrelu.runtime.clock import Clock
@@ -134,7 +135,7 @@ class NormPricer:
         if negative_slope == 0:
             # The activation vanishes where all signs are negative.
             patterns = patterns[patterns.any(axis=1)]
-        lifted, transform = _coordinates(X, norm.has_bias)
+        lifted, transform = orthonormal_rows(X, norm.has_bias)
         matrices = norm.group_matrices(patterns, lifted, transform)
         cells = CellCoordinates.of(np.broadcast_to(matrices, (len(patterns), *matrices.shape[1:])))
         return cls(norm, patterns, np.where(patterns, 1.0, negative_slope), lifted, transform, negative_slope, cells)
@@ -296,21 +297,3 @@ class NormPricer:
 def _reach(target: Array, lam: Array, rows: Array) -> float:
     """Return the sum of the lengths of the terms (target_i + lam_i) rows_i, before anything cancels."""
     return float((np.abs(target) + lam) @ np.linalg.norm(rows, axis=1))
-
-
-def _coordinates(X: Array, has_bias: bool) -> tuple[Array, Array]:
-    """Return the lifted rows times T, and T, where the product has orthonormal columns, and zeros beyond its rank."""
-    center = X.mean(axis=0) if has_bias else np.zeros(X.shape[1])
-    centered = X - center
-    scale = np.abs(centered).max() or 1.0
-    rows, transform = centered / scale, np.eye(X.shape[1] + has_bias)
-    transform[: X.shape[1], : X.shape[1]] /= scale
-    if has_bias:
-        rows = np.column_stack([rows, np.ones(len(X))])
-        transform[-1, :-1] = -center / scale
-    _, singular, rotation = np.linalg.svd(rows)
-    lengths = np.zeros(rows.shape[1])
-    lengths[: len(singular)] = singular
-    full = lengths > RANK_RTOL * lengths[0]
-    turned = rotation.T / np.where(full, lengths, 1.0)
-    return rows @ turned * full, transform @ turned

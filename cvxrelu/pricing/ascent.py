@@ -18,17 +18,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from cvxrelu.errors import InputError
-from cvxrelu.numerics.lengths import shifted
 from cvxrelu.pricing.climb import best_biases, climb
-from cvxrelu.pricing.points import Points, Weights
+from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
-from cvxrelu.problem.validation import as_floats
+from cvxrelu.pricing.starts import between, lift, random_starts, unit_rows, unlift
+from cvxrelu.pricing.weights import Weights
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["DEFAULT_STARTS", "Score", "ascend", "lift", "march", "unlift"]
+__all__ = ["DEFAULT_STARTS", "Score", "ascend", "march"]
 
 Array = NDArray[np.float64]
 
@@ -66,9 +65,6 @@ CLIMBED_SIZE, FEWEST_CLIMBS, MANY_CLIMBS = 200_000, 8, 64
 CLEAR, STARTS_PER_CLIMB, MOST_CLIMBS = 0.1, 8, 250
 """Where no score is above the threshold by this share, digits count: many starts then go with more climbs, one for so
 many of them, up to a limit."""
-
-DISTINCT = 1e-7
-"""Neurons closer than this count as one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,14 +139,14 @@ def march(score: Score, sides: Array, starts: Array, lengths: Array) -> Array:
     """
     # In the precision of the score.
     sides, starts = sides.astype(score.Z.dtype), starts.astype(score.Z.dtype)
-    here = _unit(starts, score.normed)
+    here = unit_rows(starts, score.normed)
     best, reached = np.full_like(sides, -np.inf), here.copy()
     for length in lengths.tolist():
         gradients = sides[:, None] * score.gradients(here)
         values = np.einsum("km,km->k", gradients, here)
         better = values > best
         best[better], reached[better] = values[better], here[better]
-        here = _unit(here + length * _unit(gradients, here.shape[1]), score.normed)
+        here = unit_rows(here + length * unit_rows(gradients, here.shape[1]), score.normed)
     return reached
 
 
@@ -187,7 +183,7 @@ def ascend(
     while drawn < n_starts and not (hits and hits / ENOUGH + drawn / (EARLY * n_starts) >= 1) and not clock.expired:
         fresh = min(max(drawn, FIRST_STARTS), n_starts - drawn)
         random = lift(points, random_starts(points, fresh, rng))
-        reached = _scouted(score, random, _between(given, int(PAIRED * fresh), rng), clock)
+        reached = _scouted(score, random, between(given, int(PAIRED * fresh), rng), clock)
         hits += int(reached.counts[np.abs(score(reached.neurons)) > threshold].sum())
         found, drawn = found + reached, drawn + fresh
     found = found.best(score)
@@ -254,7 +250,7 @@ class _Reached:
         counts: NDArray[np.intp] | None = None,
     ) -> "_Reached":
         """March in batches, led by a guide if there is one; starts that are not reached in time stay where they are."""
-        neurons = _unit(starts, score.normed)
+        neurons = unit_rows(starts, score.normed)
         size = int(np.clip(BATCH_SIZE // len(score.Z), 1, LARGEST_BATCH))
         for begin in range(0, len(neurons), size):
             if clock.expired:
@@ -272,7 +268,7 @@ class _Reached:
         order = np.argsort(-values, kind="stable")
         order = order[values[order] > 0]
         most = int(np.clip(len(neurons) // STARTS_PER_COLUMN, MANY_COLUMNS, MOST_COLUMNS))
-        directions = _unit(neurons, neurons.shape[1])
+        directions = unit_rows(neurons, neurons.shape[1])
         kept = np.empty(0, dtype=np.intp)
         for k in order:
             near = (directions[kept] @ directions[k] > 1 - NEAR**2 / 2) & (sides[kept] == sides[k])
@@ -290,21 +286,6 @@ def _sides(score: Score, neurons: Array) -> Array:
     return np.where(score(neurons) >= 0, 1.0, -1.0)
 
 
-def _between(given: Array, count: int, rng: np.random.Generator) -> Array:
-    """Draw directions between random pairs of neurons."""
-    if not len(given):
-        return given
-    first, second = _unit(given, given.shape[1])[rng.integers(len(given), size=(2, count))]
-    share = rng.random((count, 1))
-    return share * first + (1 - share) * second
-
-
-def _unit(rows: Array, normed: int) -> Array:
-    """Divide rows by the norms of their leading components, where these are not zero."""
-    norms = np.linalg.norm(rows[:, :normed], axis=1, keepdims=True)
-    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
-
-
 def _with_best_biases(score: Score, sides: Array, neurons: Array) -> Array:
     """Return neurons with the better of their own bias and the best one for w, in free mode."""
     neurons = neurons.copy()
@@ -316,47 +297,3 @@ def _with_best_biases(score: Score, sides: Array, neurons: Array) -> Array:
     better = sides * score(moved) > sides * score(neurons)
     neurons[better] = moved[better]
     return neurons
-
-
-def random_starts(points: Points, n_starts: int, rng: np.random.Generator) -> Array:
-    """Draw (w, b) with isotropic w and the hinge through a random place, centred coordinates."""
-    d = points.X.shape[1]
-    W = rng.standard_normal((n_starts, d))
-    hinges = points.Z[rng.integers(len(points.Z), size=n_starts), :d]
-    b = np.zeros(n_starts) if points.bias == "none" else -np.einsum("kd,kd->k", W, hinges)
-    return np.column_stack([W, b])
-
-
-def given_starts(points: Points, starts: ArrayLike) -> Array:
-    """Check starts (w, b) in the coordinates of X and bring them to those of the places."""
-    rows = as_floats(starts, "starts")
-    d = points.X.shape[1]
-    if rows.ndim != 2 or rows.shape[1] != d + 1 or not np.isfinite(rows).all():
-        raise InputError(f"starts must be finite rows (w, b) of length {d + 1}, not of shape {rows.shape}.")
-    rows = rows.copy()
-    if points.bias == "free":
-        rows[:, -1] = shifted(rows[:, -1] + rows[:, :-1] @ points.centre, -points.exponent)
-    return rows
-
-
-def lift(points: Points, rows: Array) -> Array:
-    """Turn rows (w, b) in the centred coordinates into lifted neurons."""
-    lifted = rows[:, : points.lifted.shape[1]].copy()
-    if points.bias == "free" and points.radius > 0:
-        lifted[:, -1] /= points.radius
-    return lifted
-
-
-def unlift(points: Points, neurons: Array) -> Array:
-    """Turn lifted neurons (k, m) into rows (w, b) in the centred coordinates."""
-    if points.bias == "none":
-        return np.column_stack([neurons, np.zeros(len(neurons))])
-    if points.bias == "joint":
-        return neurons
-    return np.column_stack([neurons[:, :-1], points.radius * neurons[:, -1]])
-
-
-def distinct(neurons: Array) -> Array:
-    """Drop rows that repeat an earlier one to the grid of `DISTINCT`."""
-    _, first = np.unique(np.round(neurons / DISTINCT), axis=0, return_index=True)
-    return neurons[np.sort(first)]

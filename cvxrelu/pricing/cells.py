@@ -25,8 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
 from cvxrelu.pricing.nearest import nearest
-from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
+from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.weights import ROUNDOFF, Weights
 from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["cell_search"]

@@ -42,14 +42,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.pricing.ascent import distinct, unlift
 from cvxrelu.pricing.climb import climb
 from cvxrelu.pricing.cone_bound import Cutoff, Problem
 from cvxrelu.pricing.cone_split import ERROR_LIMIT, branch, plant
 from cvxrelu.pricing.coordinates import choose_frame, merge_kinks
-from cvxrelu.pricing.points import Points, Weights
+from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.starts import distinct, unlift
 from cvxrelu.pricing.tree import HEAP, NODES, STACK, Tree, make_tree
+from cvxrelu.pricing.weights import Weights
 
 __all__ = ["cone_search"]
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import exponent_of
-from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
+from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.sweep import sweep, sweep_terms
+from cvxrelu.pricing.weights import ROUNDOFF, Weights
 
 __all__ = ["circle_columns", "price_line"]
 

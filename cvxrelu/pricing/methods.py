@@ -14,9 +14,10 @@ from cvxrelu.pricing.cells import cell_search
 from cvxrelu.pricing.cones import cone_search
 from cvxrelu.pricing.line import price_line
 from cvxrelu.pricing.plane import price_plane
-from cvxrelu.pricing.points import Points, Weights
+from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.subspace import Subspace, rows_of
+from cvxrelu.pricing.weights import Weights
 
 __all__ = ["METHODS", "Method", "Search", "choose"]
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 from cvxrelu.pricing.line import circle_columns
-from cvxrelu.pricing.points import Points, Weights
+from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.sweep import sweep_anchors, sweep_terms
+from cvxrelu.pricing.weights import Weights
 
 __all__ = ["price_plane"]
 

@@ -41,24 +41,19 @@ from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import exponent_of, require_scale, require_slope, shift_down, shift_up
 from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.weights import ROUNDOFF, Weights
 from cvxrelu.problem.validation import as_choice, as_matrix, as_slope, as_vector
 
-__all__ = ["Bias", "Points", "Weights"]
+__all__ = ["Bias", "Points"]
 
 Bias = Literal["free", "joint", "none"]
 Array = NDArray[np.float64]
-
-ROUNDOFF = 2.0**-53
-"""Unit roundoff of doubles."""
 
 SUM_TOLERANCE = 1e-9
 """Largest abs(sum v) / sum(abs(v)) taken for rounding in free mode; more is a mistake of the caller."""
 
 FAINTEST = 2.0**-500
 """Smallest nonzero absolute entry of places and weights, next to 1."""
-
-FAINT = 2.0**-480
-"""What raising entries to that, and underflow, can change a term of a sum by."""
 
 EVALUATION_LIMIT = 8_000_000
 """Most (point, neuron) pairs evaluated for one result: some 64 MB. Of more columns the best are kept."""
@@ -70,53 +65,6 @@ FEWEST_COLUMNS = 64
 def _tamed(values: Array, exponent: int) -> Array:
     """Return values in units of 2^exponent, none but zeros below `FAINTEST`."""
     return np.where(values == 0, 0.0, np.copysign(np.maximum(np.abs(shifted(values, -exponent)), FAINTEST), values))
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A dual vector on the distinct places.
-
-    Attributes
-    ----------
-    v : ndarray of shape (n_places,)
-        Summed weights.
-    original : ndarray of shape (n_samples,)
-        The vector as given, in units of a power of two.
-    exponent : int
-        A score is a score of these weights on these places times 2^exponent.
-    factor : float
-        f of the module's docstring.
-    mass : float
-        f * sum_i abs(v_i) rho_i over the samples, the scale of all rounding.
-    residue : float
-        What the correction of sum(v) in free mode can add to a score; 0 in the other modes.
-    """
-
-    v: Array
-    original: Array
-    exponent: int
-    factor: float
-    mass: float
-    residue: float
-
-    def margin(self, terms: float) -> float:
-        """Bound the rounding of a method whose sums have at most `terms` terms, at least one for each sample."""
-        faint = FAINT * self.factor if self.mass > 0 else 0.0
-        return terms * (ROUNDOFF * self.mass * (1 + 1e-6) + faint) + self.residue
-
-    def room_below(self, threshold: float | None, margin: float) -> float:
-        """Return a bound that, once the margin is added in floats, is at most the threshold on scores as given.
-
-        Examples
-        --------
-        >>> weights = Points.prepare([[4.0]], "none", 0.0).weigh([1.0])
-        >>> weights.room_below(None, 0.5), weights.room_below(8.0, 0.0) <= 2.0
-        (-inf, True)
-        """
-        if threshold is None:
-            return -math.inf
-        threshold = shift_down(threshold, -self.exponent)
-        return threshold - margin - 4 * ROUNDOFF * (abs(threshold) + margin)
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from numpy.typing import ArrayLike
 
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import shift_up
-from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend, given_starts
+from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend
 from cvxrelu.pricing.cells import cell_search
 from cvxrelu.pricing.maxima import Maxima, find_maxima
 from cvxrelu.pricing.methods import METHODS, Method, Search, choose
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.starts import given_starts
 from cvxrelu.problem.validation import as_choice, as_count, as_generator, as_real, as_seconds
 from cvxrelu.runtime.clock import Clock
 

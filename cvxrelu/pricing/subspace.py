@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from cvxrelu.numerics.powers import shift_up
 from cvxrelu.numerics.span import span_of
-from cvxrelu.pricing.points import ROUNDOFF, Points, Weights
+from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.weights import ROUNDOFF, Weights
 
 __all__ = ["Subspace", "rows_of"]
 

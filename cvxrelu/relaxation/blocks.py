@@ -158,7 +158,8 @@ class Block:
         row = np.repeat(np.arange(len(counts)), counts**2)
         within = np.arange(len(row)) - np.repeat(np.cumsum(counts**2) - counts**2, counts**2)
         left, right = starts[row] + within // counts[row], starts[row] + within % counts[row]
-        return columns[left].astype(np.intp) * self.frame.n_places + columns[right], row, values[left] * values[right]
+        where = columns[left].astype(np.intp) * self.frame.n_places + columns[right]
+        return where.astype(np.intp), row.astype(np.intp), np.asarray(values[left] * values[right], dtype=np.float64)
 
     def weighted_balance(self, weights: Array) -> Array:
         """Return B' diag(weights) B."""

@@ -58,7 +58,7 @@ class Cone(NamedTuple):
     def inverse(self, floor: float, scale: float) -> "Cone":
         """Return `scale` times the inverse of what is inside of the cones, with `floor` added to it."""
         first, mixed, last = self.pairs[0] + floor, self.pairs[1], self.pairs[2] + floor
-        moments = np.linalg.inv(self.moments + floor * np.eye(self.moments.shape[-1]))
+        moments = np.asarray(np.linalg.inv(self.moments + floor * np.eye(self.moments.shape[-1])), dtype=np.float64)
         pairs = np.stack([last, -mixed, first]) / (first * last - mixed**2)
         return Cone(scale * moments, scale * pairs, scale / (self.numbers + floor))
 

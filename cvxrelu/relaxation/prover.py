@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
-from cvxrelu.certificate.multipliers import Cuts, Leaf, Split, Tree, bound_leaf, leaves_of, reach_of
+from cvxrelu.certificate.multipliers import bound_leaf, reach_of
+from cvxrelu.certificate.trees import Cuts, Leaf, Split, Tree, leaves_of
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import shift_up
 from cvxrelu.pricing.points import Points

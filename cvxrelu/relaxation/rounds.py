@@ -40,6 +40,8 @@ FIRST_MASS, CENTRE, INWARDS = 0.1, 0.01, 0.1
 MASS_OF_CONSTRAINTS = 10.0
 # Gap from which on regions are left out: before that, the next cuts may turn everything around.
 MATURE = 0.1
+# A round that would take longer than is left, by this factor, is not begun: cut short, it proves next to nothing.
+HURRY = 1.3
 # Share of the gap that a round has to close for the next one to go on in the same way.
 PAYING = 0.1
 
@@ -104,8 +106,9 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         roots.append(root)
     v, constant = first_dual(task), 0.0
     best, step, gap = nothing_proven(problem), add_cuts, 1.0
-    work = 0
+    work, pace = 0.0, 0.0
     while True:
+        began = clock.elapsed
         regions = [leaf for root in roots for leaf in root.leaves()]
         active = [region for region in regions if region.open]
         accuracy = float(np.clip(SHARE_OF_GAP * gap, FINE, COARSE))
@@ -113,6 +116,10 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         enough = LEAST_MASS * sum(region.x[0] for region in active)
         xs = [region.x * max(1.0, enough / region.x[0]) for region in active]
         parts = [task.part(region.block) for region in active]
+        effort = sum(part.block.size**2 * part.block.degree for part in parts)
+        if clock.limited and pace * effort > clock.left / HURRY:
+            logger.info("relaxation: no time for a program on %d regions", len(active))
+            return
         state = start_from(parts, task, xs, v, constant, CENTRE * bound)
         state = solve_relaxed(parts, task, state, accuracy, lambda: clock.expired)
         v, constant = state.v, state.constant
@@ -128,7 +135,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         before = best.lower
         if proven.lower > best.lower:
             best = replace(proven, multipliers=trees)
-        work += sum(state.iterations * part.block.size**2 * part.block.degree for part in parts)
+        work, pace = work + state.iterations * effort, (clock.elapsed - began) / effort
         cuts = sum(len(region.block.cuts) for region in active)
         logger.info("relaxation: %d regions, %d cuts, lower bound %.8g", len(active), cuts, best.lower)
         yield RelaxedRound(best, len(active), cuts, work)

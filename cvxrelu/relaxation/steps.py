@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dtrsm, dtrsv
-from scipy.linalg.lapack import dpotrf
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from cvxrelu.relaxation.cones import Cone, NesterovTodd, joined, off_target
 from cvxrelu.relaxation.newton import Elimination, newton_matrix
@@ -21,6 +20,10 @@ from cvxrelu.relaxation.states import Part, Residuals, State, Task, sizes_of, to
 __all__ = ["Newton"]
 
 Array = NDArray[np.float64]
+
+# Without the checks of scipy.linalg, which take longer than a triangular solve of this size.
+_TRSM, _TRSV = get_blas_funcs(("trsm", "trsv"), dtype=np.float64)
+(_POTRF,) = get_lapack_funcs(("potrf",), dtype=np.float64)
 
 # What is added to the diagonal of a Newton matrix of unit diagonal, and what where that does not do.
 REGULARISATION, STRONGER = 1e-14, 1e-10
@@ -142,7 +145,7 @@ class Newton:
             on_x, on_y = part.block.adjoint(goal)
             on_y = on_y - of_y
             on_x = on_x - of_x - factor.eliminated.forward(on_y)
-            half = dtrsv(factor.cholesky, factor.weights * on_x, lower=1)
+            half = _TRSV(factor.cholesky, factor.weights * on_x, lower=1)
             right = right - factor.outputs.T @ half
             halves.append((half, on_y))
         dv, dc = _solve(self.lower, right), 0.0
@@ -152,7 +155,7 @@ class Newton:
         xs, ys, slacks = [], [], []
         for part, factor, (half, on_y) in zip(self.parts, self.factors, halves, strict=True):
             right = half + factor.outputs @ dv
-            dx = factor.weights * dtrsv(factor.cholesky, right, lower=1, trans=1)
+            dx = factor.weights * _TRSV(factor.cholesky, right, lower=1, trans=1)
             dy = factor.eliminated.backward(on_y, dx)
             xs.append(dx)
             ys.append(dy)
@@ -224,7 +227,7 @@ class _Factor:
             matrix[diagonal] += STRONGER
             lower = _cholesky(matrix)
         # The transposed of an array by rows is one by columns, which is not copied.
-        outputs = dtrsm(1.0, lower, (part.outputs * weights).T, lower=1)
+        outputs = _TRSM(1.0, lower, (part.outputs * weights).T, lower=1)
         return cls(lower, weights, outputs, eliminated)
 
 
@@ -236,7 +239,7 @@ def _ratio(values: Array, changes: Array) -> float:
 
 def _cholesky(matrix: Array) -> Array:
     """Return the lower Cholesky factor of a symmetric matrix, by columns; a LinAlgError says that there is none."""
-    lower, failed = dpotrf(matrix.T, lower=1)
+    lower, failed = _POTRF(matrix.T, lower=1)
     if failed:
         raise np.linalg.LinAlgError("not positive definite")
     return lower
@@ -244,4 +247,4 @@ def _cholesky(matrix: Array) -> Array:
 
 def _solve(lower: Array, right: Array) -> Array:
     """Solve with a Cholesky factor."""
-    return dtrsv(lower, dtrsv(lower, right, lower=1), lower=1, trans=1)
+    return _TRSV(lower, _TRSV(lower, right, lower=1), lower=1, trans=1)

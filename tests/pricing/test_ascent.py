@@ -9,6 +9,7 @@ from cvxrelu.errors import InputError
 from cvxrelu.pricing import make_pricer
 from cvxrelu.pricing.ascent import LONG, NEAR, SHORT, Score, march
 from cvxrelu.pricing.points import Points
+from cvxrelu.pricing.starts import lift, random_starts
 from tests.pricing.reference import BIASES, SLOPES, check_priced, scores
 
 
@@ -166,3 +167,14 @@ def test_starts_between_given_ones_find_more():
     alone = [pricer.ascend(v, n_starts=60, random_state=seed).value for seed in range(1, 6)]
     between = [pricer.ascend(v, n_starts=60, starts=starts, random_state=seed).value for seed in range(1, 6)]
     assert np.mean(between) > np.mean(alone)
+
+
+@pytest.mark.parametrize("bias", ["free", "joint"])
+@pytest.mark.parametrize("size", [1.0, 100.0, 1e-3])
+def test_hinges_of_random_starts_pass_through_places(bias, size):
+    """In whatever units the places are: the last column of a joint bias has another size than one."""
+    X = size * np.random.default_rng(0).standard_normal((7, 3))
+    points = Points.prepare(X, bias, 0.0)
+    starts = lift(points, random_starts(points, 50, np.random.default_rng(1)))
+    heights = np.abs(starts @ points.lifted.T) / np.linalg.norm(starts, axis=1)[:, None]
+    assert (heights.min(axis=1) <= 1e-12).all()

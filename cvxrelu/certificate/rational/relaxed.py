@@ -25,6 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.rational.numbers import common_denominator
+from cvxrelu.certificate.rational.semidefinite import (
+    GRID,
+    HALF_BITS,
+    as_floats,
+    choose,
+    on_grid,
+    refined,
+    shortfall,
+    strips,
+)
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import exponent_of
 
@@ -32,17 +42,6 @@ __all__ = ["gamma_above"]
 
 Record = Mapping[str, Any]
 Integers = NDArray[np.object_]
-Floats = NDArray[np.float64]
-
-# Multipliers, kappa, nu and beta are multiples of 2^-100, entries of L of 2^-80 and so those of M of 2^-160: far less
-# than a bound's last digit in units in which the largest place and weight are about 1.
-GRID, HALF_BITS = 2**100, 80
-# Share of the sum of entries that is added before a factorisation in floats.
-SHIFT = 2.0**-47
-# Scale of a matrix that vanishes, or nearly so.
-LEAST = 2.0**-60
-# Steps of the golden-section search for nu; digits beyond the eighth change beta by less than rounding does.
-SEARCH_STEPS, GOLDEN = 60, (math.sqrt(5) - 1) / 2
 
 
 class _Places(NamedTuple):
@@ -161,13 +160,6 @@ def _leaves(tree: Record, signs: dict[int, int]) -> Iterator[tuple[dict[int, int
     yield from _leaves(tree["below"], {**signs, tree["sample"]: -1})
 
 
-def _on_grid(value: float, least: int | None = 0) -> int:
-    """Return a number times `GRID`, rounded up, and at least `least`."""
-    numerator, denominator = float(value).as_integer_ratio()
-    rounded = -(-numerator * GRID // denominator)
-    return rounded if least is None else max(rounded, least)
-
-
 def _ceiling(value: Fraction) -> int:
     """Return a fraction times `GRID`, rounded up."""
     return -(-value.numerator * GRID // value.denominator)
@@ -179,19 +171,19 @@ def _bound_leaf(places: _Places, leaf: Record, signs: dict[int, int], side: int)
     n, m = Z.shape
     signs, slips = _with_implied(places, leaf, signs)
     even, odd = side * (1 - a) / 2, side * (1 + a) / 2
-    theta = [_on_grid(x, None) for x in leaf.get("linear", [0.0] * n)]
-    c, h = ([_on_grid(x) for x in leaf.get(name, [0.0] * n)] for name in ("curvature", "credit"))
+    theta = [on_grid(x, None) for x in leaf.get("linear", [0.0] * n)]
+    c, h = ([on_grid(x) for x in leaf.get(name, [0.0] * n)] for name in ("curvature", "credit"))
 
     # Cuts: mu (abs(t_k) - sum lam_i abs(t_i)) <= d (e.u)^2 + mu^2 / (4 d).
     cuts = leaf.get("cuts", {"places": [], "shares": [], "mass": [], "curvature": []})
-    mu = [_on_grid(x) for x in cuts["mass"]]
-    d = [_on_grid(x) or mass for x, mass in zip(cuts["curvature"], mu, strict=True)]
+    mu = [on_grid(x) for x in cuts["mass"]]
+    d = [on_grid(x) or mass for x, mass in zip(cuts["curvature"], mu, strict=True)]
     E = np.zeros((len(mu), m), dtype=object)
     moved = [0] * n  # times GRID^2
     for row, (first, *others), shares, mass in zip(E, cuts["places"], cuts["shares"], mu, strict=True):
         row += GRID * Z[first]
         moved[first] += GRID * mass
-        for place, share in zip(others, map(_on_grid, shares), strict=True):
+        for place, share in zip(others, map(on_grid, shares), strict=True):
             row -= share * Z[place]
             moved[place] -= share * mass
     kappa = sum(-(-mass * mass // (4 * bend)) for mass, bend in zip(mu, d, strict=True) if mass)
@@ -220,7 +212,7 @@ def _bound_leaf(places: _Places, leaf: Record, signs: dict[int, int], side: int)
 
     curved = (Z.T * bends) @ Z
     if "products" in leaf and len(signs) > 1:
-        eta = np.array([[_on_grid(x) for x in row] for row in leaf["products"]], dtype=object)
+        eta = np.array([[on_grid(x) for x in row] for row in leaf["products"]], dtype=object)
         eta = (eta + eta.T) // 2
         known = sorted(signs)
         S = np.array([signs[k] * Z[k] for k in known], dtype=object)
@@ -239,22 +231,22 @@ def _bound_leaf(places: _Places, leaf: Record, signs: dict[int, int], side: int)
     diagonal = np.arange(1, m + 1)
     inside = diagonal[: m - 1] if anchored else diagonal
     chosen = None
-    for nu2 in _strips(_as_floats(M), leaf.get("strip", 0.0)) if anchored else [0]:
+    for nu2 in strips(as_floats(M), leaf.get("strip", 0.0)) if anchored else [0]:
         H = M.copy()
         if anchored:
-            H[inside, inside] -= _refined(nu2)
-            H[m, m] += _refined(nu2)
-        chosen = _choose(_as_floats(H), kappa / GRID, leaf.get("ball", 0.0), anchored)
+            H[inside, inside] -= refined(nu2)
+            H[m, m] += refined(nu2)
+        chosen = choose(as_floats(H), kappa / GRID, leaf.get("ball", 0.0), anchored)
         if chosen is not None:
             M = H
             break
     if chosen is None:
         raise InputError("The multipliers of the certificate prove no bound; find others.")
-    nu, beta = map(_on_grid, chosen)
-    M[0, 0] = _refined(beta - kappa - nu)
-    M[inside, inside] += _refined(nu)
+    nu, beta = map(on_grid, chosen)
+    M[0, 0] = refined(beta - kappa - nu)
+    M[inside, inside] += refined(nu)
     # Entries of M were rounded down by less than 1, and so is no eigenvalue smaller by more than m + 1.
-    return beta + -(-3 * (_shortfall(M) + m + 1) * GRID >> bits)
+    return beta + -(-3 * (shortfall(M) + m + 1) * GRID >> bits)
 
 
 def _with_implied(places: _Places, leaf: Record, signs: dict[int, int]) -> tuple[dict[int, int], dict[int, Fraction]]:
@@ -263,7 +255,7 @@ def _with_implied(places: _Places, leaf: Record, signs: dict[int, int]) -> tuple
     implied = leaf.get("implied", {"places": [], "shares": [], "signs": []})
     for (first, *others), shares, sign in zip(*(implied[name] for name in ("places", "shares", "signs")), strict=True):
         rest = GRID * sign * places.Z[first]
-        for place, share in zip(others, map(_on_grid, shares), strict=True):
+        for place, share in zip(others, map(on_grid, shares), strict=True):
             rest = rest - share * signs[place] * places.Z[place]
         every[first], slips[first] = sign, _length(rest, GRID * places.unit)
     return every, slips
@@ -272,70 +264,3 @@ def _with_implied(places: _Places, leaf: Record, signs: dict[int, int]) -> tuple
 def _length(row: Integers, unit: int) -> Fraction:
     """Return at least the length of a row over `unit`."""
     return Fraction(math.isqrt(sum(row * row)) + 1, unit)
-
-
-def _strips(M: Floats, nu2: float) -> list[int]:
-    """Return the multiplier of the strip, and one that is large enough if that is too small."""
-    g, bias = -2 * M[0, -1], M[-1, 1:]
-    enough = max(nu2, -bias[-1], 0.0) + abs(g) / 2 + float(np.linalg.norm(bias[:-1]))
-    return [_on_grid(nu2), _on_grid(enough)]
-
-
-def _refined(value: Any) -> Any:
-    """Return multiples of 1 / GRID as multiples of 2^-160."""
-    return value * (1 << 2 * HALF_BITS) // GRID
-
-
-def _as_floats(M: Integers) -> Floats:
-    """Return the matrix in floats."""
-    return np.array(M / (1 << 2 * HALF_BITS), dtype=float)
-
-
-def _choose(M: Floats, kappa: float, start: float, anchored: bool) -> tuple[float, float] | None:
-    """Return nu and beta for which M is about semidefinite, and beta is least, if there are any.
-
-    Nothing is proved here.
-    """
-    g, H = -2 * M[0, 1:], M[1:, 1:]
-    J = np.eye(len(g))
-    if anchored:
-        J[-1, -1] = 0.0
-    scale = max(float(np.abs(H).sum() + np.abs(g).sum()) + kappa, LEAST)
-    shift = SHIFT * scale
-
-    def least(nu: float) -> float:
-        """Return the least beta for one nu."""
-        try:
-            L = np.linalg.cholesky(H + nu * J + shift * np.eye(len(g)))
-        except np.linalg.LinAlgError:
-            return np.inf
-        return kappa + nu + float(np.sum(np.linalg.solve(L, g) ** 2)) / 4
-
-    high = max(float(start), shift)
-    for _ in range(2 * SEARCH_STEPS):
-        if np.isfinite(least(high)):
-            break
-        high = 2 * max(high, shift)
-    low, high = 0.0, least(high)  # nu is never above beta
-    if not np.isfinite(high):
-        return None
-    for _ in range(SEARCH_STEPS):
-        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-        if least(left) < least(right):
-            high = right
-        else:
-            low = left
-    return high, least(high)
-
-
-def _shortfall(M: Integers) -> int:
-    """Return how far below zero an eigenvalue of M can be at most."""
-    values, vectors = np.linalg.eigh(_as_floats(M))
-    L = (vectors * np.sqrt(np.maximum(values, 0.0))).tolist()
-    rounded = np.array([[int(math.ldexp(x, HALF_BITS)) for x in row] for row in L], dtype=object)
-    return max(0, -_lowest(M - rounded @ rounded.T))
-
-
-def _lowest(R: Integers) -> int:
-    """Return a lower bound on the eigenvalues of a matrix, by Gershgorin's circles."""
-    return min(R.diagonal() + np.abs(R.diagonal()) - np.abs(R).sum(axis=1))

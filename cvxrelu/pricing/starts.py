@@ -1,0 +1,78 @@
+"""Neurons to start a local search from, as rows (w, b) in the centred coordinates, or lifted."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cvxrelu.errors import InputError
+from cvxrelu.numerics.lengths import shifted
+from cvxrelu.pricing.points import Points
+from cvxrelu.problem.validation import as_floats
+
+__all__ = ["between", "distinct", "given_starts", "lift", "random_starts", "unit_rows", "unlift"]
+
+Array = NDArray[np.float64]
+
+DISTINCT = 1e-7
+"""Neurons closer than this count as one."""
+
+
+def between(given: Array, count: int, rng: np.random.Generator) -> Array:
+    """Draw directions between random pairs of neurons."""
+    if not len(given):
+        return given
+    first, second = unit_rows(given, given.shape[1])[rng.integers(len(given), size=(2, count))]
+    share = rng.random((count, 1))
+    return share * first + (1 - share) * second
+
+
+def unit_rows(rows: Array, normed: int) -> Array:
+    """Divide rows by the norms of their leading components, where these are not zero."""
+    norms = np.linalg.norm(rows[:, :normed], axis=1, keepdims=True)
+    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+
+
+def random_starts(points: Points, n_starts: int, rng: np.random.Generator) -> Array:
+    """Draw (w, b) with isotropic w and the hinge through a random place, centred coordinates."""
+    d = points.X.shape[1]
+    W = rng.standard_normal((n_starts, d))
+    if points.bias == "none":
+        return np.column_stack([W, np.zeros(n_starts)])
+    hinges = points.Z[rng.integers(len(points.Z), size=n_starts)]
+    # A bias that counts is a weight of a coordinate that is 1 in other units.
+    size = hinges[:, d] if points.bias == "joint" else 1.0
+    return np.column_stack([W, -np.einsum("kd,kd->k", W, hinges[:, :d]) / size])
+
+
+def given_starts(points: Points, starts: ArrayLike) -> Array:
+    """Check starts (w, b) in the coordinates of X and bring them to those of the places."""
+    rows = as_floats(starts, "starts")
+    d = points.X.shape[1]
+    if rows.ndim != 2 or rows.shape[1] != d + 1 or not np.isfinite(rows).all():
+        raise InputError(f"starts must be finite rows (w, b) of length {d + 1}, not of shape {rows.shape}.")
+    rows = rows.copy()
+    if points.bias == "free":
+        rows[:, -1] = shifted(rows[:, -1] + rows[:, :-1] @ points.centre, -points.exponent)
+    return rows
+
+
+def lift(points: Points, rows: Array) -> Array:
+    """Turn rows (w, b) in the centred coordinates into lifted neurons."""
+    lifted = rows[:, : points.lifted.shape[1]].copy()
+    if points.bias == "free" and points.radius > 0:
+        lifted[:, -1] /= points.radius
+    return lifted
+
+
+def unlift(points: Points, neurons: Array) -> Array:
+    """Turn lifted neurons (k, m) into rows (w, b) in the centred coordinates."""
+    if points.bias == "none":
+        return np.column_stack([neurons, np.zeros(len(neurons))])
+    if points.bias == "joint":
+        return neurons
+    return np.column_stack([neurons[:, :-1], points.radius * neurons[:, -1]])
+
+
+def distinct(neurons: Array) -> Array:
+    """Drop rows that repeat an earlier one to the grid of `DISTINCT`."""
+    _, first = np.unique(np.round(neurons / DISTINCT), axis=0, return_index=True)
+    return neurons[np.sort(first)]
