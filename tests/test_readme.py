@@ -3,7 +3,12 @@
 import re
 from pathlib import Path
 
+import cvxpy as cp
+import numpy as np
 import pytest
+
+import cvxrelu as cr
+from tests.instances import RULES, Rule, normal_data, optimum_by_loops
 
 ROOT = Path(__file__).parent.parent
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
@@ -25,18 +30,20 @@ def test_links_lead_somewhere(page):
         assert target.startswith("http") or (ROOT / page).parent.joinpath(target).exists(), target
 
 
-def test_the_new_loss_of_the_contributing_page_works():
-    import numpy as np
-
-    import cvxrelu as cr
+def test_the_new_loss_of_the_contributing_page_works(monkeypatch):
 
     snippet = re.search(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
     namespace = {}
     exec(snippet.group(1), namespace)
-    rng = np.random.default_rng(0)
-    problem = cr.Problem(rng.standard_normal((9, 2)), rng.standard_normal(9), loss=namespace["Absolute"](), alpha=0.05)
+    loss = namespace["SquaredHinge"]()
+    rule = Rule(lambda z, y: 0, lambda z, y: cp.sum_squares(cp.pos(1 - cp.multiply(y, z))) / 2, labels=True)
+    monkeypatch.setitem(RULES, loss.name, rule)
+    X, y = normal_data(9)
+    problem = cr.Problem(X, np.sign(y), loss=loss, alpha=0.05)
     fit = cr.solve(problem)
     assert 0 <= fit.certificate.relative_gap <= 1e-6
+    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=1e-6)
     along = cr.path(problem, [0.1, 0.05])
     assert along.objectives[1] == pytest.approx(fit.objective, rel=1e-6)
     assert (along.relative_gaps <= 1e-6).all()
+    assert repr(problem.loss) == "SquaredHinge(margin=1)"

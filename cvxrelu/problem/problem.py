@@ -33,16 +33,18 @@ class Problem:
         Inputs.
     y : (N,) array_like
         Targets: real numbers, or labels -1 and +1 for the losses "margin", "logistic" and "hinge".
-    loss : {"interpolation", "margin", "squared", "logistic", "hinge"} or Loss, default "interpolation"
-        The first two are constraints (fit exactly; separate with margin one) under which the cost is minimised;
-        the others are averaged over the samples and the cost is added with weight `alpha`.
+    loss : str or Loss, default "interpolation"
+        "interpolation" and "margin" are constraints (fit exactly; separate with margin one) under which the cost is
+        minimised; "squared", "huber", "absolute", "quantile" and, for labels, "logistic" and "hinge" are averaged over
+        the samples, and the cost is added with weight `alpha`. An object, such as ``cr.Huber(0.1)`` or one of your own,
+        brings its parameters; see `cvxrelu.problem.losses`.
     bias : {"free", "joint", "none"}, default "free"
         Whether a neuron's bias costs nothing, counts like a weight, or is absent.
     norm : {"euclidean", "response", "label-noise"} or Norm, default "euclidean"
         What a neuron costs: the norm of its weights, its root mean square response on X, or what label noise makes of
         that; see `cvxrelu.problem.norms`.
     alpha : float, optional
-        Regularisation strength, positive; required by "squared", "logistic" and "hinge", refused by the others.
+        Regularisation strength, positive; required unless the loss is a constraint, and refused then.
     negative_slope : float, default 0.0
         Slope of the leaky ReLU at negative arguments; any number but 1.
 
