@@ -6,7 +6,7 @@ from math import inf, isqrt
 
 import numpy as np
 
-from tests.instances import CONSTRAINTS
+from tests.instances import CONSTRAINTS, RULES
 
 getcontext().prec = 60
 
@@ -30,15 +30,16 @@ def exact_dual(loss, v, y, gamma, alpha):
         if not gamma:
             return inf if correlation > 0 else Fraction(0)
         return max(Fraction(0), correlation / Fraction(gamma))
-    reach = [len(y) * Fraction(alpha) / Fraction(gamma)] if gamma else []
-    if loss == "squared":
-        square = sum(a * a for a in v)
-        t = max(Fraction(0), min([*reach, correlation / square]))
-        return t * (correlation - t * square / 2) / len(y)
-    p = [a * b for a, b in zip(v, y, strict=True)]
-    t = min([*reach, 1 / max(p)])
-    if loss == "hinge":
-        return t * sum(p) / len(y)
+    rule = RULES[loss]
+    p = [a * b for a, b in zip(v, y, strict=True)] if rule.labels else v
+    steps = [len(y) * Fraction(alpha) / Fraction(gamma)] if gamma else []
+    steps += [Fraction(end) / q for q in p for end in rule.box if q * Fraction(end if abs(end) < inf else 0) > 0]
+    if loss != "logistic":
+        square = rule.bend * sum(a * a for a in v)
+        steps += [correlation / square] if square else []
+        t = max(Fraction(0), min(steps))
+        return max(Fraction(0), t * (correlation - t * square / 2) / len(y))
+    t = min(steps)
 
     def total(t):
         return sum(entropy(Decimal((t * q).numerator) / Decimal((t * q).denominator)) for q in p)

@@ -43,7 +43,7 @@ import cvxrelu as cr
 from cvxrelu.cli.main import main as command_line
 from tests.exact import exact_dual, gamma_at_neurons, gamma_on_circle
 from tests.hostile import hostile_problem
-from tests.instances import CONSTRAINTS, LABELLED
+from tests.instances import CONSTRAINTS, LABELLED, RULES
 
 ROOT = Path(__file__).parent.parent
 spec = importlib.util.spec_from_file_location("check_certificate", ROOT / "checker" / "check_certificate.py")
@@ -130,7 +130,8 @@ class Trial:
         """Hold both bounds of a certificate against exact values; a changed file may claim less than it proves."""
         problem, network, v = certificate.problem, certificate.network, certificate.dual
         task = {name: getattr(problem, name) for name in ("bias", "alpha", "negative_slope")} | {
-            "loss": problem.loss.name
+            "loss": problem.loss.name,
+            "loss_parameters": problem.loss.params(),
         }
         parts = {name: getattr(network, name) for name in ("W", "b", "v", "intercept", "negative_slope")}
         try:
@@ -170,10 +171,20 @@ def least_constant(problem: cr.Problem) -> float:
         # A mean may be a digit off.
         digit = Fraction(float(np.spacing(np.abs(problem.y).max())))
         return float(sum((x - mean) ** 2 for x in y) / (2 * len(y)) + digit**2)
-    share = float((problem.y > 0).mean()) if free else 0.5
-    if problem.loss.name == "hinge":
-        return 2 * min(share, 1 - share) if free else 1.0
-    return float(-share * np.log(share) - (1 - share) * np.log(1 - share))
+    if problem.loss.labels:
+        share = float((problem.y > 0).mean()) if free else 0.5
+        if problem.loss.name == "hinge":
+            return 2 * min(share, 1 - share) if free else 1.0
+        return float(-share * np.log(share) - (1 - share) * np.log(1 - share))
+
+    def paid(constant: float) -> float:
+        return float(np.mean([RULES[problem.loss.name].pays(constant, y) for y in problem.y.tolist()]))
+
+    low, high = (float(problem.y.min()), float(problem.y.max())) if free else (0.0, 0.0)
+    for _ in range(100):
+        third = (high - low) / 3
+        low, high = (low + third, high) if paid(low + third) > paid(high - third) else (low, high - third)
+    return min(paid(low), *map(paid, np.unique(problem.y)[:: max(1, len(problem.y) // 20)])) if free else paid(0.0)
 
 
 def gamma_of(problem: cr.Problem, v: np.ndarray, rng: np.random.Generator) -> Fraction:

@@ -23,7 +23,8 @@ BIASES = ("free", "joint", "none")
 class Rule(NamedTuple):
     """A loss, written down for the tests: what a sample pays, all of them in cvxpy or what it constrains, and its dual.
 
-    `box` has the ends of v_i, or of y_i v_i where the targets are labels.
+    `box` has the ends of v_i, or of y_i v_i where the targets are labels, and the dual objective is y.v - bend v.v / 2,
+    or a sum of entropies.
     """
 
     pays: Callable
@@ -31,6 +32,7 @@ class Rule(NamedTuple):
     box: tuple[float, float] = (-math.inf, math.inf)
     labels: bool = False
     constrains: bool = False
+    bend: int = 0
 
 
 RULES = {
@@ -42,7 +44,7 @@ RULES = {
         labels=True,
         constrains=True,
     ),
-    "squared": Rule(lambda z, y: (z - y) ** 2 / 2, lambda z, y: cp.sum_squares(z - y) / 2),
+    "squared": Rule(lambda z, y: (z - y) ** 2 / 2, lambda z, y: cp.sum_squares(z - y) / 2, bend=1),
     "logistic": Rule(
         lambda z, y: np.log1p(np.exp(-y * z)),
         lambda z, y: cp.sum(cp.logistic(-cp.multiply(y, z))),
@@ -56,6 +58,7 @@ RULES = {
         lambda z, y: (z - y) ** 2 / 2 if abs(z - y) <= 1 else abs(z - y) - 0.5,
         lambda z, y: cp.sum(cp.huber(z - y)) / 2,
         (-1.0, 1.0),
+        bend=1,
     ),
     "absolute": Rule(lambda z, y: abs(z - y), lambda z, y: cp.norm1(z - y), (-1.0, 1.0)),
     "quantile": Rule(
