@@ -40,7 +40,7 @@ def with_entry(array, index, value):
         ({"alpha": 0.1}, r"alpha has no meaning for loss='interpolation'"),
         ({"negative_slope": 1}, r"negative_slope=1 makes the activation linear"),
         ({"negative_slope": np.inf}, r"negative_slope=inf must be finite"),
-        ({"loss": "huber"}, r"loss='huber' is unknown; choose one of"),
+        ({"loss": "hubris"}, r"loss='hubris' is unknown; choose one of"),
         ({"bias": "maybe"}, r"bias='maybe' is unknown; choose one of 'free', 'joint', 'none'"),
         ({"norm": "taxicab"}, r"norm='taxicab' is unknown"),
         ({"norm": Euclidean("joint")}, r"does not go with bias='free'"),

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.problem.validation import as_floats, as_matrix, as_vector, name_rows
+from cvxrelu.problem.rows import name_rows
+from cvxrelu.problem.validation import as_floats, as_matrix, as_vector
 
 __all__ = ["Samples", "slope_rounding"]
 

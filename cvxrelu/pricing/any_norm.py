@@ -31,7 +31,8 @@ from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import shift_down, shift_up, unit
 from cvxrelu.pricing.orthonormal import orthonormal_rows
 from cvxrelu.pricing.result import Priced
-from cvxrelu.problem.norms import RANK_RTOL, CellCoordinates, Norm
+from cvxrelu.problem.cell_coordinates import RANK_RTOL, CellCoordinates
+from cvxrelu.problem.norms import Norm
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["NormPricer"]

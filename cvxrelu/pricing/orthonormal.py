@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.problem.norms import RANK_RTOL
+from cvxrelu.problem.cell_coordinates import RANK_RTOL
 
 __all__ = ["orthonormal_rows"]
 

@@ -35,7 +35,7 @@ from cvxrelu.numerics.lengths import lengths
 from cvxrelu.numerics.tolerances import ON_HINGE
 from cvxrelu.problem.validation import as_choice
 
-__all__ = ["NORMS", "Bias", "CellCoordinates", "Euclidean", "LabelNoise", "Norm", "Response", "get_norm"]
+__all__ = ["NORMS", "Bias", "Euclidean", "LabelNoise", "Norm", "Response", "get_norm"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -43,8 +43,6 @@ Bias = Literal["free", "joint", "none"]
 
 # Rounding of a sum of squares: this many units in the last place (2.2e-16) for each of its terms are ample.
 EPS, UNITS = float(np.finfo(float).eps), 8
-# Share of the largest singular value of a group matrix below which one is zero: that of samples in a plane is rounding.
-RANK_RTOL = 1e-11
 
 
 @dataclass(frozen=True)
@@ -267,46 +265,6 @@ class LabelNoise(Response):
 def _root_mean_square(values: Array) -> Array:
     """Return the root mean square of each row."""
     return lengths(values) / np.sqrt(values.shape[1])
-
-
-@dataclass(frozen=True, eq=False)
-class CellCoordinates:
-    """Coordinates u = (bases + kernels) y of each cell in which its cost norm(M u) is the norm of some entries of y.
-
-    Attributes
-    ----------
-    bases : (P, D, D) array
-        V_1 S_1^-1 of the singular value decomposition M = U S V', with columns of zeros to fill it up.
-    kernels : (P, D, D) array
-        V_0, the null space of M, with columns of zeros in the other places.
-    conditions : (P,) array
-        Condition number of M on its range.
-    """
-
-    bases: Array
-    kernels: Array
-    conditions: Array
-
-    @classmethod
-    def of(cls, matrices: Array) -> "CellCoordinates":
-        """Return the coordinates of cells with (P, r, D) group matrices.
-
-        Examples
-        --------
-        >>> found = CellCoordinates.of(np.array([[[4.0, 0.0]]]))
-        >>> np.abs(found.bases[0]), np.abs(found.kernels[0])
-        (array([[0.25, 0.  ],
-               [0.  , 0.  ]]), array([[0., 0.],
-               [0., 1.]]))
-        """
-        _, values, rotations = np.linalg.svd(matrices)
-        singular = np.zeros((len(matrices), matrices.shape[2]))
-        singular[:, : values.shape[1]] = values
-        nonzero = singular > RANK_RTOL * singular[:, :1]
-        inverses = np.divide(1.0, singular, out=np.zeros_like(singular), where=nonzero)
-        columns = rotations.transpose(0, 2, 1)
-        conditions = (singular[:, :1] * inverses).max(axis=1, initial=1.0)
-        return cls(columns * inverses[:, None], columns * ~nonzero[:, None], conditions)
 
 
 NORMS: dict[str, type[Norm]] = {norm.name: norm for norm in (Euclidean, Response, LabelNoise)}

@@ -16,7 +16,8 @@ from cvxrelu.numerics.powers import require_scale, require_slope
 from cvxrelu.problem.losses import Loss, get_loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Bias, Norm, get_norm
-from cvxrelu.problem.validation import as_matrix, as_real, as_slope, as_vector, first_conflict, name_rows
+from cvxrelu.problem.rows import first_conflict, name_rows
+from cvxrelu.problem.validation import as_matrix, as_real, as_slope, as_vector
 
 __all__ = ["Problem"]
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
 from cvxrelu.errors import InputError, InputTypeError
+from cvxrelu.problem.rows import name_rows
 
 __all__ = [
     "as_choice",
@@ -20,8 +21,6 @@ __all__ = [
     "as_real",
     "as_slope",
     "as_vector",
-    "first_conflict",
-    "name_rows",
     "refuse_infinite",
 ]
 
@@ -33,9 +32,6 @@ NUMERIC_KINDS = "biufO"
 
 # All integers up to this one are floats.
 LARGEST_INTEGER = 2**53
-
-# How many offending rows a message names.
-NAMED_ROWS = 5
 
 
 def as_matrix(X: ArrayLike, name: str = "X") -> Array:
@@ -280,33 +276,6 @@ def as_instance(value: object, kind: type[T], name: str) -> T:
         wanted = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
         raise InputTypeError(f"{name} must be a {wanted}, not {_shown(value)}.")
     return value
-
-
-def name_rows(rows: Iterable[int]) -> str:
-    """Return 'row 3' or 'rows 1, 2, 5, ... (9 in all)'.
-
-    Examples
-    --------
-    >>> name_rows([3]), name_rows([1, 2])
-    ('row 3', 'rows 1, 2')
-    """
-    numbers = [int(row) for row in rows]
-    if len(numbers) == 1:
-        return f"row {numbers[0]}"
-    named = ", ".join(map(str, numbers[:NAMED_ROWS]))
-    return f"rows {named}" + (f", ... ({len(numbers)} in all)" if len(numbers) > NAMED_ROWS else "")
-
-
-def first_conflict(X: Array, y: Array) -> tuple[int, int] | None:
-    """Return two rows of X that are equal while their y differ, or None."""
-    _, place = np.unique(X, axis=0, return_inverse=True)
-    order = np.lexsort((y, place))
-    clash = (np.diff(place[order]) == 0) & (np.diff(y[order]) != 0)
-    if not clash.any():
-        return None
-    k = int(np.argmax(clash))
-    first, second = sorted((int(order[k]), int(order[k + 1])))
-    return first, second
 
 
 def _shown(value: object) -> str:

@@ -26,7 +26,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cvxrelu.numerics.activation import activation_slopes
-from cvxrelu.problem.norms import CellCoordinates
+from cvxrelu.problem.cell_coordinates import CellCoordinates
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.scaling import Scaling
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from cvxrelu.numerics.least_squares import least_distance_multipliers
 from cvxrelu.numerics.lengths import lengths
 from cvxrelu.numerics.tolerances import ON_HINGE
+from cvxrelu.problem.cell_coordinates import RANK_RTOL
 from cvxrelu.problem.network import Network
-from cvxrelu.problem.norms import RANK_RTOL
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.scaling import Scaling
 

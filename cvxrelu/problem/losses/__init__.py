@@ -6,7 +6,8 @@
 from collections.abc import Mapping
 
 from cvxrelu.problem.losses.classification import Hinge, Logistic, Margin
-from cvxrelu.problem.losses.loss import DualModel, ExactDual, Loss, LossExpression
+from cvxrelu.problem.losses.loss import Loss
+from cvxrelu.problem.losses.pieces import DualModel, ExactDual, LossExpression
 from cvxrelu.problem.losses.quantile import Absolute, Quantile
 from cvxrelu.problem.losses.regression import FIT_RTOL, Interpolation, Squared
 from cvxrelu.problem.losses.robust import Huber

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.problem.losses.loss import DualModel, ExactDual, Loss, LossExpression
+from cvxrelu.problem.losses.loss import Loss
+from cvxrelu.problem.losses.pieces import DualModel, ExactDual, LossExpression
 from cvxrelu.problem.losses.regression import FIT_RTOL
 from cvxrelu.problem.losses.rounding import ROUNDING, largest_step, rounded_down
 

@@ -30,12 +30,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.problem.losses.pieces import DualModel, ExactDual, LossExpression
 from cvxrelu.problem.losses.rounding import (
     ROUNDING,
     balance,
@@ -49,44 +50,9 @@ from cvxrelu.problem.losses.rounding import (
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["DualModel", "ExactDual", "Loss", "LossExpression", "mean_of"]
+__all__ = ["Loss", "mean_of"]
 
 Vector = NDArray[np.float64]
-
-
-class LossExpression(NamedTuple):
-    """A loss in the language of cvxpy: a convex objective and the constraints that go with it."""
-
-    objective: "cp.Expression | float"
-    constraints: "list[cp.Constraint]"
-
-
-class DualModel(NamedTuple):
-    """A quadratic model v.(curvature * v) / 2 + slope.v of the negative dual objective, lower <= v <= upper."""
-
-    curvature: Vector
-    slope: Vector
-    lower: Vector
-    upper: Vector
-
-
-class ExactDual(NamedTuple):
-    """The row of the table in fractions, for verification without rounding.
-
-    Attributes
-    ----------
-    low, high : Fraction or None
-        The limits of v_i, or of p_i where the targets are labels; None where there is none.
-    curvature : Fraction
-        k of the dual objective y.v - k norm(v)^2/2.
-    entropy : bool
-        Whether the dual objective is sum H(p) instead.
-    """
-
-    low: Fraction | None
-    high: Fraction | None
-    curvature: Fraction = Fraction(0)
-    entropy: bool = False
 
 
 @dataclass(frozen=True, repr=False)

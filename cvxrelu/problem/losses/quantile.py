@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.problem.losses.loss import ExactDual, Loss, LossExpression
+from cvxrelu.problem.losses.loss import Loss
+from cvxrelu.problem.losses.pieces import ExactDual, LossExpression
 from cvxrelu.problem.validation import as_real
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.problem.losses.loss import ExactDual, Loss, LossExpression, mean_of
+from cvxrelu.problem.losses.loss import Loss, mean_of
+from cvxrelu.problem.losses.pieces import ExactDual, LossExpression
 from cvxrelu.problem.losses.rounding import ROUNDING
 
 if TYPE_CHECKING:

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.optimize
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.problem.losses.loss import ExactDual, Loss, LossExpression, mean_of
+from cvxrelu.problem.losses.loss import Loss
+from cvxrelu.problem.losses.pieces import ExactDual, LossExpression
 from cvxrelu.problem.validation import as_real
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class Huber(Loss):
         """Return the mean of the same."""
         import cvxpy as cp
 
-        return LossExpression(cp.sum(cp.huber(y - z, self.delta)) / (2 * len(y)), [])
+        parts = cp.huber(y - z, self.delta)  # pyright: ignore[reportArgumentType]
+        return LossExpression(cp.sum(parts) / (2 * len(y)), [])
 
     def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector]:
         """Return r, clipped to [-d, d]."""
@@ -72,12 +73,17 @@ class Huber(Loss):
 
     def best_constant(self, y: Vector) -> float:
         """Return the constant at which the pulls cancel."""
+        import scipy.optimize
+
         low, high = float(y.min()), float(y.max())
+        if low == high:
+            return low
 
         def pull(constant: float) -> float:
             return float(self.pulls(np.full(len(y), constant), y)[0].sum())
 
-        return mean_of(y) if low == high else float(scipy.optimize.brentq(pull, low, high, xtol=1e-300, rtol=1e-15))
+        found: Any = scipy.optimize.root_scalar(pull, bracket=(low, high), xtol=1e-300, rtol=1e-15)
+        return float(found.root)
 
     def in_units(self, unit: float) -> tuple[Loss, float]:
         """Return t^2 times the loss with d / t."""

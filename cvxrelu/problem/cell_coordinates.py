@@ -1,0 +1,53 @@
+"""Coordinates of the neurons of a cell in which their cost is a Euclidean norm, by singular value decompositions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["RANK_RTOL", "CellCoordinates"]
+
+Array = NDArray[np.float64]
+
+# Share of the largest singular value of a group matrix below which one is zero: that of samples in a plane is rounding.
+RANK_RTOL = 1e-11
+
+
+@dataclass(frozen=True, eq=False)
+class CellCoordinates:
+    """Coordinates u = (bases + kernels) y of each cell in which its cost norm(M u) is the norm of some entries of y.
+
+    Attributes
+    ----------
+    bases : (P, D, D) array
+        V_1 S_1^-1 of the singular value decomposition M = U S V', with columns of zeros to fill it up.
+    kernels : (P, D, D) array
+        V_0, the null space of M, with columns of zeros in the other places.
+    conditions : (P,) array
+        Condition number of M on its range.
+    """
+
+    bases: Array
+    kernels: Array
+    conditions: Array
+
+    @classmethod
+    def of(cls, matrices: Array) -> "CellCoordinates":
+        """Return the coordinates of cells with (P, r, D) group matrices.
+
+        Examples
+        --------
+        >>> found = CellCoordinates.of(np.array([[[4.0, 0.0]]]))
+        >>> np.abs(found.bases[0]), np.abs(found.kernels[0])
+        (array([[0.25, 0.  ],
+               [0.  , 0.  ]]), array([[0., 0.],
+               [0., 1.]]))
+        """
+        _, values, rotations = np.linalg.svd(matrices)
+        singular = np.zeros((len(matrices), matrices.shape[2]))
+        singular[:, : values.shape[1]] = values
+        nonzero = singular > RANK_RTOL * singular[:, :1]
+        inverses = np.divide(1.0, singular, out=np.zeros_like(singular), where=nonzero)
+        columns = rotations.transpose(0, 2, 1)
+        conditions = (singular[:, :1] * inverses).max(axis=1, initial=1.0)
+        return cls(columns * inverses[:, None], columns * ~nonzero[:, None], conditions)
