@@ -25,12 +25,11 @@ from benchmarks.problems import teacher
 from benchmarks.suite import DEFAULT, SUITE
 from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.plots import BLUE, INK, ORANGE
+from cvxrelu.solving.run import RELAXATION
 
 NAME = "proof"
 # Seconds for the problems of the comparison, for the large ones, for cones alone, and for each point of the grid.
 SECONDS, LARGE_SECONDS, CONES_SECONDS, GRID_SECONDS = 300.0, 600.0, 60.0, 30.0
-# Notes of a fit's history that are the relaxation's.
-RELAXED = "relaxation"
 
 
 def whole_breast_cancer() -> cr.Problem:
@@ -64,7 +63,7 @@ def prove(name: str) -> Record:
     problem = make()
     fit, took = _solved(problem, seconds)
     best = fit.objective
-    path = [(row.seconds, max(1 - row.lower / best, 0.0)) for row in fit.history if RELAXED in row.note]
+    path = [(row.seconds, max(1 - row.lower / best, 0.0)) for row in fit.history if row.note.startswith(RELAXATION)]
     force = problem.loss.force(fit.network(problem.X), problem.y)
     assert force is not None, "the losses of these problems are smooth"
     cones = certify_dual(problem, fit.network, force, time_limit=CONES_SECONDS)
@@ -77,6 +76,7 @@ def prove(name: str) -> Record:
         "limit": seconds,
         "method": fit.certificate.method,
         "status": fit.status.name,
+        "outlook": fit.outlook,
         "path": path,
         "gap of cones alone": cones.relative_gap,
     }

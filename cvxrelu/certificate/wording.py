@@ -6,13 +6,17 @@ since lower <= optimum. Every number is rounded to the side on which the sentenc
 """
 
 import math
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
-__all__ = ["search_sentence", "sentence_of"]
+__all__ = ["outlook_sentence", "search_sentence", "sentence_of"]
 
 # A misfit of an interpolant below this is rounding, and not worth a sentence.
 SILENT_RESIDUAL = 1e-9
+
+# Share by which the gap has to fall in a doubling of the time for more of it to be worth a number.
+LEAST_FALL = 0.02
 
 SCOPES = {
     "global": "proven for networks of every width",
@@ -122,6 +126,44 @@ def search_sentence(
         least = _rounded(Fraction(lower_if_complete), digits=7, up=False)
         return f"{seen} If no neuron scores more, no network with a finite objective has one below {least}."
     return f"{seen} If no neuron scores more, the network is {_distance(upper, lower_if_complete)}."
+
+
+def outlook_sentence(seconds: Sequence[float], gaps: Sequence[float]) -> str:
+    """Return what twice the time may buy, if the gap goes on to fall as it did while the time last doubled.
+
+    Parameters
+    ----------
+    seconds : sequence of float
+        When each bound was there, in increasing order.
+    gaps : sequence of float
+        The relative gap with it.
+
+    Returns
+    -------
+    str
+        Two sentences that say that it is an extrapolation; nothing where no gap is that old, or none is left.
+
+    Examples
+    --------
+    >>> print(outlook_sentence([10.0, 20.0, 41.0], [0.4, 0.36, 0.3]))
+    Extrapolation, no proof: the gap fell from 36 % to 30 % while the time doubled. If it goes on like that, another
+    41 s would bring it to about 25 %.
+    >>> outlook_sentence([10.0, 12.0], [0.4, 0.36])
+    ''
+    """
+    if not seconds or not 0 < gaps[-1] < math.inf:
+        return ""
+    old = [gap for second, gap in zip(seconds, gaps, strict=True) if second <= seconds[-1] / 2 and gap < 1]
+    if not old:
+        return ""
+    then, now = (f"{_rounded(100 * Fraction(gap))} %" for gap in (old[-1], gaps[-1]))
+    if gaps[-1] >= old[-1] * (1 - LEAST_FALL):
+        return f"Extrapolation, no proof: the gap has been about {now} since half of the time; more would buy little."
+    after = _rounded(100 * Fraction(gaps[-1]) * Fraction(gaps[-1]) / Fraction(old[-1]))
+    return (
+        f"Extrapolation, no proof: the gap fell from {then} to {now} while the time doubled. If it goes on like that, "
+        f"another {seconds[-1]:.0f} s would bring it to about {after} %."
+    )
 
 
 def _distance(upper: float, lower: float) -> str:

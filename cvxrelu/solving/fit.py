@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.certificate.certificate import Certificate
+from cvxrelu.certificate.wording import outlook_sentence
 from cvxrelu.errors import AccuracyWarning, InputError, Interrupted
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
@@ -17,7 +18,7 @@ from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import STOPS, Cause
 from cvxrelu.solving.ladder import climb, is_closed
 from cvxrelu.solving.methods import METHODS, check_method
-from cvxrelu.solving.run import Outcome, Round, Run
+from cvxrelu.solving.run import RELAXATION, Outcome, Round, Run
 
 __all__ = ["Fit", "Status", "solve", "solve_as"]
 
@@ -82,6 +83,16 @@ class Fit:
     def objective(self) -> float:
         """The problem's objective at the network, recomputed from the network."""
         return self.certificate.upper
+
+    @property
+    def outlook(self) -> str:
+        """What more time may buy where the relaxation left a gap: an extrapolation of its rounds, else nothing."""
+        at = [k for k, row in enumerate(self.history) if row.note.startswith(RELAXATION)]
+        if self.status is Status.OPTIMAL or not at or not 0 < self.objective < np.inf:
+            return ""
+        began = self.history[at[0] - 1].seconds if at[0] > 0 else 0.0
+        rows = [self.history[k] for k in at]
+        return outlook_sentence([row.seconds - began for row in rows], [1 - row.lower / self.objective for row in rows])
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the network's predictions at the rows of X."""
@@ -201,7 +212,7 @@ def solve_as(problem: Problem, options: Options, stacklevel: int = 2) -> Fit:
     asked = options.prove or np.isinf(fit.objective)
     if asked and fit.status in (Status.INACCURATE, Status.STOPPED, Status.UNPROVEN):
         gap = f"The relative gap is {fit.certificate.relative_gap:.1e}, above tol={options.tol:g}."
-        message = f"{fit.certificate} {gap} {run.explain(found.cause)}"
+        message = " ".join(filter(None, [f"{fit.certificate} {gap} {run.explain(found.cause)}", fit.outlook]))
         warnings.warn(message, AccuracyWarning, stacklevel=stacklevel)
     return fit
 

@@ -15,7 +15,10 @@ from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.runtime.worker import Worker, is_portable
 
-__all__ = ["Outcome", "Round", "Run", "solve_on_cells"]
+__all__ = ["RELAXATION", "Outcome", "Round", "Run", "solve_on_cells"]
+
+# What the notes of the relaxation's rounds begin with.
+RELAXATION = "relaxation"
 
 # Entries of the matrices of a program, in all, from which on it takes a second to hand it to the solver.
 LARGE_PROGRAM = 300_000

@@ -27,7 +27,7 @@ from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import STOPS, Cause
 from cvxrelu.runtime.progress import progress_line
 from cvxrelu.solving.methods.method import Method
-from cvxrelu.solving.run import Outcome, Round, Run
+from cvxrelu.solving.run import RELAXATION, Outcome, Round, Run
 
 __all__ = ["GENERATE"]
 
@@ -109,7 +109,7 @@ def _relax(history: _History, best: GenerationRound) -> Iterator[Outcome]:
             best = replace(best, bound=state.bound)
         if best.bound.lower >= target:
             best = replace(best, cause=Cause.ROUNDING)
-        yield history.outcome(best, state.regions, f"relaxation, {state.cuts} cuts")
+        yield history.outcome(best, state.regions, f"{RELAXATION}, {state.cuts} cuts")
 
 
 def _reduce(run: Run, state: GenerationRound) -> Network:
