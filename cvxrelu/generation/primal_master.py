@@ -1,4 +1,4 @@
-r"""The restricted master problem by its primal: the best output weights of given neurons, and the dual vector they leave.
+r"""The restricted master problem by its primal: the best output weights of given neurons, and their dual vector.
 
 With Phi the (N, k) outputs of k neurons of unit cost, weights a of either sign and the constant c if it is free,
 
@@ -34,6 +34,8 @@ NEWTON_STEPS, HALVINGS = 20, 20
 KEPT = 1e-2
 # Weights below this share of the largest are zeros of the interior-point method.
 USED_RTOL = 1e-7
+# A decrease this close to what was promised, relatively, means that the model is the objective.
+EXACT = 1e-6
 # Curvature of the dual beyond which a sample, whose loss is straight there, has none in the primal.
 STRAIGHT = 1e12
 
@@ -83,11 +85,12 @@ def solve_primal(
     """
     k = outputs.shape[1]
     point = _Point.of(problem, outputs, np.zeros(k) if weights is None else weights, constant)
-    for _ in range(1 if problem.loss.degree == 2 else NEWTON_STEPS):
+    for _ in range(NEWTON_STEPS):
         step, promised = _newton_step(problem, outputs, point, accuracy)
         moved = _line_search(problem, outputs, point, step, promised)
         gained, point = point.objective - moved.objective, moved
-        if gained <= accuracy * abs(point.objective):
+        # A model that was exact has nothing left to promise.
+        if gained <= accuracy * abs(point.objective) or abs(gained - promised) <= EXACT * promised:
             break
     force = problem.loss.force(point.predictions, problem.y)
     assert force is not None, "the loss has a gradient"
@@ -142,7 +145,7 @@ def _lasso(gram: Array, slope: Array, weights: Array, bound: float, accuracy: fl
 
 
 def _line_search(problem: Problem, outputs: Array, start: _Point, step: Array, promised: float) -> _Point:
-    """Return the point after the longest of the steps 1, 1/2, ... that keeps a part of what is promised, or the start."""
+    """Return where the longest of the steps 1, 1/2, ... leads that keeps a part of what is promised, or the start."""
     if promised <= 0:
         return start
     length = 1.0

@@ -1,6 +1,6 @@
 """Rounds of a primal master problem with sliding in between, on ever more of the samples: many samples, few neurons.
 
-    neurons found join -> best output weights of all (a Lasso) -> they slide -> minus the gradient of the loss -> pricing
+    neurons found join -> best output weights of all (a Lasso) -> they slide -> gradient of the loss -> pricing
 
 A round costs N k^2 and some hundred times N k d operations for k neurons in use, where the dual master takes N^3, and
 memory for N k numbers. The first rounds look at a random part of the samples only: a network of the part is within
@@ -185,7 +185,7 @@ class PrimalMaster:
         return lower >= problem.objective(network) * (1 - self.oracle.options.tol)
 
     def _ended(self, state: PrimalState, dual: Array, priced: Priced | None) -> PrimalState:
-        """Return the state with its gap, searched exhaustively if it is to be proven; it goes on with what was missed."""
+        """Return the state with its gap, searched if it is to be proven; it goes on with what was missed."""
         problem, options = self.oracle.problem, self.oracle.options
         upper, best, missed = problem.objective(state.network), state.best, None
         if options.prove:

@@ -10,7 +10,6 @@ in use are solved in this way (Denoyelle, Duval, Peyre & Soubies 2019, "The slid
 nothing, and neurons that are missing come from pricing.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np

@@ -1,4 +1,4 @@
-r"""Quick ascent for many samples: long steps on a part of the samples, short ones on all, from the best that were found.
+r"""Quick ascent for many samples: long steps on a part of them, short ones on all, from the best that were found.
 
     F(u) = sum_i v_i sigma(z_i.u)   ~   (N / n) sum over n of the samples,   to within some sqrt(N / n) / sqrt(N) of it
 
@@ -68,7 +68,7 @@ def scout(
 
 
 def _seen(score: Score, rng: np.random.Generator) -> Score:
-    """Return the score of a random part of the samples, times what makes it comparable; the whole one if it is small."""
+    """Return the score on a random part of the samples, times what makes it comparable; all of it if it is small."""
     n = len(score.c)
     size = max(FEWEST_SEEN, round(SHARE_SEEN * n))
     if size >= n:
