@@ -35,7 +35,9 @@ FEWEST_A_FEATURE, FEWEST, GROWTH = 50, 500, 4
 # A round: random starts of the ascent, the most neurons that join, and steps of L-BFGS.
 STARTS, MOST_NEW, STEPS = 16, 40, 200
 # Random starts of the ascent, with all samples, that has to find nothing in the end.
-CONFIRMING = 64
+CONFIRMING = 32
+# Features up to which an exhaustive search takes no longer than that.
+SEARCHED = 2
 # Share of the gap to reach that a step has to save for another one.
 PROGRESS = 1e-4
 # The share of the objective that a round on a part of the samples has to save for another one.
@@ -173,7 +175,8 @@ class PrimalMaster:
         starts = np.column_stack([network.W, network.b])
         options = {"starts": starts, "random_state": oracle.rng, "time_limit": oracle.clock.left}
         priced = oracle.pricer.scout(dual, n_starts=STARTS, **options)
-        if oracle is self.oracle and self._closes(dual, network, priced):
+        searched = oracle.options.prove and oracle.problem.n_features <= SEARCHED
+        if oracle is self.oracle and not searched and self._closes(dual, network, priced):
             again = oracle.pricer.ascend(dual, n_starts=CONFIRMING, **options)
             return max(priced, again, key=lambda found: found.value)
         return priced

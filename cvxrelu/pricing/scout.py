@@ -20,7 +20,7 @@ __all__ = ["scout"]
 Array = NDArray[np.float64]
 
 # Samples that scouts look at: so many, or this share of all, whatever is more.
-FEWEST_SEEN, SHARE_SEEN = 500, 0.25
+FEWEST_SEEN, SHARE_SEEN = 2000, 0.25
 # Steps from random starts, from between given ones, and on all samples.
 FAR, NEAR, LAST = np.geomspace(1.0, 1e-2, 24), np.geomspace(0.5, 1e-2, 16), np.geomspace(0.2, 1e-3, 16)
 # How many of the places that scouts find are looked at again, on all samples.
