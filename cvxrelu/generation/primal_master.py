@@ -24,12 +24,12 @@ from cvxrelu.generation.dual_master import MasterSolution
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.dense import dense_solver
 
-__all__ = ["solve_primal"]
+__all__ = ["force_of", "solve_primal"]
 
 Array = NDArray[np.float64]
 
 # Newton steps for a loss that is not quadratic, three to six are usual; and halvings of one before it counts as stuck.
-NEWTON_STEPS, HALVINGS = 20, 20
+NEWTON_STEPS, HALVINGS = 50, 20
 # Share of the decrease that a Newton step promises which it has to keep (Armijo).
 KEPT = 1e-2
 # Weights below this share of the largest are zeros of the interior-point method.
@@ -86,23 +86,36 @@ def solve_primal(
     k = outputs.shape[1]
     point = _Point.of(problem, outputs, np.zeros(k) if weights is None else weights, constant)
     for _ in range(NEWTON_STEPS):
-        step, promised = _newton_step(problem, outputs, point, accuracy)
+        step, promised = _newton_step(problem, outputs, point, point.predictions, accuracy)
         moved = _line_search(problem, outputs, point, step, promised)
+        if moved is point:
+            # Where all losses are nearly straight their curvature tells nothing: the largest that they have is safe.
+            step, promised = _newton_step(problem, outputs, point, np.zeros_like(point.predictions), accuracy)
+            moved = _line_search(problem, outputs, point, step, promised)
         gained, point = point.objective - moved.objective, moved
         # A model that was exact has nothing left to promise.
         if gained <= accuracy * abs(point.objective) or abs(gained - promised) <= EXACT * promised:
             break
-    force = problem.loss.force(point.predictions, problem.y)
-    assert force is not None, "the loss has a gradient"
-    return MasterSolution(force, point.weights, point.constant)
+    return MasterSolution(force_of(problem, point.predictions), point.weights, point.constant)
 
 
-def _newton_step(problem: Problem, outputs: Array, point: _Point, accuracy: float) -> tuple[Array, float]:
-    """Return the change of (weights, constant) that minimises the quadratic model, and by how much it lowers it."""
-    force = problem.loss.force(point.predictions, problem.y)
+def force_of(problem: Problem, predictions: Array) -> Array:
+    """Return minus the gradient of N times the loss, which has one everywhere."""
+    force = problem.loss.force(predictions, problem.y)
     assert force is not None, "the loss has a gradient"
+    return force
+
+
+def _newton_step(
+    problem: Problem, outputs: Array, point: _Point, bends_at: Array, accuracy: float
+) -> tuple[Array, float]:
+    """Return the change of (weights, constant) that minimises a quadratic model, and by how much it lowers it.
+
+    The curvatures are those of the loss at other predictions.
+    """
+    force, bending = force_of(problem, point.predictions), force_of(problem, bends_at)
     # The curvature of a loss is one over that of its conjugate.
-    conjugate = problem.loss.dual_model(force, problem.y).curvature
+    conjugate = problem.loss.dual_model(bending, problem.y).curvature
     curvature = np.where(conjugate < STRAIGHT, 1.0 / conjugate, 0.0)
     free = problem.norm.has_free_constant
     total = float(curvature.sum()) or 1.0

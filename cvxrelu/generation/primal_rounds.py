@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cvxrelu.certificate.bounds import DualBound, nothing_proven
 from cvxrelu.generation.columns import Columns, first_network
 from cvxrelu.generation.oracle import Oracle
-from cvxrelu.generation.primal_master import solve_primal
+from cvxrelu.generation.primal_master import force_of, solve_primal
 from cvxrelu.generation.sliding import can_slide, merged, slide
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.pricing import Priced
@@ -209,9 +209,7 @@ class PrimalMaster:
 
 def _dual(oracle: Oracle, network: Network) -> Array:
     """Return the dual vector of a network in scaled coordinates: minus the gradient of the loss, repaired."""
-    force = oracle.standard.loss.force(network(oracle.standard.X), oracle.standard.y)
-    assert force is not None, "the loss has a gradient"
-    return oracle.as_dual(force)
+    return oracle.as_dual(force_of(oracle.standard, network(oracle.standard.X)))
 
 
 def _nested(problem: Problem, rng: np.random.Generator) -> list[NDArray[np.intp]]:

@@ -24,9 +24,9 @@ Array = NDArray[np.float64]
 
 # How many times the rounding of a search what a subspace leaves out may cost before it is taken for more than rounding.
 LEFT_OUT = 1000.0
-# Places up to which the plane is swept. A sweep takes N^2 log N and finds the best neuron of every place, which few of
-# them are worth: for a fitted network's dual vector the cones, which only look where the score is near its maximum, take
-# a thirtieth of the time at N = 4000 (0.07 s, and 0.5 s at 20,000).
+# Places up to which the plane is swept. A sweep takes N^2 log N and finds the best neuron of every place. Cones look
+# only where the score is near its maximum: for the dual vector of a fitted network they take 0.07 s at N = 4000, where
+# a sweep takes 3 s, and 0.5 s at N = 20,000.
 MOST_SWEPT = 2000
 
 
