@@ -11,6 +11,7 @@ BENCHMARKS = (
     "proof",
     "exact_pipeline",
     "column_generation",
+    "many_samples",
     "growth",
     "arrangement",
     "pricing",

@@ -15,6 +15,7 @@ from typing import Any
 
 from cvxrelu.generation.column_rounds import ColumnMaster
 from cvxrelu.generation.oracle import Oracle
+from cvxrelu.generation.primal_rounds import PrimalMaster
 from cvxrelu.generation.sliding_rounds import SlidingMaster
 from cvxrelu.generation.state import GenerationRound, Master
 from cvxrelu.problem.problem import Problem
@@ -61,7 +62,9 @@ def generate(problem: Problem, options: Options, clock: Clock) -> Iterator[Gener
     with Worker() as worker:
         # Each master knows of its own state only.
         masters: list[Master[Any]] = [ColumnMaster(oracle, worker)]
-        if SlidingMaster.suits(oracle):
+        if PrimalMaster.suits(oracle):
+            masters = [PrimalMaster.of(oracle)]
+        elif SlidingMaster.suits(oracle):
             masters.insert(0, SlidingMaster(oracle))
         for master in masters:
             state = master.begin(start, rounds)

@@ -90,6 +90,16 @@ class Oracle:
         dual = standard_dual * self.scaling.gradient_scale
         return self.problem.loss.repair(dual, self.problem.y, self.problem.norm.has_free_constant)
 
+    def enter(self, network: Network) -> Network:
+        """Return a network in scaled coordinates: neurons of unit cost there that predict the same, up to rounding."""
+        problem, scaling = self.problem, self.scaling
+        costs = problem.norm.neuron_costs(network.W, network.b)
+        kept = costs * np.abs(network.v) > 0
+        W, b = scaling.adopt(network.W[kept], network.b[kept])
+        weights = (network.v * costs)[kept] * scaling.cost_scale / scaling.y_scale
+        intercept = (network.intercept - scaling.y_center) / scaling.y_scale * problem.norm.has_free_constant
+        return Network(W, b, weights, intercept, problem.negative_slope)
+
     def ascend(self, v: Array, network: Network) -> Priced:
         """Look for neurons by local ascent, the harder the fewer are found."""
         heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]

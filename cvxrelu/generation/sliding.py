@@ -10,14 +10,13 @@ in use are solved in this way (Denoyelle, Duval, Peyre & Soubies 2019, "The slid
 nothing, and neurons that are missing come from pricing.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
-from cvxrelu.numerics.activation import activation_slopes, leaky_relu
+from cvxrelu.numerics.activation import activation_slopes
 from cvxrelu.numerics.neighbours import near_groups
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
@@ -40,7 +39,7 @@ def can_slide(problem: Problem) -> bool:
     return problem.loss.regularised and problem.loss.force(problem.y, problem.y) is not None
 
 
-def slide(problem: Problem, network: Network, steps: int, clock: Clock) -> Network:
+def slide(problem: Problem, network: Network, steps: int, clock: Clock, progress: float = 0.0) -> Network:
     """Return a network with a lower objective, whose neurons have moved and of which some may have gone.
 
     Parameters
@@ -53,6 +52,8 @@ def slide(problem: Problem, network: Network, steps: int, clock: Clock) -> Netwo
         Most steps of L-BFGS.
     clock : Clock
         No step is taken once it has expired.
+    progress : float, default 0.0
+        What a step has to save of the objective (of order one) for another one.
     """
     layout = _Layout(problem, network.n_neurons)
 
@@ -66,17 +67,22 @@ def slide(problem: Problem, network: Network, steps: int, clock: Clock) -> Netwo
         jac=True,
         method="L-BFGS-B",
         callback=late,
-        options={"maxiter": steps, "maxcor": MEMORY, "ftol": 0.0, "gtol": 0.0},
+        options={"maxiter": steps, "maxcor": MEMORY, "ftol": progress, "gtol": 0.0},
     )
     return layout.unpack(found.x)
 
 
-@dataclass(frozen=True)
 class _Layout:
-    """How m neurons and the constant are one vector: (W, b, v, c), with norm(w_j) = abs(v_j)."""
+    """How m neurons and the constant are one vector: (W, b, v, c), with norm(w_j) = abs(v_j).
 
-    problem: Problem
-    m: int
+    The lifted rows and two matrices of numbers, one for each sample and neuron, are made once: to get memory for them
+    takes as long as to fill them.
+    """
+
+    def __init__(self, problem: Problem, m: int) -> None:
+        self.problem, self.m = problem, m
+        self.lifted = np.column_stack([problem.X, np.full(problem.n_samples, float(problem.norm.has_bias))])
+        self.heights, self.active = np.empty((2, problem.n_samples, m))
 
     def pack(self, network: Network) -> Array:
         """Return the vector of a network."""
@@ -107,22 +113,29 @@ class _Layout:
     def objective(self, theta: Array) -> tuple[float, Array]:
         """Return the balanced objective and its gradient."""
         problem = self.problem
-        X, y, alpha, slope, norm = problem.X, problem.y, problem.alpha or 0.0, problem.negative_slope, problem.norm
+        y, alpha, slope, norm = problem.y, problem.alpha or 0.0, problem.negative_slope, problem.norm
         W, b, v = self._parts(theta)
-        heights = X @ W.T + b
-        active = leaky_relu(heights, slope)
+        neurons, heights, active = np.column_stack([W, b]), self.heights, self.active
+        np.matmul(self.lifted, neurons.T, out=heights)
+        positive = heights >= 0
+        if slope:
+            np.multiply(heights, activation_slopes(positive, slope), out=active)
+        else:
+            np.maximum(heights, 0.0, out=active)
         z = active @ v + theta[-1]
         force = problem.loss.force(z, y)
         assert force is not None, "only smooth losses slide"
         pull = force / -len(y)
-        back = activation_slopes(heights >= 0, slope) * np.outer(pull, v)
+        # What pulls at a unit of output weight: its product with a neuron is the derivative in the output weight.
+        back = np.multiply(activation_slopes(positive, slope) if slope else positive, pull[:, None], out=active)
+        pulled = back.T @ self.lifted
         bias_cost = 1.0 if norm.has_bias and not norm.has_free_bias else 0.0
         penalty = alpha / 2 * float((W * W).sum() + bias_cost * (b @ b) + v @ v)
         gradient = np.concatenate(
             [
-                (back.T @ X + alpha * W).ravel(),
-                (back.sum(axis=0) + bias_cost * alpha * b) * norm.has_bias,
-                active.T @ pull + alpha * v,
+                (v[:, None] * pulled[:, :-1] + alpha * W).ravel(),
+                (v * pulled[:, -1] + bias_cost * alpha * b) * norm.has_bias,
+                np.einsum("jk,jk->j", pulled, neurons) + alpha * v,
                 [pull.sum() * norm.has_free_constant],
             ]
         )

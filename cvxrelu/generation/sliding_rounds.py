@@ -14,7 +14,7 @@ from cvxrelu.generation.sliding import can_slide, merged, slide
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.pricing import Priced
-from cvxrelu.problem.network import Network
+from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.runtime.endings import Cause
 
 __all__ = ["SlidingMaster", "SlidingState"]
@@ -79,18 +79,14 @@ class SlidingMaster:
     def begin(self, start: Network | None, rounds: int) -> SlidingState:
         """Return the network that slides first: the one given, or the best constant."""
         oracle = self.oracle
-        problem, scaling = oracle.problem, oracle.scaling
-        neurons = (np.empty((0, problem.n_features)), np.empty(0), np.empty(0))
-        intercept, slope = 0.0, problem.negative_slope
-        if start is not None:
-            costs = problem.norm.neuron_costs(start.W, start.b)
-            kept = costs * np.abs(start.v) > 0
-            W, b = scaling.adopt(start.W[kept], start.b[kept])
-            # Of unit cost in scaled coordinates, with weights that predict the same up to the constant.
-            neurons = (W, b, (start.v * costs)[kept] * scaling.cost_scale / scaling.y_scale)
-            intercept = (start.intercept - scaling.y_center) / scaling.y_scale * problem.norm.has_free_constant
-        network = slide(oracle.standard, Network(*neurons, intercept, slope), STEPS, oracle.clock)
-        return SlidingState(network, nothing_proven(problem), rounds, rounds)
+        standard = oracle.standard
+        begun = (
+            constant_network(0.0, standard.n_features, standard.negative_slope)
+            if start is None
+            else oracle.enter(start)
+        )
+        network = slide(standard, begun, STEPS, oracle.clock)
+        return SlidingState(network, nothing_proven(oracle.problem), rounds, rounds)
 
     def step(self, state: SlidingState) -> SlidingState:
         """Let what was found join and slide, and price where it ended."""

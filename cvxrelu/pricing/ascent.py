@@ -27,7 +27,7 @@ from cvxrelu.pricing.starts import between, lift, random_starts, unit_rows, unli
 from cvxrelu.pricing.weights import Weights
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["DEFAULT_STARTS", "Score", "ascend", "march"]
+__all__ = ["DEFAULT_STARTS", "Reached", "Score", "ascend", "march", "sides_of"]
 
 Array = NDArray[np.float64]
 
@@ -179,7 +179,7 @@ def ascend(
     """
     score = Score.of(points, weights)
     given = lift(points, given)
-    found, drawn, hits = _Reached.by_march(score, _sides(score, given), given, SHORT, clock), 0, 0
+    found, drawn, hits = Reached.by_march(score, sides_of(score, given), given, SHORT, clock), 0, 0
     while drawn < n_starts and not (hits and hits / ENOUGH + drawn / (EARLY * n_starts) >= 1) and not clock.expired:
         fresh = min(max(drawn, FIRST_STARTS), n_starts - drawn)
         random = lift(points, random_starts(points, fresh, rng))
@@ -205,17 +205,17 @@ def ascend(
     )
 
 
-def _scouted(score: Score, random: Array, paired: Array, clock: Clock) -> "_Reached":
+def _scouted(score: Score, random: Array, paired: Array, clock: Clock) -> "Reached":
     """Take long steps from new starts, random ones on both sides, and short ones from the best of where they end."""
     rough, both = score.rough(), np.repeat(random, 2, axis=0)
-    scouts = _Reached.by_march(score, np.resize([1.0, -1.0], len(both)), both, LONG, clock, rough)
-    neighbours = _Reached.by_march(score, _sides(score, paired), paired, AROUND, clock, rough)
+    scouts = Reached.by_march(score, np.resize([1.0, -1.0], len(both)), both, LONG, clock, rough)
+    neighbours = Reached.by_march(score, sides_of(score, paired), paired, AROUND, clock, rough)
     good = scouts + neighbours
-    return _Reached.by_march(score, good.sides, good.neurons, SHORT, clock, counts=good.counts)
+    return Reached.by_march(score, good.sides, good.neurons, SHORT, clock, counts=good.counts)
 
 
 @dataclass(frozen=True, eq=False)
-class _Reached:
+class Reached:
     """Neurons with a positive score on their sides, none almost the same as a better one, the best first.
 
     Attributes
@@ -230,9 +230,9 @@ class _Reached:
     neurons: Array
     counts: NDArray[np.intp]
 
-    def __add__(self, other: "_Reached") -> "_Reached":
+    def __add__(self, other: "Reached") -> "Reached":
         """Put together without looking who is the same or better."""
-        return _Reached(
+        return Reached(
             np.append(self.sides, other.sides),
             np.vstack([self.neurons, other.neurons]),
             np.append(self.counts, other.counts),
@@ -248,7 +248,7 @@ class _Reached:
         clock: Clock,
         guide: Score | None = None,
         counts: NDArray[np.intp] | None = None,
-    ) -> "_Reached":
+    ) -> "Reached":
         """March in batches, led by a guide if there is one; starts that are not reached in time stay where they are."""
         neurons = unit_rows(starts, score.normed)
         size = int(np.clip(BATCH_SIZE // len(score.Z), 1, LARGEST_BATCH))
@@ -261,7 +261,7 @@ class _Reached:
         counts = np.ones(len(neurons), dtype=np.intp) if counts is None else counts
         return cls(sides, neurons, counts).best(score)
 
-    def best(self, score: Score) -> "_Reached":
+    def best(self, score: Score) -> "Reached":
         """Keep the best neurons that are not near each other."""
         sides, neurons, counts = self.sides, self.neurons, np.zeros_like(self.counts)
         values = sides * score(neurons)
@@ -278,10 +278,10 @@ class _Reached:
                 kept = np.append(kept, k)
                 if len(kept) == most:
                     break
-        return _Reached(sides[kept], neurons[kept], counts[kept])
+        return Reached(sides[kept], neurons[kept], counts[kept])
 
 
-def _sides(score: Score, neurons: Array) -> Array:
+def sides_of(score: Score, neurons: Array) -> Array:
     """Return the side of each neuron's score."""
     return np.where(score(neurons) >= 0, 1.0, -1.0)
 

@@ -25,6 +25,10 @@ Array = NDArray[np.float64]
 
 # How many times the rounding of a search what a subspace leaves out may cost before it is taken for more than rounding.
 LEFT_OUT = 1000.0
+# Places up to which the plane is swept. A sweep takes N^2 log N and finds the best neuron of every place. Cones look
+# only where the score is near its maximum: for the dual vector of a fitted network they take 0.07 s at N = 4000, where
+# a sweep takes 3 s, and 0.5 s at N = 20,000.
+MOST_SWEPT = 2000
 
 
 @dataclass(frozen=True)
@@ -216,7 +220,10 @@ class InSubspace:
 
 def choose(points: Points) -> tuple[str, type[Method]]:
     """Return the name and the class of the method to prefer."""
-    return next((name, method) for name, method in METHODS.items() if method.applies(points))
+    able = {name: method for name, method in METHODS.items() if method.applies(points)}
+    if len(points.Z) > MOST_SWEPT and points.bias == "free":
+        able.pop("plane", None)
+    return next(iter(able.items()))
 
 
 METHODS: dict[str, type[Method]] = {

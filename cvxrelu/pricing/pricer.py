@@ -20,6 +20,7 @@ from cvxrelu.pricing.maxima import Maxima, find_maxima
 from cvxrelu.pricing.methods import METHODS, Method, Search, choose
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.scout import scout
 from cvxrelu.pricing.starts import given_starts
 from cvxrelu.problem.validation import as_choice, as_count, as_generator, as_real, as_seconds
 from cvxrelu.runtime.clock import Clock
@@ -145,6 +146,43 @@ class Pricer:
         worth = np.inf if threshold is None else shift_up(as_real(threshold, "threshold"), -weights.exponent)
         n_starts, rng = as_count(n_starts, "n_starts", least=0), as_generator(random_state)
         return ascend(self.points, weights, given, n_starts, worth, rng, clock)
+
+    def scout(
+        self,
+        v: ArrayLike,
+        *,
+        n_starts: int = DEFAULT_STARTS,
+        starts: ArrayLike | None = None,
+        random_state: int | np.random.Generator | None = None,
+        time_limit: float | None = None,
+    ) -> Priced:
+        """Find good neurons for little, mostly on a part of the samples; what `ascend` would find may be missed.
+
+        Parameters
+        ----------
+        v, n_starts, starts, random_state, time_limit
+            As in `ascend`.
+
+        Returns
+        -------
+        Priced
+            As of `ascend`; the best neurons are near local maxima.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If v or starts are unusable.
+
+        Examples
+        --------
+        >>> pricer = make_pricer([[3.0, 4.0], [0.0, 0.0]])
+        >>> round(pricer.scout([1.0, -1.0], random_state=0).value, 3)
+        5.0
+        """
+        weights, clock = self.points.weigh(v), Clock(as_seconds(time_limit))
+        given = given_starts(self.points, np.empty((0, self.points.X.shape[1] + 1)) if starts is None else starts)
+        n_starts, rng = as_count(n_starts, "n_starts", least=0), as_generator(random_state)
+        return scout(self.points, weights, given, n_starts, rng, clock)
 
     def maxima(
         self,

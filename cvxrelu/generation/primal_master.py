@@ -1,0 +1,171 @@
+r"""The restricted master problem by its primal: the best output weights of given neurons, and their dual vector.
+
+With Phi the (N, k) outputs of k neurons of unit cost, weights a of either sign and the constant c if it is free,
+
+    min over a, c:   sum_i loss(Phi_i a + c, y_i) + B sum abs(a_j),       B = N alpha
+
+It has k unknowns where its dual (`cvxrelu.generation.dual_master`) has N, so it is the one to solve where samples are
+many and neurons few. For the squared loss it is a Lasso, which sees the data in the k x k Gram matrix alone; for others
+every Newton step is one, with the loss's curvatures h for weights of the samples. The constant is eliminated:
+
+    G = Phi~' diag(h) Phi~,   Phi~ = Phi - (h'Phi / sum h) 1',      g = Phi~' f,   f minus the gradient of the loss
+    min over p, q >= 0:   (p - q - a)'G (p - q - a) / 2 - g'(p - q - a) + B sum (p_j + q_j)
+
+a dense quadratic program. The dual vector of the problem is f at the solution, with abs(Phi' f) <= B and sum f = 0.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.errors import SolverError
+from cvxrelu.generation.dual_master import MasterSolution
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.dense import dense_solver
+
+__all__ = ["force_of", "solve_primal"]
+
+Array = NDArray[np.float64]
+
+# Newton steps for a loss that is not quadratic, three to six are usual; and halvings of one before it counts as stuck.
+NEWTON_STEPS, HALVINGS = 50, 20
+# Share of the decrease that a Newton step promises which it has to keep (Armijo).
+KEPT = 1e-2
+# Weights below this share of the largest are zeros of the interior-point method.
+USED_RTOL = 1e-7
+# A decrease this close to what was promised, relatively, means that the model is the objective.
+EXACT = 1e-6
+# Curvature of the dual beyond which a sample, whose loss is straight there, has none in the primal.
+STRAIGHT = 1e12
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Weights and a constant, with what they come to: predictions and N times the objective."""
+
+    weights: Array
+    constant: float
+    predictions: Array
+    objective: float
+
+    @classmethod
+    def of(cls, problem: Problem, outputs: Array, weights: Array, constant: float) -> "_Point":
+        predictions = outputs @ weights + constant
+        loss = problem.loss.value(predictions, problem.y) * problem.n_samples
+        return cls(weights, constant, predictions, loss + problem.score_bound * float(np.abs(weights).sum()))
+
+
+def solve_primal(
+    problem: Problem, outputs: Array, accuracy: float, weights: Array | None = None, constant: float = 0.0
+) -> MasterSolution:
+    """Solve the restricted master problem of a loss with a gradient.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem with a penalised loss that has a gradient everywhere (`Loss.force`).
+    outputs : (N, k) array
+        Predictions of k neurons of unit cost and output weight one.
+    accuracy : float
+        Relative accuracy of the objective.
+    weights, constant : (k,) array and float, optional
+        Where to start; zeros by default.
+
+    Returns
+    -------
+    MasterSolution
+        The dual vector, the weights, of which those not in use are zero, and the constant. It is no worse than the
+        start, whatever the solver does.
+
+    Raises
+    ------
+    SolverError
+        If the solver finds nothing.
+    """
+    k = outputs.shape[1]
+    point = _Point.of(problem, outputs, np.zeros(k) if weights is None else weights, constant)
+    for _ in range(NEWTON_STEPS):
+        step, promised = _newton_step(problem, outputs, point, point.predictions, accuracy)
+        moved = _line_search(problem, outputs, point, step, promised)
+        if moved is point:
+            # Where all losses are nearly straight their curvature tells nothing: the largest that they have is safe.
+            step, promised = _newton_step(problem, outputs, point, np.zeros_like(point.predictions), accuracy)
+            moved = _line_search(problem, outputs, point, step, promised)
+        gained, point = point.objective - moved.objective, moved
+        # A model that was exact has nothing left to promise.
+        if gained <= accuracy * abs(point.objective) or abs(gained - promised) <= EXACT * promised:
+            break
+    return MasterSolution(force_of(problem, point.predictions), point.weights, point.constant)
+
+
+def force_of(problem: Problem, predictions: Array) -> Array:
+    """Return minus the gradient of N times the loss, which has one everywhere."""
+    force = problem.loss.force(predictions, problem.y)
+    assert force is not None, "the loss has a gradient"
+    return force
+
+
+def _newton_step(
+    problem: Problem, outputs: Array, point: _Point, bends_at: Array, accuracy: float
+) -> tuple[Array, float]:
+    """Return the change of (weights, constant) that minimises a quadratic model, and by how much it lowers it.
+
+    The curvatures are those of the loss at other predictions.
+    """
+    force, bending = force_of(problem, point.predictions), force_of(problem, bends_at)
+    # The curvature of a loss is one over that of its conjugate.
+    conjugate = problem.loss.dual_model(bending, problem.y).curvature
+    curvature = np.where(conjugate < STRAIGHT, 1.0 / conjugate, 0.0)
+    free = problem.norm.has_free_constant
+    total = float(curvature.sum()) or 1.0
+    weighted = curvature[:, None] * outputs
+    means = weighted.sum(axis=0) / total * free
+    gram = outputs.T @ weighted - total * np.outer(means, means)
+    shift = float(force.sum()) / total * free
+    slope = outputs.T @ force - total * shift * means
+    change = _lasso(gram, slope, point.weights, problem.score_bound, accuracy) - point.weights
+    penalty = problem.score_bound * float(np.abs(point.weights + change).sum() - np.abs(point.weights).sum())
+    promised = float(slope @ change) - float(change @ gram @ change) / 2 - penalty + total * shift**2 / 2
+    return np.append(change, shift - means @ change), promised
+
+
+def _lasso(gram: Array, slope: Array, weights: Array, bound: float, accuracy: float) -> Array:
+    """Return the weights a + t that minimise t'G t / 2 - slope't + bound sum abs(a + t)."""
+    k = len(slope)
+    # In coordinates of unit curvature and units of the bound, the solver's tolerances mean the same for all.
+    sizes = np.sqrt(np.diag(gram))
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    scaled, pull = gram / np.outer(sizes, sizes), (slope + gram @ weights) / sizes
+    unit = float(np.max(np.abs(pull), initial=0.0))
+    if k == 0 or unit == 0:
+        return np.zeros(k)
+    pull, price = pull / unit, bound / sizes / unit
+    solver = dense_solver(accuracy)
+    signed = np.block([[scaled, -scaled], [-scaled, scaled]])
+    solver.setup(
+        signed,
+        np.concatenate([price - pull, price + pull]),
+        x_l=np.zeros(2 * k),
+    )
+    solver.solve()
+    parts = np.asarray(solver.result.x)
+    if not np.isfinite(parts).all():
+        raise SolverError("The Lasso over the neurons in use was not solved; rescale the data.")
+    found = (parts[:k] - parts[k:]) * unit / sizes
+    share = np.abs(found) * sizes
+    return np.where(share > USED_RTOL * share.max(), found, 0.0)
+
+
+def _line_search(problem: Problem, outputs: Array, start: _Point, step: Array, promised: float) -> _Point:
+    """Return where the longest of the steps 1, 1/2, ... leads that keeps a part of what is promised, or the start."""
+    if promised <= 0:
+        return start
+    length = 1.0
+    for _ in range(HALVINGS):
+        weights, constant = start.weights + length * step[:-1], start.constant + length * float(step[-1])
+        moved = _Point.of(problem, outputs, weights, constant)
+        if moved.objective <= start.objective - KEPT * length * promised:
+            return moved
+        length /= 2
+    return start

@@ -1,0 +1,232 @@
+"""Rounds of a primal master problem with sliding in between, on ever more of the samples: many samples, few neurons.
+
+    neurons found join -> best output weights of all (a Lasso) -> they slide -> gradient of the loss -> pricing
+
+A round costs N k^2 and some hundred times N k d operations for k neurons in use, where the dual master takes N^3, and
+memory for N k numbers. The first rounds look at a random part of the samples only: a network of the part is within
+about the square root of their number of that of all, so all that is left to do for larger parts is little. Nothing
+but the bounds of the last rounds is claimed, and these are of all samples.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.certificate.bounds import DualBound, nothing_proven
+from cvxrelu.generation.columns import Columns, first_network
+from cvxrelu.generation.oracle import Oracle
+from cvxrelu.generation.primal_master import force_of, solve_primal
+from cvxrelu.generation.sliding import can_slide, merged, slide
+from cvxrelu.generation.state import GenerationRound
+from cvxrelu.pricing import Priced
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.problem import Problem
+from cvxrelu.runtime.endings import Cause
+
+__all__ = ["PrimalMaster", "PrimalState"]
+
+Array = NDArray[np.float64]
+
+# Samples from which on this master takes the place of the others.
+MANY_SAMPLES = 1000
+# Samples of the smallest part for every feature, and at least; and how many times more the next part has.
+FEWEST_A_FEATURE, FEWEST, GROWTH = 50, 500, 4
+# A round: random starts of the ascent, the most neurons that join, and steps of L-BFGS.
+STARTS, MOST_NEW, STEPS = 16, 40, 200
+# Random starts of the ascent, with all samples, that has to find nothing in the end.
+CONFIRMING = 32
+# Features up to which an exhaustive search takes no longer than that.
+SEARCHED = 2
+# Share of the gap to reach that a step has to save for another one.
+PROGRESS = 1e-4
+# The share of the objective that a round on a part of the samples has to save for another one.
+PAYING = 3e-3
+# Rounds after which nothing more is expected.
+MOST_ROUNDS = 60
+# New neurons score more than the bound by this share of the largest excess.
+WORTHWHILE = 0.05
+# Relative accuracy of the master.
+ACCURACY = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class PrimalState:
+    """A network, and what is missing in it.
+
+    Attributes
+    ----------
+    network : Network
+        The network, in the units of the problem.
+    best : DualBound
+        The best bound that was searched.
+    rounds, first : int
+        Rounds until now, and before the first.
+    part : int
+        Which part of the samples the next round looks at.
+    round : GenerationRound or None
+        What a caller sees.
+    missed : Priced or None
+        Neurons that an exhaustive search found and local ascent did not.
+    objective : float
+        That of the network on the part of the last round; infinite before the first on a part.
+    settled : bool
+        Whether the gap is closed, as far as it was to be proven.
+    late : bool
+        Whether there is no time or no round left.
+    """
+
+    network: Network
+    best: DualBound
+    rounds: int
+    first: int
+    part: int = 0
+    round: GenerationRound | None = None
+    missed: Priced | None = None
+    objective: float = np.inf
+    settled: bool = False
+    late: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class PrimalMaster:
+    """The primal master; `parts` are oracles of parts of the samples, the last one of all."""
+
+    oracle: Oracle
+    parts: tuple[Oracle, ...]
+
+    @classmethod
+    def of(cls, oracle: Oracle) -> "PrimalMaster":
+        """Return the master of a problem, with the parts of its samples."""
+        return cls(oracle, (*(_part(oracle, rows) for rows in _nested(oracle.problem, oracle.rng)), oracle))
+
+    @staticmethod
+    def suits(oracle: Oracle) -> bool:
+        """Tell whether the loss has a gradient and samples are many."""
+        return can_slide(oracle.standard) and oracle.problem.n_samples > MANY_SAMPLES
+
+    def begin(self, start: Network | None, rounds: int) -> PrimalState:
+        """Return the network to begin with: the one given, for all samples, or the best constant."""
+        network = first_network(self.oracle.problem) if start is None else start
+        part = 0 if start is None else len(self.parts) - 1
+        return PrimalState(network, nothing_proven(self.oracle.problem), rounds, rounds, part)
+
+    def step(self, state: PrimalState) -> PrimalState:
+        """Price the network, let what is found join it, solve for the output weights, and slide."""
+        oracle, problem, options = self.parts[state.part], self.oracle.problem, self.oracle.options
+        network, priced, arrived = oracle.enter(state.network), state.missed, np.isinf(state.objective)
+        if priced is None and not (arrived and network.n_neurons):
+            dual = _dual(oracle, network)
+            priced = self._scouted(oracle, dual, state.network)
+            if oracle is self.oracle and self._closes(dual, state.network, priced):
+                return self._ended(state, dual, priced)
+        improved = oracle.scaling.restore(self._improved(oracle, network, priced))
+        rounds = state.rounds + 1
+        late = rounds == options.max_rounds or rounds - state.first == MOST_ROUNDS or self.oracle.clock.expired
+        cause = Cause.ROUNDS if rounds == options.max_rounds else Cause.PROOF
+        cause = Cause.TIME if self.oracle.clock.expired else cause
+        upper, objective = problem.objective(improved), oracle.problem.objective(improved)
+        known = GenerationRound(improved, upper, state.best, improved.n_neurons, cause)
+        found = replace(
+            state, network=improved, rounds=rounds, round=known, missed=None, objective=objective, late=late
+        )
+        if late:
+            return self._ended(found, _dual(self.oracle, self.oracle.enter(improved)), None)
+        pays = objective <= state.objective * (1 - PAYING)
+        return found if pays or oracle is self.oracle else replace(found, part=state.part + 1, objective=np.inf)
+
+    def has_ended(self, state: PrimalState) -> bool:
+        """Tell whether the gap is closed, or there is no time or no round left."""
+        return state.settled or state.late
+
+    def is_last(self, state: PrimalState) -> bool:
+        """Tell that nothing comes after this master."""
+        return True
+
+    def _improved(self, oracle: Oracle, network: Network, priced: Priced | None) -> Network:
+        """Return a network, in scaled coordinates, after what was found for it has joined and all have slid."""
+        standard = oracle.standard
+        columns = Columns.of(standard, network.W, network.b) + self._new(oracle, priced)
+        if not len(columns):
+            return network
+        weights = np.append(network.v, np.zeros(len(columns) - len(network.v)))
+        solution = solve_primal(standard, columns.outputs, ACCURACY, weights, network.intercept)
+        used = solution.weights != 0
+        best = Network(
+            columns.W[used], columns.b[used], solution.weights[used], solution.constant, standard.negative_slope
+        )
+        if not used.any():
+            return best
+        slid = slide(standard, best, STEPS, oracle.clock, PROGRESS * oracle.options.tol * standard.objective(best))
+        return min((merged(standard, slid), slid, best), key=standard.objective)
+
+    def _new(self, oracle: Oracle, priced: Priced | None) -> Columns:
+        """Return the best of the neurons that were found and score more than the bound."""
+        if priced is None:
+            return Columns.of(oracle.standard, np.empty((0, oracle.standard.n_features)), np.empty(0))
+        excess = max(oracle.excess(priced), 0.0)
+        new = np.flatnonzero(np.abs(priced.scores) > oracle.bound * (1 + WORTHWHILE * excess))[:MOST_NEW]
+        return Columns.of(oracle.standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
+
+    def _scouted(self, oracle: Oracle, dual: Array, network: Network) -> Priced | None:
+        """Look for neurons quickly, and thoroughly where all samples leave nothing to be found quickly."""
+        if not dual.any():
+            return None
+        starts = np.column_stack([network.W, network.b])
+        options = {"starts": starts, "random_state": oracle.rng, "time_limit": oracle.clock.left}
+        priced = oracle.pricer.scout(dual, n_starts=STARTS, **options)
+        searched = oracle.options.prove and oracle.problem.n_features <= SEARCHED
+        if oracle is self.oracle and not searched and self._closes(dual, network, priced):
+            again = oracle.pricer.ascend(dual, n_starts=CONFIRMING, **options)
+            return max(priced, again, key=lambda found: found.value)
+        return priced
+
+    def _closes(self, dual: Array, network: Network, priced: Priced | None) -> bool:
+        """Tell whether the gap is closed if no neuron scores more than the best one that was found."""
+        problem, gamma = self.oracle.problem, 0.0 if priced is None else priced.value
+        lower = problem.loss.lower_bound(dual, problem.y, gamma, problem.alpha)
+        return lower >= problem.objective(network) * (1 - self.oracle.options.tol)
+
+    def _ended(self, state: PrimalState, dual: Array, priced: Priced | None) -> PrimalState:
+        """Return the state with its gap, searched if it is to be proven; it goes on with what was missed."""
+        problem, options = self.oracle.problem, self.oracle.options
+        upper, best, missed = problem.objective(state.network), state.best, None
+        if options.prove:
+            bound = self.oracle.search(dual, 1.0)
+            best, missed = max(best, bound, key=lambda known: known.lower), bound.priced
+        proven = best.lower >= upper * (1 - options.tol)
+        known = 0.0 if priced is None else priced.value
+        goes_on = not (proven or state.late) and missed is not None and missed.value > known
+        cause = Cause.ROUNDING if proven or state.round is None else state.round.cause
+        return replace(
+            state,
+            best=best,
+            round=GenerationRound(state.network, upper, best, state.network.n_neurons, cause),
+            missed=missed if goes_on else None,
+            settled=not goes_on,
+        )
+
+
+def _dual(oracle: Oracle, network: Network) -> Array:
+    """Return the dual vector of a network in scaled coordinates: minus the gradient of the loss, repaired."""
+    return oracle.as_dual(force_of(oracle.standard, network(oracle.standard.X)))
+
+
+def _nested(problem: Problem, rng: np.random.Generator) -> list[NDArray[np.intp]]:
+    """Return the rows of random parts of the samples, each a part of the next one."""
+    order, size = rng.permutation(problem.n_samples), max(FEWEST, FEWEST_A_FEATURE * problem.n_features)
+    parts = []
+    while size * GROWTH <= problem.n_samples:
+        rows = np.sort(order[:size])
+        # Both classes are there.
+        if not problem.loss.labels or np.ptp(problem.y[rows]) > 0:
+            parts.append(rows)
+        size *= GROWTH
+    return parts
+
+
+def _part(oracle: Oracle, rows: NDArray[np.intp]) -> Oracle:
+    """Return the oracle of a part of the samples."""
+    problem = oracle.problem
+    part = replace(problem, X=problem.X[rows], y=problem.y[rows])
+    return replace(Oracle.of(part, oracle.options, oracle.clock), rng=oracle.rng)

@@ -1,0 +1,217 @@
+"""Many samples and few neurons: the primal master against cvxpy, and what it fits against first principles."""
+
+import numpy as np
+import pytest
+from scipy.special import entr
+
+import cvxrelu as cr
+from cvxrelu.errors import Interrupted
+from cvxrelu.generation import primal_rounds
+from cvxrelu.generation.loop import generate
+from cvxrelu.generation.oracle import Oracle
+from cvxrelu.generation.primal_master import solve_primal
+from cvxrelu.generation.primal_rounds import PrimalMaster
+from cvxrelu.pricing import make_pricer, methods, price, scout
+from cvxrelu.program.options import Options
+from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.endings import Cause
+from tests.instances import BIASES, RULES, make_problem
+from tests.test_master import optimum_in_cvxpy, random_columns, value_of
+
+ACCURACY = 1e-9
+SMOOTH = ("squared", "logistic")
+
+
+def six_neurons(n_samples, n_features, loss="squared", alpha=0.05, bias="free", slope=0.0):
+    """Six random neurons and noise."""
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((n_samples, n_features))
+    W, b, v = rng.standard_normal((6, n_features)), rng.standard_normal(6), rng.standard_normal(6)
+    y = np.maximum(X @ W.T + b, 0) @ v + 0.3 * rng.standard_normal(n_samples)
+    y = np.where(y > np.median(y), 1.0, -1.0) if RULES[loss].labels else y
+    return cr.Problem(X, y, loss, bias, alpha=alpha, negative_slope=slope)
+
+
+def oracle_of(problem, **options):
+    return Oracle.of(problem, Options(random_state=0, **options), Clock())
+
+
+@pytest.fixture
+def few_are_many(monkeypatch):
+    """Let small problems go the way of large ones, parts of the samples included."""
+    monkeypatch.setattr(primal_rounds, "MANY_SAMPLES", 50)
+    monkeypatch.setattr(primal_rounds, "FEWEST", 30)
+    monkeypatch.setattr(primal_rounds, "FEWEST_A_FEATURE", 5)
+
+
+@pytest.mark.parametrize("loss", SMOOTH)
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("slope", [0.0, -0.3])
+def test_the_primal_master_against_cvxpy(loss, bias, slope):
+    problem = make_problem(loss, n_samples=40, bias=bias, negative_slope=slope)
+    outputs = random_columns(problem, 25)
+    master = solve_primal(problem, outputs, ACCURACY)
+    best = optimum_in_cvxpy(problem, outputs)
+    assert value_of(problem, outputs, master) == pytest.approx(best, rel=1e-6)
+    # The dual vector is feasible among these columns, and its objective is the same: there is no gap.
+    assert np.abs(outputs.T @ master.dual).max() <= problem.n_samples * problem.alpha * (1 + 1e-4)
+    if bias == "free":
+        assert abs(master.dual.sum()) <= 1e-5 * np.abs(master.dual).sum()
+    dual = problem.loss.repair(master.dual, problem.y, bias == "free")
+    gamma = float(np.abs(outputs.T @ dual).max())
+    assert problem.loss.lower_bound(dual, problem.y, gamma, problem.alpha) == pytest.approx(best, rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", SMOOTH)
+def test_the_primal_master_starts_where_it_is_told_and_is_never_worse(loss):
+    problem = make_problem(loss, n_samples=40)
+    outputs = random_columns(problem, 25)
+    once = solve_primal(problem, outputs, ACCURACY)
+    again = solve_primal(problem, outputs, ACCURACY, once.weights, once.constant)
+    assert value_of(problem, outputs, again) <= value_of(problem, outputs, once)
+    wrong = np.full(25, 3.0)
+    assert value_of(problem, outputs, solve_primal(problem, outputs, ACCURACY, wrong)) == pytest.approx(
+        value_of(problem, outputs, once), rel=1e-6
+    )
+
+
+def test_equal_and_constant_columns_are_no_trouble():
+    problem = make_problem("squared", n_samples=40)
+    outputs = random_columns(problem, 5)
+    doubled = np.hstack([outputs, outputs, np.ones((40, 1)), np.zeros((40, 1))])
+    single, double = (solve_primal(problem, columns, ACCURACY) for columns in (outputs, doubled))
+    assert value_of(problem, doubled, double) == pytest.approx(value_of(problem, outputs, single), rel=1e-8)
+    assert double.weights[-2:].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("loss", SMOOTH)
+@pytest.mark.parametrize(("bias", "slope"), [("free", 0.0), ("joint", 0.2), ("none", 0.0)])
+def test_it_finds_what_the_dual_master_proves(loss, bias, slope, few_are_many):
+    problem = six_neurons(150, 2, loss, bias=bias, slope=slope)
+    fit = cr.solve(problem, "generate", tol=1e-4, random_state=0)
+    assert fit.status is cr.Status.OPTIMAL
+    certificate = fit.certificate
+    # From first principles: the dual vector, its gamma by another method, and the dual objective.
+    gamma = price(problem.X, certificate.dual, bias=bias, negative_slope=slope, method="cones", tol=1e-9).upper
+    v = certificate.dual * min(1.0, problem.n_samples * problem.alpha / gamma)
+    p = np.clip(v * problem.y, 0, 1)
+    dual = {
+        "squared": lambda: v @ problem.y - v @ v / 2,
+        "logistic": lambda: (entr(p) + entr(1 - p)).sum(),
+    }[loss]()
+    assert dual / problem.n_samples >= fit.objective * (1 - 2e-4)
+    if bias == "free":
+        assert abs(v.sum()) < 1e-9
+
+
+def test_it_is_the_optimum_of_the_other_master(monkeypatch, few_are_many):
+    problem = six_neurons(150, 3)
+    assert PrimalMaster.suits(oracle_of(problem))
+    primal = cr.solve(problem, "generate", tol=1e-5, random_state=0, prove=False)
+    monkeypatch.undo()
+    assert not PrimalMaster.suits(oracle_of(problem))
+    dual = cr.solve(problem, "generate", tol=1e-5, random_state=0, prove=False)
+    assert primal.objective == pytest.approx(dual.objective, rel=2e-5)
+
+
+@pytest.mark.parametrize("max_rounds", [1, 2, 4])
+@pytest.mark.parametrize("prove", [True, False])
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+def test_rounds_count_on_parts_of_the_samples_too(max_rounds, prove, few_are_many):
+    problem = six_neurons(500, 3, alpha=1e-3)
+    options = Options(tol=1e-9, max_rounds=max_rounds, random_state=0, prove=prove)
+    rounds = list(generate(problem, options, Clock()))
+    assert len(rounds) == max_rounds
+    assert rounds[-1].cause is Cause.ROUNDS
+    for state in rounds:
+        assert state.upper == pytest.approx(problem.objective(state.network), rel=1e-12)
+    fit = cr.solve(problem, "generate", tol=1e-9, max_rounds=max_rounds, random_state=0, prove=prove)
+    assert fit.status is cr.Status.STOPPED
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+def test_it_stops_in_time_and_its_bound_holds(few_are_many):
+    problem = six_neurons(500, 3, alpha=1e-3)
+    fit = cr.solve(problem, "generate", tol=1e-9, time_limit=0.5, random_state=0)
+    assert fit.history[-1].seconds < 3.0
+    assert fit.certificate.lower <= fit.objective < problem.objective(cr.Network(np.empty((0, 3)), [], [], 0.0))
+
+
+def test_an_interrupt_carries_the_network_so_far(monkeypatch, few_are_many):
+    problem, improved, calls = six_neurons(500, 3), PrimalMaster._improved, []
+
+    def until_the_third(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return improved(*arguments)
+
+    monkeypatch.setattr(PrimalMaster, "_improved", until_the_third)
+    with pytest.raises(Interrupted) as caught:
+        cr.solve(problem, "generate", random_state=0)
+    assert caught.value.fit.objective < problem.objective(cr.Network(np.empty((0, 3)), [], [], problem.y.mean()))
+
+
+def test_a_network_to_start_with_is_used_on_all_samples(few_are_many):
+    problem = six_neurons(500, 3)
+    first = cr.solve(problem, "generate", tol=1e-4, random_state=0, prove=False)
+    again = cr.solve(problem, "generate", tol=1e-4, random_state=1, prove=False, warm_start=first.network)
+    assert again.objective <= first.objective * (1 + 1e-9)
+    assert len(again.history) < len(first.history)
+
+
+def test_the_same_seed_gives_the_same_network(few_are_many):
+    fits = [cr.solve(six_neurons(300, 3), "generate", tol=1e-3, random_state=3, prove=False) for _ in range(2)]
+    assert fits[0].network == fits[1].network
+
+
+def test_nothing_but_a_constant_is_found_soon(few_are_many):
+    problem = six_neurons(200, 3)
+    flat = cr.Problem(problem.X, np.full(200, 2.0), "squared", alpha=0.1)
+    assert cr.solve(flat, "generate", random_state=0).network.n_neurons == 0
+    far = cr.Problem(problem.X, problem.y, "squared", alpha=1e3)
+    assert cr.solve(far, "generate", random_state=0, prove=False).network.n_neurons == 0
+
+
+def test_losses_without_a_gradient_take_the_dual_master(few_are_many):
+    problem = six_neurons(200, 3, "hinge")
+    assert not PrimalMaster.suits(oracle_of(problem))
+
+
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("slope", [0.0, -0.5])
+def test_scouts_find_nearly_what_ascent_finds(monkeypatch, bias, slope):
+    monkeypatch.setattr(scout, "FEWEST_SEEN", 100)
+    problem = six_neurons(600, 3, bias=bias, slope=slope)
+    v = problem.y - problem.y.mean()
+    pricer = make_pricer(problem.X, bias, slope)
+    quick, thorough = pricer.scout(v, n_starts=16, random_state=0), pricer.ascend(v, random_state=0)
+    assert quick.value >= 0.99 * thorough.value
+    assert quick.upper == np.inf
+    # The scores are those of the neurons, on all samples.
+    heights = problem.X @ quick.W.T + quick.b
+    np.testing.assert_allclose(np.where(heights >= 0, heights, slope * heights).T @ v, quick.scores, rtol=1e-9)
+    norms = np.hypot(np.linalg.norm(quick.W, axis=1), quick.b if bias == "joint" else 0.0)
+    assert (norms <= 1).all()
+
+
+def test_a_plane_of_many_places_is_searched_by_cones(monkeypatch):
+    problem = six_neurons(300, 2)
+    v = problem.y - problem.y.mean()
+    swept = make_pricer(problem.X)
+    monkeypatch.setattr(methods, "MOST_SWEPT", 100)
+    searched = make_pricer(problem.X)
+    assert (swept.method, searched.method) == ("plane", "cones")
+    exact, bound = swept(v), searched(v, tol=1e-6)
+    assert bound.value <= exact.upper
+    assert exact.value <= bound.upper <= exact.value * (1 + 2e-6)
+    assert make_pricer(problem.X, method="plane").method == "plane"
+    assert make_pricer(problem.X, bias="none").method == "plane"
+
+
+def test_four_thousand_samples_in_the_plane_are_proven():
+    problem = six_neurons(4000, 2)
+    fit = cr.solve(problem, tol=1e-4, random_state=0)
+    assert fit.status is cr.Status.OPTIMAL
+    assert fit.certificate.scope == "global"
+    assert fit.certificate.method == "cones"
