@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import LOSSES, get_loss
 from tests.exact import entropy, exact_dual
-from tests.instances import RULES
+from tests.instances import REGULARISED, RULES
 
 numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
 
@@ -110,3 +110,22 @@ def test_a_misfit_is_the_same_in_other_units(offset, unit):
     residual = loss.residual(z, y)
     assert residual > 0.1
     assert loss.residual(offset + unit * z, offset + unit * y) == pytest.approx(residual, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", REGULARISED)
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(y=st.lists(numbers, min_size=2, max_size=9), scale=st.sampled_from([1.0, 1e-9, 1e9, 1e56]))
+def test_no_constant_is_better_than_the_best_one(name, y, scale):
+    """Also where the parameter of a loss is far below the last digit of the targets, or far above them."""
+    loss, y = get_loss(name), np.array(y) * scale
+    if loss.labels:
+        y = np.where(np.arange(len(y)) % 3, 1.0, -1.0)
+    constant = loss.best_constant(y)
+    paid = loss.value(np.full(len(y), constant), y)
+    size = np.abs(y).max() or 1.0
+    others = [*y, *np.linspace(y.min(), y.max(), 20), *(constant + size * np.array([-1e-3, -1e-6, 1e-6, 1e-3]))]
+    assert paid <= min(loss.value(np.full(len(y), other), y) for other in others) * (1 + 1e-12) + 1e-300
+    low, high = loss.pulls(np.full(len(y), constant), y)
+    rounding = 1e-9 * (np.abs(low).max() + size * (loss.curvature > 0))
+    assert low.sum() <= rounding * len(y)
+    assert high.sum() >= -rounding * len(y)

@@ -1,9 +1,10 @@
 """The Huber loss: squared near the target, linear far from it, so that outliers pull no harder than others."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,18 +73,28 @@ class Huber(Loss):
         return pull, pull
 
     def best_constant(self, y: Vector) -> float:
-        """Return the constant at which the pulls cancel."""
-        import scipy.optimize
+        """Return the constant at which the pulls cancel.
 
-        low, high = float(y.min()), float(y.max())
-        if low == high:
-            return low
+        Their sum falls, and is linear between the places y_i -+ d, among which bisection finds the right two.
 
-        def pull(constant: float) -> float:
-            return float(self.pulls(np.full(len(y), constant), y)[0].sum())
+        Examples
+        --------
+        >>> Huber(1.0).best_constant(np.array([0.0, 0.0, 0.0, 100.0]))
+        0.3333333333333333
+        """
+        places = np.unique(np.concatenate([y - self.delta, y, y + self.delta]))
 
-        found: Any = scipy.optimize.root_scalar(pull, bracket=(low, high), xtol=1e-300, rtol=1e-15)
-        return float(found.root)
+        def pull(place: float) -> float:
+            return math.fsum(self.pulls(np.full(len(y), place), y)[0])
+
+        low, high = 0, len(places) - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if pull(places[middle]) >= 0 else (low, middle)
+        left, right = pull(places[low]), pull(places[high])
+        share = left / (left - right) if left > right else 0.5
+        candidates = (places[low], places[high], places[low] + share * (places[high] - places[low]))
+        return float(min(candidates, key=lambda place: self.value(np.full(len(y), place), y)))
 
     def in_units(self, unit: float) -> tuple[Loss, float]:
         """Return t^2 times the loss with d / t."""
