@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from sklearn import datasets
 
 import cvxrelu as cr
@@ -136,7 +137,9 @@ def draw(record: Record) -> Figure:
     axes.set(xlabel="seconds", ylabel="proven gap, per cent")
     axes.set_title("Proven gap against time; circles: branch and bound on cones alone, one minute", fontsize=11)
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xticks([10, 20, 50, 100, 200, 500])
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(which="major", color=INK, alpha=0.12)
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     axes.spines[["top", "right"]].set_visible(False)
