@@ -1,5 +1,6 @@
 """Many samples and few neurons: the primal master against cvxpy, and what it fits against first principles."""
 
+import cvxpy as cp
 import numpy as np
 import pytest
 from scipy.special import entr
@@ -16,10 +17,10 @@ from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 from tests.instances import BIASES, RULES, make_problem
-from tests.test_master import optimum_in_cvxpy, random_columns, value_of
+from tests.test_master import random_columns, value_of
 
 ACCURACY = 1e-9
-SMOOTH = ("squared", "logistic")
+SMOOTH = ("squared", "logistic", "huber")
 
 
 def six_neurons(n_samples, n_features, loss="squared", alpha=0.05, bias="free", slope=0.0):
@@ -30,6 +31,15 @@ def six_neurons(n_samples, n_features, loss="squared", alpha=0.05, bias="free", 
     y = np.maximum(X @ W.T + b, 0) @ v + 0.3 * rng.standard_normal(n_samples)
     y = np.where(y > np.median(y), 1.0, -1.0) if RULES[loss].labels else y
     return cr.Problem(X, y, loss, bias, alpha=alpha, negative_slope=slope)
+
+
+def optimum_in_cvxpy(problem, outputs):
+    """Optimal value of the restricted problem: weights of either sign, and a constant if it is free."""
+    weights, constant = cp.Variable(outputs.shape[1]), cp.Variable() if problem.bias == "free" else 0.0
+    loss = RULES[problem.loss.name].model(outputs @ weights + constant, problem.y) / problem.n_samples
+    model = cp.Problem(cp.Minimize(loss + problem.alpha * cp.norm1(weights)))
+    model.solve(solver="CLARABEL")
+    return model.value
 
 
 def oracle_of(problem, **options):
@@ -97,6 +107,7 @@ def test_it_finds_what_the_dual_master_proves(loss, bias, slope, few_are_many):
     p = np.clip(v * problem.y, 0, 1)
     dual = {
         "squared": lambda: v @ problem.y - v @ v / 2,
+        "huber": lambda: v @ problem.y - v @ v / 2 if np.abs(v).max() <= 1 else -np.inf,
         "logistic": lambda: (entr(p) + entr(1 - p)).sum(),
     }[loss]()
     assert dual / problem.n_samples >= fit.objective * (1 - 2e-4)

@@ -21,6 +21,8 @@ __all__ = ["alpha_max", "default_alpha"]
 # The default alpha over alpha_max / sqrt(N). Held-out scores are best at 0.5 to 2 on noisy data (diabetes), at 0.2 and
 # less where there is little noise (Friedman #1, breast cancer).
 DEFAULT_SHARE = 0.3
+# Samples up to which the best neuron is sought with all of them; with more, a part of them tells as much about alpha.
+MOST_ASCENDED = 2000
 
 
 def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
@@ -107,8 +109,10 @@ def default_alpha(problem: Problem) -> float:
     if not dual.any():
         return 1.0
     pricer = pricer_of(problem)
-    if isinstance(pricer, Pricer) and not pricer.sweeps:
+    if not isinstance(pricer, Pricer) or pricer.sweeps:
+        gamma = search_scores(pricer, dual, Clock()).value
+    elif problem.n_samples <= MOST_ASCENDED:
         gamma = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=0).value
     else:
-        gamma = search_scores(pricer, dual, Clock()).value
+        gamma = pricer.scout(dual, n_starts=ASCENT_STARTS, random_state=0).value
     return DEFAULT_SHARE * gamma / len(dual) ** 1.5 if gamma > ZERO_SCORE_RTOL * pricer.size(dual) else 1.0

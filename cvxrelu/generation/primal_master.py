@@ -36,8 +36,6 @@ KEPT = 1e-2
 USED_RTOL = 1e-7
 # A decrease this close to what was promised, relatively, means that the model is the objective.
 EXACT = 1e-6
-# Curvature of the dual beyond which a sample, whose loss is straight there, has none in the primal.
-STRAIGHT = 1e12
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +88,8 @@ def solve_primal(
         moved = _line_search(problem, outputs, point, step, promised)
         if moved is point:
             # Where all losses are nearly straight their curvature tells nothing: the largest that they have is safe.
-            step, promised = _newton_step(problem, outputs, point, np.zeros_like(point.predictions), accuracy)
+            middle = np.zeros(problem.n_samples) if problem.loss.labels else problem.y
+            step, promised = _newton_step(problem, outputs, point, middle, accuracy)
             moved = _line_search(problem, outputs, point, step, promised)
         gained, point = point.objective - moved.objective, moved
         # A model that was exact has nothing left to promise.
@@ -114,9 +113,9 @@ def _newton_step(
     The curvatures are those of the loss at other predictions.
     """
     force, bending = force_of(problem, point.predictions), force_of(problem, bends_at)
-    # The curvature of a loss is one over that of its conjugate.
-    conjugate = problem.loss.dual_model(bending, problem.y).curvature
-    curvature = np.where(conjugate < STRAIGHT, 1.0 / conjugate, 0.0)
+    # The curvature of a loss is one over that of its conjugate; it is straight where the conjugate ends.
+    model = problem.loss.dual_model(bending, problem.y)
+    curvature = np.where((model.lower < bending) & (bending < model.upper), 1.0 / model.curvature, 0.0)
     free = problem.norm.has_free_constant
     total = float(curvature.sum()) or 1.0
     weighted = curvature[:, None] * outputs

@@ -40,7 +40,7 @@ CONFIRMING = 32
 SEARCHED = 2
 # Share of the gap to reach that a step has to save for another one.
 PROGRESS = 1e-4
-# The share of the objective that a round on a part of the samples has to save for another one.
+# The share of the objective of all samples that a round on a part of them has to save for another one.
 PAYING = 3e-3
 # Rounds after which nothing more is expected.
 MOST_ROUNDS = 60
@@ -69,7 +69,7 @@ class PrimalState:
     missed : Priced or None
         Neurons that an exhaustive search found and local ascent did not.
     objective : float
-        That of the network on the part of the last round; infinite before the first on a part.
+        That of the network; infinite before the first round on a part of the samples.
     settled : bool
         Whether the gap is closed, as far as it was to be proven.
     late : bool
@@ -125,14 +125,15 @@ class PrimalMaster:
         late = rounds == options.max_rounds or rounds - state.first == MOST_ROUNDS or self.oracle.clock.expired
         cause = Cause.ROUNDS if rounds == options.max_rounds else Cause.PROOF
         cause = Cause.TIME if self.oracle.clock.expired else cause
-        upper, objective = problem.objective(improved), oracle.problem.objective(improved)
+        upper = problem.objective(improved)
+        if state.round is not None and upper > state.round.upper:
+            # What a part of the samples learns beyond the others is left to it.
+            improved, upper = state.network, state.round.upper
         known = GenerationRound(improved, upper, state.best, improved.n_neurons, cause)
-        found = replace(
-            state, network=improved, rounds=rounds, round=known, missed=None, objective=objective, late=late
-        )
+        found = replace(state, network=improved, rounds=rounds, round=known, missed=None, objective=upper, late=late)
         if late:
             return self._ended(found, _dual(self.oracle, self.oracle.enter(improved)), None)
-        pays = objective <= state.objective * (1 - PAYING)
+        pays = upper <= state.objective * (1 - PAYING)
         return found if pays or oracle is self.oracle else replace(found, part=state.part + 1, objective=np.inf)
 
     def has_ended(self, state: PrimalState) -> bool:
