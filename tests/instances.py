@@ -55,7 +55,7 @@ RULES = {
         lambda z, y: max(0, 1 - y * z), lambda z, y: cp.sum(cp.pos(1 - cp.multiply(y, z))), (0.0, 1.0), labels=True
     ),
     "huber": Rule(
-        lambda z, y: (z - y) ** 2 / 2 if abs(z - y) <= 1 else abs(z - y) - 0.5,
+        lambda z, y: (z - y) ** 2 / 2 if abs(z - y) <= 1 else (2 * abs(z - y) - 1) / 2,
         lambda z, y: cp.sum(cp.huber(z - y)) / 2,
         (-1.0, 1.0),
         bend=1,
