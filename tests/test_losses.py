@@ -174,3 +174,19 @@ def test_deltas_that_are_no_lengths_are_refused(delta):
 def test_parameters_are_in_the_range_of_the_data(loss):
     with pytest.raises(InputError, match="out of the range of 5e-91 to 2e\\+90 in which bounds can be proved"):
         cr.Problem([[0.0], [1.0]], [0.0, 1.0], loss=loss, alpha=1.0)
+
+
+def test_a_large_delta_is_no_delta():
+    """Where no optimum has an error beyond delta the problem is least squares, and where one has it is not."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((9, 2)), rng.standard_normal(9)
+    least = np.sqrt(((y - y.mean()) ** 2).sum())
+    assert Huber(1.01 * least).on_targets(y - y.mean()) == get_loss("squared")
+    assert Huber(0.99 * least).on_targets(y - y.mean()) == Huber(0.99 * least)
+    for alpha in (1e-12, 1e-3, 0.3):
+        fits = [
+            cr.solve(cr.Problem(X, y, loss=loss, alpha=alpha)) for loss in (Huber(1e4), Huber(1.01 * least), "squared")
+        ]
+        for fit in fits:
+            assert 0 <= fit.certificate.relative_gap <= 1e-6
+            assert fit.objective == pytest.approx(fits[-1].objective, rel=2e-6)

@@ -32,9 +32,11 @@ def optimum_in_cvxpy(problem, outputs):
     z, y, n = outputs @ weights + constant, problem.y, problem.n_samples
     rule = RULES[problem.loss.name]
     loss, constraints = (0.0, rule.model(z, y)) if rule.constrains else (rule.model(z, y) / n, [])
-    model = cp.Problem(cp.Minimize(loss + (problem.alpha or 1.0) * cp.norm1(weights)), constraints)
+    # In units of alpha: the solver's tolerances are absolute.
+    alpha = problem.alpha or 1.0
+    model = cp.Problem(cp.Minimize(loss / alpha + cp.norm1(weights)), constraints)
     model.solve(solver="CLARABEL")
-    return model.value
+    return alpha * model.value
 
 
 def value_of(problem, outputs, master):

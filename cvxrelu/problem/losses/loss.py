@@ -137,6 +137,10 @@ class Loss(ABC):
         """
         return None
 
+    def on_targets(self, y: Vector) -> "Loss":
+        """Return a simpler loss that has the same optima on these targets, or the loss itself if none is known."""
+        return self
+
     @property
     def fixes_predictions(self) -> bool:
         """Whether the loss is a constraint that leaves no choice: predictions are the targets."""
