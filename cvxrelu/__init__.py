@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cvxrelu.estimators.classification import ReLUClassifier
     from cvxrelu.estimators.cross_validated import ReLUClassifierCV, ReLURegressorCV
     from cvxrelu.estimators.regression import ReLUInterpolator, ReLURegressor
-    from cvxrelu.problem.losses import Huber, Quantile
+    from cvxrelu.problem.losses import Huber, Loss, Quantile
     from cvxrelu.problem.network import Network
     from cvxrelu.problem.problem import Problem
     from cvxrelu.solving.fit import Fit, Status, solve
@@ -65,7 +65,7 @@ _NAMES = {
     "analysis.margins": ("MaxMargin", "generalisation_bound", "max_margin"),
     "problem.network": ("Network",),
     "analysis.optima": ("OptimalSet", "optimal_set"),
-    "problem.losses": ("Huber", "Quantile"),
+    "problem.losses": ("Huber", "Loss", "Quantile"),
     "problem.problem": ("Problem",),
     "certificate.rational": ("ExactBound",),
     "analysis.path": ("Path", "path"),
@@ -88,6 +88,7 @@ __all__ = [
     "InputError",
     "InputTypeError",
     "Interrupted",
+    "Loss",
     "MaxMargin",
     "Network",
     "OptimalSet",

@@ -55,7 +55,7 @@ RULES = {
         lambda z, y: max(0, 1 - y * z), lambda z, y: cp.sum(cp.pos(1 - cp.multiply(y, z))), (0.0, 1.0), labels=True
     ),
     "huber": Rule(
-        lambda z, y: (z - y) ** 2 / 2 if abs(z - y) <= 1 else abs(z - y) - 0.5,
+        lambda z, y: (z - y) ** 2 / 2 if abs(z - y) <= 1 else (2 * abs(z - y) - 1) / 2,
         lambda z, y: cp.sum(cp.huber(z - y)) / 2,
         (-1.0, 1.0),
         bend=1,
@@ -65,11 +65,30 @@ RULES = {
         lambda z, y: max(y - z, z - y) / 2, lambda z, y: cp.sum(cp.maximum(y - z, z - y)) / 2, (-0.5, 0.5)
     ),
 }
+# Losses with parameters that are not the default ones, and their rules.
+OTHERS = {
+    cr.Huber(0.3): Rule(
+        lambda z, y: (z - y) ** 2 / 2 if abs(z - y) <= 0.3 else 0.3 * (abs(z - y) - 0.15),
+        lambda z, y: cp.sum(cp.huber(z - y, 0.3)) / 2,
+        (-0.3, 0.3),
+        bend=1,
+    ),
+    cr.Quantile(0.1): Rule(
+        lambda z, y: max(0.1 * (y - z), 0.9 * (z - y)),
+        lambda z, y: cp.sum(cp.maximum(0.1 * (y - z), 0.9 * (z - y))),
+        (-0.9, 0.1),
+    ),
+}
 LOSSES = tuple(RULES)
 LABELLED = tuple(name for name, rule in RULES.items() if rule.labels)
 CONSTRAINTS = tuple(name for name, rule in RULES.items() if rule.constrains)
 REGULARISED = tuple(name for name in RULES if name not in CONSTRAINTS)
 NEEDS_ECOS = pytest.mark.skipif("ECOS" not in cp.installed_solvers(), reason="no wheel of ecos for this Python")
+
+
+def rule_of(loss):
+    """The rule of a loss object."""
+    return OTHERS.get(loss) or RULES[loss.name]
 
 
 def normal_data(n_samples, n_features=2, seed=0):
@@ -149,7 +168,7 @@ def optimum_by_loops(problem):
             constraints.append(cp.multiply(sign, Z @ u) >= 0)
             if problem.norm.name != "euclidean":  # a seminorm leaves u unbounded, which solvers do not like
                 constraints.append(cp.norm(u, "inf") <= 1e4)
-    rule = RULES[problem.loss.name]
+    rule = rule_of(problem.loss)
     found = rule.model(output, y)
     value, more = (cost, found) if rule.constrains else (found / n + problem.alpha * cost, [])
     model = cp.Problem(cp.Minimize(value), constraints + more)
@@ -165,7 +184,7 @@ def objective_by_hand(problem, network):
         for w, b, v in zip(network.W, network.b, network.v, strict=True):
             t = float(w @ x) + b
             z += v * (t if t >= 0 else problem.negative_slope * t)
-        total += RULES[problem.loss.name].pays(z, y)
+        total += rule_of(problem.loss).pays(z, y)
     cost = 0.0
     for w, b, v in zip(network.W, network.b, network.v, strict=True):
         cost += abs(v) * neuron_cost(problem, w, b)

@@ -12,7 +12,9 @@ from tests.instances import (
     BIASES,
     LOSSES,
     NEEDS_ECOS,
+    OTHERS,
     REGULARISED,
+    RULES,
     SIX_X,
     SIX_Y,
     SLOPES,
@@ -23,6 +25,8 @@ from tests.instances import (
     normal_data,
     optimum_by_loops,
 )
+
+METHODS = ("enumerate", "generate")
 
 
 @pytest.mark.parametrize(("slope", "cost"), list(zip(SLOPES, (30, 100 / 3, 300 / 13, 15, 30), strict=True)))
@@ -62,6 +66,42 @@ def test_against_the_program_written_out(loss, bias, slope):
     fit = cr.solve(problem)
     assert_certified(fit)
     np.testing.assert_allclose(fit.objective, optimum_by_loops(problem), rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", OTHERS, ids=repr)
+@pytest.mark.parametrize(("bias", "slope", "method"), list(itertools.product(BIASES, (0.0, -1.0), METHODS)))
+def test_parameters_against_the_program_written_out(loss, bias, slope, method):
+    X, y = normal_data(7)
+    y[0] += 5.0
+    problem = cr.Problem(X, y, loss=loss, bias=bias, alpha=0.02, negative_slope=slope)
+    fit = cr.solve(problem, method)
+    assert_certified(fit)
+    assert problem.loss.allows(fit.certificate.dual, y)
+    np.testing.assert_allclose(fit.objective, optimum_by_loops(problem), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", OTHERS, ids=repr)
+def test_the_line_and_the_plane_agree_for_parameters(loss):
+    X, y = normal_data(15, 1)
+    problem = cr.Problem(X, y, loss=loss, alpha=0.02)
+    fits = [cr.solve(problem, method) for method in ("line", *METHODS)]
+    for fit in fits:
+        assert_certified(fit)
+        np.testing.assert_allclose(fit.objective, fits[0].objective, rtol=2e-6)
+
+
+@pytest.mark.parametrize("loss", ["huber", "absolute", "quantile", *OTHERS], ids=repr)
+@pytest.mark.parametrize(("offset", "unit"), [(1e6, 1.0), (0.0, 1e-6), (-3e4, 1e6)])
+def test_units_of_targets_with_parameters(loss, offset, unit):
+    """f(t y + m) = t f(y) + m: Huber's delta is in the unit of the targets, and shares are in none."""
+    X, y = normal_data(9)
+    plain = cr.Problem(X, y, loss=loss, alpha=0.02)
+    degree = 2 if plain.loss.name == "huber" else 1
+    moved = cr.Huber(plain.loss.delta * unit) if plain.loss.name == "huber" else plain.loss
+    problem = cr.Problem(X, offset + unit * y, loss=moved, alpha=0.02 * unit ** (degree - 1))
+    fits = cr.solve(plain), cr.solve(problem)
+    assert all(0 <= fit.certificate.relative_gap <= 1e-6 for fit in fits)
+    np.testing.assert_allclose(fits[1].objective, unit**degree * fits[0].objective, rtol=3e-6)
 
 
 @pytest.mark.parametrize(("loss", "bias", "slope"), list(itertools.product(LOSSES, BIASES, SLOPES)))
@@ -133,7 +173,8 @@ DEGENERATE = {
 def test_degenerate_data(name, loss):
     X = DEGENERATE[name]
     y = normal_data(len(X), seed=3)[1]
-    y = y if loss == "squared" else np.where(y > np.median(y), 1.0, -1.0)
+    if RULES[loss].labels:
+        y = np.where(y > np.median(y), 1.0, -1.0)
     problem = cr.Problem(X, y, loss=loss, alpha=0.05)
     fit = cr.solve(problem)
     assert_certified(fit)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cvxrelu.errors import InputError
-from cvxrelu.problem.losses import LOSSES, get_loss
+import cvxrelu as cr
+from cvxrelu.errors import InputError, InputTypeError
+from cvxrelu.problem.losses import LOSSES, Absolute, Huber, Loss, LossExpression, Quantile, get_loss
 from tests.exact import entropy, exact_dual
 from tests.instances import REGULARISED, RULES
 
@@ -32,6 +33,16 @@ def test_repaired_vectors_are_in_the_domain(name, v):
     assert (shares <= high).all()
     again = loss.repair(repaired, y, balanced=True)
     np.testing.assert_allclose(again, repaired, atol=1e-9 * max(1.0, np.abs(repaired).max()))
+
+
+@pytest.mark.parametrize("loss", [Huber(0.3), Huber(1e-6), Quantile(0.1), Quantile(1e-9), Absolute()], ids=repr)
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(v=st.lists(numbers, min_size=2, max_size=12))
+def test_rounding_does_not_leave_the_domain(loss, v):
+    """Limits that are no powers of two are where a last digit shows, and lopsided ones where there are several."""
+    repaired = loss.repair(np.array(v), np.zeros(len(v)), balanced=True)
+    assert math.fsum(repaired) == 0
+    assert loss.allows(repaired, np.zeros(len(v)))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -129,3 +140,53 @@ def test_no_constant_is_better_than_the_best_one(name, y, scale):
     rounding = 1e-9 * (np.abs(low).max() + size * (loss.curvature > 0))
     assert low.sum() <= rounding * len(y)
     assert high.sum() >= -rounding * len(y)
+
+
+class _Nameless(Loss):
+    def values(self, z, y):
+        return np.abs(z - y)
+
+    def expression(self, z, y):
+        return LossExpression(0.0, [])
+
+
+def test_a_loss_of_ones_own_says_what_it_lacks():
+    with pytest.raises(InputTypeError, match=r"loss=_Nameless\(\) has no name; .* name = 'my loss'"):
+        cr.Problem([[0.0], [1.0]], [0.0, 1.0], loss=_Nameless(), alpha=1.0)
+    with pytest.raises(InputTypeError, match=r"loss=Huber is a class; pass an object of it, Huber\(...\)"):
+        cr.Problem([[0.0], [1.0]], [0.0, 1.0], loss=Huber, alpha=1.0)
+    with pytest.raises(TypeError, match="expression"):
+        type("Halfway", (cr.Loss,), {"name": "halfway", "values": _Nameless.values})()
+
+
+@pytest.mark.parametrize("loss", [Huber(0.3), Quantile(0.1), Absolute()], ids=repr)
+def test_parameters_make_the_same_loss_again(loss):
+    assert get_loss(loss.name, loss.params()) == loss
+
+
+@pytest.mark.parametrize("delta", [0.0, -1.0, math.nan, math.inf])
+def test_deltas_that_are_no_lengths_are_refused(delta):
+    with pytest.raises(InputError, match="delta"):
+        Huber(delta)
+
+
+@pytest.mark.parametrize("loss", [Huber(1e-320), Huber(1e300), Quantile(1e-200)], ids=repr)
+def test_parameters_are_in_the_range_of_the_data(loss):
+    with pytest.raises(InputError, match="out of the range of 5e-91 to 2e\\+90 in which bounds can be proved"):
+        cr.Problem([[0.0], [1.0]], [0.0, 1.0], loss=loss, alpha=1.0)
+
+
+def test_a_large_delta_is_no_delta():
+    """Where no optimum has an error beyond delta the problem is least squares, and where one has it is not."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((9, 2)), rng.standard_normal(9)
+    least = np.sqrt(((y - y.mean()) ** 2).sum())
+    assert Huber(1.01 * least).on_targets(y - y.mean()) == get_loss("squared")
+    assert Huber(0.99 * least).on_targets(y - y.mean()) == Huber(0.99 * least)
+    for alpha in (1e-12, 1e-3, 0.3):
+        fits = [
+            cr.solve(cr.Problem(X, y, loss=loss, alpha=alpha)) for loss in (Huber(1e4), Huber(1.01 * least), "squared")
+        ]
+        for fit in fits:
+            assert 0 <= fit.certificate.relative_gap <= 1e-6
+            assert fit.objective == pytest.approx(fits[-1].objective, rel=2e-6)

@@ -30,17 +30,13 @@ def optimum_in_cvxpy(problem, outputs):
     weights = cp.Variable(outputs.shape[1])
     constant = cp.Variable() if problem.bias == "free" else 0.0
     z, y, n = outputs @ weights + constant, problem.y, problem.n_samples
-    margins = cp.multiply(y, z)
-    loss, constraints = {
-        "interpolation": lambda: (0.0, [z == y]),
-        "margin": lambda: (0.0, [margins >= 1]),
-        "squared": lambda: (cp.sum_squares(z - y) / (2 * n), []),
-        "logistic": lambda: (cp.sum(cp.logistic(-margins)) / n, []),
-        "hinge": lambda: (cp.sum(cp.pos(1 - margins)) / n, []),
-    }[problem.loss.name]()
-    model = cp.Problem(cp.Minimize(loss + (problem.alpha or 1.0) * cp.norm1(weights)), constraints)
+    rule = RULES[problem.loss.name]
+    loss, constraints = (0.0, rule.model(z, y)) if rule.constrains else (rule.model(z, y) / n, [])
+    # In units of alpha: the solver's tolerances are absolute.
+    alpha = problem.alpha or 1.0
+    model = cp.Problem(cp.Minimize(loss / alpha + cp.norm1(weights)), constraints)
     model.solve(solver="CLARABEL")
-    return model.value
+    return alpha * model.value
 
 
 def value_of(problem, outputs, master):

@@ -12,13 +12,14 @@ from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.pricing import price
 from cvxrelu.program.zero_cost import best_of_zero_cost
 from cvxrelu.runtime.clock import Clock
-from tests.instances import BIASES, REGULARISED, SLOPES, make_problem, normal_data, objective_by_hand
+from tests.instances import BIASES, LABELLED, REGULARISED, SLOPES, make_problem, normal_data, objective_by_hand
 
 
 def unbalanced(loss, bias="free", slope=0.0, n_samples=11, n_features=2, seed=0):
     """A random problem, with a third of the labels positive."""
     X, y = normal_data(n_samples, n_features, seed)
-    y = y if loss == "squared" else np.where(y > np.quantile(y, 2 / 3), 1.0, -1.0)
+    if loss in LABELLED:
+        y = np.where(y > np.quantile(y, 2 / 3), 1.0, -1.0)
     return cr.Problem(X, y, loss=loss, bias=bias, alpha=1.0, negative_slope=slope)
 
 

@@ -116,13 +116,17 @@ def at_scale_one(v: Array, gamma: float) -> tuple[Array, float]:
 
 
 def _as_given(problem: Problem, v: Array, gamma: float, exponent: int) -> tuple[Array, float]:
-    """Return v and gamma times 2^exponent, or unchanged where that loses a digit or leaves the domain of the dual."""
-    if abs(exponent) > NATURAL:
-        return v, gamma
-    given, its_gamma = shifted(v, exponent), float(shifted(np.float64(gamma), exponent))
-    back, same = at_scale_one(given, its_gamma)
-    allowed = problem.loss.allows(given, problem.y)
-    return (given, its_gamma) if allowed and same == gamma and np.array_equal(back, v) else (v, gamma)
+    """Return v and gamma times 2^exponent or, where that loses a digit or leaves the domain of the dual, times 1.
+
+    Where v itself is out of the domain, the largest power of two that takes it there is what both are given in.
+    """
+    for power in (exponent, 0, problem.loss.power_within(v, problem.y)):
+        given, its_gamma = shifted(v, power), float(shifted(np.float64(gamma), power))
+        back, same = at_scale_one(given, its_gamma)
+        exactly = abs(power) <= NATURAL and same == gamma and np.array_equal(back, v)
+        if exactly and problem.loss.allows(given, problem.y):
+            return given, its_gamma
+    return v, gamma
 
 
 def dual_objective(problem: Problem, v: Array, gamma: float, y: Array) -> float:

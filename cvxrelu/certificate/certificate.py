@@ -55,9 +55,9 @@ class Certificate:
         What the lower bound speaks of. "global" is said only after a search that leaves nothing out.
     dual : (N,) array
         The repaired dual vector that the lower bound comes from, any multiple of which proves the same: as it was
-        given or, where that is out of its box or of the range of ordinary numbers, with its largest entry between 1/2
-        and 1. It satisfies the constraint of the dual times N alpha / gamma (1 / gamma for an interpolant or
-        separator).
+        given or, where that is out of its domain or of the range of ordinary numbers, with its largest entry between
+        1/2 and 1, or as near to that as the domain allows. It satisfies the constraint of the dual times N alpha /
+        gamma (1 / gamma for an interpolant or separator).
     gamma : float
         The proven upper bound on gamma(dual); infinite if there was no search, so that nothing is proven yet.
     residual : float

@@ -41,6 +41,9 @@ NEWTON_STEPS = 30
 MOST_ITERATIONS = 60
 # Bound below which a dual vector has parts of two different sizes.
 SMALL_BOUND = 1e-6
+# Limits of dual vectors beyond this many bounds are first left out: those of networks that fit all but exactly are far
+# inside, and an interior-point method that starts in the middle of such a box sees little else.
+FAR = 1e2
 # Share of the largest below which entries are rounding.
 NOISE = 1e-9
 FAILURES = (piqp.PIQP_DUAL_INFEASIBLE, piqp.PIQP_PRIMAL_INFEASIBLE, piqp.PIQP_NUMERICS)
@@ -118,6 +121,18 @@ def solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accuracy
     SolverError
         If no weights meet the constraint of the loss, or the solver fails.
     """
+    far = FAR * problem.score_bound
+    lower, upper = model.lower < -far, model.upper > far
+    if (lower & np.isfinite(model.lower)).any() or (upper & np.isfinite(model.upper)).any():
+        wider = model._replace(lower=np.where(lower, -np.inf, model.lower), upper=np.where(upper, np.inf, model.upper))
+        solution = _solve_inside(problem, outputs, wider, accuracy)
+        if solution is not None and (model.lower <= solution.dual).all() and (solution.dual <= model.upper).all():
+            return solution
+    return _solve_inside(problem, outputs, model, accuracy) or _solve_linear(problem, outputs, model)
+
+
+def _solve_inside(problem: Problem, outputs: Array, model: DualModel, accuracy: float) -> MasterSolution | None:
+    """Maximise the model by an interior-point method; None if it breaks down, or finds no solution."""
     n, k = outputs.shape
     bound = problem.score_bound
     n_constants = int(problem.norm.has_free_constant)
@@ -132,22 +147,22 @@ def solve_quadratic(problem: Problem, outputs: Array, model: DualModel, accuracy
         np.ascontiguousarray(outputs.T),
         np.full(k, -1.0),
         np.full(k, 1.0),
-        model.lower / bound,
-        model.upper / bound,
+        (model.lower - beyond) / bound,
+        (model.upper - beyond) / bound,
     )
     status = solver.solve()
     result = solver.result
     broken = not all(np.isfinite(part).all() for part in (result.x, result.z_u, result.z_l))
     stalled = status == piqp.PIQP_MAX_ITER_REACHED and not model.curvature.any()
     if stalled or broken or status in FAILURES:
-        return _solve_linear(problem, outputs, model)
+        return None
     weights = np.asarray(result.z_u) - np.asarray(result.z_l)
     constant = float(result.y[0]) if n_constants else 0.0
     return MasterSolution(np.asarray(result.x) * bound + beyond, weights, constant)
 
 
 def _beyond_reach(outputs: Array, model: DualModel, n_constants: int) -> Array:
-    """Return what no network of these columns fits of the targets of the squared loss, zero for other losses.
+    """Return what no network of these columns fits of the targets, where the loss is squared; zero for other losses.
 
     It is a part of the dual vector that is orthogonal to every column, and the rest is a multiple of the bound: where
     that is small, one solver cannot see both.

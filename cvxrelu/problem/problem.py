@@ -189,6 +189,8 @@ class Problem:
         require_slope(self.negative_slope)
         if self.alpha is not None:
             require_scale(self.alpha, "alpha")
+        for name, value in loss.params().items():
+            require_scale(value, name)
         if loss.labels:
             self._check_labels()
         if not loss.regularised:

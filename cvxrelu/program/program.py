@@ -148,8 +148,9 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
         The cells that may hold neurons, P of them.
     unit : float, optional
         What the model measures the scaled objective in, and the distance of predictions from targets (from labels,
-        which they may exceed by far, only where it is tiny). By default alpha, where it is small: the optimum is a
-        multiple of it, if the targets can be met; where they cannot, 1.0 is right.
+        which they may exceed by far, and from targets on a kink of the loss, which they meet, only where it is tiny).
+        By default alpha, where it is small: the optimum is a multiple of it, if the targets can be met; where they
+        cannot, 1.0 is right.
 
     Returns
     -------
@@ -168,7 +169,7 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
     rows = scaling.lifted @ coordinates
     network_output = _prediction_matrix(cells.patterns, rows, problem.negative_slope) @ (plus - minus)
     unit = min(1.0, scaling.alpha) if unit is None else unit
-    distance = 1.0 if problem.loss.labels and unit > TINY else unit
+    distance = unit if (scaling.loss.moves and scaling.loss.smooth) or unit <= TINY else 1.0
     residuals = cp.Variable(n_samples, name="residuals")
     predictions = scaling.y + distance * residuals if problem.loss.regularised else residuals
     link = predictions == (network_output if constant is None else network_output + constant)

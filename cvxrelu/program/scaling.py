@@ -44,7 +44,7 @@ class Scaling:
     y : (N,) array
         The scaled targets.
     loss : Loss
-        The loss in their units.
+        The loss in their units, or a simpler one that has the same optima.
     transform : (D, R) array
         T.
     inverse : (R, D) array
@@ -113,7 +113,7 @@ class Scaling:
         return cls(
             lifted=lifted,
             y=(y - y_center) / y_scale,
-            loss=loss,
+            loss=loss.on_targets((y - y_center) / y_scale),
             transform=transform,
             inverse=inverse,
             norm=norm,

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 
+from cvxrelu.errors import InputTypeError
 from cvxrelu.problem.losses.classification import Hinge, Logistic, Margin
 from cvxrelu.problem.losses.loss import Loss
 from cvxrelu.problem.losses.pieces import DualModel, ExactDual, LossExpression
@@ -51,7 +52,7 @@ def get_loss(loss: str | Loss, params: Mapping[str, float] | None = None) -> Los
     Raises
     ------
     InputError, InputTypeError
-        If no loss has that name, or a parameter is out of range.
+        If no loss has that name, a parameter is out of range, or an object lacks a name.
 
     Examples
     --------
@@ -59,7 +60,11 @@ def get_loss(loss: str | Loss, params: Mapping[str, float] | None = None) -> Los
     Hinge()
     """
     if isinstance(loss, Loss):
+        if not isinstance(getattr(loss, "name", None), str):
+            raise InputTypeError(f"loss={loss!r} has no name; give its class one, as in name = 'my loss'.")
         return loss
+    if isinstance(loss, type) and issubclass(loss, Loss):
+        raise InputTypeError(f"loss={loss.__name__} is a class; pass an object of it, {loss.__name__}(...).")
     return LOSSES[as_choice(loss, LOSSES, "loss")](**(params or {}))
 
 

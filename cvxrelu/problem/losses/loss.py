@@ -137,6 +137,10 @@ class Loss(ABC):
         """
         return None
 
+    def on_targets(self, y: Vector) -> "Loss":
+        """Return a simpler loss that has the same optima on these targets, or the loss itself if none is known."""
+        return self
+
     @property
     def fixes_predictions(self) -> bool:
         """Whether the loss is a constraint that leaves no choice: predictions are the targets."""
@@ -183,6 +187,11 @@ class Loss(ABC):
         """Tell whether v is in the domain of the dual, as it is."""
         low, high = self._ends(y)
         return bool((low <= v).all() and (v <= high).all())
+
+    def power_within(self, v: Vector, y: Vector) -> int:
+        """Return the largest k <= 0 with 2^k v in the domain of the dual, for a v of which a multiple is."""
+        step = self._longest_step(v, y)
+        return 0 if step >= 1 else math.frexp(step)[1] - 1
 
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return the dual objective at the best feasible multiple of a repaired v, given gamma(v) <= `gamma`.

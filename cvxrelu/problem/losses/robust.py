@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses.loss import Loss
 from cvxrelu.problem.losses.pieces import ExactDual, LossExpression
+from cvxrelu.problem.losses.regression import Squared
 from cvxrelu.problem.validation import as_real
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Huber"]
 
 Vector = NDArray[np.float64]
+
+# Share by which a sum of losses has to be below its limit, for its rounding.
+SURE = 1e-9
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,6 +103,21 @@ class Huber(Loss):
     def in_units(self, unit: float) -> tuple[Loss, float]:
         """Return t^2 times the loss with d / t."""
         return Huber(self.delta / unit), unit**2
+
+    def on_targets(self, y: Vector) -> Loss:
+        """Return half the squared error where no optimum has an error beyond d, else the loss itself.
+
+        The network zero costs nothing, so that the losses of an optimum are no more in sum than those of zero. If these
+        are d^2 / 2 at most, so is each loss of an optimum, and its errors are d at most. The squared error is the same
+        there and nowhere less than this loss, so it has the same optima.
+        """
+        return Squared() if self.values(np.zeros(len(y)), y).sum() <= self.delta**2 / 2 * (1 - SURE) else self
+
+    def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
+        """Return unit times the mean loss of r with d / unit."""
+        import cvxpy as cp
+
+        return LossExpression(unit / (2 * len(y)) * cp.sum(cp.huber(residuals, self.delta / unit)), [])
 
     def limits(self) -> tuple[float, float]:
         """Return abs(v) <= d."""

@@ -24,10 +24,11 @@ MOST_DIGITS = 1000
 
 
 def balance(v: Vector) -> Vector:
-    """Return a vector near v whose entries sum to zero without any rounding.
+    """Return a vector near v whose entries sum to zero without any rounding, each between zero and what it was.
 
-    All entries become multiples of one power of two, the last digit of the largest. Their sum is one, too, and small,
-    so it is found exactly, and the largest entry of its sign absorbs it. Vectors too small for that become zero.
+    All entries are cut to multiples of one power of two, the last digit of the largest, so that none leaves an interval
+    around zero. Their sum is a multiple, too, and small, so it is found exactly, and the largest entry of its sign
+    absorbs it. Vectors too small for that become zero.
 
     Examples
     --------
@@ -37,7 +38,7 @@ def balance(v: Vector) -> Vector:
     digits = 52 - exponent_of(v)
     if digits > MOST_DIGITS:
         return np.zeros_like(v)
-    v = np.round(shifted(v, digits))
+    v = np.trunc(shifted(v, digits))
     excess = math.fsum(v)
     v[np.argmax(v * np.sign(excess))] -= excess
     return shifted(v, -digits)
