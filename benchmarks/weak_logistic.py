@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 
 from cvxrelu.problem.losses import DualModel, Logistic, LossExpression
-from cvxrelu.problem.losses.rounding import ROUNDING
+from cvxrelu.problem.losses.rounding import ROUNDING, largest_step
 
 __all__ = ["WeakLogistic", "expected_margin"]
 
@@ -51,14 +51,13 @@ class WeakLogistic(Logistic):
     True
     """
 
-    name = "weak logistic"
+    name, smooth = "weak logistic", False  # sliding has no use for it
 
     def __init__(self, alpha: float, n_samples: int) -> None:
         if not 0 < n_samples * alpha < 1:
             raise ValueError(f"alpha={alpha:g} is not weak for {n_samples} samples; it must be below 1 / n_samples.")
         self.alpha = alpha
         self.mu = -math.log(n_samples * alpha)
-        self._box = 1 / alpha
 
     def values(self, z: Vector, y: Vector) -> Vector:
         """Return the losses of F."""
@@ -68,10 +67,26 @@ class WeakLogistic(Logistic):
         """Return the limit of the loss for small alpha."""
         return LossExpression(cp.sum(cp.exp(self.mu * (1 - cp.multiply(y, z)))) / self.mu, [])
 
+    def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector]:
+        """Return y p / alpha, p the probability of the wrong label."""
+        pull = super().pulls(self.mu * z, y)[0] / self.alpha
+        return pull, pull
+
+    def best_constant(self, y: Vector) -> float:
+        """Return that of the logistic loss, in units of F."""
+        return super().best_constant(y) / self.mu
+
+    def limits(self) -> tuple[float, float]:
+        """Return 0 <= p <= 1 / alpha."""
+        return 0.0, 1 / self.alpha
+
     def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
         """Return the dual objective sum H(t p) / N, p = alpha y v, in units of F; t makes gamma(v) at most N."""
         assert alpha == 1.0, "the regularisation strength is that of the loss"
-        p = self.alpha * self._longest_step(v, y, gamma, alpha) * np.maximum(v * y, 0.0)
+        step = min(self._longest_step(v, y), largest_step(gamma, alpha, len(y)))
+        if step == math.inf:
+            return 0.0  # there is no p
+        p = self.alpha * step * np.maximum(v * y, 0.0)
         # 1 - p would lose the digits of p, which are all there is to an entropy near zero.
         entropies = entr(p) - (1 - p) * np.log1p(-p)
         return math.fsum(entropies) / (len(y) * self.alpha * self.mu) * (1 - ROUNDING)

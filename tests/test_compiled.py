@@ -73,7 +73,7 @@ def test_a_read_only_install_compiles(tmp_path, anywhere):
     run = subprocess.run(
         [sys.executable, "module.py"],
         cwd=tmp_path,
-        env=environment | {"HOME": os.devnull, "PYTHONPATH": str(Path(compiled.__file__).parents[1])},
+        env=environment | {"HOME": os.devnull, "PYTHONPATH": str(Path(compiled.__file__).parents[2])},
         capture_output=True,
         text=True,
         check=False,

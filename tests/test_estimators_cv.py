@@ -139,7 +139,8 @@ def test_the_mean_over_folds_decides(monkeypatch):
     """The first fold likes the larger alpha best, and the others do not."""
     errors, alphas = np.array([[0.1, 3.0], [0.2, 1.0]]), [0.1, 0.01]
     X, y = np.arange(8.0)[:, None], np.arange(8.0) % 3
-    monkeypatch.setattr(cr.ReLURegressorCV, "_over_folds", lambda *_, **__: errors)
+    both = np.stack([errors, errors[::-1]], axis=1)  # losses and squared errors, alpha by alpha
+    monkeypatch.setattr(cr.ReLURegressorCV, "_over_folds", lambda *_, **__: both)
     assert cr.ReLURegressorCV(alphas=alphas, cv=2).fit(X, y).alpha_ == 0.01
     monkeypatch.setattr(cr.ReLUClassifierCV, "_over_folds", lambda *_, **__: 1 - errors / 3)
     assert cr.ReLUClassifierCV(alphas=alphas, cv=2).fit(X, np.sign(y - 0.5)).alpha_ == 0.01

@@ -101,6 +101,7 @@ def cheapest_network(function: Function, negative_slope: float = 0.0) -> Network
     --------
     The absolute value faces both ways, a ramp one way, and a line takes two neurons:
 
+    >>> from cvxrelu.line.piecewise import PiecewiseLinear
     >>> absolute = PiecewiseLinear([0.0], [0.0], -1.0, 1.0)
     >>> ramp, line = PiecewiseLinear([0.0], [0.0], 0.0, 1.0), PiecewiseLinear([0.0], [0.0], 1.0, 1.0)
     >>> [cheapest_network(function).n_neurons for function in (absolute, ramp, line)]
