@@ -47,3 +47,24 @@ def test_the_new_loss_of_the_contributing_page_works(monkeypatch):
     assert along.objectives[1] == pytest.approx(fit.objective, rel=1e-6)
     assert (along.relative_gaps <= 1e-6).all()
     assert repr(problem.loss) == "SquaredHinge(margin=1)"
+
+
+@pytest.mark.parametrize("bias", ["free", "none"])
+def test_the_new_norm_of_the_contributing_page_works(bias):
+    """Weights in units of their own are Euclidean ones of features in the inverse units."""
+    import numpy as np
+
+    import cvxrelu as cr
+
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    (snippet,) = (text for text in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "(Norm)" in text)
+    namespace = {}
+    exec(snippet, namespace)
+    rng, units = np.random.default_rng(0), np.array([3.0, 0.5])
+    X, y = rng.standard_normal((8, 2)), rng.standard_normal(8)
+    options = {"loss": "squared", "alpha": 0.05, "bias": bias}
+    fit = cr.solve(cr.Problem(X, y, norm=namespace["Weighted"](bias, units), **options))
+    assert 0 <= fit.certificate.relative_gap <= 1e-6
+    assert fit.objective == pytest.approx(cr.solve(cr.Problem(X / units, y, **options)).objective, rel=2e-6)
+    with pytest.raises(cr.InputError, match="use method='enumerate' for 'weighted'"):
+        cr.solve(fit.problem, "generate")
