@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,8 @@ class Huber(Loss):
         """Return unit times the mean loss of r with d / unit."""
         import cvxpy as cp
 
-        return LossExpression(unit / (2 * len(y)) * cp.sum(cp.huber(residuals, self.delta / unit)), [])
+        width: Any = self.delta / unit  # annotated as an integer there
+        return LossExpression(unit / (2 * len(y)) * cp.sum(cp.huber(residuals, width)), [])
 
     def limits(self) -> tuple[float, float]:
         """Return abs(v) <= d."""
