@@ -5,11 +5,11 @@ that reads back as the same float, so a record that went through JSON is equal t
 The file of a certificate has one line for each of
 
     format, claim, upper, lower, scope, gamma, dual, network {W, b, v, intercept, negative_slope},
-    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, X, y}
+    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, sample_weight (if given), X, y}
 
 and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
 Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
-judge such a file: its format has another number, and only its.
+judge such a file, and none that knows nothing of sample weights a file with them: formats have numbers.
 """
 
 import json
@@ -31,8 +31,8 @@ from cvxrelu.runtime.files import reading, writing
 
 __all__ = ["network_of", "problem_of", "read_record", "record_of_network", "record_of_problem", "write_record"]
 
-FORMAT, MULTIPLIED = "cvxrelu certificate 1", "cvxrelu certificate 2"
-"""First entry of every file, without multipliers and with; the number changes with what it takes to check a file."""
+FORMAT, MULTIPLIED, WEIGHTED = (f"cvxrelu certificate {number}" for number in (1, 2, 3))
+"""First entry of every file: without multipliers, with them, and with sample weights, with or without multipliers."""
 
 Record = dict[str, Any]
 
@@ -65,6 +65,7 @@ def record_of_problem(problem: Problem) -> Record:
         "norm": problem.norm.name,
         "alpha": problem.alpha,
         "negative_slope": problem.negative_slope,
+        **({} if problem.sample_weight is None else {"sample_weight": problem.sample_weight.tolist()}),
         "X": problem.X.tolist(),
         "y": problem.y.tolist(),
     }
@@ -81,7 +82,7 @@ def problem_of(record: Mapping[str, Any]) -> Problem:
     """
     names = ("X", "y", "bias", "norm", "alpha", "negative_slope")
     loss = get_loss(record["loss"], record.get("loss_parameters"))
-    return Problem(**{name: record[name] for name in names}, loss=loss)
+    return Problem(**{name: record[name] for name in names}, loss=loss, sample_weight=record.get("sample_weight"))
 
 
 def record_of_network(network: Network) -> Record:
@@ -145,8 +146,9 @@ def write_record(
         If the loss or the norm of the problem is an object that cannot be named in a file, or the file cannot be
         written.
     """
+    plain = FORMAT if multipliers is None else MULTIPLIED
     record = {
-        "format": FORMAT if multipliers is None else MULTIPLIED,
+        "format": plain if problem.sample_weight is None else WEIGHTED,
         **{name: None if value == np.inf else value for name, value in bounds.items()},
         "dual": dual.tolist(),
         "network": record_of_network(network),
@@ -161,7 +163,7 @@ def write_record(
 
 
 def read_record(file: str | PathLike[str]) -> Record:
-    """Read a file that `write_record` wrote; it has an entry "multipliers" if its format says so, and only then.
+    """Read a file that `write_record` wrote; it has multipliers and sample weights if its format says so.
 
     Raises
     ------
@@ -176,10 +178,12 @@ def read_record(file: str | PathLike[str]) -> Record:
         record = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("its lists are nested too deeply.") from error
-    if record["format"] not in (FORMAT, MULTIPLIED):
-        raise ValueError(f"its format is {record['format']!r}, neither {FORMAT!r} nor {MULTIPLIED!r}.")
-    if (record["format"] == MULTIPLIED) != ("multipliers" in record):
-        raise ValueError(f"multipliers are in files of the format {MULTIPLIED!r}, and in no others.")
+    if record["format"] not in (FORMAT, MULTIPLIED, WEIGHTED):
+        raise ValueError(f"its format is {record['format']!r}, none of {FORMAT!r} to {WEIGHTED!r}.")
+    if record["format"] != WEIGHTED and (record["format"] == MULTIPLIED) != ("multipliers" in record):
+        raise ValueError(f"multipliers are in files of the format {MULTIPLIED!r} or {WEIGHTED!r}, and always there.")
+    if (record["format"] == WEIGHTED) != ("sample_weight" in record["problem"]):
+        raise ValueError(f"sample weights are in files of the format {WEIGHTED!r}, and in no others.")
     return record
 
 

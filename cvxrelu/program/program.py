@@ -187,7 +187,7 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
     loss = scaling.loss
     paid = loss.near(residuals, scaling.y, distance) if loss.regularised else loss.expression(residuals, scaling.y)
     cost = _group_norms(matrices, plus) + _group_norms(matrices, minus)
-    objective = cp.Minimize(paid.objective * (distance / unit) + scaling.alpha / unit * cost)
+    objective = cp.Minimize(paid.mean * (distance / unit) + scaling.alpha / unit * cost)
     model = cp.Problem(objective, constraints + paid.constraints)
     return Program(model, plus, minus, coordinates, constant, link, unit, cells, problem, scaling)
 

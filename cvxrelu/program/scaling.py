@@ -185,6 +185,7 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
             norm=problem.norm,
             alpha=scaling.alpha if problem.loss.regularised else None,
             negative_slope=problem.negative_slope,
+            sample_weight=problem.sample_weight,
         )
     except InputError as error:
         # The problem itself is in range; what is not is alpha times the cost beside the loss.
