@@ -34,7 +34,7 @@ def frame_and_task(problem):
     _, scaling = standardise(problem)
     points = Points.prepare(problem.X, problem.bias, problem.negative_slope)
     bound = problem.n_samples * scaling.alpha if problem.loss.regularised else 1.0
-    task = Task(problem.loss, scaling.y, bound, problem.norm.has_free_constant)
+    task = Task(problem.loss, scaling.y, bound, problem.free.basis)
     return Frame.of(points, scaling), task, scaling
 
 

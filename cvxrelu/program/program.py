@@ -3,11 +3,11 @@ r"""The finite convex program of a set of sign patterns, as one vectorised cvxpy
 With s a sign pattern, h(s)_i = 1 where s_i = +1 and the negative slope elsewhere, and Z the lifted rows [x_i, 1],
 a network with at most one neuron of each output sign in each cell predicts and costs
 
-    z = sum_s h(s) * (Z (u_s+ - u_s-)) + c            cost = sum_s norm(M_s u_s+) + norm(M_s u_s-)
+    z = sum_s h(s) * (Z (u_s+ - u_s-)) + X A + c      cost = sum_s norm(M_s u_s+) + norm(M_s u_s-)
     s * (Z u_s+) >= 0,   s * (Z u_s-) >= 0            (the group stays in its cell)
 
 and the program is min loss(z, y) + alpha * cost (Kumar & Haupt, Theorems 1 to 3, with the sign of the second
-constraint corrected). Only the rows that bound a cell are imposed. c is there if it is free.
+constraint corrected). Only the rows that bound a cell are imposed. A and c are there if they are free.
 
 Fewer cells suffice if the bias costs nothing (Euclidean norm, bias "free"). A neuron may then be shifted until its
 hinge passes through a data point without a change of cost: its value sum_i v_i sigma(w.x_i + b) against a dual vector v
@@ -78,6 +78,8 @@ class Program:
         The coordinates: u_s is coordinates[s] times what the variables hold.
     constant : cvxpy.Variable or None
         The output constant c, if it is free.
+    linear : cvxpy.Variable or None
+        The coefficients of the skip connection, if there is one (`Free.linear`).
     link : cvxpy.Constraint
         The constraint that ties the predictions to the groups; its multiplier is the dual vector.
     unit : float
@@ -100,6 +102,7 @@ class Program:
     cells: Cells
     problem: Problem
     scaling: Scaling
+    linear: "cp.Variable | None" = None
 
 
 def flat_cells(problem: Problem, patterns: BoolArray) -> BoolArray:
@@ -123,16 +126,21 @@ def covering_cells(problem: Problem, cells: Cells, places: NDArray[np.intp]) -> 
     -------
     Cells
         If biases are free the odd cells and the flat ones; otherwise all. Cells in which the activation vanishes
-        are left out, and so is one of every opposite pair if the negative slope is -1 and both act alike.
+        are left out, and so is one of every opposite pair if both act alike: if the negative slope is -1, or they
+        differ by what a skip connection does for nothing.
     """
     negative = ~cells.patterns
     keep = np.ones(len(cells), dtype=bool)
     if problem.norm.has_free_bias:
         keep = (negative[:, places].sum(axis=1) % 2 == 1) | flat_cells(problem, cells.patterns)
-    if problem.negative_slope == 0:
+    if problem.is_even:
+        # All signs equal: what neurons do there is free.
+        keep &= cells.patterns.any(axis=1) & negative.any(axis=1)
+        keep[0] |= not keep.any()
+    elif problem.negative_slope == 0:
         keep &= cells.patterns.any(axis=1)
     kept = cells[keep]
-    if problem.negative_slope == -1:
+    if problem.negative_slope == -1 or problem.is_even:
         return kept[_one_of_each_pair(kept.patterns)]
     return kept
 
@@ -165,6 +173,8 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
 
     plus, minus = (cp.Variable(n_cells * size, name=name) for name in ("plus", "minus"))
     constant = cp.Variable(name="constant") if problem.norm.has_free_constant else None
+    directions = problem.free.linear
+    linear = cp.Variable(directions.shape[1], name="linear") if directions.size else None
 
     rows = scaling.lifted @ coordinates
     network_output = _prediction_matrix(cells.patterns, rows, problem.negative_slope) @ (plus - minus)
@@ -172,6 +182,8 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
     distance = unit if (scaling.loss.moves and scaling.loss.smooth) or unit <= TINY else 1.0
     residuals = cp.Variable(n_samples, name="residuals")
     predictions = scaling.y + distance * residuals if problem.loss.regularised else residuals
+    if linear is not None:
+        network_output = network_output + directions @ linear
     link = predictions == (network_output if constant is None else network_output + constant)
 
     flat = flat_cells(problem, cells.patterns)
@@ -189,7 +201,7 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
     cost = _group_norms(matrices, plus) + _group_norms(matrices, minus)
     objective = cp.Minimize(paid.objective * (distance / unit) + scaling.alpha / unit * cost)
     model = cp.Problem(objective, constraints + paid.constraints)
-    return Program(model, plus, minus, coordinates, constant, link, unit, cells, problem, scaling)
+    return Program(model, plus, minus, coordinates, constant, link, unit, cells, problem, scaling, linear)
 
 
 def _group_coordinates(scaling: Scaling, patterns: BoolArray) -> tuple[Array, Array]:
