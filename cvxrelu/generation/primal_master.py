@@ -127,20 +127,34 @@ def _newton_step(
     # The curvature of a loss is one over that of its conjugate; it is straight where the conjugate ends.
     model = problem.loss.dual_model(bending, problem.y)
     curvature = np.where((model.lower < bending) & (bending < model.upper), 1.0 / model.curvature, 0.0)
-    free = problem.free.basis
-    weighted, bent = curvature[:, None] * outputs, free.T @ (curvature[:, None] * free)
-    if not curvature.any():
-        bent = np.eye(len(bent))
-    elif len(bent) > 1:
-        bent[np.diag_indices(len(bent))] *= 1 + DAMPING
-    means = np.linalg.solve(bent, free.T @ weighted)
-    gram = outputs.T @ weighted - means.T @ bent @ means
-    shift = np.linalg.solve(bent, free.T @ force)
-    slope = outputs.T @ force - means.T @ (free.T @ force)
+    bent = _curvature_of_free(problem, curvature)
+    weighted = curvature[:, None] * outputs
+    means, shift = _along_free(problem, bent, weighted), _along_free(problem, bent, force)
+    gram = outputs.T @ weighted - means.T @ (bent @ means)
+    slope = outputs.T @ force - means.T @ (bent @ shift)
     change = _lasso(gram, slope, point.weights, problem.score_bound, accuracy) - point.weights
     penalty = problem.score_bound * float(np.abs(point.weights + change).sum() - np.abs(point.weights).sum())
     promised = float(slope @ change) - float(change @ gram @ change) / 2 - penalty + float(shift @ bent @ shift) / 2
     return np.append(change, shift - means @ change), promised
+
+
+def _curvature_of_free(problem: Problem, curvature: Array) -> Array:
+    """Return F'H F, with a little on its diagonal where the losses may be straight along some of it."""
+    free = problem.free.basis
+    if not curvature.any():
+        return np.eye(free.shape[1])
+    if not problem.free.linear.size:
+        return np.full((free.shape[1],) * 2, curvature.sum())
+    bent = free.T @ (curvature[:, None] * free)
+    bent[np.diag_indices(len(bent))] *= 1 + DAMPING
+    return bent
+
+
+def _along_free(problem: Problem, bent: Array, values: Array) -> Array:
+    """Return (F'H F)^-1 F' values."""
+    if not problem.free.linear.size:
+        return values.sum(axis=0, keepdims=True)[: len(bent)] / (bent[0, 0] if len(bent) else 1.0)
+    return np.linalg.solve(bent, problem.free.basis.T @ values)
 
 
 def _lasso(gram: Array, slope: Array, weights: Array, bound: float, accuracy: float) -> Array:

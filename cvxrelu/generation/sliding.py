@@ -1,9 +1,9 @@
 r"""Sliding: neurons of a penalised smooth loss move to better places, all at once and with their weights.
 
-    min over (w_j, b_j, v_j), c:   (1/N) sum_i loss(sum_j v_j sigma(w_j.x_i + b_j) + (F c)_i, y_i)
+    min over (w_j, b_j, v_j), c:   (1/N) sum_i loss(sum_j v_j sigma(w_j.x_i + b_j) + A x_i + c, y_i)
                                    + (alpha/2) sum_j (norm(w_j)^2 + v_j^2)
 
-F the basis of what is free (`Problem.free`): constants, or affine functions.
+A, if there is a skip connection, through coefficients of orthogonal functions (`Free.linear`).
 
 Rescaled so that norm(w_j) = abs(v_j), a network pays here what it pays in the problem, and no other scale of it pays
 less; so this is the problem itself for a given number of neurons, smooth but for the kinks. A few hundred steps of
@@ -85,11 +85,7 @@ class _Layout:
         self.problem, self.m = problem, m
         self.lifted = np.column_stack([problem.X, np.full(problem.n_samples, float(problem.norm.has_bias))])
         self.heights, self.active = np.empty((2, problem.n_samples, m))
-        self.hidden, free = m * (problem.n_features + 2), problem.free
-        # The constant is there even where it is not free, and stays then.
-        fixed = np.ones((problem.n_samples, int(not free.has_constant)))
-        self.free = np.hstack([free.basis, fixed])
-        self.is_free = np.append(np.ones(free.rank), np.zeros(fixed.shape[1]))
+        self.hidden, self.linear = m * (problem.n_features + 2), problem.free.linear
 
     def pack(self, network: Network) -> Array:
         """Return the vector of a network."""
@@ -100,13 +96,11 @@ class _Layout:
         )
 
     def _free_of(self, network: Network) -> Array:
-        """Return the coefficients of what is free, and last the constant where that is not, which stays."""
-        free = self.problem.free
-        found = free.coefficients(self.problem.X @ network.skip) if network.skip.any() else np.zeros(free.rank)
-        if not free.has_constant:
-            return np.append(found, network.intercept)
-        found[0] += network.intercept
-        return found
+        """Return the constant, and the coefficients of the skip connection."""
+        shift, linear = 0.0, np.zeros(self.linear.shape[1])
+        if network.skip.any():
+            shift, linear = self.problem.free.split(self.problem.free.coefficients(self.problem.X @ network.skip))
+        return np.append(network.intercept + shift, linear)
 
     def unpack(self, theta: Array) -> Network:
         """Return the network of a vector, without the neurons that vanished."""
@@ -115,10 +109,8 @@ class _Layout:
         shares = costs * np.abs(v)
         used = shares > NEGLIGIBLE * shares.sum()
         W, b, v, costs = W[used], b[used], v[used], costs[used]
-        slope, free = self.problem.negative_slope, self.problem.free
-        coefficients = theta[self.hidden :]
-        skip, constant = free.affine(coefficients[: free.rank])
-        constant += 0.0 if free.has_constant else float(coefficients[-1])
+        skip, shift = self.problem.free.skip_of(theta[self.hidden + 1 :])
+        constant, slope = float(theta[self.hidden]) + shift, self.problem.negative_slope
         return Network(W / costs[:, None], b / costs, v * costs, constant, slope, skip)
 
     def _parts(self, theta: Array) -> tuple[Array, Array, Array]:
@@ -141,7 +133,9 @@ class _Layout:
             np.multiply(heights, activation_slopes(positive, slope), out=active)
         else:
             np.maximum(heights, 0.0, out=active)
-        z = active @ v + self.free @ theta[self.hidden :]
+        z = active @ v + theta[self.hidden]
+        if self.linear.size:
+            z += self.linear @ theta[self.hidden + 1 :]
         force = problem.loss.force(z, y)
         assert force is not None, "only smooth losses slide"
         pull = force / -len(y)
@@ -155,7 +149,8 @@ class _Layout:
                 (v[:, None] * pulled[:, :-1] + alpha * W).ravel(),
                 (v * pulled[:, -1] + bias_cost * alpha * b) * norm.has_bias,
                 np.einsum("jk,jk->j", pulled, neurons) + alpha * v,
-                (pull @ self.free) * self.is_free,
+                [pull.sum() * norm.has_free_constant],
+                pull @ self.linear,
             ]
         )
         return problem.loss.value(z, y) + penalty, gradient

@@ -117,6 +117,8 @@ class Free:
 
     def coefficients(self, values: Array) -> Array:
         """Return the coefficients of the combination that is nearest to values, a (r,) or (r, k) array."""
+        if not self.linear.size:
+            return values.mean(axis=0, keepdims=True)[: self.rank]
         found = self.basis.T @ values / len(values)
         # Once more, for the digits that are lost where nearly all is free.
         return found + self.basis.T @ (values - self.basis @ found) / len(values)
