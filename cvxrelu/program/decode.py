@@ -133,7 +133,8 @@ def fewer_neurons(problem: Problem, network: Network) -> Network:
 
 def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve | None, clock: Clock) -> Iterator[Network]:
     """Yield networks for a solution, the smallest and most exact that can be hoped for first."""
-    yield to_network(problem, trimmed.scaling, replace(occupied(trimmed, 1.0), constant=0.0))
+    nothing = occupied(trimmed, 1.0)
+    yield to_network(problem, trimmed.scaling, replace(nothing, constant=0.0, linear=0.0 * nothing.linear))
     yield from _reduced_networks(problem, trimmed, clock)
     narrowed = _narrow(problem, trimmed, resolve)
     if narrowed is not None:
