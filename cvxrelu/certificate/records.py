@@ -4,12 +4,15 @@ A record is what JSON can hold: dictionaries, lists, strings and floats. Python 
 that reads back as the same float, so a record that went through JSON is equal to the record that was written.
 The file of a certificate has one line for each of
 
-    format, claim, upper, lower, scope, gamma, dual, network {W, b, v, intercept, negative_slope},
-    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, X, y}
+    format, claim, upper, lower, scope, gamma, dual,
+    network {W, b, v, intercept, negative_slope, skip (if it is not zero)},
+    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, skip (if there is one), X, y}
 
 and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
 Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
-judge such a file: its format has another number, and only its.
+judge such a file: its format has another number, and only its. Nor must a reader that knows nothing of a part of the
+problem beyond those of the first two formats: where there is any, the format has a third number, and one more line,
+`needs`, lists these parts by name. Multipliers may be there as well, or not.
 """
 
 import json
@@ -31,8 +34,11 @@ from cvxrelu.runtime.files import reading, writing
 
 __all__ = ["network_of", "problem_of", "read_record", "record_of_network", "record_of_problem", "write_record"]
 
-FORMAT, MULTIPLIED = "cvxrelu certificate 1", "cvxrelu certificate 2"
-"""First entry of every file, without multipliers and with; the number changes with what it takes to check a file."""
+FORMAT, MULTIPLIED, EXTENDED = (f"cvxrelu certificate {number}" for number in (1, 2, 3))
+"""First entry of every file: without multipliers, with, and with parts of the problem that only newer readers know."""
+
+PARTS = {"skip": False}
+"""Parts of the problem that are written, and named in `needs`, where they are not what they were in older formats."""
 
 Record = dict[str, Any]
 
@@ -65,6 +71,7 @@ def record_of_problem(problem: Problem) -> Record:
         "norm": problem.norm.name,
         "alpha": problem.alpha,
         "negative_slope": problem.negative_slope,
+        **{name: getattr(problem, name) for name in needs_of(problem)},
         "X": problem.X.tolist(),
         "y": problem.y.tolist(),
     }
@@ -81,7 +88,19 @@ def problem_of(record: Mapping[str, Any]) -> Problem:
     """
     names = ("X", "y", "bias", "norm", "alpha", "negative_slope")
     loss = get_loss(record["loss"], record.get("loss_parameters"))
-    return Problem(**{name: record[name] for name in names}, loss=loss)
+    parts = {name: record[name] for name in PARTS if name in record}
+    return Problem(**{name: record[name] for name in names}, **parts, loss=loss)
+
+
+def needs_of(problem: Problem) -> list[str]:
+    """Return the parts of a problem that readers of the first two formats know nothing of.
+
+    Examples
+    --------
+    >>> needs_of(Problem([[0.1], [1.0]], [1.0, 2.0], skip=True))
+    ['skip']
+    """
+    return [name for name, plain in PARTS.items() if getattr(problem, name) != plain]
 
 
 def record_of_network(network: Network) -> Record:
@@ -98,6 +117,7 @@ def record_of_network(network: Network) -> Record:
         "v": network.v.tolist(),
         "intercept": network.intercept,
         "negative_slope": network.negative_slope,
+        **({"skip": network.skip.tolist()} if network.skip.any() else {}),
     }
 
 
@@ -110,7 +130,7 @@ def network_of(record: Mapping[str, Any], n_features: int) -> Network:
     Network(0 neurons, 2 features, intercept=1.5, negative_slope=0)
     """
     W = np.array(record["W"], dtype=float) if record["W"] else np.empty((0, n_features))
-    return Network(W, record["b"], record["v"], record["intercept"], record["negative_slope"])
+    return Network(W, record["b"], record["v"], record["intercept"], record["negative_slope"], record.get("skip"))
 
 
 def write_record(
@@ -145,8 +165,10 @@ def write_record(
         If the loss or the norm of the problem is an object that cannot be named in a file, or the file cannot be
         written.
     """
+    needs = needs_of(problem)
     record = {
-        "format": FORMAT if multipliers is None else MULTIPLIED,
+        "format": EXTENDED if needs else FORMAT if multipliers is None else MULTIPLIED,
+        **({"needs": needs} if needs else {}),
         **{name: None if value == np.inf else value for name, value in bounds.items()},
         "dual": dual.tolist(),
         "network": record_of_network(network),
@@ -161,7 +183,7 @@ def write_record(
 
 
 def read_record(file: str | PathLike[str]) -> Record:
-    """Read a file that `write_record` wrote; it has an entry "multipliers" if its format says so, and only then.
+    """Read a file that `write_record` wrote; it has the entries that its format says, and only these.
 
     Raises
     ------
@@ -176,10 +198,15 @@ def read_record(file: str | PathLike[str]) -> Record:
         record = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("its lists are nested too deeply.") from error
-    if record["format"] not in (FORMAT, MULTIPLIED):
-        raise ValueError(f"its format is {record['format']!r}, neither {FORMAT!r} nor {MULTIPLIED!r}.")
-    if (record["format"] == MULTIPLIED) != ("multipliers" in record):
-        raise ValueError(f"multipliers are in files of the format {MULTIPLIED!r}, and in no others.")
+    if record["format"] not in (FORMAT, MULTIPLIED, EXTENDED):
+        raise ValueError(f"its format is {record['format']!r}, neither {FORMAT!r}, {MULTIPLIED!r} nor {EXTENDED!r}.")
+    if record["format"] != EXTENDED and (record["format"] == MULTIPLIED) != ("multipliers" in record):
+        raise ValueError(f"multipliers are in files of the format {MULTIPLIED!r} or {EXTENDED!r}, and in no others.")
+    needs = record.get("needs", [])
+    if unknown := [name for name in needs if name not in PARTS]:
+        raise ValueError(f"it needs a newer version of cvxrelu, which knows of {unknown[0]!r}.")
+    if needs != [name for name in PARTS if name in record["problem"]] or bool(needs) != (record["format"] == EXTENDED):
+        raise ValueError(f"parts of the problem that its line `needs` names are in files of the format {EXTENDED!r}.")
     return record
 
 
