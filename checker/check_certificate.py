@@ -1,6 +1,7 @@
 r"""Check a certificate of cvxrelu, without cvxrelu: `python check_certificate.py certificate.json`.
 
     upper = objective of the network on the data                  (evaluated here, in integers)
+    v is orthogonal to all that is free                           (made so here, in fractions, with a skip connection)
     lower = dual objective of v, scaled by gamma(v)               (gamma by brute force over anchors and arcs, here)
     gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b)),   lower <= every network of every width
 
@@ -17,6 +18,7 @@ from functools import partial
 
 import numpy as np
 
+NEARLY = Fraction(1e-6)  # a dual vector may be changed by this share, to be orthogonal to what is free exactly
 RTOL = 1e-8  # claims may exceed what is found here by this share: sums are taken in another order
 FIT_RTOL = Fraction(1e-6)  # an interpolant (a separator) may miss its targets (its margin) by this share
 MISFIT_RTOL = 1e-6  # a network that costs less than interpolants by this share is none
@@ -101,6 +103,9 @@ def upper_bound(task, X, y, network):
     (W, b, v, c), y, joint = map(exact, parts), exact(y), task["bias"] == "joint"
     t = exact(X) @ W.T + b
     z = np.where(t >= 0, t, exact(slope) * t) @ v + c
+    if "skip" in network:
+        require(task.get("skip") is True, "the network has a skip connection and the problem has none")
+        z = z + exact(X) @ exact(numbers(network["skip"], (d,), "skip"))
     cost = np.abs(v) @ root((W**2).sum(axis=1) + joint * b**2) + joint * abs(c)
     scale = (y.max() - y.min()) / 2 or abs(y[0]) or 1
     misfit = {"interpolation": abs(z - y).max() / scale, "margin": max(0, 1 - (y * z).min())}.get(loss, 0)
@@ -131,6 +136,33 @@ def largest_score(E, v, slope):
     offset = np.abs(np.mod(np.arctan2(F[:, 1], F[:, 0]) - middle + np.pi / 2, np.pi) - np.pi / 2)
     nearest = np.maximum(0, offset - half - WIDENING)  # angle between the arc and the line through F
     return float((np.hypot(F[:, 0], F[:, 1]) * np.cos(nearest)).max() + margin)
+
+
+def orthogonal(v, columns):
+    """Return fractions near v that are orthogonal to the columns: v_i (1 - eta_i), eta on rows where v is large."""
+    rest, rows, first = np.abs(v)[:, None] * columns / np.abs(columns).max(axis=0).clip(1e-300), [], 0
+    for _ in range(min(columns.shape)):  # pivots, in floats: they only choose rows
+        size = np.linalg.norm(rest, axis=1)
+        best = int(np.argmax(size))
+        first = first or size[best]
+        if size[best] <= 1e-10 * first:
+            break
+        rows.append(best)
+        rest = rest - np.outer(rest @ rest[best], rest[best]) / size[best] ** 2
+    v, F, m = exact(v), exact(columns), len(rows)
+    table = [[*(F[rows, j] * v[rows]), v @ F[:, j]] for j in range(F.shape[1])]
+    for k in range(m):  # elimination
+        pivot = next((i for i in range(k, len(table)) if table[i][k]), None)
+        require(pivot is not None, "what is free does not determine a vector nearby")
+        table[k], table[pivot] = table[pivot], table[k]
+        top = table[k] = [x / table[k][k] for x in table[k]]
+        others = [[x - row[k] * y for x, y in zip(row, top, strict=True)] for row in table]
+        table = [top if i == k else row for i, row in enumerate(others)]
+    eta = np.array([row[-1] for row in table], dtype=object)
+    require(not any(eta[m:]), "no vector nearby is orthogonal to what is free")
+    require(all(abs(eta[:m]) <= NEARLY), "the dual vector is far from orthogonal to what is free")
+    v[rows] *= 1 - eta[:m]
+    return v
 
 
 def ceiling(x):
@@ -260,9 +292,14 @@ def lower_bound(task, X, y, v, trees=None, claimed=0.0):
         raise Unchecked(f"{X.shape[1]} features with bias {task['bias']!r}, and no multipliers")
     unit, scale, height = (exponent(values) for values in (rows, v, y))  # powers of two: no square
     rows, v, heights = np.ldexp(rows, -unit), np.ldexp(v, -scale), np.ldexp(y, -height)  # underflows in these units
+    fine = v
+    if task.get("skip") and v.any():
+        free = np.column_stack([np.ones((N, int(task["bias"] == "free"))), np.ldexp(X, -unit)])
+        fine = orthogonal(v, free)
+        v = fine.astype(float)
     if rows.shape[1] > 2:
         claimed = math.ldexp(claimed, -unit - scale)
-        gamma = relaxed_score(rows, v, task["negative_slope"], task["bias"] == "free", trees, claimed)
+        gamma = relaxed_score(rows, fine, task["negative_slope"], task["bias"] == "free", trees, claimed)
     else:
         anchors = np.unique(rows, axis=0) if task["bias"] == "free" else np.zeros((1, rows.shape[1]))
         gamma = max(largest_score(rows - anchor, v, task["negative_slope"]) for anchor in anchors)
@@ -272,6 +309,8 @@ def lower_bound(task, X, y, v, trees=None, claimed=0.0):
     require(lowest < 0 or (p >= 0).all(), "the dual vector leaves its domain")
     mean = heights.mean() if task["bias"] == "free" and targets == "numbers" else 0
     correlation, square = math.ldexp(math.fsum(v * (heights - mean)), height), math.fsum(v * v / w)
+    if task.get("skip"):
+        correlation = math.ldexp(float(fine @ exact(heights)), height)
     if correlation <= 0 or pays is None:
         return max(0.0, correlation / gamma) if gamma > 0 else 0.0
     limit = min(highest / p.max() if p.max() > 0 else math.inf, lowest / p.min() if p.min() < 0 else math.inf)
@@ -289,9 +328,13 @@ def lower_bound(task, X, y, v, trees=None, claimed=0.0):
 
 def check(record):
     """Return a verdict; raise ValueError if something is claimed that does not hold."""
-    require(record["format"] in [f"cvxrelu certificate {number}" for number in (1, 2, 3)], "unknown format")
-    trees = record.get("multipliers")
-    task = record["problem"]
+    require(record["format"] in [f"cvxrelu certificate {k}" for k in (1, 2, 3)], "unknown format")
+    trees, task, needs = record.get("multipliers"), record["problem"], record.get("needs", [])
+    if not set(needs) <= {"sample_weight", "skip"}:
+        raise Unchecked(f"a problem with {', '.join(needs)}")
+    named = sorted({"sample_weight", "skip"} & set(task))
+    require((record["format"][-1] == "3") == bool(needs) and named == sorted(needs), "parts that it does not name")
+    require(task.get("skip", True) is True, "skip must be true where it is named")
     X = numbers(task["X"], np.shape(task["X"]), "X")
     require(X.ndim == 2 and X.size > 0, "X must be a matrix")
     y, v = numbers(task["y"], (len(X),), "y"), numbers(record["dual"], (len(X),), "dual")

@@ -157,6 +157,7 @@ def optimum_by_loops(problem):
     has_bias = problem.bias != "none"
     Z = np.column_stack([X, np.ones(n)]) if has_bias else X
     output = cp.Variable() if problem.bias == "free" else 0
+    output = output + X @ cp.Variable(X.shape[1]) if problem.skip else output
     cost, constraints = 0, []
     for pattern in enumerate_patterns(X, has_bias).to_bool():
         sign = np.where(pattern, 1.0, -1.0)
@@ -180,7 +181,7 @@ def objective_by_hand(problem, network):
     """The objective from the definition, one sample and one neuron at a time."""
     total = 0.0
     for x, y in zip(problem.X, problem.y, strict=True):
-        z = network.intercept
+        z = network.intercept + float(network.skip @ x)
         for w, b, v in zip(network.W, network.b, network.v, strict=True):
             t = float(w @ x) + b
             z += v * (t if t >= 0 else problem.negative_slope * t)
@@ -198,13 +199,19 @@ def assert_certified(fit, gap=1e-6):
     assert fit.status is cr.Status.OPTIMAL
     assert -1e-9 <= certificate.relative_gap <= gap
     np.testing.assert_allclose(objective_by_hand(problem, network), fit.objective, rtol=1e-9, atol=1e-14)
-    assert network.n_neurons <= problem.n_samples - (problem.bias == "free")
+    assert network.n_neurons <= problem.n_samples - problem.free.rank
     if problem.bias == "none":
         assert network.intercept == 0
         assert not network.b.any()
     v = certificate.dual
     if problem.bias == "free":
         assert math.fsum(v) == 0
+    if problem.skip:
+        np.testing.assert_allclose(
+            v @ problem.X, 0.0, atol=1e-12 * max(1e-300, np.abs(v).sum() * np.abs(problem.X).max())
+        )
+    else:
+        assert not network.skip.any()
     if problem.loss.labels:
         assert (v * problem.y >= 0).all()
 

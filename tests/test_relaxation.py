@@ -34,7 +34,7 @@ def frame_and_task(problem):
     _, scaling = standardise(problem)
     points = Points.prepare(problem.X, problem.bias, problem.negative_slope)
     bound = problem.n_samples * scaling.alpha if problem.loss.regularised else 1.0
-    task = Task(problem.loss, scaling.y, bound, problem.norm.has_free_constant)
+    task = Task(problem.loss, scaling.y, bound, problem.free.basis)
     return Frame.of(points, scaling), task, scaling
 
 
@@ -236,9 +236,14 @@ def solved(blocks, task, accuracy):
     parts = [task.part(block) for block in blocks]
     first = 0.1 if task.loss.regularised else 10.0
     xs = [first * first_moments(block) for block in blocks]
-    state = solve_relaxed(parts, task, start_from(parts, task, xs, first_dual(task), 0.0, 1e-2 * task.bound), accuracy)
+    state = solve_relaxed(
+        parts,
+        task,
+        start_from(parts, task, xs, first_dual(task), np.zeros(task.free.shape[1]), 1e-2 * task.bound),
+        accuracy,
+    )
     mass = sum(x[0] for x in state.xs)
-    f = sum(part.outputs @ x for part, x in zip(parts, state.xs, strict=True)) + state.constant
+    f = sum(part.outputs @ x for part, x in zip(parts, state.xs, strict=True)) + task.free @ state.constant
     return state, task.bound * mass + (len(f) * task.loss.value(f, task.y) if task.loss.regularised else 0.0)
 
 

@@ -140,7 +140,7 @@ def test_weights_travel(tmp_path, loss, n_features):
     assert subprocess.run([sys.executable, CHECKER, file], capture_output=True, check=False).returncode == 1
     record["format"] = f"cvxrelu certificate {1 + ('multipliers' in record)}"
     file.write_text(json.dumps(record))
-    with pytest.raises(InputError, match="sample weights are in files of the format"):
+    with pytest.raises(InputError, match="its line `needs` names"):
         cr.load_certificate(file)
 
 

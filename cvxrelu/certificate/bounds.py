@@ -13,10 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.certificate.nearby import EPS, FAR, WIDE_EPS, WIDENING, nearby
 from cvxrelu.certificate.trees import Tree
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import shift_up, unit
 from cvxrelu.pricing import Priced
+from cvxrelu.problem.losses.rounding import ROUNDING
 from cvxrelu.problem.problem import Problem
 
 __all__ = [
@@ -86,14 +88,14 @@ def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced],
     DualBound
         The repaired vector, its price, and the bound.
     """
-    balanced = problem.norm.has_free_constant
     # At scale one, the repair and the bound are the same, to the last digit, whatever multiple of a vector is given.
     v, exponent = unit(dual)
-    v = problem.loss.repair(v, problem.y, balanced, boxed=False)
+    v = problem.repair(v, boxed=False)
     seen = exponent if abs(exponent) <= NATURAL else 0
     priced = search(shifted(v, seen)) if v.any() else None
     v, repaired = unit(v)
     gamma = 0.0 if priced is None else shift_up(priced.upper, -seen - repaired)
+    gamma = float(np.nextafter(gamma + moved, np.inf)) if (moved := nearby(problem, v).moved) else gamma
     lower = dual_objective(problem, v, gamma, problem.y)
     method = "none" if priced is None else priced.method
     return DualBound(*_as_given(problem, v, gamma, exponent + repaired), priced, lower, scope, method)
@@ -130,10 +132,43 @@ def _as_given(problem: Problem, v: Array, gamma: float, exponent: int) -> tuple[
 
 
 def dual_objective(problem: Problem, v: Array, gamma: float, y: Array) -> float:
-    """Return the lower bound that a repaired dual vector proves."""
-    return problem.loss.lower_bound(v, centred(problem, y), gamma, problem.alpha)
+    """Return the lower bound that a repaired dual vector proves.
+
+    With a skip connection that is a bound of the vector v' nearby. The dual objective of labels is a sum of concave
+    functions g_i(p_i) that start at zero, and t v' / (1 + ratio) has entries t p_i (1 - theta_i), 0 <= theta_i <=
+    2 ratio: that takes no more than twice the ratio off a sum of positive terms (hinge, logistic), and four times that
+    off t y.v - k t^2 norm(v)^2 / 2 up to its largest value, where it is half of its first term at least.
+    """
+    bound = problem.loss.lower_bound(v, centred(problem, y, v), gamma, problem.alpha)
+    ratio = nearby(problem, v).ratio if problem.loss.labels else 0.0
+    return bound * (1 - 4 * ratio) * (1 - ROUNDING * (ratio > 0)) if ratio <= FAR else 0.0
 
 
-def centred(problem: Problem, y: Array) -> Array:
-    """Return targets shifted where v sums to zero exactly: that changes nothing but the rounding of y.v."""
-    return y - np.sum(y / len(y)) if problem.norm.has_free_constant and not problem.loss.labels else y
+def centred(problem: Problem, y: Array, v: Array) -> Array:
+    """Return targets less a function that is free, which changes nothing but the rounding of y.v.
+
+    Where v sums to zero exactly that is their mean. With a skip connection v is not orthogonal to linear functions
+    exactly, but the vector v' nearby is: the targets t returned have v.t (1 + ratio) <= v'.y, with what rounding makes
+    of them, and zero if nothing is nearby.
+    """
+    if problem.loss.labels:
+        return y
+    if not problem.skip:
+        return y - np.sum(y / len(y)) if problem.norm.has_free_constant else y
+    ratio = nearby(problem, v).ratio
+    if not ratio <= FAR:
+        return np.zeros(len(y))
+    rest, error = _without_trend(problem, y) if problem.loss.moves else (y, np.zeros(len(y)))
+    size, products = np.abs(v), rest * v
+    taken = float(size @ error) + ratio * float(size @ (np.abs(rest) + error)) + ratio * abs(float(products.sum()))
+    square = float(v @ v)
+    return rest - (taken / square * WIDENING) * v if square > 0 else rest
+
+
+def _without_trend(problem: Problem, y: Array) -> tuple[Array, Array]:
+    """Return targets less an affine function of the inputs that is near them, and a bound on the rounding."""
+    A, c = problem.free.affine(problem.free.coefficients(y))
+    wide = [part.astype(np.longdouble) for part in (y, problem.X, A)]
+    rest = np.asarray(wide[0] - (wide[1] @ wide[2] + c), dtype=float)
+    size = np.abs(y) + np.abs(problem.X) @ np.abs(A) + abs(c)
+    return rest, (len(A) + 4) * WIDE_EPS * size * WIDENING + EPS * np.abs(rest)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, at_scale_one, centred
+from cvxrelu.certificate.nearby import FAR
 from cvxrelu.problem.enclosure import Enclosure, enclose, enclose_exactly, enclose_widely
 from cvxrelu.problem.network import EPS, LEAST, Network
 from cvxrelu.problem.problem import Problem
@@ -57,7 +58,10 @@ def evaluate(problem: Problem, network: Network, bound: DualBound, exact: bool) 
         upper = problem.loss.upper_bound(z, radius, problem.y, weighted)
         if upper == np.inf or (bound.lower > upper * (1 + MISFIT_RTOL) and not problem.loss.regularised):
             return np.inf, bound.lower
-        return upper, min(bound.lower, problem.loss.attained_bound(centred(problem, z), radius, v, gamma))
+        return upper, min(
+            bound.lower,
+            problem.loss.attained_bound(centred(problem, z, v), radius * (1 + FAR * problem.skip), v, gamma),
+        )
 
     def blur(predictions: Enclosure) -> float:
         """Return the share of the objective that the radius of the predictions hides."""

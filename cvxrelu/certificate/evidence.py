@@ -243,7 +243,7 @@ def _force(problem: Problem, network: Network) -> Array | None:
 def _repaired(problem: Problem, v: Array) -> Array:
     """Return a vector near v in the domain of the dual, at the scale of v."""
     v, exponent = unit(v)
-    return shifted(problem.loss.repair(v, problem.y, problem.norm.has_free_constant, boxed=False), exponent)
+    return shifted(problem.repair(v, boxed=False), exponent)
 
 
 def _best_of_own(pricer: Pricer, problem: Problem, network: Network, v: Array, clock: Clock) -> float:
@@ -258,7 +258,7 @@ def _best_of_own(pricer: Pricer, problem: Problem, network: Network, v: Array, c
 def _needed(problem: Problem, v: Array, upper: float) -> float:
     """Return the largest gamma with which v would prove `upper`, or as much as it can; 0.0 if that is nothing."""
     v, exponent = unit(v)
-    y = centred(problem, problem.y)
+    y = centred(problem, problem.y, v)
 
     def lower(digits: float) -> float:
         return problem.loss.lower_bound(v, y, 2.0**digits, problem.alpha)
@@ -277,8 +277,8 @@ def _lower_if(problem: Problem, network: Network, v: Array, gamma: float, upper:
     """Return what v would prove if gamma(v) were `gamma`, of the targets and of what the network predicts."""
     v, exponent = unit(v)
     gamma = shift_up(gamma, -exponent)
-    lower = problem.loss.lower_bound(v, centred(problem, problem.y), gamma, problem.alpha)
+    lower = problem.loss.lower_bound(v, centred(problem, problem.y, v), gamma, problem.alpha)
     if upper < np.inf:
-        z = centred(problem, network(problem.X))
+        z = centred(problem, network(problem.X), v)
         lower = min(lower, problem.loss.attained_bound(z, np.zeros(len(z)), v, gamma))
     return lower

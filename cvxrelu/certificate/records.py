@@ -4,12 +4,16 @@ A record is what JSON can hold: dictionaries, lists, strings and floats. Python 
 that reads back as the same float, so a record that went through JSON is equal to the record that was written.
 The file of a certificate has one line for each of
 
-    format, claim, upper, lower, scope, gamma, dual, network {W, b, v, intercept, negative_slope},
-    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, sample_weight (if given), X, y}
+    format, claim, upper, lower, scope, gamma, dual,
+    network {W, b, v, intercept, negative_slope, skip (if it is not zero)},
+    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, sample_weight and skip (if
+    there are any), X, y}
 
 and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
 Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
-judge such a file, and none that knows nothing of sample weights a file with them: formats have numbers.
+judge such a file: its format has another number, and only its. Nor must a reader that knows nothing of a part of the
+problem beyond those of the first two formats: where there is any, the format has a third number, and one more line,
+`needs`, lists these parts by name. Multipliers may be there as well, or not.
 """
 
 import json
@@ -31,8 +35,11 @@ from cvxrelu.runtime.files import reading, writing
 
 __all__ = ["network_of", "problem_of", "read_record", "record_of_network", "record_of_problem", "write_record"]
 
-FORMAT, MULTIPLIED, WEIGHTED = (f"cvxrelu certificate {number}" for number in (1, 2, 3))
-"""First entry of every file: without multipliers, with them, and with sample weights, with or without multipliers."""
+FORMAT, MULTIPLIED, EXTENDED = (f"cvxrelu certificate {number}" for number in (1, 2, 3))
+"""First entry of every file: without multipliers, with, and with parts of the problem that only newer readers know."""
+
+PARTS = {"sample_weight": None, "skip": False}
+"""Parts of the problem that are written, and named in `needs`, where they are not what they were in older formats."""
 
 Record = dict[str, Any]
 
@@ -65,7 +72,7 @@ def record_of_problem(problem: Problem) -> Record:
         "norm": problem.norm.name,
         "alpha": problem.alpha,
         "negative_slope": problem.negative_slope,
-        **({} if problem.sample_weight is None else {"sample_weight": problem.sample_weight.tolist()}),
+        **{name: _listed(getattr(problem, name)) for name in needs_of(problem)},
         "X": problem.X.tolist(),
         "y": problem.y.tolist(),
     }
@@ -82,7 +89,23 @@ def problem_of(record: Mapping[str, Any]) -> Problem:
     """
     names = ("X", "y", "bias", "norm", "alpha", "negative_slope")
     loss = get_loss(record["loss"], record.get("loss_parameters"))
-    return Problem(**{name: record[name] for name in names}, loss=loss, sample_weight=record.get("sample_weight"))
+    parts = {name: record[name] for name in PARTS if name in record}
+    return Problem(**{name: record[name] for name in names}, **parts, loss=loss)
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def needs_of(problem: Problem) -> list[str]:
+    """Return the parts of a problem that readers of the first two formats know nothing of.
+
+    Examples
+    --------
+    >>> needs_of(Problem([[0.1], [1.0]], [1.0, 2.0], skip=True))
+    ['skip']
+    """
+    return [name for name, plain in PARTS.items() if getattr(problem, name) is not plain]
 
 
 def record_of_network(network: Network) -> Record:
@@ -99,6 +122,7 @@ def record_of_network(network: Network) -> Record:
         "v": network.v.tolist(),
         "intercept": network.intercept,
         "negative_slope": network.negative_slope,
+        **({"skip": network.skip.tolist()} if network.skip.any() else {}),
     }
 
 
@@ -111,7 +135,7 @@ def network_of(record: Mapping[str, Any], n_features: int) -> Network:
     Network(0 neurons, 2 features, intercept=1.5, negative_slope=0)
     """
     W = np.array(record["W"], dtype=float) if record["W"] else np.empty((0, n_features))
-    return Network(W, record["b"], record["v"], record["intercept"], record["negative_slope"])
+    return Network(W, record["b"], record["v"], record["intercept"], record["negative_slope"], record.get("skip"))
 
 
 def write_record(
@@ -146,9 +170,10 @@ def write_record(
         If the loss or the norm of the problem is an object that cannot be named in a file, or the file cannot be
         written.
     """
-    plain = FORMAT if multipliers is None else MULTIPLIED
+    needs = needs_of(problem)
     record = {
-        "format": plain if problem.sample_weight is None else WEIGHTED,
+        "format": EXTENDED if needs else FORMAT if multipliers is None else MULTIPLIED,
+        **({"needs": needs} if needs else {}),
         **{name: None if value == np.inf else value for name, value in bounds.items()},
         "dual": dual.tolist(),
         "network": record_of_network(network),
@@ -163,7 +188,7 @@ def write_record(
 
 
 def read_record(file: str | PathLike[str]) -> Record:
-    """Read a file that `write_record` wrote; it has multipliers and sample weights if its format says so.
+    """Read a file that `write_record` wrote; it has the entries that its format says, and only these.
 
     Raises
     ------
@@ -178,12 +203,15 @@ def read_record(file: str | PathLike[str]) -> Record:
         record = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("its lists are nested too deeply.") from error
-    if record["format"] not in (FORMAT, MULTIPLIED, WEIGHTED):
-        raise ValueError(f"its format is {record['format']!r}, none of {FORMAT!r} to {WEIGHTED!r}.")
-    if record["format"] != WEIGHTED and (record["format"] == MULTIPLIED) != ("multipliers" in record):
-        raise ValueError(f"multipliers are in files of the format {MULTIPLIED!r} or {WEIGHTED!r}, and always there.")
-    if (record["format"] == WEIGHTED) != ("sample_weight" in record["problem"]):
-        raise ValueError(f"sample weights are in files of the format {WEIGHTED!r}, and in no others.")
+    if record["format"] not in (FORMAT, MULTIPLIED, EXTENDED):
+        raise ValueError(f"its format is {record['format']!r}, neither {FORMAT!r}, {MULTIPLIED!r} nor {EXTENDED!r}.")
+    if record["format"] != EXTENDED and (record["format"] == MULTIPLIED) != ("multipliers" in record):
+        raise ValueError(f"multipliers are in files of the format {MULTIPLIED!r} or {EXTENDED!r}, and in no others.")
+    needs = record.get("needs", [])
+    if unknown := [name for name in needs if name not in PARTS]:
+        raise ValueError(f"it needs a newer version of cvxrelu, which knows of {unknown[0]!r}.")
+    if needs != [name for name in PARTS if name in record["problem"]] or bool(needs) != (record["format"] == EXTENDED):
+        raise ValueError(f"parts of the problem that its line `needs` names are in files of the format {EXTENDED!r}.")
     return record
 
 

@@ -18,7 +18,7 @@ from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
-from cvxrelu.program.zero_cost import best_constant
+from cvxrelu.program.zero_cost import best_free_network
 
 __all__ = ["Columns", "first_network", "network_of_master", "starting_columns"]
 
@@ -87,7 +87,7 @@ def starting_columns(oracle: Oracle) -> Columns:
     costs = standard.norm.neuron_costs(W, b)
     W, b, costs = W[costs > 0], b[costs > 0], costs[costs > 0]
     start = Columns.of(standard, W / costs[:, None], b / costs)
-    y = standard.loss.repair(standard.y, standard.y, standard.norm.has_free_constant)
+    y = standard.repair(standard.y)
     if not y.any():
         return start
     if pricer.sweeps:
@@ -103,8 +103,9 @@ def first_network(problem: Problem) -> Network:
     Without biases there may be none; the constant zero is returned then.
     """
     if problem.loss.regularised or not problem.norm.has_bias:
-        constant = best_constant(problem) if problem.loss.regularised else 0.0
-        return constant_network(constant, problem.n_features, problem.negative_slope)
+        if problem.loss.regularised:
+            return best_free_network(problem)
+        return constant_network(0.0, problem.n_features, problem.negative_slope)
     directions = np.random.default_rng(0).standard_normal((LINES, problem.n_features))
     heights = problem.X @ directions.T
     # The line along which neighbours are furthest from each other is the one with the least slopes.
@@ -120,9 +121,12 @@ def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) 
     problem, standard, scaling = oracle.problem, oracle.standard, oracle.scaling
     weights = np.abs(master.weights)
     used = weights > USED_RTOL * weights.max()
-    output_weights = _corrected(standard, columns.outputs[:, used], master.weights[used], master.constant)
+    skip, shift = standard.free.skip_of(master.linear)
+    constant = master.constant + shift
+    free = constant + (standard.X @ skip if standard.skip else 0.0)
+    output_weights = _corrected(standard, columns.outputs[:, used], master.weights[used], free)
     network = scaling.restore(
-        Network(columns.W[used], columns.b[used], output_weights, master.constant, problem.negative_slope)
+        Network(columns.W[used], columns.b[used], output_weights, constant, problem.negative_slope, skip)
     )
     return made_feasible(problem, network)
 
@@ -148,14 +152,14 @@ def _fan(X: Array, rng: np.random.Generator) -> Array:
     return np.vstack([across, -across, axes, -axes])
 
 
-def _corrected(standard: Problem, outputs: Array, weights: Array, constant: float) -> Array:
+def _corrected(standard: Problem, outputs: Array, weights: Array, free: Array | float) -> Array:
     """Return the output weights, changed so that the predictions are what an exact solution would predict.
 
     The change is the smallest relative to the weights themselves: what is almost zero stays so.
     """
     shares = weights**2
     for _ in range(CORRECTIONS):
-        predictions = outputs @ weights + constant
+        predictions = outputs @ weights + free
         misfit = standard.loss.aim(predictions, standard.y) - predictions
         if np.abs(misfit).max() <= MISFIT:
             break

@@ -1,9 +1,10 @@
 r"""The restricted master problem: the best network among given neurons, and the dual vector that prices new ones.
 
-With Phi the (N, k) outputs of k neurons of unit cost, weights a of either sign and the constant c if it is free,
+With Phi the (N, k) outputs of k neurons of unit cost, weights a of either sign and c the coefficients of what is free
+(`Problem.free`: the constants, linear functions, both or nothing), with basis F,
 
-    min over a, c:  loss(Phi a + c, y) + B sum abs(a_j)         (B = N alpha, or 1 if the loss is a constraint)
-    max over v:     D(v)   subject to   abs(Phi' v) <= B,  sum v = 0 if c is free
+    min over a, c:  loss(Phi a + F c, y) + B sum abs(a_j)       (B = N alpha, or 1 if the loss is a constraint)
+    max over v:     D(v)   subject to   abs(Phi' v) <= B,  F'v = 0
 
 with D the dual objective of the loss (N times the mean). The dual has N variables however many columns there are, so
 that is what is solved, as a dense quadratic program; a and c are its multipliers. Where D is not quadratic (logistic
@@ -14,7 +15,7 @@ them than with vertices. Where it breaks down on a linear dual (neighbours so cl
 simplex method takes over, and decides whether there is a solution at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,11 +63,14 @@ class MasterSolution:
         The output weight of each column.
     constant : float
         The output constant; 0.0 if it is not free.
+    linear : (r,) array
+        The coefficients of the skip connection (`Free.linear`).
     """
 
     dual: Array
     weights: Array
     constant: float
+    linear: Array = field(default_factory=lambda: np.zeros(0))
 
 
 def solve_master(
@@ -136,15 +140,15 @@ def _solve_inside(problem: Problem, outputs: Array, model: DualModel, accuracy: 
     """Maximise the model by an interior-point method; None if it breaks down, or finds no solution."""
     n, k = outputs.shape
     bound = problem.score_bound
-    n_constants = int(problem.norm.has_free_constant)
-    beyond = _beyond_reach(outputs, model, n_constants) if bound < SMALL_BOUND else np.zeros(n)
+    free = problem.free.basis
+    beyond = _beyond_reach(outputs, model, free) if bound < SMALL_BOUND else np.zeros(n)
     solver = dense_solver(accuracy, MOST_ITERATIONS)
     # In units of the bound, so that the solver's absolute tolerances mean the same for every alpha.
     solver.setup(
         (np.diag(model.curvature) if model.curvature.ndim == 1 else model.curvature) * bound,
         model.slope + beyond,
-        np.ones((n_constants, n)),
-        np.zeros(n_constants),
+        np.ascontiguousarray(free.T),
+        np.zeros(free.shape[1]),
         np.ascontiguousarray(outputs.T),
         np.full(k, -1.0),
         np.full(k, 1.0),
@@ -158,11 +162,11 @@ def _solve_inside(problem: Problem, outputs: Array, model: DualModel, accuracy: 
     if stalled or broken or status in FAILURES:
         return None
     weights = np.asarray(result.z_u) - np.asarray(result.z_l)
-    constant = float(result.y[0]) if n_constants else 0.0
-    return MasterSolution(np.asarray(result.x) * bound + beyond, weights, constant)
+    constant, linear = problem.free.split(np.array(result.y))
+    return MasterSolution(np.asarray(result.x) * bound + beyond, weights, constant, linear)
 
 
-def _beyond_reach(outputs: Array, model: DualModel, n_constants: int) -> Array:
+def _beyond_reach(outputs: Array, model: DualModel, free: Array) -> Array:
     """Return what no network of these columns fits of the targets, where the loss is squared; zero for other losses.
 
     It is a part of the dual vector that is orthogonal to every column, and the rest is a multiple of the bound: where
@@ -170,9 +174,7 @@ def _beyond_reach(outputs: Array, model: DualModel, n_constants: int) -> Array:
     """
     if not (model.curvature == 1).all():
         return np.zeros(len(outputs))
-    factors: Any = scipy.linalg.qr(
-        np.hstack([outputs, np.ones((len(outputs), n_constants))]), mode="economic", pivoting=True
-    )
+    factors: Any = scipy.linalg.qr(np.hstack([outputs, free]), mode="economic", pivoting=True)
     heights = np.abs(np.diag(factors[1]))
     reach = factors[0][:, : int(np.sum(heights > QR_RANK_RTOL * heights[0]))]
     target = -model.slope
@@ -187,7 +189,7 @@ def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterS
 
     The primal program, with e_i for each finite bound of the dual vector, is
 
-        min  sum B abs(a_j) + upper . p - lower . q   subject to   Phi a + c + p - q = -slope,   p, q >= 0
+        min  sum B abs(a_j) + upper . p - lower . q   subject to   Phi a + F c + p - q = -slope,   p, q >= 0
 
     Rows are multiplied with the inverse of N columns that a pivoted QR factorisation takes for a basis. For hinges
     along a line this takes second differences: almost nothing is left to solve.
@@ -196,10 +198,10 @@ def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterS
         raise SolverError("The master problem broke down numerically; rescale the data, or use method='enumerate'.")
     n, k = outputs.shape
     bound = problem.score_bound
-    n_constants = int(problem.norm.has_free_constant)
+    free = problem.free.basis
     above, below = np.isfinite(model.upper), np.isfinite(model.lower)
-    matrix = np.hstack([outputs, np.ones((n, n_constants)), np.eye(n)[:, above], -np.eye(n)[:, below]])
-    costs = np.concatenate([np.full(k, bound), np.zeros(n_constants), model.upper[above], -model.lower[below]])
+    matrix = np.hstack([outputs, free, np.eye(n)[:, above], -np.eye(n)[:, below]])
+    costs = np.concatenate([np.full(k, bound), np.zeros(free.shape[1]), model.upper[above], -model.lower[below]])
 
     factors: Any = scipy.linalg.qr(matrix, mode="economic", pivoting=True)
     orthogonal, triangle = factors[0], factors[1]
@@ -214,10 +216,11 @@ def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterS
         np.append(costs, costs[:k]),
         A_eq=csr_array(np.hstack([rows, -rows[:, :k]])),
         b_eq=scipy.linalg.solve_triangular(triangle, target),
-        bounds=[(0.0, None)] * k + [(None, None)] * n_constants + [(0.0, None)] * (len(costs) - n_constants),
+        bounds=[(0.0, None)] * k + [(None, None)] * free.shape[1] + [(0.0, None)] * (len(costs) - free.shape[1]),
         method="highs-ds",
     )
     if result.x is None or not reached:
         raise unmet(problem.loss.name, problem.bias)
     dual = orthogonal @ scipy.linalg.solve_triangular(triangle, result.eqlin.marginals, trans=1)
-    return MasterSolution(dual, result.x[:k] - result.x[len(costs) :], float(result.x[k]) if n_constants else 0.0)
+    constant, linear = problem.free.split(result.x[k : k + free.shape[1]])
+    return MasterSolution(dual, result.x[:k] - result.x[len(costs) :], constant, linear)

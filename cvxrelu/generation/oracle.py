@@ -88,7 +88,7 @@ class Oracle:
     def as_dual(self, standard_dual: Array) -> Array:
         """Return a dual vector in the units of the problem, in the domain of the dual."""
         dual = standard_dual * self.scaling.gradient_scale
-        return self.problem.loss.repair(dual, self.problem.y, self.problem.norm.has_free_constant)
+        return self.problem.repair(dual)
 
     def enter(self, network: Network) -> Network:
         """Return a network in scaled coordinates: neurons of unit cost there that predict the same, up to rounding."""
@@ -98,7 +98,12 @@ class Oracle:
         W, b = scaling.adopt(network.W[kept], network.b[kept])
         weights = (network.v * costs)[kept] * scaling.cost_scale / scaling.y_scale
         intercept = (network.intercept - scaling.y_center) / scaling.y_scale * problem.norm.has_free_constant
-        return Network(W, b, weights, intercept, problem.negative_slope)
+        if not problem.skip:
+            return Network(W, b, weights, intercept, problem.negative_slope)
+        # What is free on the data, in the coordinates of the standard problem.
+        values = problem.X @ (network.skip - scaling.y_slope) / scaling.y_scale
+        skip, constant = self.standard.free.affine(self.standard.free.coefficients(values))
+        return Network(W, b, weights, intercept + constant, problem.negative_slope, skip)
 
     def ascend(self, v: Array, network: Network) -> Priced:
         """Look for neurons by local ascent, the harder the fewer are found."""

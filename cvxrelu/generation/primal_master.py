@@ -1,17 +1,18 @@
 r"""The restricted master problem by its primal: the best output weights of given neurons, and their dual vector.
 
-With Phi the (N, k) outputs of k neurons of unit cost, weights a of either sign and the constant c if it is free,
+With Phi the (N, k) outputs of k neurons of unit cost, weights a of either sign and c the coefficients of what is free
+(`Problem.free`: the constants, linear functions, both or nothing), with basis F,
 
-    min over a, c:   sum_i loss(Phi_i a + c, y_i) + B sum abs(a_j),       B = N alpha
+    min over a, c:   sum_i loss(Phi_i a + F_i c, y_i) + B sum abs(a_j),       B = N alpha
 
 It has k unknowns where its dual (`cvxrelu.generation.dual_master`) has N, so it is the one to solve where samples are
 many and neurons few. For the squared loss it is a Lasso, which sees the data in the k x k Gram matrix alone; for others
-every Newton step is one, with the loss's curvatures h for weights of the samples. The constant is eliminated:
+every Newton step is one, with the loss's curvatures h for weights of the samples. What is free is eliminated:
 
-    G = Phi~' diag(h) Phi~,   Phi~ = Phi - (h'Phi / sum h) 1',      g = Phi~' f,   f minus the gradient of the loss
+    G = Phi~' H Phi~,   Phi~ = Phi - F (F'H F)^-1 F'H Phi,   H = diag(h),   g = Phi~' f,   f = -gradient of the loss
     min over p, q >= 0:   (p - q - a)'G (p - q - a) / 2 - g'(p - q - a) + B sum (p_j + q_j)
 
-a dense quadratic program. The dual vector of the problem is f at the solution, with abs(Phi' f) <= B and sum f = 0.
+a dense quadratic program. The dual vector of the problem is f at the solution, with abs(Phi' f) <= B and F'f = 0.
 """
 
 from dataclasses import dataclass
@@ -36,26 +37,33 @@ KEPT = 1e-2
 USED_RTOL = 1e-7
 # A decrease this close to what was promised, relatively, means that the model is the objective.
 EXACT = 1e-6
+# Share of the curvatures of what is free that is added, where the losses are straight along some of it.
+DAMPING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """Weights and a constant, with what they come to: predictions and N times the objective."""
+    """Weights and the coefficients of what is free, with what they come to: predictions and N times the objective."""
 
     weights: Array
-    constant: float
+    free: Array
     predictions: Array
     objective: float
 
     @classmethod
-    def of(cls, problem: Problem, outputs: Array, weights: Array, constant: float) -> "_Point":
-        predictions = outputs @ weights + constant
+    def of(cls, problem: Problem, outputs: Array, weights: Array, free: Array) -> "_Point":
+        predictions = outputs @ weights + problem.free.basis @ free
         loss = problem.loss.value(predictions, problem.y) * problem.n_samples
-        return cls(weights, constant, predictions, loss + problem.score_bound * float(np.abs(weights).sum()))
+        return cls(weights, free, predictions, loss + problem.score_bound * float(np.abs(weights).sum()))
 
 
 def solve_primal(
-    problem: Problem, outputs: Array, accuracy: float, weights: Array | None = None, constant: float = 0.0
+    problem: Problem,
+    outputs: Array,
+    accuracy: float,
+    weights: Array | None = None,
+    constant: float = 0.0,
+    linear: Array | None = None,
 ) -> MasterSolution:
     """Solve the restricted master problem of a loss with a gradient.
 
@@ -67,8 +75,8 @@ def solve_primal(
         Predictions of k neurons of unit cost and output weight one.
     accuracy : float
         Relative accuracy of the objective.
-    weights, constant : (k,) array and float, optional
-        Where to start; zeros by default.
+    weights, constant, linear : (k,) array, float, (r,) array, optional
+        Where to start, as in `MasterSolution`; zeros by default.
 
     Returns
     -------
@@ -82,7 +90,10 @@ def solve_primal(
         If the solver finds nothing.
     """
     k = outputs.shape[1]
-    point = _Point.of(problem, outputs, np.zeros(k) if weights is None else weights, constant)
+    free = np.zeros(problem.free.rank)
+    free[: int(problem.free.has_constant)] = constant
+    free[int(problem.free.has_constant) :] = 0.0 if linear is None else linear
+    point = _Point.of(problem, outputs, np.zeros(k) if weights is None else weights, free)
     for _ in range(NEWTON_STEPS):
         step, promised = _newton_step(problem, outputs, point, point.predictions, accuracy)
         moved = _line_search(problem, outputs, point, step, promised)
@@ -95,7 +106,7 @@ def solve_primal(
         # A model that was exact has nothing left to promise.
         if gained <= accuracy * abs(point.objective) or abs(gained - promised) <= EXACT * promised:
             break
-    return MasterSolution(force_of(problem, point.predictions), point.weights, point.constant)
+    return MasterSolution(force_of(problem, point.predictions), point.weights, *problem.free.split(point.free))
 
 
 def force_of(problem: Problem, predictions: Array) -> Array:
@@ -108,7 +119,7 @@ def force_of(problem: Problem, predictions: Array) -> Array:
 def _newton_step(
     problem: Problem, outputs: Array, point: _Point, bends_at: Array, accuracy: float
 ) -> tuple[Array, float]:
-    """Return the change of (weights, constant) that minimises a quadratic model, and by how much it lowers it.
+    """Return the change of (weights, what is free) that minimises a quadratic model, and by how much it lowers it.
 
     The curvatures are those of the loss at other predictions.
     """
@@ -116,17 +127,34 @@ def _newton_step(
     # The curvature of a loss is one over that of its conjugate; it is straight where the conjugate ends.
     model = problem.loss.dual_model(bending, problem.y)
     curvature = np.where((model.lower < bending) & (bending < model.upper), 1.0 / model.curvature, 0.0)
-    free = problem.norm.has_free_constant
-    total = float(curvature.sum()) or 1.0
+    bent = _curvature_of_free(problem, curvature)
     weighted = curvature[:, None] * outputs
-    means = weighted.sum(axis=0) / total * free
-    gram = outputs.T @ weighted - total * np.outer(means, means)
-    shift = float(force.sum()) / total * free
-    slope = outputs.T @ force - total * shift * means
+    means, shift = _along_free(problem, bent, weighted), _along_free(problem, bent, force)
+    gram = outputs.T @ weighted - means.T @ (bent @ means)
+    slope = outputs.T @ force - means.T @ (bent @ shift)
     change = _lasso(gram, slope, point.weights, problem.score_bound, accuracy) - point.weights
     penalty = problem.score_bound * float(np.abs(point.weights + change).sum() - np.abs(point.weights).sum())
-    promised = float(slope @ change) - float(change @ gram @ change) / 2 - penalty + total * shift**2 / 2
+    promised = float(slope @ change) - float(change @ gram @ change) / 2 - penalty + float(shift @ bent @ shift) / 2
     return np.append(change, shift - means @ change), promised
+
+
+def _curvature_of_free(problem: Problem, curvature: Array) -> Array:
+    """Return F'H F, with a little on its diagonal where the losses may be straight along some of it."""
+    free = problem.free.basis
+    if not curvature.any():
+        return np.eye(free.shape[1])
+    if not problem.free.linear.size:
+        return np.full((free.shape[1],) * 2, curvature.sum())
+    bent = free.T @ (curvature[:, None] * free)
+    bent[np.diag_indices(len(bent))] *= 1 + DAMPING
+    return bent
+
+
+def _along_free(problem: Problem, bent: Array, values: Array) -> Array:
+    """Return (F'H F)^-1 F' values."""
+    if not problem.free.linear.size:
+        return values.sum(axis=0, keepdims=True)[: len(bent)] / (bent[0, 0] if len(bent) else 1.0)
+    return np.linalg.solve(bent, problem.free.basis.T @ values)
 
 
 def _lasso(gram: Array, slope: Array, weights: Array, bound: float, accuracy: float) -> Array:
@@ -162,8 +190,9 @@ def _line_search(problem: Problem, outputs: Array, start: _Point, step: Array, p
         return start
     length = 1.0
     for _ in range(HALVINGS):
-        weights, constant = start.weights + length * step[:-1], start.constant + length * float(step[-1])
-        moved = _Point.of(problem, outputs, weights, constant)
+        count = len(start.weights)
+        weights, free = start.weights + length * step[:count], start.free + length * step[count:]
+        moved = _Point.of(problem, outputs, weights, free)
         if moved.objective <= start.objective - KEPT * length * promised:
             return moved
         length /= 2

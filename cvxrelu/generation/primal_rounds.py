@@ -151,10 +151,14 @@ class PrimalMaster:
         if not len(columns):
             return network
         weights = np.append(network.v, np.zeros(len(columns) - len(network.v)))
-        solution = solve_primal(standard, columns.outputs, ACCURACY, weights, network.intercept)
+        shift, linear = standard.free.split(standard.free.coefficients(standard.X @ network.skip))
+        constant = network.intercept + shift
+        solution = solve_primal(standard, columns.outputs, ACCURACY, weights, constant, linear)
         used = solution.weights != 0
+        skip, shift = standard.free.skip_of(solution.linear)
+        constant = solution.constant + shift
         best = Network(
-            columns.W[used], columns.b[used], solution.weights[used], solution.constant, standard.negative_slope
+            columns.W[used], columns.b[used], solution.weights[used], constant, standard.negative_slope, skip
         )
         if not used.any():
             return best

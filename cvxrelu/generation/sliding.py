@@ -1,7 +1,9 @@
 r"""Sliding: neurons of a penalised smooth loss move to better places, all at once and with their weights.
 
-    min over (w_j, b_j, v_j), c:   (1/N) sum_i loss(sum_j v_j sigma(w_j.x_i + b_j) + c, y_i)
+    min over (w_j, b_j, v_j), c:   (1/N) sum_i loss(sum_j v_j sigma(w_j.x_i + b_j) + A x_i + c, y_i)
                                    + (alpha/2) sum_j (norm(w_j)^2 + v_j^2)
+
+A, if there is a skip connection, through coefficients of orthogonal functions (`Free.linear`).
 
 Rescaled so that norm(w_j) = abs(v_j), a network pays here what it pays in the problem, and no other scale of it pays
 less; so this is the problem itself for a given number of neurons, smooth but for the kinks. A few hundred steps of
@@ -73,7 +75,7 @@ def slide(problem: Problem, network: Network, steps: int, clock: Clock, progress
 
 
 class _Layout:
-    """How m neurons and the constant are one vector: (W, b, v, c), with norm(w_j) = abs(v_j).
+    """How m neurons and what is free are one vector: (W, b, v, c), with norm(w_j) = abs(v_j).
 
     The lifted rows and two matrices of numbers, one for each sample and neuron, are made once: to get memory for them
     takes as long as to fill them.
@@ -83,14 +85,22 @@ class _Layout:
         self.problem, self.m = problem, m
         self.lifted = np.column_stack([problem.X, np.full(problem.n_samples, float(problem.norm.has_bias))])
         self.heights, self.active = np.empty((2, problem.n_samples, m))
+        self.hidden, self.linear = m * (problem.n_features + 2), problem.free.linear
 
     def pack(self, network: Network) -> Array:
         """Return the vector of a network."""
         costs = self.problem.norm.neuron_costs(network.W, network.b)
         scale = np.sqrt(np.abs(network.v) / costs)
         return np.concatenate(
-            [(network.W * scale[:, None]).ravel(), network.b * scale, network.v / scale, [network.intercept]]
+            [(network.W * scale[:, None]).ravel(), network.b * scale, network.v / scale, self._free_of(network)]
         )
+
+    def _free_of(self, network: Network) -> Array:
+        """Return the constant, and the coefficients of the skip connection."""
+        shift, linear = 0.0, np.zeros(self.linear.shape[1])
+        if network.skip.any():
+            shift, linear = self.problem.free.split(self.problem.free.coefficients(self.problem.X @ network.skip))
+        return np.append(network.intercept + shift, linear)
 
     def unpack(self, theta: Array) -> Network:
         """Return the network of a vector, without the neurons that vanished."""
@@ -99,15 +109,16 @@ class _Layout:
         shares = costs * np.abs(v)
         used = shares > NEGLIGIBLE * shares.sum()
         W, b, v, costs = W[used], b[used], v[used], costs[used]
-        slope = self.problem.negative_slope
-        return Network(W / costs[:, None], b / costs, v * costs, float(theta[-1]), slope)
+        skip, shift = self.problem.free.skip_of(theta[self.hidden + 1 :])
+        constant, slope = float(theta[self.hidden]) + shift, self.problem.negative_slope
+        return Network(W / costs[:, None], b / costs, v * costs, constant, slope, skip)
 
     def _parts(self, theta: Array) -> tuple[Array, Array, Array]:
         hidden = self.m * self.problem.n_features
         return (
             theta[:hidden].reshape(self.m, self.problem.n_features),
             theta[hidden : hidden + self.m],
-            theta[hidden + self.m : -1],
+            theta[hidden + self.m : self.hidden],
         )
 
     def objective(self, theta: Array) -> tuple[float, Array]:
@@ -122,7 +133,9 @@ class _Layout:
             np.multiply(heights, activation_slopes(positive, slope), out=active)
         else:
             np.maximum(heights, 0.0, out=active)
-        z = active @ v + theta[-1]
+        z = active @ v + theta[self.hidden]
+        if self.linear.size:
+            z += self.linear @ theta[self.hidden + 1 :]
         force = problem.loss.force(z, y)
         assert force is not None, "only smooth losses slide"
         pull = force / -len(y)
@@ -137,6 +150,7 @@ class _Layout:
                 (v * pulled[:, -1] + bias_cost * alpha * b) * norm.has_bias,
                 np.einsum("jk,jk->j", pulled, neurons) + alpha * v,
                 [pull.sum() * norm.has_free_constant],
+                pull @ self.linear,
             ]
         )
         return problem.loss.value(z, y) + penalty, gradient
@@ -153,4 +167,5 @@ def merged(problem: Problem, network: Network) -> Network:
     signs = np.array([np.sign(network.v[group][0]) for group in groups])
     costs = problem.norm.neuron_costs(total[:, :-1], total[:, -1])
     scaled = total / costs[:, None]
-    return Network(scaled[:, :-1], scaled[:, -1], signs * costs, network.intercept, network.negative_slope)
+    constant, slope = network.intercept, network.negative_slope
+    return Network(scaled[:, :-1], scaled[:, -1], signs * costs, constant, slope, network.skip)

@@ -149,7 +149,7 @@ class SlidingMaster:
         W, b = oracle.scaling.adopt(priced.W[new], priced.b[new])
         active = leaky_relu(standard.X @ W.T + b, standard.negative_slope)
         # A cautious Newton step for each, as if all of them were alike.
-        varying = active - active.mean(axis=0) * standard.norm.has_free_constant
+        varying = standard.free.rest(active)
         curvature = len(new) * np.sum(varying**2, axis=0) * oracle.scaling.score_scale
         # What does not vary on the data, but for rounding, is no neuron to add.
         varies = curvature > 0
@@ -161,5 +161,6 @@ class SlidingMaster:
             np.append(network.v, weights),
             network.intercept,
             standard.negative_slope,
+            network.skip,
         )
         return merged(standard, slide(standard, joined, STEPS if len(new) else LAST_STEPS, oracle.clock))

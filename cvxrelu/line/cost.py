@@ -13,6 +13,8 @@ distances of f'(-inf) from l_1 and of f'(inf) from l_{N-1}, and abs(f'(-inf) + f
     V = min over u >= 0 of max( (C + u) / p, (S - u) / q ) = max( C / p, (C + S) / (p + q) ),
     attained at the excess   u = max( 0, (p S - q C) / (p + q) ).
 
+With a skip connection the end slopes are free: q is infinite in all this, R(f) = TV(f') / p, V = C / p and u = 0.
+
 Connecting the dots attains it if u = 0. Otherwise, with T the sign of l_1 + l_{N-1}, the end slopes must give way by
 u in all, f'(-inf) = l_1 - T alpha, f'(inf) = l_{N-1} - T beta, alpha + beta = u, alpha, beta >= 0.
 """
@@ -24,7 +26,7 @@ from numpy.typing import ArrayLike
 
 from cvxrelu.line.piecewise import PiecewiseLinear
 from cvxrelu.line.samples import Samples
-from cvxrelu.problem.validation import as_slope
+from cvxrelu.problem.validation import as_flag, as_slope
 
 __all__ = [
     "Rates",
@@ -44,13 +46,16 @@ MIN_NORM_RTOL = 1e-8
 
 
 class Rates(NamedTuple):
-    """p = abs(1 - a), the jump, and q = abs(1 + a), the sum of the end slopes, that a unit of cost buys."""
+    """p = abs(1 - a), the jump, and q = abs(1 + a), the sum of the end slopes, that a unit of cost buys.
+
+    With a skip connection it buys any slopes, as they cost nothing: q is infinite.
+    """
 
     jump: float
     tilt: float
 
     @classmethod
-    def of(cls, negative_slope: float) -> "Rates":
+    def of(cls, negative_slope: float, skip: bool = False) -> "Rates":
         """Return the rates of an activation.
 
         Raises
@@ -59,10 +64,10 @@ class Rates(NamedTuple):
             If the slope is not a finite number other than 1.
         """
         a = as_slope(negative_slope)
-        return cls(abs(1.0 - a), abs(1.0 + a))
+        return cls(abs(1.0 - a), np.inf if as_flag(skip, "skip") else abs(1.0 + a))
 
 
-def function_cost(function: PiecewiseLinear, negative_slope: float = 0.0) -> float:
+def function_cost(function: PiecewiseLinear, negative_slope: float = 0.0, skip: bool = False) -> float:
     """Return R(f), the least cost of a network of any width, with free bias, that computes a function.
 
     Parameters
@@ -71,6 +76,8 @@ def function_cost(function: PiecewiseLinear, negative_slope: float = 0.0) -> flo
         The function.
     negative_slope : float, default 0.0
         Slope a of the activation at negative arguments, any but 1.
+    skip : bool, default False
+        Whether the network has a skip connection, which costs nothing; then the cost is TV(f') / abs(1 - a).
 
     Returns
     -------
@@ -89,7 +96,7 @@ def function_cost(function: PiecewiseLinear, negative_slope: float = 0.0) -> flo
     >>> function_cost(line), function_cost(line, 3.0), function_cost(line, -1.0)
     (2.0, 0.5, inf)
     """
-    p, q = Rates.of(negative_slope)
+    p, q = Rates.of(negative_slope, skip)
     bending = function.second_derivative().total_variation / p
     if q == 0:
         return bending if function.has_balanced_ends else np.inf
@@ -99,6 +106,8 @@ def function_cost(function: PiecewiseLinear, negative_slope: float = 0.0) -> flo
 def excess(total_curvature: float, end_slope_sum: float, rates: Rates) -> float:
     """Return u, by how much the end slopes of a minimum-norm interpolant give way in all; 0.0 if not at all."""
     p, q = rates
+    if q == np.inf:
+        return 0.0
     return max(0.0, (p * abs(end_slope_sum) - q * total_curvature) / (p + q))
 
 
@@ -109,7 +118,7 @@ def end_bend(samples: Samples, rates: Rates, rtol: float = EXCESS_RTOL) -> float
     return float(np.sign(tilt)) * total if total > rtol * (C + abs(tilt)) else 0.0
 
 
-def minimum_cost(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0) -> float:
+def minimum_cost(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0, skip: bool = False) -> float:
     """Return the least cost of a network of any width, with free bias, through given points.
 
     Parameters
@@ -120,6 +129,8 @@ def minimum_cost(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0) -> flo
         Targets.
     negative_slope : float, default 0.0
         Slope a of the activation at negative arguments, any but 1.
+    skip : bool, default False
+        Whether the network has a skip connection, which costs nothing; then V = C / p.
 
     Returns
     -------
@@ -141,12 +152,14 @@ def minimum_cost(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0) -> flo
     >>> round(minimum_cost(x, y), 9), round(minimum_cost(x, y, -1.0), 9)
     (30.0, 15.0)
     """
-    samples, (p, q) = Samples.of(x, y), Rates.of(negative_slope)
+    samples, (p, q) = Samples.of(x, y), Rates.of(negative_slope, skip)
     C, S = samples.total_curvature, abs(samples.end_slope_sum)
     return max(C / p, (C + S) / (p + q))
 
 
-def min_norm_interpolant(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0) -> PiecewiseLinear:
+def min_norm_interpolant(
+    x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0, skip: bool = False
+) -> PiecewiseLinear:
     """Return the minimum-norm interpolant that connects the dots.
 
     Its knots are the data points. Where the end slopes must give way, the left one does. Parameters and errors are
@@ -164,7 +177,7 @@ def min_norm_interpolant(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0
     >>> min_norm_interpolant([0.0, 1.0], [0.0, 2.0]).slopes
     array([0., 2., 2.])
     """
-    samples, rates = Samples.of(x, y), Rates.of(negative_slope)
+    samples, rates = Samples.of(x, y), Rates.of(negative_slope, skip)
     if len(samples) == 1:
         return PiecewiseLinear(samples.x, samples.y, 0.0, 0.0)
     left = samples.slopes[0] - end_bend(samples, rates)
@@ -177,6 +190,7 @@ def is_min_norm(
     y: ArrayLike,
     negative_slope: float = 0.0,
     rtol: float = MIN_NORM_RTOL,
+    skip: bool = False,
 ) -> bool:
     """Tell whether a function interpolates points and no network does so at less cost.
 
@@ -184,7 +198,7 @@ def is_min_norm(
     ----------
     function : PiecewiseLinear
         The function.
-    x, y, negative_slope
+    x, y, negative_slope, skip
         As in `minimum_cost`.
     rtol : float, default `MIN_NORM_RTOL`
         How far the function may miss the targets, relative to half their range, and exceed the least cost, relative
@@ -205,7 +219,7 @@ def is_min_norm(
     height = float(np.ptp(samples.y)) / 2 or float(np.abs(samples.y).max()) or 1.0
     if float(np.abs(function(samples.x) - samples.y).max()) > rtol * height:
         return False
-    least = minimum_cost(samples.x, samples.y, negative_slope)
+    least = minimum_cost(samples.x, samples.y, negative_slope, skip)
     # Where nothing is the least, the cost of a rise by the height of the data over their extent is the yardstick.
     yardstick = least or height / (float(np.ptp(samples.x)) or 1.0)
-    return function_cost(function, negative_slope) <= least + rtol * yardstick
+    return function_cost(function, negative_slope, skip) <= least + rtol * yardstick

@@ -180,7 +180,7 @@ class Envelope:
         return knots[apart], values[apart]
 
 
-def envelope(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0) -> Envelope:
+def envelope(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0, skip: bool = False) -> Envelope:
     """Return the set of all minimum-norm interpolants of points, as the band between two functions.
 
     Parameters
@@ -191,6 +191,8 @@ def envelope(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0) -> Envelop
         Targets.
     negative_slope : float, default 0.0
         Slope a of the activation at negative arguments, any but 1.
+    skip : bool, default False
+        Whether the network has a skip connection, which costs nothing: then there is no excess.
 
     Returns
     -------
@@ -210,7 +212,7 @@ def envelope(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0) -> Envelop
     >>> band.lower([0.0, 0.5, 5.0]), band.upper([0.0, 0.5, 5.0])
     (array([ 1. , -0.5, 21. ]), array([ 2. , -0.5, 21. ]))
     """
-    samples, rates = Samples.of(x, y), Rates.of(negative_slope)
+    samples, rates = Samples.of(x, y), Rates.of(negative_slope, skip)
     if len(samples) == 1:
         return Envelope(samples.x, samples.y, np.zeros(2), np.zeros(1))
     bend, inner = end_bend(samples, rates), samples.slopes

@@ -2,7 +2,8 @@ r"""Penalised losses on the line: the problem over all networks as a sparse prog
 
     min over z in R^N:   (1/N) sum_i loss(z_i, y_i) + alpha * max( C(z) / p, (C(z) + S(z)) / (p + q) )
 
-since the least cost of a function with values z_i at x_i is V(z) (see `cost`); then interpolate (x, z). The program is
+since the least cost of a function with values z_i at x_i is V(z) (see `cost`; with a skip connection q is infinite,
+and V(z) = C(z) / p); then interpolate (x, z). The program is
 written with the slopes l_n as variables of their own, tied to the values by z_{n+1} - z_n = (x_{n+1} - x_n) l_n: second
 differences divided by products of gaps would be hopelessly conditioned for unequal gaps. For the same reason the
 function is rebuilt from the slopes, so that its cost is what the solver saw.
@@ -56,7 +57,7 @@ class FunctionFit:
     Attributes
     ----------
     function : PiecewiseLinear
-        The function; `function.to_network(problem.negative_slope)` is a network of its cost.
+        The function; `function.to_network(problem.negative_slope, problem.skip)` is a network of its cost.
     dual : (N,) array
         A dual vector for `certify_dual`.
     """
@@ -122,7 +123,7 @@ def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float |
 
 def _interpolate(problem: Problem) -> FunctionFit:
     """Fit exactly, in closed form."""
-    samples, rates = Samples.of(problem.X, problem.y), Rates.of(problem.negative_slope)
+    samples, rates = Samples.of(problem.X, problem.y), Rates.of(problem.negative_slope, problem.skip)
     dual = np.zeros(problem.n_samples)
     if len(samples) > 1:
         corners = samples.corners()
@@ -198,7 +199,7 @@ def _fewest_knots(problem: Problem, places: Array, function: PiecewiseLinear, ta
     its values between near data points may suggest.
     """
     samples = Samples(places, function(places), np.arange(len(places)))
-    rates = Rates.of(problem.negative_slope)
+    rates = Rates.of(problem.negative_slope, problem.skip)
     jumps = function.second_derivative().jumps
     floor = JUMP_RTOL * max(float(np.abs(jumps).sum()), float(np.abs(function.slopes).max()))
     turns = np.zeros(len(places))
@@ -213,6 +214,8 @@ def _level(function: PiecewiseLinear, rates: Rates) -> PiecewiseLinear:
     Then one neuron a knot is enough, all of them facing one way; and for a = -1 the end slopes cancel, as they must.
     """
     p, q = rates
+    if q == np.inf:
+        return function
     bending, tilt = function.second_derivative().total_variation, function.left_slope + function.right_slope
     miss = q * bending - p * abs(tilt)
     if abs(miss) > SOLVER_EXCESS_RTOL * (q * bending + p * abs(tilt) + bending):
@@ -235,7 +238,7 @@ def _constant(value: float) -> PiecewiseLinear:
 
 def _objective(problem: Problem, function: PiecewiseLinear) -> float:
     """Return the objective at a function that is computed by its cheapest network."""
-    cost = function_cost(function, problem.negative_slope)
+    cost = function_cost(function, problem.negative_slope, problem.skip)
     return problem.loss.value(function(problem.X[:, 0]), problem.y) + problem.cost_weight * cost
 
 

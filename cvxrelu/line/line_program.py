@@ -115,7 +115,7 @@ def solve_on_nodes(
     array([0.75, 0.75])
     """
     name = check_solver(solver)
-    scaling, rates = Scaling.of(problem), Rates.of(problem.negative_slope)
+    scaling, rates = Scaling.of(problem), Rates.of(problem.negative_slope, problem.skip)
     # Gaps are taken before centring, which could make two of them one.
     scale = 1.0 / float(scaling.transform[0, 0])
     A, gaps = _interpolation_matrix(problem.X[:, 0], nodes), np.diff(nodes) / scale
@@ -126,6 +126,8 @@ def solve_on_nodes(
     values = np.concatenate([[0.0], np.cumsum(gaps * slopes)])
     values = values + float(np.mean(np.asarray(model.predictions.value) - A @ values))
     values, slopes = scaling.y_center + scaling.y_scale * values, slopes * (scaling.y_scale / scale)
+    if problem.skip:
+        values, slopes = values + scaling.y_slope[0] * nodes, slopes + scaling.y_slope[0]
     if problem.loss.labels and not problem.loss.regularised:
         values, slopes = _with_unit_margin(values, slopes, A @ values, problem.y)
     dual = np.asarray(model.link.dual_value, dtype=float)
@@ -149,7 +151,9 @@ def _build(problem: Problem, scaling: Scaling, rates: Rates, A: sp.csr_array, ga
         constraints.append(_equal(_difference(len(gaps) + 1) @ values, cp.multiply(gaps, slopes)))
         bending = cp.norm1(_difference(len(gaps)) @ slopes) if len(gaps) > 1 else cp.Constant(0.0)
         tilt = cp.abs(_ends(len(gaps)) @ slopes)
-        cost = cp.maximum(bending / rates.jump, (bending + tilt) / (rates.jump + rates.tilt))
+        cost = bending / rates.jump
+        if rates.tilt < np.inf:
+            cost = cp.maximum(cost, (bending + tilt) / (rates.jump + rates.tilt))
     # As in `program`: where alpha is small, the objective is measured in units of the cost.
     unit = min(1.0, scaling.alpha)
     objective = cp.Minimize(loss.mean / unit + scaling.alpha / unit * cost)

@@ -17,6 +17,9 @@ So one neuron a knot is enough iff signs exist with sum_k +-abs(c_k) = D. That i
 by meeting in the middle for few knots, and for many only in the cases D = +-TV. For a = -1 a neuron is the same
 facing either way, and f'(-inf) + f'(inf) = 0 is needed.
 
+With a skip connection D is whatever the signs make it, and the connection makes up for the rest of the end slopes: one
+neuron a knot is enough, and the cost is TV(f') / p.
+
 Through a hundred thousand random values the jumps add up to 10^10 and cancel, so two things keep rounding out of
 sight. The signs are chosen from left to right such that the sums of d_k follow their share of D to within the largest
 jump; else the ramps that face right would climb to 10^10 before those that face left bring them down. And what a jump
@@ -76,7 +79,7 @@ class Function(Protocol):
     def simplified(self) -> "Function": ...
 
 
-def cheapest_network(function: Function, negative_slope: float = 0.0) -> Network:
+def cheapest_network(function: Function, negative_slope: float = 0.0, skip: bool = False) -> Network:
     """Return a network that computes a function at the least cost R(f), with free bias.
 
     Parameters
@@ -85,12 +88,15 @@ def cheapest_network(function: Function, negative_slope: float = 0.0) -> Network
         The function.
     negative_slope : float, default 0.0
         Slope a of the activation at negative arguments, any but 1.
+    skip : bool, default False
+        Whether the network has a skip connection, which costs nothing.
 
     Returns
     -------
     Network
         With one neuron for each knot if a network of that cost exists (decided for up to `SUBSET_KNOTS` knots) and
-        one neuron more otherwise; two for an affine function, none for a constant.
+        one neuron more otherwise; two for an affine function, none for a constant. With a skip connection one for each
+        knot always.
 
     Raises
     ------
@@ -116,12 +122,17 @@ def cheapest_network(function: Function, negative_slope: float = 0.0) -> Network
     jumps = np.diff(slopes)
     rests = _difference_error(slopes[1:], slopes[:-1], jumps)
     if a == -1:
-        if not f.has_balanced_ends:
+        if not (skip or f.has_balanced_ends):
             raise InputError(
                 f"With negative_slope=-1 every network has opposite end slopes, but this function has {f.left_slope:g} "
                 f"and {f.right_slope:g}; use another slope."
             )
         right, left = jumps, np.zeros_like(jumps)
+    elif skip:
+        sums = (f.left_slope + f.right_slope) / (1 + a)
+        towards = _feed_back(np.abs(jumps), sums) if len(jumps) else jumps
+        difference = np.where(towards >= 0, np.abs(jumps), -np.abs(jumps))
+        right, left = (jumps + difference) / 2, (jumps - difference) / 2
     else:
         difference = _orient(np.abs(jumps), (f.left_slope + f.right_slope) / (1 + a))
         right, left = (jumps + difference) / 2, (jumps - difference) / 2
@@ -132,11 +143,15 @@ def cheapest_network(function: Function, negative_slope: float = 0.0) -> Network
     W, v, hinges = W[used], v[used], hinges[used]
     order = np.argsort(hinges, kind="stable")
     W, v, hinges = W[order], v[order], hinges[order]
-    without_constant = Network(W[:, None], -W * hinges, v, 0.0, a)
+    linear = np.zeros(1)
+    if skip:
+        # What the neurons leave of the slope before the first knot, rounded once.
+        linear[0] = math.fsum([f.left_slope, *(-v * W * np.where(W < 0, 1.0, a))])
+    without_constant = Network(W[:, None], -W * hinges, v, 0.0, a, linear)
     share = max(1, len(f.knots) // REFERENCE_KNOTS)
     places, values = f.knots[::share], f.values[::share]
     constant = float(np.mean(values - without_constant(places[:, None])))
-    return Network(W[:, None], -W * hinges, v, constant, a)
+    return Network(W[:, None], -W * hinges, v, constant, a, linear)
 
 
 def _difference_error(minuends: Array, subtrahends: Array, differences: Array) -> Array:

@@ -220,8 +220,9 @@ class PiecewiseLinear:
         _require_line(network)
         a, bent = network.negative_slope, network.W[:, 0] != 0
         w, b, v = network.W[bent, 0], network.b[bent], network.v[bent]
+        linear = float(network.skip[0])
         if not len(w):
-            return cls([0.0], network([[0.0]]), 0.0, 0.0)  # pyright: ignore[reportArgumentType]
+            return cls([0.0], network([[0.0]]), linear, linear)  # pyright: ignore[reportArgumentType]
         hinges, place = np.unique(-b / w, return_inverse=True)
         jumps = np.zeros(len(hinges))
         np.add.at(jumps, place, np.abs(v * w))
@@ -230,12 +231,12 @@ class PiecewiseLinear:
         extent = np.maximum(np.abs(hinges - middle), _weighted_median(np.abs(hinges - middle), jumps))
         spaced = np.concatenate([[True], np.diff(hinges) > HINGE_SPACING * np.minimum(extent[1:], extent[:-1])])
         knots = hinges[spaced]
-        left, right = (float(v @ (w * np.where(active, 1.0, a))) for active in (w < 0, w > 0))
+        left, right = (linear + float(v @ (w * np.where(active, 1.0, a))) for active in (w < 0, w > 0))
         return cls(knots, network(knots[:, None]), left, right)
 
-    def to_network(self, negative_slope: float = 0.0) -> Network:
+    def to_network(self, negative_slope: float = 0.0, skip: bool = False) -> Network:
         """Return a cheapest network that computes this function; see `cheapest_network`."""
-        return cheapest_network(self, negative_slope)
+        return cheapest_network(self, negative_slope, skip)
 
     def plot(self, ax: "Axes | None" = None, **style: object) -> "Axes":
         """Draw the graph and its knots; see `plot_function`."""

@@ -35,7 +35,9 @@ __all__ = ["sparsest_interpolant", "sparsest_through"]
 Array = NDArray[np.float64]
 
 
-def sparsest_interpolant(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0) -> PiecewiseLinear:
+def sparsest_interpolant(
+    x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0, skip: bool = False
+) -> PiecewiseLinear:
     """Return a minimum-norm interpolant with the least number of knots among all minimum-norm interpolants.
 
     Parameters
@@ -46,6 +48,8 @@ def sparsest_interpolant(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0
         Targets.
     negative_slope : float, default 0.0
         Slope a of the activation at negative arguments, any but 1.
+    skip : bool, default False
+        Whether the network has a skip connection, which costs nothing: then there is no excess.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def sparsest_interpolant(x: ArrayLike, y: ArrayLike, negative_slope: float = 0.0
     >>> f.positions.round(9) + 0.0, f.jumps.round(9)
     (array([-0.6, 0. , 0.6]), array([ 10., -10., 10.]))
     """
-    return sparsest_through(Samples.of(x, y), Rates.of(negative_slope))
+    return sparsest_through(Samples.of(x, y), Rates.of(negative_slope, skip))
 
 
 def sparsest_through(

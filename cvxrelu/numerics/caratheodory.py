@@ -23,7 +23,7 @@ __all__ = ["fewest_terms"]
 Array = NDArray[np.float64]
 
 
-def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -> Array:
+def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool, others: Array | None = None) -> Array:
     """Return factors of a combination that has linearly independent columns, the same sum, and no greater cost.
 
     Parameters
@@ -36,6 +36,8 @@ def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -
         Cost of a unit of each, positive.
     constant : bool
         Whether a multiple of the vector of ones may change, too, at no cost.
+    others : (N, r) array, optional
+        Further vectors of which multiples may change, orthogonal to each other and to the ones, if these may.
 
     Returns
     -------
@@ -54,6 +56,8 @@ def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool) -
     matrix = columns / sizes
     if constant:
         matrix = matrix - matrix.mean(axis=0)
+    if others is not None and others.size:
+        matrix = matrix - others @ ((others.T @ matrix) / (others**2).sum(axis=0)[:, None])
     # In units of the longest column and of the dearest, so that neither over- nor underflows with the other.
     sizes, costs = shifted(sizes, -exponents_of(sizes)), shifted(costs, -exponents_of(costs))
     values, prices = factors * sizes, costs / sizes

@@ -1,14 +1,15 @@
 r"""Predictions of a network as it is stored, enclosed: abs(z_i - f(x_i)) <= radius_i, with f(x_i) in exact arithmetic.
 
-    f(x) = sum_j v_j sigma(w_j.x + b_j) + c,     L = max(1, abs(a)) the largest slope of sigma
+    f(x) = sum_j v_j sigma(w_j.x + b_j) + A x + c,     L = max(1, abs(a)) the largest slope of sigma
 
 In floats, a sum of n products in any order is wrong by at most gamma_n sum abs(terms), gamma_n = n u / (1 - n u), u the
 unit roundoff (Higham, "Accuracy and Stability of Numerical Algorithms", Section 3.1), and by n times the least float
 where products underflow. Errors of the d + 1 terms of w_j.x + b_j pass sigma at most L times as large, hence
 
-    abs(computed - f(x)) <= gamma_k (L sum_j abs(v_j) (abs(w_j).abs(x) + abs(b_j)) + abs(c)),   k = m + d + 4,
+    abs(computed - f(x)) <= gamma_k (L sum_j abs(v_j) (abs(w_j).abs(x) + abs(b_j)) + abs(A).abs(x) + abs(c)),
 
-where the sum is abs(x).A + B with A = sum_j abs(v_j) abs(w_j), B = sum_j abs(v_j b_j): next to nothing to compute. With
+k = m + d + 4 (m + 2 d + 5 if A is not zero), where the sum is abs(x).P + Q with P = sum_j abs(v_j) abs(w_j), Q =
+sum_j abs(v_j b_j): next to nothing to compute. With
 one input, prefix sums in wide floats need k u of the wide u only, and 4 u for the rounding of hinges and results.
 
 That is too wide where terms cancel. In wide floats (80 bits on most machines) the same bound is some two thousand times
@@ -77,7 +78,7 @@ def enclose(network: Network, X: Array) -> Enclosure:
     >>> enclose_exactly(network, np.array([[3.0, 5.0]])).values
     array([2.])
     """
-    n_terms = network.n_neurons + network.n_features + 4
+    n_terms = _n_terms(network)
     with np.errstate(over="ignore", invalid="ignore"):
         values, size = network(X), _size_of_terms(network, X)
         rate = 8 * EPS + n_terms * WIDE_EPS if network.n_features == 1 else n_terms * EPS
@@ -106,22 +107,28 @@ def enclose_widely(network: Network, X: Array) -> Enclosure:
         for start in range(0, len(X), rows):
             heights = X[start : start + rows].astype(np.longdouble) @ W.T + b
             hidden = np.where(heights >= 0, heights, network.negative_slope * heights)
-            blocks.append(np.asarray(hidden @ v + network.intercept, dtype=float))
-        values, n_terms = np.concatenate(blocks), network.n_neurons + network.n_features + 4
+            linear = X[start : start + rows].astype(np.longdouble) @ network.skip.astype(np.longdouble)
+            blocks.append(np.asarray(hidden @ v + linear + network.intercept, dtype=float))
+        values, n_terms = np.concatenate(blocks), _n_terms(network)
         radius = n_terms * WIDE_EPS * _size_of_terms(network, X) + EPS * np.abs(values) + _underflow(network)
     return _finite(values, radius)
 
 
 def _size_of_terms(network: Network, X: Array) -> Array:
-    """Return L (abs(x).A + B) + abs(c) for each input; twice the unit roundoff leaves room for its own rounding."""
+    """Return L (abs(x).P + Q) + abs(A).abs(x) + abs(c); twice the unit roundoff leaves room for its own rounding."""
     weights, least = np.abs(network.v), network.n_neurons * LEAST
     size = np.abs(X) @ (weights @ np.abs(network.W) + least) + (weights @ np.abs(network.b) + least)
-    return _steepness(network) * size + abs(network.intercept)
+    return _steepness(network) * size + np.abs(X) @ np.abs(network.skip) + abs(network.intercept)
+
+
+def _n_terms(network: Network) -> int:
+    """Return k, how often what a prediction is made of is rounded at most."""
+    return network.n_neurons + network.n_features + 4 + (network.n_features + 1) * bool(network.skip.any())
 
 
 def _underflow(network: Network) -> float:
     """Return what is lost where products underflow."""
-    n_terms = network.n_neurons + network.n_features + 4
+    n_terms = _n_terms(network)
     return LEAST * n_terms * (2.0 + _steepness(network) * (1.0 + float(np.abs(network.v).sum())))
 
 
@@ -167,7 +174,8 @@ def _exact(network: Network, X: Array) -> _Scaled:
     """Return the exact predictions, by products of matrices of integers."""
     inputs, W, b = _scaled(X), _scaled(network.W), _scaled(network.b)
     heights, shift = _aligned(_Scaled(inputs.integers @ W.integers.T, inputs.exponent + W.exponent), b)
-    return _output(network, _activated(_Scaled(heights.integers + shift.integers, shift.exponent), network))
+    hidden = _activated(_Scaled(heights.integers + shift.integers, shift.exponent), network)
+    return _plus(_output(network, hidden), _linear(network, inputs))
 
 
 def _on_the_line(network: Network, x: Array) -> _Scaled:
@@ -199,9 +207,19 @@ def _on_the_line(network: Network, x: Array) -> _Scaled:
             height = XW.integers[j] * X.integers[i] + B.integers[j]
             values[i] += V.integers[j] * height * ((one if height >= 0 else slope).integers[0] - past[j])
     flat = _activated(_scaled(network.b[~bent]), network)
-    left, right = _aligned(
-        _Scaled(values, V.exponent + B.exponent + one.exponent), _output(network, flat, network.v[~bent])
-    )
+    bends = _Scaled(values, V.exponent + B.exponent + one.exponent)
+    return _plus(_plus(bends, _output(network, flat, network.v[~bent])), _linear(network, _scaled(x[:, None])))
+
+
+def _linear(network: Network, inputs: _Scaled) -> _Scaled:
+    """Return A x, exactly."""
+    A = _scaled(network.skip)
+    return _Scaled(inputs.integers @ A.integers, inputs.exponent + A.exponent)
+
+
+def _plus(left: _Scaled, right: _Scaled) -> _Scaled:
+    """Return the sum of exact numbers."""
+    left, right = _aligned(left, right)
     return _Scaled(left.integers + right.integers, left.exponent)
 
 
@@ -215,8 +233,7 @@ def _activated(heights: _Scaled, network: Network) -> _Scaled:
 def _output(network: Network, hidden: _Scaled, weights: Array | None = None) -> _Scaled:
     """Return the sums of the hidden activations, weighted, and the output constant."""
     v, constant = _scaled(network.v if weights is None else weights), _scaled(np.array([network.intercept]))
-    total, constant = _aligned(_Scaled(hidden.integers @ v.integers, hidden.exponent + v.exponent), constant)
-    return _Scaled(total.integers + constant.integers, constant.exponent)
+    return _plus(_Scaled(hidden.integers @ v.integers, hidden.exponent + v.exponent), constant)
 
 
 def _scaled(values: Array) -> _Scaled:

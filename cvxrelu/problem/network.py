@@ -1,6 +1,7 @@
-r"""The network: f(x) = sum_j v_j sigma(w_j . x + b_j) + c, a plain finite value.
+r"""The network: f(x) = sum_j v_j sigma(w_j . x + b_j) + A x + c, a plain finite value.
 
-sigma(t) = t for t >= 0 and a t for t < 0, with a the negative slope (0 for ReLU).
+sigma(t) = t for t >= 0 and a t for t < 0, with a the negative slope (0 for ReLU). A, the weights of the skip
+connection, is zero for most.
 """
 
 from collections.abc import Callable
@@ -23,13 +24,15 @@ Array = NDArray[np.float64]
 
 # Most numbers of hidden activations that are computed at a time: some 32 MB.
 BLOCK_SIZE = 2**22
+# What the constant is called in the file of a network with a skip connection.
+BESIDE_SKIP = "intercept_beside_skip"
 # The distance from 1 to the next float, and the least float above 0.
 EPS, LEAST = float(np.finfo(float).eps), 5e-324
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A one-hidden-layer (leaky) ReLU network f(x) = sum_j v_j sigma(w_j . x + b_j) + c.
+    """A one-hidden-layer (leaky) ReLU network f(x) = sum_j v_j sigma(w_j . x + b_j) + A x + c.
 
     Parameters
     ----------
@@ -43,6 +46,8 @@ class Network:
         The output constant c.
     negative_slope : float, default 0.0
         Slope a of the activation at negative arguments.
+    skip : (d,) array, optional
+        The weights A of the skip connection; zeros by default.
 
     Raises
     ------
@@ -65,6 +70,7 @@ class Network:
     v: Array
     intercept: float = 0.0
     negative_slope: float = 0.0
+    skip: Array = None  # pyright: ignore[reportAssignmentType]
 
     def __post_init__(self) -> None:
         W, b, v = (as_floats(getattr(self, name), name) for name in ("W", "b", "v"))
@@ -72,23 +78,27 @@ class Network:
             raise InputError(
                 f"W, b and v have shapes {W.shape}, {b.shape} and {v.shape}; they must be (m, d), (m,) and (m,)."
             )
+        skip = np.zeros(W.shape[1]) if self.skip is None else as_floats(self.skip, "skip")
+        if skip.shape != W.shape[1:]:
+            raise InputError(f"skip has shape {skip.shape}; it must be ({W.shape[1]},), one weight for each input.")
         intercept, slope = (as_floats(getattr(self, name), name) for name in ("intercept", "negative_slope"))
-        values = {"W": W, "b": b, "v": v, "intercept": intercept, "negative_slope": slope}
+        values = {"W": W, "b": b, "v": v, "intercept": intercept, "negative_slope": slope, "skip": skip}
         for name, value in values.items():
             if not np.isfinite(value).all():
                 raise InputError(f"{name} of a network must be finite.")
             if name in ("intercept", "negative_slope") and value.shape:
                 raise InputError(f"{name} of a network must be a number, not an array of shape {value.shape}.")
-        for name, value in (("W", W), ("b", b), ("v", v)):
+        for name, value in (("W", W), ("b", b), ("v", v), ("skip", skip)):
             value.flags.writeable = False
             object.__setattr__(self, name, value)
         object.__setattr__(self, "intercept", float(intercept))
         object.__setattr__(self, "negative_slope", float(slope))
 
     def __repr__(self) -> str:
+        skip = ", with a skip connection" if self.skip.any() else ""
         return (
             f"Network({self.n_neurons} neurons, {self.n_features} features, intercept={self.intercept:.6g}, "
-            f"negative_slope={self.negative_slope:g})"
+            f"negative_slope={self.negative_slope:g}{skip})"
         )
 
     def __eq__(self, other: object) -> bool:
@@ -129,7 +139,8 @@ class Network:
         rows = max(1, BLOCK_SIZE // max(1, self.n_neurons))
         blocks = [inputs[start : start + rows] for start in range(0, len(inputs), rows)] or [inputs]
         hidden = [leaky_relu(block @ self.W.T + self.b, self.negative_slope) @ self.v for block in blocks]
-        return np.concatenate(hidden) + self.intercept
+        linear = inputs @ self.skip if self.skip.any() else 0.0
+        return np.concatenate(hidden) + linear + self.intercept
 
     def _on_the_line(self, x: Array) -> Array:
         """Return the predictions by prefix sums over the hinges, in O((n + m) log m) and wide floats."""
@@ -149,7 +160,8 @@ class Network:
             return (before + after)[passed]
 
         constant = leaky_relu(self.b[~bent], self.negative_slope) @ self.v[~bent] + self.intercept
-        return (total((v * w)[order]) * x + total((v * b)[order]) + constant).astype(float)
+        slopes = total((v * w)[order]) + self.skip.astype(np.longdouble)[0]
+        return (slopes * x + total((v * b)[order]) + constant).astype(float)
 
     predict = __call__
 
@@ -167,7 +179,7 @@ class Network:
         -------
         float
             The cost; infinite for a network with biases or an output constant if bias is "none". The output constant
-            is free if biases are, and otherwise costs as much as the neuron w = 0, b = 1.
+            is free if biases are, and otherwise costs as much as the neuron w = 0, b = 1. A skip connection is free.
         """
         cost_of = get_norm(norm, bias)
         with np.errstate(over="ignore"):
@@ -254,7 +266,7 @@ class Network:
         halves = (exponents_of(v[:, None]) - exponents) // 2
         W, b, v = shifted(W, halves[:, None]), shifted(b, halves), shifted(v, -halves)
         factors = np.sqrt(np.abs(shifted(v, -halves - exponents)) / sizes)
-        return Network(W * factors[:, None], b * factors, v / factors, intercept, self.negative_slope)
+        return Network(W * factors[:, None], b * factors, v / factors, intercept, self.negative_slope, self.skip)
 
     def normalised(self, bias: Bias = "free") -> "Network":
         """Return the balanced network with all weights divided by their norm: the predictions over twice the cost.
@@ -278,7 +290,12 @@ class Network:
         cost, network = self._positive_cost(bias), self.balanced(bias)
         size = np.sqrt(2.0) * np.sqrt(cost)
         return Network(
-            network.W / size, network.b / size, network.v / size, network.intercept / 2 / cost, self.negative_slope
+            W=network.W / size,
+            b=network.b / size,
+            v=network.v / size,
+            intercept=network.intercept / 2 / cost,
+            negative_slope=self.negative_slope,
+            skip=network.skip / 2 / cost,
         )
 
     def normalised_margin(self, X: ArrayLike, y: ArrayLike, bias: Bias = "free") -> float:
@@ -331,8 +348,14 @@ class Network:
         FileError
             If the file cannot be written.
         """
+        parts = self._parts()
+        if self.skip.any():
+            # What reads files without knowing of skip connections misses the constant, and does not go on.
+            parts[BESIDE_SKIP] = parts.pop("intercept")
+        else:
+            del parts["skip"]
         with writing(file):
-            np.savez(file, **notes, **self._parts())  # pyright: ignore[reportArgumentType]
+            np.savez(file, **notes, **parts)  # pyright: ignore[reportArgumentType]
 
     @classmethod
     def load(cls, file: str | PathLike[str]) -> "Network":
@@ -343,7 +366,11 @@ class Network:
         InputError
             If the file cannot be read or holds something else.
         """
-        parts = read_arrays(file, "a saved network")
+        parts = dict(read_arrays(file, "a saved network"))
+        if BESIDE_SKIP in parts and "skip" in parts:
+            parts["intercept"] = parts[BESIDE_SKIP]
+        elif "W" in parts and parts["W"].ndim == 2:
+            parts["skip"] = np.zeros(parts["W"].shape[1])
         if missing := [name for name in cls.__dataclass_fields__ if name not in parts]:
             raise InputError(f"{file} is not a saved network: it has no {missing[0]}; write one with Network.save.")
         return cls(**{name: parts[name] for name in cls.__dataclass_fields__})  # pyright: ignore[reportArgumentType]
@@ -352,6 +379,7 @@ class Network:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def constant_network(value: float, n_features: int, negative_slope: float) -> Network:
-    """Return the network without neurons that predicts `value` everywhere."""
-    return Network(np.empty((0, n_features)), np.empty(0), np.empty(0), value, negative_slope)
+def constant_network(value: float, n_features: int, negative_slope: float, skip: Array | None = None) -> Network:
+    """Return the network without neurons that predicts `value` everywhere, plus a skip connection if there is one."""
+    A = np.zeros(n_features) if skip is None else skip
+    return Network(np.empty((0, n_features)), np.empty(0), np.empty(0), value, negative_slope, A)

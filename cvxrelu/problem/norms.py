@@ -110,6 +110,14 @@ class Norm(ABC):
         """
         return UNITS * EPS * (W.shape[1] + 1) * self.neuron_costs(W, b)
 
+    def reach(self, X: Array, negative_slope: float) -> float:
+        """Return at least the largest abs(sigma(w.x_i + b)) of a neuron of cost one on the (N, d) data.
+
+        Where constants are free, that of a difference to the first sample. What rounding takes from bounds with a skip
+        connection is in proportion to it; the default, infinity, proves nothing then.
+        """
+        return np.inf
+
     @abstractmethod
     def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
         """Return matrices M with cost norm(M u') of the groups of given cells, in given coordinates u = transform u'.
@@ -153,6 +161,12 @@ class Euclidean(Norm):
             return np.hypot(lengths(W), b)
         costs = lengths(W)
         return np.where(b == 0, costs, np.inf) if self.bias == "none" else costs
+
+    def reach(self, X: Array, negative_slope: float) -> float:
+        """Return the length of the longest row, or of the longest difference to the first, times the steepest slope."""
+        rows = {"free": X - X[0], "joint": np.column_stack([X, np.ones(len(X))]), "none": X}[self.bias]
+        steepest = max(1.0, abs(negative_slope))
+        return float(lengths(rows).max()) * steepest * (1 + UNITS * EPS * (X.shape[1] + 4))
 
     def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
         """Return [I, 0] if the bias is free, else the identity, in the given coordinates."""
@@ -218,11 +232,20 @@ class Response(Norm):
         cancelled = self._factors(steepest) * self._root_mean_square(steepest * reach)
         return UNITS * EPS * ((N + d + 1) * self.neuron_costs(W, b) + (d + 1) * cancelled)
 
+    def reach(self, X: Array, negative_slope: float) -> float:
+        """Return sqrt(N) over the least factor of the root mean square; twice that covers differences."""
+        n = len(X)
+        return 2.0 * float(np.sqrt(n)) / self._least_factor(n, negative_slope) * (1 + UNITS * EPS * n)
+
     def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
         """Return the triangular factors of the matrices D_s Z / sqrt(N), times the factor of each cell."""
         slopes = np.where(patterns, 1.0, self.negative_slope)
         scale = self._factors(np.abs(slopes)) / np.sqrt(len(lifted))
         return np.asarray(np.linalg.qr((scale[:, None] * self._weighted(slopes))[:, :, None] * lifted, mode="r"))
+
+    def _least_factor(self, n: int, negative_slope: float) -> float:
+        """Return at most what multiplies it, for n samples."""
+        return 1.0
 
     def _factors(self, slopes: Array) -> Array:
         """Return what multiplies the root mean square response, given the (k, N) absolute slopes on the data."""
@@ -271,6 +294,10 @@ class LabelNoise(Response):
     def __post_init__(self) -> None:
         if self.bias == "none":
             raise InputError("norm='label-noise' needs biases; use bias='free' or bias='joint'.")
+
+    def _least_factor(self, n: int, negative_slope: float) -> float:
+        # One sample at least is active, or all have the negative slope; and norm(z_i) is at least one.
+        return 2.0 * min(1.0 / float(np.sqrt(n)), abs(negative_slope) or np.inf)
 
     def _factors(self, slopes: Array) -> Array:
         return 2.0 * self._root_mean_square(slopes * np.hypot(lengths(self._data()), 1.0))

@@ -15,11 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import require_scale, require_slope
+from cvxrelu.problem.free import Free
 from cvxrelu.problem.losses import Loss, Weighted, get_loss
+from cvxrelu.problem.losses.rounding import balance
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Bias, Norm, get_norm
 from cvxrelu.problem.rows import first_conflict, name_rows
-from cvxrelu.problem.validation import as_matrix, as_real, as_slope, as_vector
+from cvxrelu.problem.validation import as_flag, as_matrix, as_real, as_slope, as_vector
 
 __all__ = ["Problem"]
 
@@ -59,6 +61,8 @@ class Problem:
         What each sample counts in the mean of the losses, and in norms that are means over the data; at least zero. A
         weight of k is the same as k copies of the row. Rows of weight zero are left out: X and y are then without
         them, and so are all dual vectors. Exact fits are the same for all positive weights.
+    skip : bool, default False
+        Whether a skip connection A x is added to the network, of which the weights cost nothing: f(x) + A x.
 
     Attributes
     ----------
@@ -104,6 +108,7 @@ class Problem:
     alpha: float | None = None
     negative_slope: float = 0.0
     sample_weight: Array | None = None
+    skip: bool = False
 
     def __init__(
         self,
@@ -115,6 +120,7 @@ class Problem:
         alpha: float | None = None,
         negative_slope: float = 0.0,
         sample_weight: ArrayLike | None = None,
+        skip: bool = False,
     ) -> None:
         inputs, plain, cost = as_matrix(X), get_loss(loss).plain, get_norm(norm, bias)
         targets, slope, weights = as_vector(y, len(inputs)), as_slope(negative_slope), None
@@ -132,6 +138,7 @@ class Problem:
             "alpha": None if alpha is None else as_real(alpha, "alpha"),
             "negative_slope": slope,
             "sample_weight": weights,
+            "skip": as_flag(skip, "skip"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -139,9 +146,10 @@ class Problem:
 
     def __repr__(self) -> str:
         alpha = "" if self.alpha is None else f", alpha={self.alpha:g}"
+        skip = ", skip=True" if self.skip else ""
         return (
             f"Problem({self.n_samples} samples, {self.n_features} features, loss={self.loss.name!r}, "
-            f"bias={self.bias!r}, norm={self.norm.name!r}{alpha}, negative_slope={self.negative_slope:g}"
+            f"bias={self.bias!r}, norm={self.norm.name!r}{alpha}, negative_slope={self.negative_slope:g}{skip}"
             f"{'' if self.sample_weight is None else ', weighted'})"
         )
 
@@ -173,6 +181,30 @@ class Problem:
         """The rows [x_i, 1] that groups [w, b] act on, an (N, d + 1) array; plain X if there is no bias."""
         return np.column_stack([self.X, np.ones(self.n_samples)]) if self.norm.has_bias else self.X
 
+    @cached_property
+    def free(self) -> Free:
+        """The functions that cost nothing, on the data: constants if biases are free, A x with a skip connection."""
+        return Free.of(self.X, self.norm.has_free_constant, self.skip)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether a neuron and its mirror image sigma(-w.x - b) are the same, up to what costs nothing.
+
+        They differ by a multiple of w.x + b, so that holds with a skip connection, unless constants cost something.
+        """
+        return self.skip and (self.norm.has_free_constant or not self.norm.has_bias)
+
+    def repair(self, v: Array, boxed: bool = True) -> Array:
+        """Return a vector near v in the domain of the dual, orthogonal to all that is free.
+
+        Its entries sum to zero exactly if constants are free; to linear functions it is orthogonal up to rounding, for
+        which `cvxrelu.certificate.nearby` answers. Unless `boxed`, a multiple of it is in the domain.
+        """
+        if not self.skip:
+            return self.loss.repair(v, self.y, self.norm.has_free_constant, boxed)
+        v = self.free.nearest(v, *self.loss.box(self.y, boxed))
+        return balance(v) if self.norm.has_free_constant else v
+
     def objective(self, network: Network) -> float:
         """Return the objective of the problem at a network, computed from the network alone.
 
@@ -191,13 +223,14 @@ class Problem:
         Raises
         ------
         InputError
-            If the network has another number of inputs or another negative slope.
+            If the network has another number of inputs, another negative slope, or a skip connection that the problem
+            does not have.
         """
         self.check_network(network)
         return self.loss.value(network(self.X), self.y) + self.cost_weight * network.cost(self.bias, self.norm)
 
     def check_network(self, network: Network) -> None:
-        """Raise an InputError if a network has another number of inputs or another negative slope."""
+        """Raise an InputError if a network has other inputs, another slope, or a skip connection of its own."""
         if network.n_features != self.n_features:
             raise InputError(
                 f"The network takes {network.n_features} features and the problem has {self.n_features}; "
@@ -208,6 +241,8 @@ class Problem:
                 f"The network has negative slope {network.negative_slope:g} and the problem "
                 f"{self.negative_slope:g}; they must be the same."
             )
+        if network.skip.any() and not self.skip:
+            raise InputError("The network has a skip connection and the problem has none; use Problem(..., skip=True).")
 
     def _check(self) -> None:
         loss, X, y = self.loss, self.X, self.y

@@ -3,7 +3,7 @@
 Primal and dual values are taken as a proposal; the certificate judges them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Solution:
         The groups of positive and of negative output sign.
     constant : float
         The output constant; 0.0 if there is none.
+    linear : (r,) array
+        The coefficients of the skip connection (`Free.linear`).
     dual : (N,) array
         The dual vector, in the units of the problem (up to a positive factor if the loss is a constraint).
     value : float
@@ -50,6 +52,7 @@ class Solution:
     accurate: bool
     cells: Cells
     scaling: Scaling
+    linear: Array = field(default_factory=lambda: np.zeros(0))
 
 
 def run_solver(program: Program, solver: str = "CLARABEL", clock: Clock | None = None) -> Solution:
@@ -103,4 +106,5 @@ def _read(program: Program, accurate: bool) -> Solution:
         accurate=accurate,
         cells=program.cells,
         scaling=scaling,
+        linear=program.groups.slopes,
     )

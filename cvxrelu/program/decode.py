@@ -133,7 +133,8 @@ def fewer_neurons(problem: Problem, network: Network) -> Network:
 
 def _proposals(problem: Problem, trimmed: Solution, resolve: Resolve | None, clock: Clock) -> Iterator[Network]:
     """Yield networks for a solution, the smallest and most exact that can be hoped for first."""
-    yield to_network(problem, trimmed.scaling, replace(occupied(trimmed, 1.0), constant=0.0))
+    nothing = occupied(trimmed, 1.0)
+    yield to_network(problem, trimmed.scaling, replace(nothing, constant=0.0, linear=0.0 * nothing.linear))
     yield from _reduced_networks(problem, trimmed, clock)
     narrowed = _narrow(problem, trimmed, resolve)
     if narrowed is not None:
@@ -193,21 +194,24 @@ def _trim(solution: Solution, resolve: Resolve | None) -> Solution:
 
 
 def _reduce(problem: Problem, scaling: Scaling, groups: Groups) -> Groups:
-    """Return at most N groups (N - 1 next to a free constant) with the same predictions, at no greater cost."""
+    """Return at most N groups (fewer by what is free) with the same predictions, at no greater cost."""
     outputs = groups.outputs(scaling, problem.negative_slope)
     heights = np.abs(outputs).max(axis=0, initial=0.0)
     seen = heights > UNSEEN * heights.max(initial=0.0)
     costs = scaling.costs(groups.patterns, groups.vectors)
-    free = problem.norm.has_free_constant
     factors = np.zeros(len(costs))
-    factors[seen] = fewest_terms(outputs[:, seen], np.ones(int(seen.sum())), costs[seen], free)
+    factors[seen] = fewest_terms(
+        outputs[:, seen], np.ones(int(seen.sum())), costs[seen], problem.norm.has_free_constant, problem.free.linear
+    )
     missing = outputs @ (1.0 - factors)
+    constant, linear = problem.free.split(problem.free.coefficients(missing))
     used = factors > 0
     return Groups(
         groups.signs[used],
         groups.patterns[used],
         groups.vectors[used] * factors[used, None],
-        groups.constant + float(missing.mean()) if free else 0.0,
+        groups.constant + constant if problem.norm.has_free_constant else 0.0,
+        groups.linear + linear,
     )
 
 

@@ -47,11 +47,14 @@ class Face:
         The ends; equal where a sample is on no kink.
     balanced : bool
         Whether entries sum to zero.
+    free : (N, r) array, optional
+        Vectors that v is orthogonal to, ones included, with a skip connection; `balanced` is False then.
     """
 
     low: Array
     high: Array
     balanced: bool
+    free: Array | None = None
 
     @property
     def loose(self) -> NDArray[np.bool_]:
@@ -67,8 +70,15 @@ class Face:
             return self.low + width / 2
         return self.low + np.clip(-self.low.sum() / total, 0.0, 1.0) * width
 
-    def least(self, heights: Array) -> float:
-        """Return min of heights.v over the face."""
+    @property
+    def equations(self) -> Array:
+        """The (N, r) vectors that v is orthogonal to."""
+        return np.ones((len(self.low), int(self.balanced))) if self.free is None else self.free
+
+    def least(self, heights: Array, multipliers: Array) -> float:
+        """Return min of heights.v over the face; a lower bound, by multipliers of its equations, if it has several."""
+        if self.free is not None:
+            heights = heights + self.free @ multipliers
         base, width = float(heights @ self.low), self.high - self.low
         if not self.balanced:
             return base + float(np.minimum(heights, 0.0) @ width)
@@ -133,11 +143,12 @@ def least_on_face(
         if problem.n_samples**3 > CUT_PER_SECOND * clock.left:
             break
         outputs = leaky_relu(problem.X @ priced.W.T + priced.b, problem.negative_slope)
+        outputs = problem.free.rest(outputs) if problem.skip else outputs
         # Where v sums to zero, constants may be taken from the outputs; the rounding that they cause goes with them.
         columns = np.hstack([columns, (outputs - outputs.mean(axis=0) * face.balanced) / unit])
         cut = _least_on_columns(columns, face, accuracy)
         lower = max(lower, cut.lower * unit)
-        dual = problem.loss.repair(cut.vector, problem.y, face.balanced)
+        dual = problem.repair(cut.vector)
         priced, cut_short = None, False
         if isinstance(pricer, Pricer) and not pricer.sweeps:
             priced = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=rng, time_limit=clock.left)
@@ -169,7 +180,7 @@ def _least_on_columns(columns: Array, face: Face, accuracy: float) -> _Cut:
     The bound is good for any solver: if weights a_j have sum abs(a_j) = 1, then max_j abs(columns_j.v) >= f.v with
     f = sum_j a_j columns_j.
     """
-    loose, n_sums = face.loose, int(face.balanced)
+    loose, equations = face.loose, face.equations
     width = (face.high - face.low)[loose]
     size, count = len(width), columns.shape[1]
     fixed = face.low @ columns
@@ -181,8 +192,8 @@ def _least_on_columns(columns: Array, face: Face, accuracy: float) -> _Cut:
     solver.setup(
         np.zeros((size + 1, size + 1)),
         np.append(np.zeros(size), 1.0),
-        np.append(width, 0.0)[None, :].repeat(n_sums, axis=0),
-        np.full(n_sums, -face.low.sum()),
+        np.column_stack([equations[loose].T * width, np.zeros(equations.shape[1])]),
+        -(face.low @ equations),
         np.block([[scores, -ones], [-scores, -ones]]),
         np.full(2 * count, -np.inf),
         np.append(-fixed, fixed),
@@ -198,4 +209,5 @@ def _least_on_columns(columns: Array, face: Face, accuracy: float) -> _Cut:
     total = multipliers.sum()
     if total == 0:
         return _Cut(v, 0.0)
-    return _Cut(v, face.least(columns @ (multipliers[:count] - multipliers[count:]) / total))
+    heights = columns @ (multipliers[:count] - multipliers[count:]) / total
+    return _Cut(v, face.least(heights, np.asarray(solver.result.y) / total))

@@ -35,21 +35,26 @@ HEAVIEST = 2.0**512
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """The occupied groups of a solution: signs (k,), patterns (k, N), vectors (k, D), in scaled coordinates."""
+    """The occupied groups of a solution: signs (k,), patterns (k, N), vectors (k, D), in scaled coordinates.
+
+    Beside them there are the output constant and the coefficients of the skip connection (`Free.linear`).
+    """
 
     signs: Array
     patterns: BoolArray
     vectors: Array
     constant: float
+    linear: Array
 
     def outputs(self, scaling: Scaling, negative_slope: float) -> Array:
         """Return the (N, k) contributions to the scaled predictions."""
         activations = (self.vectors @ scaling.lifted.T) * activation_slopes(self.patterns, negative_slope)
         return (self.signs[:, None] * activations).T
 
-    def predictions(self, scaling: Scaling, negative_slope: float) -> Array:
+    def predictions(self, problem: Problem, scaling: Scaling) -> Array:
         """Return the scaled predictions, an (N,) array."""
-        return self.outputs(scaling, negative_slope).sum(axis=1) + self.constant
+        outputs = self.outputs(scaling, problem.negative_slope).sum(axis=1)
+        return outputs + problem.free.linear @ self.linear + self.constant
 
 
 def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
@@ -80,8 +85,12 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
         factors = np.abs(network.v)[:, None] / scaling.y_scale
         vectors = scaling.enter(network.W, network.b) * factors
         weights = np.hstack([vectors, network.W * factors, network.b[:, None] * factors])
-    constant = (network.intercept - scaling.y_center) / scaling.y_scale
-    if not np.all(np.abs(np.append(weights, constant)) <= HEAVIEST):
+    constant, linear = (network.intercept - scaling.y_center) / scaling.y_scale, np.zeros(0)
+    if problem.skip:
+        free = problem.free
+        moved, linear = free.split(free.coefficients(problem.X @ ((network.skip - scaling.y_slope) / scaling.y_scale)))
+        constant += moved
+    if not np.all(np.abs(np.concatenate([weights.ravel(), linear, [constant]])) <= HEAVIEST):
         raise SolverError(f"Weights above {HEAVIEST:.0e} in coordinates of order one are too large to compute with.")
     preactivations = vectors @ scaling.lifted.T
     reach = lengths(vectors)[:, None] * lengths(scaling.lifted)
@@ -95,14 +104,15 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
     groups = np.zeros((2, len(patterns), vectors.shape[1]))
     np.add.at(groups, (np.where(positive, 0, 1), cell), vectors)
     value = problem.objective(network) / scaling.objective_scale
-    return Solution(groups[0], groups[1], constant, dual, value, True, Cells(patterns, np.ones_like(patterns)), scaling)
+    cells = Cells(patterns, np.ones_like(patterns))
+    return Solution(groups[0], groups[1], constant, dual, value, True, cells, scaling, linear)
 
 
 def occupied(solution: Solution, level: float, negligible: float = NEGLIGIBLE_COST) -> Groups:
     """Return the groups whose cost is above `level` times the largest."""
     vectors = np.vstack([solution.plus, solution.minus])
     signs = np.repeat([1.0, -1.0], len(solution.plus))
-    groups = Groups(signs, np.vstack([solution.cells.patterns] * 2), vectors, solution.constant)
+    groups = Groups(signs, np.vstack([solution.cells.patterns] * 2), vectors, solution.constant, solution.linear)
     return above(solution.scaling, groups, level, negligible)
 
 
@@ -118,7 +128,8 @@ def to_network(problem: Problem, scaling: Scaling, groups: Groups) -> Network:
     norm = problem.norm
     vectors = groups.vectors @ scaling.transform.T
     W, b = split_groups(vectors, norm.has_bias)
-    intercept = scaling.y_scale * groups.constant + scaling.y_center
+    linear, shift = problem.free.skip_of(groups.linear)
+    intercept = scaling.y_scale * (groups.constant + shift) + scaling.y_center
     for j in np.flatnonzero(flat_cells(problem, groups.patterns)):
         # The function on the data is h * (w.x + b); the bias that keeps all data on one side moves the constant.
         side = 1.0 if groups.patterns[j, 0] else -1.0
@@ -134,6 +145,7 @@ def to_network(problem: Problem, scaling: Scaling, groups: Groups) -> Network:
         scaling.y_scale * (groups.signs * costs)[used],
         intercept,
         problem.negative_slope,
+        scaling.y_scale * linear + scaling.y_slope,
     )
     return made_feasible(problem, network)
 
@@ -141,4 +153,5 @@ def to_network(problem: Problem, scaling: Scaling, groups: Groups) -> Network:
 def made_feasible(problem: Problem, network: Network) -> Network:
     """Return a multiple of a network that meets the constraint of the loss, if that is a matter of its size."""
     factor = problem.loss.feasible_factor(network(problem.X), problem.y)
-    return replace(network, v=network.v * factor, intercept=network.intercept * factor)
+    v, intercept, skip = network.v * factor, network.intercept * factor, network.skip * factor
+    return replace(network, v=v, intercept=intercept, skip=skip)

@@ -74,6 +74,7 @@ class OpenProgram:
     scope: Literal["global", "sampled"]
     _places: Array
     _heights: Any
+    _offsets: Array
     _carrier: Problem
     _scaling: Scaling
     _cells: Cells
@@ -129,10 +130,12 @@ class OpenProgram:
         scaling, (plus, minus) = self._scaling, self._groups.vectors
         heights = np.asarray(self._heights.value, dtype=float)
         carrier = replace(self._carrier, y=heights, loss="interpolation", alpha=None)
-        aimed = replace(scaling, loss=Interpolation(), y=(heights - scaling.y_center) / scaling.y_scale)
+        aimed = replace(scaling, loss=Interpolation(), y=(heights - self._offsets) / scaling.y_scale)
         value = float(np.asarray(self.cost.value)) / scaling.objective_scale
         unknown = np.zeros(len(heights))  # the dual vector, which decoding does not ask for
-        solution = Solution(plus, minus, self._groups.height, unknown, value, True, self._cells, aimed)
+        solution = Solution(
+            plus, minus, self._groups.height, unknown, value, True, self._cells, aimed, self._groups.slopes
+        )
         return decode(carrier, solution, resolve=None)
 
 
@@ -196,7 +199,8 @@ def build_program(
     cells = _all_cells(carrier) if patterns is None else _given_cells(patterns, first, problem.n_samples + len(further))
     scaling = Scaling.of(carrier)
     groups = variables_of(carrier, scaling, cells)
-    heights = scaling.y_center + scaling.y_scale * groups.output
+    offsets = scaling.y_center + places @ scaling.y_slope
+    heights = offsets + scaling.y_scale * groups.output
     predictions, cost = heights[at], scaling.y_scale / scaling.cost_scale * groups.cost
     paid = problem.loss.expression(predictions, problem.y)
     return OpenProgram(
@@ -209,6 +213,7 @@ def build_program(
         scope="global" if patterns is None else "sampled",
         _places=places,
         _heights=heights,
+        _offsets=offsets,
         _carrier=carrier,
         _scaling=scaling,
         _cells=cells,
@@ -229,6 +234,7 @@ def _carrier(problem: Problem, places: Array, at: NDArray[np.intp]) -> Problem:
         bias=problem.bias,
         norm=problem.norm,
         negative_slope=problem.negative_slope,
+        skip=problem.skip,
         sample_weight=counts if problem.norm.cellwise else None,
     )
 

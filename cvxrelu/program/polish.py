@@ -46,20 +46,21 @@ def polish(problem: Problem, scaling: Scaling, groups: Groups, snap: float, cloc
     on_hinge = np.zeros((len(group), count, size))
     on_hinge[np.arange(len(group)), group] = lifted[sample]
     outputs = (weights.T[:, :, None] * lifted[:, None, :]).reshape(len(lifted), count * size)
-    predictions = groups.predictions(scaling, problem.negative_slope)
+    predictions = groups.predictions(problem, scaling)
     misfit = scaling.loss.aim(predictions, scaling.y) - predictions
     matrix = np.vstack([HINGE_WEIGHT * on_hinge.reshape(len(group), count * size), outputs])
     # Flat groups have no bias of their own: theirs stays zero.
     matrix[:, np.flatnonzero(flat) * size + size - 1] = 0.0
-    has_constant = problem.norm.has_free_constant
-    if has_constant:
-        matrix = np.column_stack([matrix, np.repeat([0.0, 1.0], [len(group), len(lifted)])])
+    free = problem.free.basis
+    matrix = np.hstack([matrix, np.vstack([np.zeros((len(group), free.shape[1])), free])])
     target = np.concatenate([-HINGE_WEIGHT * preactivations[group, sample], misfit])
     solution: Any = scipy.linalg.lstsq(matrix, target, lapack_driver="gelsy")
     change = solution[0]
+    constant, linear = problem.free.split(change[count * size :])
     return Groups(
         groups.signs,
         groups.patterns,
         groups.vectors + change[: count * size].reshape(count, size),
-        groups.constant + (change[-1] if has_constant else 0.0),
+        groups.constant + constant,
+        groups.linear + linear,
     )

@@ -3,11 +3,11 @@ r"""The finite convex program of a set of sign patterns, as one vectorised cvxpy
 With s a sign pattern, h(s)_i = 1 where s_i = +1 and the negative slope elsewhere, and Z the lifted rows [x_i, 1],
 a network with at most one neuron of each output sign in each cell predicts and costs
 
-    z = sum_s h(s) * (Z (u_s+ - u_s-)) + c            cost = sum_s norm(M_s u_s+) + norm(M_s u_s-)
+    z = sum_s h(s) * (Z (u_s+ - u_s-)) + X A + c      cost = sum_s norm(M_s u_s+) + norm(M_s u_s-)
     s * (Z u_s+) >= 0,   s * (Z u_s-) >= 0            (the group stays in its cell)
 
 and the program is min loss(z, y) + alpha * cost (Kumar & Haupt, Theorems 1 to 3, with the sign of the second
-constraint corrected). Only the rows that bound a cell are imposed. c is there if it is free.
+constraint corrected). Only the rows that bound a cell are imposed. A and c are there if they are free.
 
 Fewer cells suffice if the bias costs nothing (Euclidean norm, bias "free"). A neuron may then be shifted until its
 hinge passes through a data point without a change of cost: its value sum_i v_i sigma(w.x_i + b) against a dual vector v
@@ -74,6 +74,8 @@ class GroupVariables:
         The groups u_s+ and u_s- in the coordinates of their cells, stacked into vectors of P * D entries.
     constant : cvxpy.Variable or None
         The output constant c, if it is free.
+    linear : cvxpy.Variable or None
+        The coefficients of the skip connection, if there is one (`Free.linear`).
     coordinates : (P, D, D) array
         The coordinates: u_s is coordinates[s] times what the variables hold.
     output : cvxpy.Expression
@@ -87,6 +89,7 @@ class GroupVariables:
     plus: "cp.Variable"
     minus: "cp.Variable"
     constant: "cp.Variable | None"
+    linear: "cp.Variable | None"
     coordinates: Array
     output: Any
     cost: Any
@@ -100,6 +103,11 @@ class GroupVariables:
             np.asarray(part.value, dtype=float).reshape(n_cells, size, 1) for part in (self.plus, self.minus)
         )
         return (self.coordinates @ plus)[:, :, 0], (self.coordinates @ minus)[:, :, 0]
+
+    @property
+    def slopes(self) -> Array:
+        """The values of the coefficients of the skip connection; none, if there is none."""
+        return np.zeros(0) if self.linear is None else np.asarray(self.linear.value, dtype=float)
 
     @property
     def height(self) -> float:
@@ -159,16 +167,21 @@ def covering_cells(problem: Problem, cells: Cells, places: NDArray[np.intp]) -> 
     -------
     Cells
         If biases are free the odd cells and the flat ones; otherwise all. Cells in which the activation vanishes
-        are left out, and so is one of every opposite pair if the negative slope is -1 and both act alike.
+        are left out, and so is one of every opposite pair if both act alike: if the negative slope is -1, or they
+        differ by what a skip connection does for nothing.
     """
     negative = ~cells.patterns
     keep = np.ones(len(cells), dtype=bool)
     if problem.norm.has_free_bias:
         keep = (negative[:, places].sum(axis=1) % 2 == 1) | flat_cells(problem, cells.patterns)
-    if problem.negative_slope == 0:
+    if problem.is_even:
+        # All signs equal: what neurons do there is free.
+        keep &= cells.patterns.any(axis=1) & negative.any(axis=1)
+        keep[0] |= not keep.any()
+    elif problem.negative_slope == 0:
         keep &= cells.patterns.any(axis=1)
     kept = cells[keep]
-    if problem.negative_slope == -1:
+    if problem.negative_slope == -1 or problem.is_even:
         return kept[_one_of_each_pair(kept.patterns)]
     return kept
 
@@ -218,10 +231,13 @@ def variables_of(problem: Problem, scaling: Scaling, cells: Cells) -> GroupVaria
     n_cells, size = len(cells), matrices.shape[2]
     plus, minus = (cp.Variable(n_cells * size, name=name) for name in ("plus", "minus"))
     constant = cp.Variable(name="constant") if problem.norm.has_free_constant else None
+    directions = problem.free.linear
+    linear = cp.Variable(directions.shape[1], name="linear") if directions.size else None
 
     rows = scaling.lifted @ coordinates
     output: Any = _prediction_matrix(cells.patterns, rows, problem.negative_slope) @ (plus - minus)
     output = output if constant is None else output + constant
+    output = output if linear is None else output + directions @ linear
 
     flat = flat_cells(problem, cells.patterns)
     bounding = cells.rows & ~flat[:, None]
@@ -233,7 +249,7 @@ def variables_of(problem: Problem, scaling: Scaling, cells: Cells) -> GroupVaria
         biases = np.flatnonzero(flat) * size + size - 1
         constraints += [plus[biases] == 0, minus[biases] == 0]
     cost = _group_norms(matrices, plus) + _group_norms(matrices, minus)
-    return GroupVariables(plus, minus, constant, coordinates, output, cost, constraints)
+    return GroupVariables(plus, minus, constant, linear, coordinates, output, cost, constraints)
 
 
 def _group_coordinates(scaling: Scaling, patterns: BoolArray) -> tuple[Array, Array]:

@@ -7,7 +7,8 @@ free):
     [x_i, 1] u = ([x_i, 1] T) u',   u = T u',   cost = norm(M u) = norm((M T) u'),
 
 so centring, scaling and turning X is exact for every cost, with M the group matrix of the cell. Targets are centred
-where the output constant is free, and scaled where the loss is homogeneous: f = t f' + m. Nothing here changes an
+where the output constant is free, lose a linear part where that is free, and are scaled where the loss is homogeneous:
+f = t f' + B x + m. Nothing here changes an
 optimum; it spares the solver data far from the origin, units of 1e-6 or 1e6, and features that depend on others.
 """
 
@@ -25,12 +26,14 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Norm
 from cvxrelu.problem.problem import Problem
 
-__all__ = ["Scaling", "split_groups", "standardise"]
+__all__ = ["AFFINE_RTOL", "Scaling", "split_groups", "standardise"]
 
 Array = NDArray[np.float64]
 
 # Targets that vary by less than this share of their size are constant up to the rounding of their mean.
 CONSTANT_RTOL = 1e-14
+# Likewise for targets less an affine function.
+AFFINE_RTOL = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,9 @@ class Scaling:
     alpha : float
         Weight of the scaled cost against the scaled loss; 1.0 if the loss is a constraint.
     y_center, y_scale : float
-        m and t of f = t f' + m.
+        m and t of f = t f' + B x + m.
+    y_slope : (d,) array
+        B, zero without a skip connection.
     objective_scale : float
         Objective of the problem per unit of scaled objective.
     gradient_scale : float
@@ -75,6 +80,7 @@ class Scaling:
     alpha: float
     y_center: float
     y_scale: float
+    y_slope: Array
     objective_scale: float
     gradient_scale: float
     score_scale: float
@@ -101,10 +107,16 @@ class Scaling:
             inverse[-1, :-1] = center @ basis @ basis.T
             lifted = np.column_stack([lifted, np.ones(problem.n_samples)])
 
-        y_center = float(y.mean()) if norm.has_free_constant and loss.moves else 0.0
-        y_scale = _root_mean_square(y - y_center) if loss.moves else 1.0
-        if y_scale <= CONSTANT_RTOL * np.max(np.abs(y)):
+        y_center, y_slope = float(y.mean()) if norm.has_free_constant and loss.moves else 0.0, np.zeros(X.shape[1])
+        rest = y - y_center
+        if problem.skip and loss.moves:
+            free = problem.free.coefficients(y)
+            y_slope, y_center = problem.free.affine(free)
+            rest = y - problem.free.basis @ free
+        y_scale = _root_mean_square(rest) if loss.moves else 1.0
+        if y_scale <= (AFFINE_RTOL if problem.skip else CONSTANT_RTOL) * np.max(np.abs(y)):
             y_scale = 1.0
+        targets = rest / y_scale
         everywhere = np.ones((1, problem.n_samples), dtype=bool)
         largest = float(np.linalg.norm(norm.group_matrices(everywhere, lifted, transform)[0], 2))
         unit_cost = (largest or 1.0) * y_scale
@@ -112,8 +124,8 @@ class Scaling:
         alpha = 1.0 if problem.alpha is None else problem.alpha * unit_cost / loss_scale
         return cls(
             lifted=lifted,
-            y=(y - y_center) / y_scale,
-            loss=loss.on_targets((y - y_center) / y_scale),
+            y=targets,
+            loss=loss.on_targets(targets),
             transform=transform,
             inverse=inverse,
             norm=norm,
@@ -121,6 +133,7 @@ class Scaling:
             alpha=alpha,
             y_center=y_center,
             y_scale=y_scale,
+            y_slope=y_slope,
             objective_scale=unit_cost if problem.alpha is None else loss_scale,
             gradient_scale=loss_scale / y_scale,
             score_scale=loss_scale / unit_cost,
@@ -137,11 +150,17 @@ class Scaling:
     def restore(self, network: Network) -> Network:
         """Return the network in the units of the problem, given one in scaled coordinates."""
         groups = np.column_stack([network.W, network.b])[:, : self.transform.shape[1]] @ self.transform.T
+        skip, constant = self.y_slope, network.intercept * self.y_scale + self.y_center
+        if network.skip.any():
+            linear = np.append(network.skip, 0.0)[: self.transform.shape[1]] @ self.transform.T * self.y_scale
+            skip = skip + linear[: len(skip)]
+            constant += float(linear[len(skip) :].sum())
         return Network(
             *split_groups(groups, self.norm.has_bias),
             network.v * self.y_scale,
-            network.intercept * self.y_scale + self.y_center,
+            constant,
             network.negative_slope,
+            skip,
         )
 
     def enter(self, W: Array, b: Array) -> Array:
@@ -186,6 +205,7 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
             alpha=scaling.alpha if problem.loss.regularised else None,
             negative_slope=problem.negative_slope,
             sample_weight=problem.sample_weight,
+            skip=problem.skip,
         )
     except InputError as error:
         # The problem itself is in range; what is not is alpha times the cost beside the loss.

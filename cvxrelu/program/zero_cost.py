@@ -3,8 +3,9 @@ r"""Networks of zero cost, and the strength of regularisation from which nothing
     alpha_max = (1/N) * min over v in F of gamma(v),
     gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b))
 
-A network of zero cost is a constant c, which is 0 unless the output constant is free. Let F hold the dual vectors v
-of the best one: v_i in -d loss(c, y_i), N times the mean loss, with sum v = 0 if c is free.
+A network of zero cost is a constant c, which is 0 unless the output constant is free, or with a skip connection an
+affine function (`free_fit`; then v is orthogonal to these, too, where below it sums to zero). Let F hold the dual
+vectors v of the best one: v_i in -d loss(c, y_i), N times the mean loss, with sum v = 0 if c is free.
 
 Proof. The problem is convex in the measure of neurons, so c is optimal for alpha iff 0 is a subgradient there, that is
 iff some v in F has abs(sum_i v_i sigma(w.x_i + b)) <= N alpha for every unit neuron. The least such alpha is alpha_max.
@@ -36,9 +37,10 @@ from cvxrelu.certificate.bounds import DualBound, bound_dual
 from cvxrelu.certificate.searches import pricer_of
 from cvxrelu.errors import InputError
 from cvxrelu.pricing import Priced
-from cvxrelu.problem.network import Network, constant_network
+from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.dual_face import Face, FacePoint, least_on_face, search_scores
+from cvxrelu.program.free_fit import best_free_network, free_fit
 from cvxrelu.runtime.clock import Clock
 
 __all__ = [
@@ -56,6 +58,9 @@ Array = NDArray[np.float64]
 # Share of its bound by the triangle inequality below which gamma(v) is zero up to rounding; that of real data is far
 # above.
 ZERO_SCORE_RTOL = 1e-12
+# Distance from a kink of the loss, as a share of predictions and targets, at which an affine function is on it; and the
+# least jump of the pull there, as a share of the largest pull.
+ON_KINK, LEAST_KINK = 1e-7, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +103,7 @@ def best_of_zero_cost(problem: Problem, clock: Clock) -> ZeroCost:
     """Return the best network of zero cost and its dual vector of least gamma; errors as `alpha_max`."""
     check_known(problem)
     pricer, face, dual = pricer_of(problem), _face(problem), zero_cost_dual(problem)
-    network = constant_network(best_constant(problem), problem.n_features, problem.negative_slope)
+    network = best_free_network(problem)
     if not dual.any():
         return ZeroCost(network, dual, None, complete=True)
     priced = search_scores(pricer, dual, clock)
@@ -137,12 +142,12 @@ def best_constant(problem: Problem) -> float:
     >>> best_constant(Problem([[0.0], [1.0], [2.0]], [1.0, 1.0, -1.0], loss="hinge", alpha=1.0))
     1.0
     """
-    return problem.loss.best_constant(problem.y) if problem.norm.has_free_constant else 0.0
+    return best_free_network(problem).intercept
 
 
 def zero_cost_dual(problem: Problem) -> Array:
-    """Return the vector in the middle of F."""
-    return problem.loss.repair(_face(problem).middle, problem.y, problem.norm.has_free_constant)
+    """Return the vector in the middle of F or, with a skip connection, one of F."""
+    return problem.repair(free_fit(problem).dual if problem.skip else _face(problem).middle)
 
 
 def bound_by_size(problem: Problem) -> float:
@@ -152,6 +157,17 @@ def bound_by_size(problem: Problem) -> float:
 
 def _face(problem: Problem) -> Face:
     """Return F, for a loss that is known."""
-    ends = problem.loss.pulls(np.full(problem.n_samples, best_constant(problem)), problem.y)
+    z = best_free_network(problem)(problem.X)
+    ends = problem.loss.pulls(z, problem.y)
     assert ends is not None, "the loss is known"
-    return Face(*ends, problem.norm.has_free_constant)
+    if not problem.skip:
+        return Face(*ends, problem.norm.has_free_constant)
+    # The predictions of an affine function are on a kink of the loss up to a solver's accuracy.
+    room = ON_KINK * max(float(np.abs(z).max()), float(np.abs(problem.y).max()))
+    low, high = problem.loss.pulls(z + room, problem.y), problem.loss.pulls(z - room, problem.y)
+    assert low is not None
+    assert high is not None
+    low, high = np.minimum(low[0], high[0]), np.maximum(low[1], high[1])
+    on_kink = high - low > LEAST_KINK * np.abs(np.append(low, high)).max()
+    dual = zero_cost_dual(problem)
+    return Face(np.where(on_kink, low, dual), np.where(on_kink, high, dual), False, problem.free.basis)

@@ -37,7 +37,7 @@ PRICE = 1e-2
 LEAST_SLACK = 0.1
 
 
-def start_from(parts: list[Part], task: Task, xs: list[Array], v: Array, constant: float, price: float) -> State:
+def start_from(parts: list[Part], task: Task, xs: list[Array], v: Array, constant: Array, price: float) -> State:
     """Return a state to start from: given moments, strictly inside, and multipliers of about 1 / slacks.
 
     Parameters
@@ -104,7 +104,7 @@ def price_block(
     mass[0, 0] = 1.0
     cost = -block.outputs.T @ v
     scale = float(np.abs(cost) @ np.abs(start))
-    part, task = Part(block, mass, cost / scale), Task(Interpolation(), np.ones(1), 0.0, free_constant=False)
-    state = start_from([part], task, [start], np.zeros(1), 0.0, PRICE)
+    part, task = Part(block, mass, cost / scale), Task(Interpolation(), np.ones(1), 0.0, np.empty((1, 0)))
+    state = start_from([part], task, [start], np.zeros(1), np.zeros(0), PRICE)
     state = solve_relaxed([part], task, state, accuracy, expired)
     return state.xs[0], state.multipliers.times(scale)

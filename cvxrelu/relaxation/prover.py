@@ -43,7 +43,7 @@ class Prover:
     def prove(self, v: Array, roots: list[Region]) -> tuple[DualBound, tuple[Tree, Tree], dict[int, float]]:
         """Return the lower bound, the multipliers, and what each region's prove, as a share of the largest."""
         problem, betas = self.problem, {}
-        dual = problem.loss.repair(v * self.scaling.gradient_scale, problem.y, problem.norm.has_free_constant)
+        dual = problem.repair(v * self.scaling.gradient_scale)
         found: list[tuple[Tree, Tree]] = []
 
         def search(given: Array) -> Priced:

@@ -95,7 +95,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         return
     N = problem.n_samples
     bound = N * scaling.alpha if problem.loss.regularised else 1.0
-    task = Task(scaling.loss, scaling.y, bound, problem.norm.has_free_constant)
+    task = Task(scaling.loss, scaling.y, bound, problem.free.basis)
     prover = Prover(problem, points, frame, scaling)
 
     roots = []
@@ -104,7 +104,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         if root is None:
             return
         roots.append(root)
-    v, constant = first_dual(task), 0.0
+    v, constant = first_dual(task), np.zeros(problem.free.rank)
     best, step, gap = nothing_proven(problem), add_cuts, 1.0
     work, pace = 0.0, 0.0
     while True:

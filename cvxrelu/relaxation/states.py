@@ -1,6 +1,6 @@
 r"""What the program fits, an iterate of its solution, and what that is off by.
 
-    slacks = A x,   stationarity: cost - outputs' v - A' multipliers = 0,   f(x) + c = what the dual vector v means
+    slacks = A x,   stationarity: cost - outputs' v - A' multipliers = 0,   f(x) + F c = what the dual vector v means
 
 Slacks are those of the moments, so that only multipliers and predictions can be off.
 """
@@ -35,14 +35,14 @@ class Task:
         Targets.
     bound : float
         B: the cost of the mass of a block.
-    free_constant : bool
-        Whether c is free, or zero.
+    free : (N, r) array
+        F, the basis of what is free (`Problem.free`).
     """
 
     loss: Loss
     y: Array
     bound: float
-    free_constant: bool
+    free: Array
 
     def part(self, block: Block) -> "Part":
         """Return a block with its outputs and costs."""
@@ -71,7 +71,7 @@ class State:
         The multipliers of all of them.
     v : (N,) array
         Dual vector.
-    constant : float
+    constant : (r,) array
         c.
     at_low, at_high : (N,) arrays
         Multipliers of the ends of the box of v, zero where there is none.
@@ -85,7 +85,7 @@ class State:
     ys: list[Array]
     multipliers: Cone
     v: Array
-    constant: float
+    constant: Array
     at_low: Array
     at_high: Array
     gap: float = np.inf
@@ -136,7 +136,7 @@ class Residuals:
         """Evaluate an iterate."""
         model, (to_low, to_high) = task.loss.dual_model(state.v, task.y), to_ends(task, state.v)
         low, high = np.isfinite(to_low), np.isfinite(to_high)
-        of_v = state.constant + model.curvature * state.v + model.slope - state.at_low + state.at_high
+        of_v = task.free @ state.constant + model.curvature * state.v + model.slope - state.at_low + state.at_high
         slacks, of_blocks, cost = [], [], 0.0
         multipliers = state.multipliers.split(sizes_of(parts))
         for (block, outputs, costs), x, y, z in zip(parts, state.xs, state.ys, multipliers, strict=True):

@@ -38,7 +38,7 @@ class Direction(NamedTuple):
     """A direction: of v, c and the multipliers of the box, of x and y of each block, of slacks and multipliers."""
 
     v: Array
-    constant: float
+    constant: Array
     at_low: Array
     at_high: Array
     xs: list[Array]
@@ -71,7 +71,8 @@ class Newton:
     scaling: NesterovTodd
     factors: list["_Factor"]
     lower: Array
-    ones: Array | None
+    free: Array
+    behind: Array
 
     @classmethod
     def of(cls, parts: list[Part], task: Task, state: State, residuals: Residuals) -> "Newton":
@@ -85,8 +86,10 @@ class Newton:
             K += factor.outputs.T @ factor.outputs
         K[np.diag_indices(len(K))] += REGULARISATION * np.trace(K)
         lower = _cholesky(K)
-        ones = _solve(lower, np.ones(len(K))) if task.free_constant else None
-        return cls(parts, state, residuals, to_low, to_high, scaling, factors, lower, ones)
+        behind = np.empty_like(task.free)
+        for column, vector in enumerate(task.free.T):
+            behind[:, column] = _solve(lower, np.ascontiguousarray(vector))
+        return cls(parts, state, residuals, to_low, to_high, scaling, factors, lower, task.free, behind)
 
     def step(self) -> State:
         """Return the next iterate, or the same if no step is possible."""
@@ -148,10 +151,10 @@ class Newton:
             half = _TRSV(factor.cholesky, factor.weights * on_x, lower=1)
             right = right - factor.outputs.T @ half
             halves.append((half, on_y))
-        dv, dc = _solve(self.lower, right), 0.0
-        if self.ones is not None:
-            dc = float((dv.sum() + state.v.sum()) / self.ones.sum())
-            dv = dv - dc * self.ones
+        dv, dc = _solve(self.lower, right), np.zeros(self.free.shape[1])
+        if len(dc):
+            dc = np.linalg.solve(self.free.T @ self.behind, self.free.T @ (dv + state.v))
+            dv = dv - self.behind @ dc
         xs, ys, slacks = [], [], []
         for part, factor, (half, on_y) in zip(self.parts, self.factors, halves, strict=True):
             right = half + factor.outputs @ dv

@@ -18,8 +18,7 @@ import numpy as np
 
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import SolverError, unmet
-from cvxrelu.problem.network import constant_network
-from cvxrelu.program.zero_cost import best_constant
+from cvxrelu.program.free_fit import best_free_network, meets_for_free
 from cvxrelu.runtime.endings import STOPS
 from cvxrelu.solving.choice import methods_to_try
 from cvxrelu.solving.methods import METHODS
@@ -45,6 +44,9 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
         If the loss is a constraint and nothing meets it.
     """
     problem, options = run.problem, run.options
+    if meets_for_free(problem) is not None:
+        yield CONSTANT.name, _constant(run, "an affine function meets the constraint, and costs nothing")
+        return
     if is_constant_optimal(problem):
         yield CONSTANT.name, _constant(run, "alpha is so large that nothing but a constant is worth its cost")
         return
@@ -96,7 +98,7 @@ def _constant(run: Run, note: str) -> Outcome:
 def _with_constant(run: Run, used: str, best: Outcome | None, notes: list[str]) -> tuple[str, Outcome]:
     """Return what was found or, if that is nothing or worse, the best constant."""
     problem = run.problem
-    network = constant_network(best_constant(problem), problem.n_features, problem.negative_slope)
+    network = best_free_network(problem)
     if best is not None and best.certificate.upper <= problem.objective(network):
         return used, best
     (constant,) = CONSTANT.outcomes(run)

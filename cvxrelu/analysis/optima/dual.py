@@ -121,10 +121,10 @@ def refined_dual(search: NeuronSearch, v: Array, cost: float) -> RefinedDual:
         If a quadratic program cannot be solved.
     """
     problem, limit = search.problem, search.problem.score_bound
-    v = problem.loss.repair(unit(v)[0], problem.y, problem.norm.has_free_constant, boxed=False)
+    v = problem.repair(unit(v)[0], boxed=False)
     if problem.loss.regularised and not v.any():
         # A fit that was stopped before it had a dual vector.
-        v = problem.loss.repair(problem.y / 2, problem.y, problem.norm.has_free_constant)
+        v = problem.repair(problem.y / 2)
     sides, neurons, length = np.zeros(len(v)), search.near(v, NEAR), np.inf
     v = _best_multiple(problem, v, neurons.best(v))
     for _ in range(MOST_STEPS):

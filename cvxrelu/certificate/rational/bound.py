@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from cvxrelu.certificate.rational.circle import gamma_squared
 from cvxrelu.certificate.rational.numbers import ExactData, entropy_below, root_above, to_fractions
+from cvxrelu.certificate.rational.orthogonal import orthogonal
 from cvxrelu.certificate.rational.relaxed import gamma_above
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import unit
@@ -127,7 +128,7 @@ def exact_bound(
     best: ExactBound | None = None
     candidates = [to_fractions(vector)]
     for candidate in candidates:
-        v = _repair(problem, domain, candidate, y)
+        v = _repair(problem, domain, candidate, y, rows)
         if circular:
             square = gamma_squared(rows, v, slope, problem.bias == "free")
             gamma = root_above(square)
@@ -171,11 +172,13 @@ def _rounded(v: Fractions) -> Iterator[Fractions]:
         yield [weight.limit_denominator(limit) for weight in v]
 
 
-def _repair(problem: Problem, domain: ExactDual, v: Fractions, y: Fractions) -> Fractions:
+def _repair(
+    problem: Problem, domain: ExactDual, v: Fractions, y: Fractions, rows: list[tuple[Fraction, ...]]
+) -> Fractions:
     """Return a vector near v, of which a multiple is in the domain of the dual."""
     balanced = problem.bias == "free"
     if not problem.loss.labels:
-        mean = sum(v, ZERO) / len(v) if balanced else ZERO
+        mean = sum(v, ZERO) / len(v) if balanced and not problem.skip else ZERO
         v, y = [weight - mean for weight in v], [ONE] * len(v)
     shares = [weight * label for weight, label in zip(v, y, strict=True)]
     if domain.low == 0:
@@ -183,6 +186,12 @@ def _repair(problem: Problem, domain: ExactDual, v: Fractions, y: Fractions) -> 
     if domain.high == 0:
         shares = [min(ZERO, share) for share in shares]
     v = [share * label for share, label in zip(shares, y, strict=True)]
+    if problem.skip:
+        free = [
+            *([[ONE] * len(v)] if balanced else []),
+            *zip(*(row[: problem.n_features] for row in rows), strict=True),
+        ]
+        return orthogonal(v, free) or [ZERO] * len(v)
     if not balanced or not sum(v, ZERO):
         return v
     # Signs are bound: the heavier one is scaled down to the lighter.

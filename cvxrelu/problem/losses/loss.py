@@ -190,15 +190,20 @@ class Loss(ABC):
         Unless `boxed`, a multiple of it is in the domain, which is all that `lower_bound` needs: what multiple of a
         vector is given then makes no difference.
         """
-        low, high = self._ends(y)
-        if not boxed:
-            low, high = np.where(low < 0, -np.inf, low), np.where(high > 0, np.inf, high)
+        low, high = self.box(y, boxed)
         if balanced and not self.labels:
             v = v - v.mean()
         v = np.clip(v, low, high)
         if not balanced:
             return v
         return balance(lighten(v) if np.isfinite(low).any() or np.isfinite(high).any() else v)
+
+    def box(self, y: Vector, boxed: bool = True) -> tuple[Vector, Vector]:
+        """Return the limits of each v_i; those of a vector of which a multiple is in the domain, unless `boxed`."""
+        low, high = self._ends(y)
+        if not boxed:
+            low, high = np.where(low < 0, -np.inf, low), np.where(high > 0, np.inf, high)
+        return low, high
 
     def allows(self, v: Vector, y: Vector) -> bool:
         """Tell whether v is in the domain of the dual, as it is."""

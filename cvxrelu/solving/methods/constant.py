@@ -6,9 +6,9 @@ import numpy as np
 
 from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.searches import pricer_of
-from cvxrelu.problem.network import constant_network
 from cvxrelu.problem.problem import Problem
-from cvxrelu.program.zero_cost import best_constant, best_of_zero_cost, bound_by_size, is_known
+from cvxrelu.program.free_fit import free_fit
+from cvxrelu.program.zero_cost import best_of_zero_cost, bound_by_size, is_known
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.solving.methods.method import Method
 from cvxrelu.solving.run import Outcome, Run
@@ -26,7 +26,8 @@ def is_constant_optimal(problem: Problem) -> bool:
 def _constant(run: Run) -> Iterator[Outcome]:
     """Return the best constant and what its dual vector proves."""
     problem = run.problem
-    network = constant_network(best_constant(problem), problem.n_features, problem.negative_slope)
+    network = free_fit(problem).network
+    assert network is not None, "who asks for it knows that there is one"
     if is_known(problem):
         bound = best_of_zero_cost(problem, run.clock).bound(problem, run.clock)
     else:

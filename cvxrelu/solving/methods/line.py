@@ -19,7 +19,7 @@ def _line(run: Run) -> Iterator[Outcome]:
     with progress_stages(run.options.progress, 2) as stage:
         stage("fitting the function")
         fitted = fit_function(problem, run.options.solver, run.clock.left)
-        network = fitted.function.to_network(problem.negative_slope)
+        network = fitted.function.to_network(problem.negative_slope, problem.skip)
         stage("certifying")
         bound = prove_dual(problem, fitted.dual)
     cause = Cause.TIME if run.clock.expired else Cause.SOLVER

@@ -1,0 +1,194 @@
+r"""The dual vector that is meant: one near the float vector v that is orthogonal to all that is free, exactly.
+
+With a skip connection a dual vector has F'v = 0, F = [1, X] or X (`cvxrelu.problem.free`), and floats meet that up to
+rounding only. Nothing can be claimed for v then; but for
+
+    v' = v - D eta,   D = diag(abs(v)),   eta = 0 off a set S of rows,   (F'D) eta = F'v,
+
+which is orthogonal to F exactly. With S as many rows as F has independent columns, G = (D F)_S and any M near G'^-1,
+
+    max abs(eta) <= max abs(M) abs(F'v) / (1 - q),    q = norm(I - M G') < 1   (in the maximum norm),
+
+and a bound on the right-hand side, rounding included, is the `ratio`: abs(v'_i - v_i) <= ratio abs(v_i). So v' has the
+signs of v, and v' / (1 + ratio) is in every box around zero that v is in. Pivoting chooses rows with large abs(v_i),
+and the ratio is 1e-15 or so. Bounds are claimed for v':
+
+    gamma(v') <= gamma(v) + moved,    moved = sum_S ratio abs(v_i) * reach,
+    y.v' = (y - F beta).v' >= (y - F beta).v - ratio sum_i abs(v_i (y - F beta)_i)   for any beta,
+
+reach being the largest response of a unit neuron on the data (if biases are free, that to a difference of two samples,
+for the changes sum to zero). Columns that depend on others, exactly, are left out; nothing is proven where columns
+depend on others up to rounding only, for such a combination of columns is free like any other.
+"""
+
+from fractions import Fraction
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from cvxrelu.numerics.powers import unit
+from cvxrelu.problem.free import Free
+from cvxrelu.problem.problem import Problem
+
+__all__ = ["EPS", "FAR", "WIDENING", "WIDE_EPS", "Nearby", "nearby"]
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+# Ratio above which a vector proves nothing: rounding is a billion times less, unless columns depend on others nearly.
+FAR = 1e-4
+# Share of the largest pivot below which columns are looked at exactly.
+RANK_RTOL = 1e-10
+# Relative widening of bounds that are computed in floats, from sums of up to some thousands of terms.
+WIDENING = 1 + 1e-9
+# The distance from 1 to the next float, of the usual and of the widest ones; what a product may lose by underflow.
+EPS, WIDE_EPS = float(np.finfo(float).eps), float(np.finfo(np.longdouble).eps)
+UNDERFLOW = 2.0**-1000
+
+
+class Nearby(NamedTuple):
+    """How far from v the vector is that is meant: by a ratio of each entry; and what a score changes by at most."""
+
+    ratio: float
+    moved: float
+
+
+HERE, NOWHERE = Nearby(0.0, 0.0), Nearby(np.inf, np.inf)
+
+
+def nearby(problem: Problem, v: Array) -> Nearby:
+    """Return how far from v there is a vector that is orthogonal to all that is free.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    v : (N,) array
+        A vector that `Problem.repair` returned, or a multiple of it.
+
+    Returns
+    -------
+    Nearby
+        Zeros without a skip connection, infinities if no such vector is found.
+
+    Examples
+    --------
+    >>> problem = Problem([[0.1], [0.2], [0.3]], [0.0, 1.0, 0.0], skip=True)
+    >>> found = nearby(problem, problem.repair(np.array([-1.0, 2.0, -1.0])))
+    >>> found.ratio < 1e-14, found.moved < 1e-14
+    (True, True)
+    """
+    if not problem.skip or not v.any():
+        return HERE
+    if not np.isfinite(v).all():
+        return NOWHERE
+    v, exponent = unit(v)
+    rows = np.flatnonzero(v)
+    found = _ratio(problem.free, v[rows], rows)
+    if not found[0] <= FAR:
+        return NOWHERE
+    ratio, used = found
+    reach = problem.norm.reach(problem.X, problem.negative_slope)
+    moved = ratio * float(np.abs(v[rows][used]).sum()) * reach * WIDENING
+    return Nearby(ratio, float(np.ldexp(moved, exponent)))
+
+
+def _ratio(free: Free, v: Array, rows: Indices) -> tuple[float, Indices]:
+    """Return a bound on abs(eta), and S as places among the rows where v is not zero."""
+    columns = free.columns[rows]
+    scales = np.abs(columns).max(axis=0, initial=0.0)
+    columns = columns / np.exp2(np.frexp(np.where(scales > 0, scales, 1.0))[1])
+    kept = _independent(free)
+    found = _solved(columns[:, kept], v)
+    if found is None and len(rows) < len(free.columns):
+        # Fewer rows may have fewer independent columns.
+        kept = _independent_columns(columns)
+        found = None if kept is None else _solved(columns[:, kept], v)
+    return (np.inf, np.empty(0, dtype=np.intp)) if found is None else found
+
+
+def _solved(columns: Array, v: Array) -> tuple[float, Indices] | None:
+    """Return a bound on abs(eta) and S, given independent columns; None if they are not, up to rounding."""
+    n, k = columns.shape
+    if k == 0:
+        return 0.0, np.empty(0, dtype=np.intp)
+    if n < k:
+        return None
+    weighted = np.abs(v)[:, None] * columns
+    pivots = scipy.linalg.qr(weighted.T, mode="r", pivoting=True)[1][:k]
+    G = weighted[pivots]
+    if not np.isfinite(G).all() or np.linalg.matrix_rank(G) < k:
+        return None
+    M = np.linalg.inv(G.T)
+    miss = np.abs(np.eye(k) - M @ G.T) + 4 * (k + 4) * EPS * (np.abs(M) @ np.abs(G.T)) + UNDERFLOW
+    q = float(miss.sum(axis=1).max()) * WIDENING
+    if not q < 0.5:
+        return None
+    # Sums in wide floats are right to a few units of those for each of their terms.
+    products = columns.astype(np.longdouble) * v.astype(np.longdouble)[:, None]
+    left = np.abs(products.sum(axis=0)) + (n + 4) * WIDE_EPS * np.abs(products).sum(axis=0)
+    shares = np.abs(M) @ (left.astype(float) * (1 + 2 * EPS) + n * UNDERFLOW)
+    return float(shares.max()) / (1 - q) * WIDENING, pivots
+
+
+_KNOWN: "WeakKeyDictionary[Free, list[int] | None]" = WeakKeyDictionary()
+
+
+def _independent(free: Free) -> list[int]:
+    """Return independent columns of F that span the same, known exactly; all of them where that is not known."""
+    if free not in _KNOWN:
+        scales = np.abs(free.columns).max(axis=0, initial=0.0)
+        _KNOWN[free] = _independent_columns(free.columns / np.exp2(np.frexp(np.where(scales > 0, scales, 1.0))[1]))
+    kept = _KNOWN[free]
+    return list(range(free.columns.shape[1])) if kept is None else kept
+
+
+def _independent_columns(columns: Array) -> list[int] | None:
+    """Return columns of which all others are combinations, exactly; None if there are none that floats tell apart."""
+    # The pivots of centred columns, of length one: the constant comes first, if there is one.
+    constant = bool(columns.shape[1]) and bool((columns[:, 0] == columns[0, 0]).all() and columns[0, 0] != 0)
+    moving = columns - columns.mean(axis=0) * constant
+    moving[:, np.ptp(columns, axis=0) == 0] *= not constant
+    sizes = np.linalg.norm(moving, axis=0)
+    moving /= np.where(sizes > 0, sizes, 1.0)
+    triangle, order = scipy.linalg.qr(moving, mode="r", pivoting=True)
+    heights = np.abs(np.diag(triangle))
+    rank = int(np.sum(heights > RANK_RTOL * max(heights.max(initial=0.0), 1e-300)))
+    kept = sorted([0] * constant + [int(j) for j in order[:rank]])
+    others = [j for j in range(columns.shape[1]) if j not in kept]
+    if not others:
+        return kept
+    if len(columns) < len(kept):
+        return None
+    rows = scipy.linalg.qr(columns[:, kept].T, mode="r", pivoting=True)[1][: len(kept)]
+    square = [[Fraction(float(columns[i, j])) for j in kept] for i in rows]
+    right = [[Fraction(float(columns[i, j])) for j in others] for i in rows]
+    shares = _solution(square, right)
+    if shares is None:
+        return None
+    for i, row in enumerate(columns[:, kept]):
+        entries = [Fraction(float(x)) for x in row]
+        for place, j in enumerate(others):
+            combination = sum((x * share[place] for x, share in zip(entries, shares, strict=True)), Fraction(0))
+            if combination != Fraction(float(columns[i, j])):
+                return None
+    return kept
+
+
+def _solution(square: list[list[Fraction]], right: list[list[Fraction]]) -> list[list[Fraction]] | None:
+    """Return the solution of linear equations in fractions; None if the matrix is singular."""
+    table = [[*row, *more] for row, more in zip(square, right, strict=True)]
+    for k in range(len(table)):
+        pivot = next((i for i in range(k, len(table)) if table[i][k]), None)
+        if pivot is None:
+            return None
+        table[k], table[pivot] = table[pivot], table[k]
+        table[k] = [entry / table[k][k] for entry in table[k]]
+        for i in range(len(table)):
+            if i != k and table[i][k]:
+                factor = table[i][k]
+                table[i] = [entry - factor * top for entry, top in zip(table[i], table[k], strict=True)]
+    return [row[len(square) :] for row in table]

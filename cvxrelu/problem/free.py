@@ -1,0 +1,187 @@
+r"""What costs nothing: the constants and, with a skip connection, all linear functions of the input.
+
+    f(x) = sum_j v_j sigma(w_j.x + b_j) + A x + c          F = [1, X] on the data, or one of the two, or neither
+
+A dual vector v has F'v = 0: else the loss could be lowered for nothing. F may have dependent columns, and more columns
+than rows. So it is used through a basis of its span, orthogonal and with a root mean square of one,
+
+    F = B R,    B'B = N I,    B = [1, ...] if constants are free,
+
+and A is the least one, of all that are the same on the data. `nearest` finds the vector of a box that is nearest to
+a given one with F'v = 0, by Newton's method on the multipliers lam of the condition (k unknowns, k the rank):
+
+    v(lam) = clip(v - B lam, low, high),   max over lam of  norm(v(lam) - v)^2 / 2 + lam.B'v(lam),
+
+a concave function of lam whose gradient is B'v(lam).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.numerics.lengths import lengths
+
+__all__ = ["Free"]
+
+Array = NDArray[np.float64]
+
+# Singular values of columns of unit length below this share of the largest, times their number, are rounding.
+RANK_RTOL = 4 * float(np.finfo(float).eps)
+# Newton steps of `nearest`, of which a handful are usual; halvings of a step; share of the entries' size at which the
+# condition holds up to rounding.
+NEWTON_STEPS, HALVINGS, ROUNDING = 60, 30, 1e-15
+# Curvature, as a share of that without a box, that is added where all entries are on their ends.
+DAMPING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Free:
+    """The functions that cost nothing, on the data.
+
+    Attributes
+    ----------
+    columns : (N, k) array
+        F, as it is stored: ones, if constants are free, then X, if there is a skip connection.
+    basis : (N, r) array
+        B; the ones come first, as they are.
+    lift : (d + 1, r) array
+        [A, c] of each column of the basis.
+    has_constant : bool
+        Whether constants are free.
+    """
+
+    columns: Array
+    basis: Array
+    lift: Array
+    has_constant: bool
+
+    @classmethod
+    def of(cls, X: Array, constant: bool, skip: bool) -> "Free":
+        """Return the functions that cost nothing.
+
+        Examples
+        --------
+        >>> free = Free.of(np.array([[1.0], [2.0], [3.0]]), constant=True, skip=True)
+        >>> A, c = free.affine(free.coefficients(np.array([1.0, 3.0, 5.0])))
+        >>> A.round(12), round(c, 12)
+        (array([2.]), -1.0)
+        """
+        (n, d), ones = X.shape, np.ones((len(X), int(constant)))
+        lift = np.zeros((d + 1, int(constant)))
+        lift[-1:] = 1.0
+        if not skip:
+            return cls(ones, ones, lift, constant)
+        center = X.mean(axis=0) if constant else np.zeros(d)
+        # A column of equal values is exactly constant, whatever its mean is rounded to.
+        moving = (X - center) * (np.ptp(X, axis=0) > 0) if constant else X
+        sizes = lengths(moving.T)
+        sizes = np.where(sizes > 0, sizes, 1.0)
+        left, singular, right = np.linalg.svd(moving / sizes, full_matrices=True)
+        rank = int(np.sum(singular > RANK_RTOL * max(n, d) * singular.max(initial=0.0)))
+        scale = np.sqrt(n)
+        A = (right[:rank].T / singular[:rank]) * scale / sizes[:, None]
+        # The least of all A that are the same on the data.
+        null, _ = np.linalg.qr(right[rank:].T / sizes[:, None])
+        A -= null @ (null.T @ A)
+        return cls(
+            np.hstack([ones, X]),
+            np.hstack([ones, left[:, :rank] * scale]),
+            np.hstack([lift, np.vstack([A, -center @ A])]),
+            constant,
+        )
+
+    @property
+    def rank(self) -> int:
+        """Number r of functions in the basis."""
+        return self.basis.shape[1]
+
+    @property
+    def linear(self) -> Array:
+        """The columns of the basis beside the ones, which belong to the skip connection."""
+        return self.basis[:, int(self.has_constant) :]
+
+    def split(self, coefficients: Array) -> tuple[float, Array]:
+        """Return the coefficient of the ones, 0.0 if there are none, and those of the skip connection."""
+        return (float(coefficients[0]), coefficients[1:]) if self.has_constant else (0.0, coefficients)
+
+    def skip_of(self, linear: Array) -> tuple[Array, float]:
+        """Return A and c of a combination of the columns of the skip connection."""
+        lifted = self.lift[:, int(self.has_constant) :] @ linear
+        return lifted[:-1], float(lifted[-1])
+
+    def affine(self, coefficients: Array) -> tuple[Array, float]:
+        """Return A and c of a combination of the basis."""
+        lifted = self.lift @ coefficients
+        return lifted[:-1], float(lifted[-1])
+
+    def coefficients(self, values: Array) -> Array:
+        """Return the coefficients of the combination that is nearest to values, a (r,) or (r, k) array."""
+        if not self.linear.size:
+            return values.mean(axis=0, keepdims=True)[: self.rank]
+        found = self.basis.T @ values / len(values)
+        # Once more, for the digits that are lost where nearly all is free.
+        return found + self.basis.T @ (values - self.basis @ found) / len(values)
+
+    def rest(self, values: Array) -> Array:
+        """Return what is left of values without the nearest combination."""
+        return values - self.basis @ self.coefficients(values)
+
+    def nearest(self, v: Array, low: Array, high: Array) -> Array:
+        """Return the vector with low <= v <= high and F'v = 0, up to rounding, that is nearest to v.
+
+        Parameters
+        ----------
+        v : (N,) array
+            Any vector.
+        low, high : (N,) arrays
+            The box, which has zero in it.
+
+        Examples
+        --------
+        >>> free = Free.of(np.array([[0.0], [1.0], [2.0]]), constant=True, skip=True)
+        >>> free.nearest(np.array([1.0, 0.0, 0.0]), np.full(3, -1.0), np.full(3, 1.0)).round(12)
+        array([ 0.16666667, -0.33333333,  0.16666667])
+        """
+        B, n = self.basis, len(v)
+        if not (np.isfinite(low).any() or np.isfinite(high).any()):
+            return self.rest(self.rest(v))
+        lam, size = np.zeros(self.rank), float(np.abs(v).max(initial=0.0))
+
+        def at(lam: Array) -> tuple[Array, Array, float]:
+            u = np.clip(v - B @ lam, low, high)
+            slope = B.T @ u
+            return u, slope, float((u - v) @ (u - v)) / 2 + float(lam @ slope)
+
+        u, slope, value = at(lam)
+        for _ in range(NEWTON_STEPS):
+            if np.abs(slope).max(initial=0.0) <= ROUNDING * n * size:
+                break
+            inside = B[(low < u) & (u < high)]
+            step = np.linalg.solve(inside.T @ inside + DAMPING * n * np.eye(self.rank), slope)
+            length, promised = 1.0, float(slope @ step)
+            for _ in range(HALVINGS):
+                moved = at(lam + length * step)
+                if moved[2] >= value + 1e-4 * length * promised or (moved[2] >= value and length < 1e-6):
+                    break
+                length /= 2
+            else:
+                break
+            lam = lam + length * step
+            u, slope, value = moved
+        return self._settled(u, low, high)
+
+    def _settled(self, u: Array, low: Array, high: Array) -> Array:
+        """Return the vector with the last rounding of F'v taken off, by entries inside their box."""
+        room = np.minimum(u - low, high - u)
+        weights = np.where(np.isfinite(room), np.maximum(room, 0.0), np.abs(u).max(initial=0.0)) ** 2
+        for _ in range(2):
+            gram = self.basis.T @ (weights[:, None] * self.basis)
+            shares = np.linalg.lstsq(gram, self.basis.T @ u)[0]
+            moved = u - weights * (self.basis @ shares)
+            if not ((low <= moved) & (moved <= high)).all():
+                break
+            if np.abs(self.basis.T @ moved).max(initial=0.0) >= np.abs(self.basis.T @ u).max(initial=0.0):
+                break
+            u = moved
+        return u

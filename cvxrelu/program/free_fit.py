@@ -1,0 +1,138 @@
+r"""The best network of zero cost: a constant or, with a skip connection, an affine function of the input.
+
+    min over c:  (1/N) sum_i loss((B c)_i, y_i),     B the basis of what is free (`cvxrelu.problem.free`)
+
+Each loss knows its best constant. The best affine function is least squares where the loss is squared, and otherwise a
+convex program with as many unknowns as there are features; its multipliers are a dual vector. For a constraint it is
+the shortest c that meets it, if any does: then nothing is cheaper.
+"""
+
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.errors import InputError, SolverError
+from cvxrelu.problem.network import Network, constant_network
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.groups import made_feasible
+from cvxrelu.program.scaling import AFFINE_RTOL, Scaling
+from cvxrelu.program.solvers import run_model
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["FreeFit", "best_free_network", "free_fit", "meets_for_free"]
+
+Array = NDArray[np.float64]
+
+# Slope of labels along an affine function of unit size, per sample, above which it separates them.
+SEPARATES = 1e-9
+
+
+class FreeFit(NamedTuple):
+    """A network of zero cost, and a dual vector that goes with it; None where nothing free meets the constraint."""
+
+    network: Network | None
+    dual: Array
+
+
+_KNOWN: "WeakKeyDictionary[Problem, FreeFit]" = WeakKeyDictionary()
+
+
+def best_free_network(problem: Problem) -> Network:
+    """Return the network of zero cost with the least loss.
+
+    Raises
+    ------
+    InputError
+        If there is none: the loss is logistic and the classes are separated by a hyperplane.
+
+    Examples
+    --------
+    >>> problem = Problem([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0], loss="squared", alpha=1.0, skip=True)
+    >>> best_free_network(problem).skip.round(12)
+    array([1.])
+    """
+    network = free_fit(problem).network
+    assert network is not None, "a regularised loss has a network of zero cost"
+    return network
+
+
+def meets_for_free(problem: Problem) -> Network | None:
+    """Return the affine function that meets the constraint of a loss, if there is a skip connection and one does."""
+    return free_fit(problem).network if problem.skip and not problem.loss.regularised else None
+
+
+def free_fit(problem: Problem) -> FreeFit:
+    """Return the best network of zero cost; errors as `best_free_network`."""
+    if problem not in _KNOWN:
+        _KNOWN[problem] = _affine_fit(problem) if problem.skip else _constant_fit(problem)
+    return _KNOWN[problem]
+
+
+def _constant_fit(problem: Problem) -> FreeFit:
+    value = problem.loss.best_constant(problem.y) if problem.norm.has_free_constant else 0.0
+    return FreeFit(constant_network(value, problem.n_features, problem.negative_slope), np.zeros(problem.n_samples))
+
+
+def _affine_fit(problem: Problem) -> FreeFit:
+    """Return the best affine function."""
+    scaling, free, loss = Scaling.of(problem), problem.free, problem.loss
+    _refuse_separable(problem)
+    coefficients, dual = np.zeros(free.rank), np.zeros(problem.n_samples)
+    flat = loss.moves and np.abs(scaling.y).max() * scaling.y_scale <= AFFINE_RTOL * np.abs(problem.y).max()
+    if loss.name == "squared" or flat or (loss.fixes_predictions and free.rank):
+        dual = loss.force(np.zeros(len(dual)), scaling.y) if loss.regularised else dual
+        dual = np.zeros(len(scaling.y)) if dual is None or flat else dual * scaling.gradient_scale
+    elif free.rank:
+        coefficients, dual = _solved(problem, scaling)
+    A, c = free.affine(coefficients * scaling.y_scale)
+    constant = (c + scaling.y_center) * problem.norm.has_free_constant
+    network = constant_network(constant, problem.n_features, problem.negative_slope, A + scaling.y_slope)
+    if not loss.regularised:
+        network = made_feasible(problem, network)
+        if not np.isfinite(problem.objective(network)) or not (flat or loss.labels):
+            return FreeFit(None, dual)
+    return FreeFit(network, dual)
+
+
+def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
+    """Return the coefficients of the best combination, and the dual vector; zeros where a constraint cannot be met."""
+    import cvxpy as cp
+
+    loss, free = scaling.loss, problem.free
+    coefficients, predictions = cp.Variable(free.rank), cp.Variable(problem.n_samples)
+    link: Any = cp.Zero(predictions - free.basis @ coefficients)
+    paid = loss.expression(predictions, scaling.y)
+    objective: Any = paid.mean if loss.regularised else cp.sum_squares(coefficients)
+    model = cp.Problem(cp.Minimize(objective), [link, *paid.constraints])
+    try:
+        run_model(model, "CLARABEL", Clock())
+    except SolverError:
+        if loss.regularised:
+            raise
+    if coefficients.value is None or not np.isfinite(coefficients.value).all():
+        if loss.regularised:
+            raise SolverError("The best affine function was not found; rescale the data.")
+        return np.zeros(free.rank), np.zeros(problem.n_samples)
+    dual = np.asarray(link.dual_value, dtype=float)
+    if loss.regularised:
+        dual = dual * (problem.n_samples * scaling.gradient_scale)
+        forced = loss.force(free.basis @ coefficients.value, scaling.y)
+        dual = dual if forced is None else forced * scaling.gradient_scale
+    return np.asarray(coefficients.value, dtype=float), dual
+
+
+def _refuse_separable(problem: Problem) -> None:
+    """Refuse the logistic loss where an affine function separates the classes, weakly: it has no minimum then."""
+    if problem.loss.name != "logistic" or not problem.free.rank:
+        return
+    from scipy.optimize import linprog
+
+    signed = problem.y[:, None] * problem.free.basis
+    found = linprog(-signed.mean(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1.0, 1.0))
+    if found.x is not None and -found.fun > SEPARATES:
+        raise InputError(
+            "A hyperplane separates the classes and a skip connection costs nothing, so that loss='logistic' has no "
+            "minimum; use loss='hinge' or loss='margin', or skip=False."
+        )
