@@ -47,6 +47,7 @@ class Estimator(BaseEstimator):
         *,
         bias: str = "free",
         negative_slope: float = 0.0,
+        skip: bool = False,
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -59,6 +60,7 @@ class Estimator(BaseEstimator):
     ) -> None:
         self.bias = bias
         self.negative_slope = negative_slope
+        self.skip = skip
         self.method = method
         self.tol = tol
         self.time_limit = time_limit
@@ -70,7 +72,7 @@ class Estimator(BaseEstimator):
         self.verbose = verbose
 
     def _problem(self, X: Array, y: Array, **problem: Any) -> Problem:
-        return Problem(X, y, bias=self.bias, negative_slope=self.negative_slope, **problem)
+        return Problem(X, y, bias=self.bias, negative_slope=self.negative_slope, skip=self.skip, **problem)
 
     def _options(self, problem: Problem, **changes: Any) -> Options:
         """Return the options of `solve` for a problem: the parameters, but for what is to be different.

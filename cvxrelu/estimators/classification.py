@@ -44,7 +44,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         The loss; "margin" separates the training data exactly.
     alpha : float or "auto", default "auto"
         Regularisation strength, positive, as in `ReLURegressor`; of several classes the largest. Not used by "margin".
-    bias, negative_slope, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
+    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
         As in `ReLUInterpolator`; with several classes, `n_jobs` networks are fitted at a time.
 
     Attributes
@@ -81,6 +81,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         *,
         bias: str = "free",
         negative_slope: float = 0.0,
+        skip: bool = False,
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -94,6 +95,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         super().__init__(
             bias=bias,
             negative_slope=negative_slope,
+            skip=skip,
             method=method,
             tol=tol,
             time_limit=time_limit,

@@ -49,6 +49,7 @@ class CrossValidated(Estimator):
         cv: Any = None,
         bias: str = "free",
         negative_slope: float = 0.0,
+        skip: bool = False,
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = None,
@@ -64,6 +65,7 @@ class CrossValidated(Estimator):
             self,
             bias=bias,
             negative_slope=negative_slope,
+            skip=skip,
             method=method,
             tol=tol,
             time_limit=time_limit,
@@ -82,7 +84,7 @@ class CrossValidated(Estimator):
 
     def _at_any_alpha(self, X: Array, y: Array, loss: str | Loss) -> Problem:
         # The path sets alpha itself.
-        return Problem(X, y, loss=loss, bias=self.bias, alpha=1.0, negative_slope=self.negative_slope)
+        return Problem(X, y, loss=loss, bias=self.bias, alpha=1.0, negative_slope=self.negative_slope, skip=self.skip)
 
     def _grid(self, problems: Iterable[Problem]) -> Array:
         """Return the strengths to try: those given, or a grid from the largest alpha_max of the problems."""

@@ -91,8 +91,7 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
 def _polytope(problem: Problem, neurons: Neurons, dual: RefinedDual) -> Polytope | None:
     """Return the weights (lambda, c) that make the predictions that go with the dual vector."""
     outputs, free = neurons.outputs, dual.sides == 0
-    if problem.norm.has_free_constant:
-        outputs = np.column_stack([outputs, np.ones(problem.n_samples)])
+    outputs = np.hstack([outputs, problem.free.basis])
     sided = dual.sides[~free]
     positive = np.eye(len(neurons), outputs.shape[1])
     return polytope_of(
