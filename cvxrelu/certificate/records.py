@@ -6,7 +6,8 @@ The file of a certificate has one line for each of
 
     format, claim, upper, lower, scope, gamma, dual,
     network {W, b, v, intercept, negative_slope, skip (if it is not zero)},
-    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, skip (if there is one), X, y}
+    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope,
+    skip and output_sign (if they are not False and "any"), X, y}
 
 and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
 Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
@@ -37,7 +38,7 @@ __all__ = ["network_of", "problem_of", "read_record", "record_of_network", "reco
 FORMAT, MULTIPLIED, EXTENDED = (f"cvxrelu certificate {number}" for number in (1, 2, 3))
 """First entry of every file: without multipliers, with, and with parts of the problem that only newer readers know."""
 
-PARTS = {"skip": False}
+PARTS = {"skip": False, "output_sign": "any"}
 """Parts of the problem that are written, and named in `needs`, where they are not what they were in older formats."""
 
 Record = dict[str, Any]

@@ -7,6 +7,7 @@ or, for the losses that are constraints, the least cost(f) of a network that mee
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,11 +20,12 @@ from cvxrelu.problem.losses.rounding import balance
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Bias, Norm, get_norm
 from cvxrelu.problem.rows import first_conflict, name_rows
-from cvxrelu.problem.validation import as_flag, as_matrix, as_real, as_slope, as_vector
+from cvxrelu.problem.validation import as_choice, as_flag, as_matrix, as_real, as_slope, as_vector
 
 __all__ = ["Problem"]
 
 Array = NDArray[np.float64]
+OutputSign = Literal["any", "positive"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,9 @@ class Problem:
         Slope of the leaky ReLU at negative arguments; any number but 1.
     skip : bool, default False
         Whether a skip connection A x is added to the network, of which the weights cost nothing: f(x) + A x.
+    output_sign : {"any", "positive"}, default "any"
+        Which output weights neurons may have. With "positive" (and a slope below 1) every network is a convex function
+        of x.
 
     Raises
     ------
@@ -83,6 +88,7 @@ class Problem:
     alpha: float | None = None
     negative_slope: float = 0.0
     skip: bool = False
+    output_sign: OutputSign = "any"
 
     def __init__(
         self,
@@ -94,6 +100,7 @@ class Problem:
         alpha: float | None = None,
         negative_slope: float = 0.0,
         skip: bool = False,
+        output_sign: str = "any",
     ) -> None:
         inputs = as_matrix(X)
         values = {
@@ -105,6 +112,7 @@ class Problem:
             "negative_slope": (slope := as_slope(negative_slope)),
             "norm": get_norm(norm, bias).on(inputs, slope),
             "skip": as_flag(skip, "skip"),
+            "output_sign": as_choice(output_sign, get_args(OutputSign), "output_sign"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -112,7 +120,7 @@ class Problem:
 
     def __repr__(self) -> str:
         alpha = "" if self.alpha is None else f", alpha={self.alpha:g}"
-        skip = ", skip=True" if self.skip else ""
+        skip = (", skip=True" if self.skip else "") + (", output_sign='positive'" if self.one_sided else "")
         return (
             f"Problem({self.n_samples} samples, {self.n_features} features, loss={self.loss.name!r}, "
             f"bias={self.bias!r}, norm={self.norm.name!r}{alpha}, negative_slope={self.negative_slope:g}{skip})"
@@ -150,6 +158,11 @@ class Problem:
     def free(self) -> Free:
         """The functions that cost nothing, on the data: constants if biases are free, A x with a skip connection."""
         return Free.of(self.X, self.norm.has_free_constant, self.skip)
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether output weights are positive, so that a dual vector is held by positive scores of neurons only."""
+        return self.output_sign == "positive"
 
     @property
     def is_even(self) -> bool:
@@ -208,6 +221,12 @@ class Problem:
             )
         if network.skip.any() and not self.skip:
             raise InputError("The network has a skip connection and the problem has none; use Problem(..., skip=True).")
+        costly = network.intercept < 0 and not self.norm.has_free_constant
+        if self.one_sided and ((network.v < 0).any() or costly):
+            part = "a negative output constant" if costly else "negative output weights"
+            raise InputError(
+                f"The network has {part} and the problem takes positive ones only; use Problem(..., output_sign='any')."
+            )
 
     def _check(self) -> None:
         loss, X, y = self.loss, self.X, self.y
@@ -219,6 +238,8 @@ class Problem:
             raise InputError(
                 f"alpha={self.alpha:g} must be positive; for an exact fit use loss='interpolation' or loss='margin'."
             )
+        if self.one_sided and self.norm.cellwise:
+            raise InputError(f"output_sign='positive' takes norm='euclidean', not {self.norm.name!r}.")
         require_scale(X, "X")
         require_scale(y, "y")
         require_slope(self.negative_slope)

@@ -99,7 +99,7 @@ def _read(program: Program, accurate: bool) -> Solution:
         dual = dual * (problem.n_samples * scaling.gradient_scale * program.unit)
     return Solution(
         plus=(program.coordinates @ _value(program.plus.value).reshape(shape))[:, :, 0],
-        minus=(program.coordinates @ _value(program.minus.value).reshape(shape))[:, :, 0],
+        minus=(program.coordinates @ _value(program.minus.value).reshape(shape))[:, :, 0] * (not problem.one_sided),
         constant=0.0 if program.constant is None else float(_value(program.constant.value)),
         dual=dual,
         value=float(_value(program.model.value)) * program.unit,

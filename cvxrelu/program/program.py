@@ -189,6 +189,8 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
     flat = flat_cells(problem, cells.patterns)
     bounding = cells.rows & ~flat[:, None]
     constraints: list[Any] = [link]
+    if problem.one_sided:
+        constraints.append(minus == 0)
     if bounding.any():
         cone = _cone_matrix(cells.patterns, bounding, rows)
         constraints += [cone @ plus >= 0, cone @ minus >= 0]

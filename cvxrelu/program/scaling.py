@@ -205,6 +205,7 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
             alpha=scaling.alpha if problem.loss.regularised else None,
             negative_slope=problem.negative_slope,
             skip=problem.skip,
+            output_sign=problem.output_sign,
         )
     except InputError as error:
         # The problem itself is in range; what is not is alpha times the cost beside the loss.
