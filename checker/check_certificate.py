@@ -109,7 +109,8 @@ def upper_bound(task, X, y, network):
     cost = np.abs(v) @ root((W**2).sum(axis=1) + joint * b**2) + joint * abs(c)
     scale = (y.max() - y.min()) / 2 or abs(y[0]) or 1
     misfit = {"interpolation": abs(z - y).max() / scale, "margin": max(0, 1 - (y * z).min())}.get(loss, 0)
-    if misfit > FIT_RTOL or (task["bias"] == "none" and (c != 0 or b.any())):
+    negative = task.get("output_sign") == "positive" and ((v < 0).any() or (joint and c < 0))
+    if misfit > FIT_RTOL or negative or (task["bias"] == "none" and (c != 0 or b.any())):
         return math.inf, z
     pays = loss_of(task)[0]
     if pays is None:
@@ -117,13 +118,17 @@ def upper_bound(task, X, y, network):
     return (weights_of(task, N) * pays(z, y)).sum() / N + Fraction(task["alpha"]) * cost, z
 
 
-def largest_score(E, v, slope):
-    """Return an upper bound on abs(sum_i v_i sigma(w.e_i)) over unit w, for rows e_i of one or two entries."""
+def largest_score(E, v, slope, signed):
+    """Return an upper bound on abs(sum_i v_i sigma(w.e_i)), or on the sum itself if `signed`, over unit w.
+
+    The rows e_i have one or two entries.
+    """
     reach = np.abs(v) @ np.linalg.norm(E, axis=1)
     margin = (len(v) + 64) * np.finfo(float).eps * (1 + abs(slope)) * reach
     if E.shape[1] == 1:
         left, right = np.minimum(E[:, 0], 0), np.maximum(E[:, 0], 0)
-        return max(abs(v @ (right + slope * left)), abs(v @ (left + slope * right))) + margin
+        scores = v @ (right + slope * left), -v @ (left + slope * right)
+        return max(0, *scores, *(-score for score in scores if not signed)) + margin
     E, v = E[E.any(axis=1)], v[E.any(axis=1)]
     turns = np.arctan2(E[:, 1], E[:, 0])[:, None] + np.pi / 2 * np.array([-1, 1])
     ends = np.unique(np.mod(turns, 2 * np.pi))
@@ -133,9 +138,10 @@ def largest_score(E, v, slope):
     middle = ends + half
     active = np.column_stack([np.cos(middle), np.sin(middle)]) @ E.T >= 0
     F = (np.where(active, 1.0, slope) * v) @ E  # on an arc, the score is w.F
-    offset = np.abs(np.mod(np.arctan2(F[:, 1], F[:, 0]) - middle + np.pi / 2, np.pi) - np.pi / 2)
-    nearest = np.maximum(0, offset - half - WIDENING)  # angle between the arc and the line through F
-    return float((np.hypot(F[:, 0], F[:, 1]) * np.cos(nearest)).max() + margin)
+    turn = np.pi * (1 + signed)  # F counts, or the line through F
+    offset = np.abs(np.mod(np.arctan2(F[:, 1], F[:, 0]) - middle + turn / 2, turn) - turn / 2)
+    nearest = np.maximum(0, offset - half - WIDENING)  # angle between the arc and that
+    return float(max(0, (np.hypot(F[:, 0], F[:, 1]) * np.cos(nearest)).max()) + margin)
 
 
 def orthogonal(v, columns):
@@ -210,7 +216,7 @@ def relaxed_score(rows, v, slope, free, trees, claimed):
         require(type(k) is int and 0 <= k < len(Z) and k not in signs, "a split at no place, or at one twice")
         return max(largest(node["above"], side, signs | {k: 1}), largest(node["below"], side, signs | {k: -1}))
 
-    bounds = [largest(tree, side, {}) for tree, side in zip(trees, (1, -1), strict=True)]
+    bounds = [largest(tree, side, {}) for tree, side in zip(trees, (1, -1), strict=False)]
     return float(max(0, *bounds) * power / GRID) * (1 + 2**-50)
 
 
@@ -286,6 +292,8 @@ def exponent(values):
 def lower_bound(task, X, y, v, trees=None, claimed=0.0):
     """Return the dual objective of the best multiple of v; multipliers prove gamma(v) <= claimed, or something more."""
     N, (pays, lowest, highest, bend, targets) = len(y), loss_of(task)
+    signed = task.get("output_sign") == "positive"
+    trees = trees[:1] if trees and signed else trees  # negative scores do not count
     require(task["bias"] != "free" or math.fsum(v) == 0, "the dual vector does not sum to zero")
     rows = np.column_stack([X, np.ones(N)]) if task["bias"] == "joint" else X
     if rows.shape[1] > 2 and trees is None:
@@ -302,7 +310,7 @@ def lower_bound(task, X, y, v, trees=None, claimed=0.0):
         gamma = relaxed_score(rows, fine, task["negative_slope"], task["bias"] == "free", trees, claimed)
     else:
         anchors = np.unique(rows, axis=0) if task["bias"] == "free" else np.zeros((1, rows.shape[1]))
-        gamma = max(largest_score(rows - anchor, v, task["negative_slope"]) for anchor in anchors)
+        gamma = max(largest_score(rows - anchor, v, task["negative_slope"], signed) for anchor in anchors)
     gamma = math.ldexp(gamma, unit)
     w = weights_of(task, N).astype(float)
     p = (v * np.sign(y) if targets == "labels" else v) / w  # a weight w makes w d(v / w) of d(v)
@@ -330,11 +338,11 @@ def check(record):
     """Return a verdict; raise ValueError if something is claimed that does not hold."""
     require(record["format"] in [f"cvxrelu certificate {k}" for k in (1, 2, 3)], "unknown format")
     trees, task, needs = record.get("multipliers"), record["problem"], record.get("needs", [])
-    if not set(needs) <= {"sample_weight", "skip"}:
+    parts = {"sample_weight": task.get("sample_weight"), "skip": True, "output_sign": "positive"}
+    if not set(needs) <= set(parts):
         raise Unchecked(f"a problem with {', '.join(needs)}")
-    named = sorted({"sample_weight", "skip"} & set(task))
-    require((record["format"][-1] == "3") == bool(needs) and named == sorted(needs), "parts that it does not name")
-    require(task.get("skip", True) is True, "skip must be true where it is named")
+    require((record["format"][-1] == "3") == bool(needs), "parts of the problem that the format does not have")
+    require([task[k] for k in parts if k in task] == [parts[k] for k in needs], "parts that the file does not name")
     X = numbers(task["X"], np.shape(task["X"]), "X")
     require(X.ndim == 2 and X.size > 0, "X must be a matrix")
     y, v = numbers(task["y"], (len(X),), "y"), numbers(record["dual"], (len(X),), "dual")

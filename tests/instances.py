@@ -162,7 +162,7 @@ def optimum_by_loops(problem):
     for pattern in enumerate_patterns(X, has_bias).to_bool():
         sign = np.where(pattern, 1.0, -1.0)
         h = np.where(pattern, 1.0, problem.negative_slope)
-        for e in (1.0, -1.0):
+        for e in (1.0,) if problem.one_sided else (1.0, -1.0):
             u = cp.Variable(Z.shape[1])
             output = output + e * cp.multiply(h, Z @ u)
             cost = cost + cp.norm(group_matrix(problem, Z, h) @ u, 2)

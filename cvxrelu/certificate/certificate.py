@@ -240,7 +240,8 @@ class Certificate:
         claims = {"claim": self.sentence} | bounds
         trees = self.multipliers
         if trees is not None:
-            points = Points.prepare(self.problem.X, self.problem.bias, self.problem.negative_slope)
+            problem = self.problem
+            points = Points.prepare(problem.X, problem.bias, problem.negative_slope, problem.one_sided)
             trees = settled(points, points.weigh(self.dual), trees)
         write_record(file, claims, self.dual, self.network, self.problem, multipliers=trees)
 

@@ -205,7 +205,7 @@ def gather_evidence(
     vectors = [v for v in (force, _repaired(problem, dual)) if v is not None and v.any()]
     if not vectors:
         return Evidence(0, 0, 0, 0.0, 0.0, 0.0, upper, dual)
-    pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+    pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
 
     def search(v: Array, count: int, clock: Clock) -> tuple[Maxima, float, float]:
         """Return the maxima of a vector, its largest score, and what it would prove if that were gamma(v)."""

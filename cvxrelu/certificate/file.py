@@ -105,7 +105,7 @@ def _proven_again(stated: Certificate, time_limit: float | None) -> Certificate:
     """Return what the dual vector proves by its multipliers, or by a search if it has none, or needs none."""
     problem, network, trees = stated.problem, stated.network, stated.multipliers
     if trees is not None:
-        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
 
         def bounded(v: NDArray[np.float64]) -> Priced:
             """Return the bound of the multipliers on gamma(v)."""

@@ -6,8 +6,8 @@ The file of a certificate has one line for each of
 
     format, claim, upper, lower, scope, gamma, dual,
     network {W, b, v, intercept, negative_slope, skip (if it is not zero)},
-    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, sample_weight and skip (if
-    there are any), X, y}
+    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope,
+    sample_weight, skip and output_sign (if they are not null, false and "any"), X, y}
 
 and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
 Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
@@ -38,7 +38,7 @@ __all__ = ["network_of", "problem_of", "read_record", "record_of_network", "reco
 FORMAT, MULTIPLIED, EXTENDED = (f"cvxrelu certificate {number}" for number in (1, 2, 3))
 """First entry of every file: without multipliers, with, and with parts of the problem that only newer readers know."""
 
-PARTS = {"sample_weight": None, "skip": False}
+PARTS = {"sample_weight": None, "skip": False, "output_sign": "any"}
 """Parts of the problem that are written, and named in `needs`, where they are not what they were in older formats."""
 
 Record = dict[str, Any]
@@ -105,7 +105,8 @@ def needs_of(problem: Problem) -> list[str]:
     >>> needs_of(Problem([[0.1], [1.0]], [1.0, 2.0], skip=True))
     ['skip']
     """
-    return [name for name, plain in PARTS.items() if getattr(problem, name) is not plain]
+    values = {name: getattr(problem, name) for name in PARTS}
+    return [name for name, value in values.items() if isinstance(value, np.ndarray) or value != PARTS[name]]
 
 
 def record_of_network(network: Network) -> Record:

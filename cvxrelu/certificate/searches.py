@@ -42,7 +42,7 @@ def pricer_of(problem: Problem) -> Pricer | NormPricer:
         If the norm is not Euclidean, and the cells, which are then searched one by one, would not fit in memory.
     """
     if not problem.norm.cellwise:
-        return make_pricer(problem.X, problem.bias, problem.negative_slope)
+        return make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
     return NormPricer.of(problem.norm, problem.X, problem.negative_slope)
 
 
@@ -58,7 +58,7 @@ def _search_of_all(problem: Problem, clock: Clock) -> Callable[[Array], Priced]:
     nodes = NODE_LIMIT if branches and not clock.limited else None
     if not (branches and _few_cells(problem)):
         return partial(pricer, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)
-    cells = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells")
+    cells = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells", one_sided=problem.one_sided)
 
     def search(v: Array) -> Priced:
         found = cells(v, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)
@@ -74,6 +74,7 @@ def _search_of_cells(problem: Problem, patterns: NDArray[np.bool_], clock: Clock
     """Return what computes gamma(v) over the neurons of given cells."""
     if not problem.norm.cellwise:
         options = {"bias": problem.bias, "negative_slope": problem.negative_slope, "time_limit": clock.left}
+        options["one_sided"] = problem.one_sided
         return partial(price_cells, problem.X, patterns=patterns, **options)
     return partial(NormPricer.of(problem.norm, problem.X, problem.negative_slope, patterns), time_limit=clock.left)
 

@@ -50,6 +50,7 @@ class Estimator(BaseEstimator):
         *,
         bias: str = "free",
         negative_slope: float = 0.0,
+        skip: bool = False,
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -62,6 +63,7 @@ class Estimator(BaseEstimator):
     ) -> None:
         self.bias = bias
         self.negative_slope = negative_slope
+        self.skip = skip
         self.method = method
         self.tol = tol
         self.time_limit = time_limit
@@ -73,9 +75,9 @@ class Estimator(BaseEstimator):
         self.verbose = verbose
 
     def _problem(self, X: Array, y: Array, weights: Array | None, **problem: Any) -> Problem:
-        posed = Problem(
-            X, y, bias=self.bias, negative_slope=self.negative_slope, sample_weight=weights, **problem
-        )  # which names the rows as they were given, if it refuses some
+        parts: dict[str, Any] = {"bias": self.bias, "negative_slope": self.negative_slope, "skip": self.skip}
+        # It names the rows as they were given, if it refuses some.
+        posed = Problem(X, y, sample_weight=weights, **parts, **problem)
         X, y, weights = merge_samples(X, y, weights)
         return replace(posed, X=X, y=y, sample_weight=weights)
 

@@ -49,7 +49,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         without, the largest. Not used by "margin".
     class_weight : dict, "balanced" or None, default None
         What samples of a class count, times their own weights; "balanced" makes all classes weigh the same in sum.
-    bias, negative_slope, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
+    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
         As in `ReLUInterpolator`; with several classes, `n_jobs` networks are fitted at a time.
 
     Attributes
@@ -87,6 +87,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         class_weight: Mapping[Any, float] | str | None = None,
         bias: str = "free",
         negative_slope: float = 0.0,
+        skip: bool = False,
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -100,6 +101,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         super().__init__(
             bias=bias,
             negative_slope=negative_slope,
+            skip=skip,
             method=method,
             tol=tol,
             time_limit=time_limit,

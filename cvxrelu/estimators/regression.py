@@ -95,6 +95,8 @@ class ReLUInterpolator(_Regressor):
         Whether a neuron's bias costs nothing, counts like a weight, or is absent.
     negative_slope : float, default 0.0
         Slope of the leaky ReLU at negative arguments; any number but 1.
+    skip : bool, default False
+        Whether the network has a skip connection A x, of which the weights cost nothing.
     method : {"auto", "enumerate", "generate", "line", "sample"}, default "auto"
         How the sign patterns are found; see `cvxrelu.solve`.
     tol : float, optional
@@ -179,7 +181,7 @@ class ReLURegressor(_Regressor):
         optimal (estimated in three or more dimensions); `ReLURegressorCV` finds a better one by cross-validation.
     loss : {"squared", "huber", "absolute", "quantile"} or Loss, default "squared"
         What a prediction costs; an object such as ``cr.Quantile(0.9)`` brings its parameters.
-    bias, negative_slope, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
+    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
         As in `ReLUInterpolator`.
 
     Attributes
@@ -209,6 +211,7 @@ class ReLURegressor(_Regressor):
         loss: str | Loss = "squared",
         bias: str = "free",
         negative_slope: float = 0.0,
+        skip: bool = False,
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -222,6 +225,7 @@ class ReLURegressor(_Regressor):
         super().__init__(
             bias=bias,
             negative_slope=negative_slope,
+            skip=skip,
             method=method,
             tol=tol,
             time_limit=time_limit,

@@ -102,7 +102,7 @@ def first_network(problem: Problem) -> Network:
 
     Without biases there may be none; the constant zero is returned then.
     """
-    if problem.loss.regularised or not problem.norm.has_bias:
+    if problem.loss.regularised or not problem.norm.has_bias or problem.one_sided:
         if problem.loss.regularised:
             return best_free_network(problem)
         return constant_network(0.0, problem.n_features, problem.negative_slope)

@@ -150,7 +150,7 @@ def _solve_inside(problem: Problem, outputs: Array, model: DualModel, accuracy: 
         np.ascontiguousarray(free.T),
         np.zeros(free.shape[1]),
         np.ascontiguousarray(outputs.T),
-        np.full(k, -1.0),
+        np.full(k, -np.inf if problem.one_sided else -1.0),
         np.full(k, 1.0),
         (model.lower - beyond) / bound,
         (model.upper - beyond) / bound,
@@ -161,7 +161,7 @@ def _solve_inside(problem: Problem, outputs: Array, model: DualModel, accuracy: 
     stalled = status == piqp.PIQP_MAX_ITER_REACHED and not model.curvature.any()
     if stalled or broken or status in FAILURES:
         return None
-    weights = np.asarray(result.z_u) - np.asarray(result.z_l)
+    weights = np.asarray(result.z_u) - (0.0 if problem.one_sided else np.asarray(result.z_l))
     constant, linear = problem.free.split(np.array(result.y))
     return MasterSolution(np.asarray(result.x) * bound + beyond, weights, constant, linear)
 
@@ -212,15 +212,20 @@ def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterS
     rows[np.abs(rows) <= NOISE] = 0.0
     target = orthogonal.T @ -model.slope
     reached = np.linalg.norm(orthogonal @ target + model.slope) <= NOISE * np.linalg.norm(model.slope)
+    negative = 0 if problem.one_sided else k
     result: Any = linprog(
-        np.append(costs, costs[:k]),
-        A_eq=csr_array(np.hstack([rows, -rows[:, :k]])),
+        np.append(costs, costs[:negative]),
+        A_eq=csr_array(np.hstack([rows, -rows[:, :negative]])),
         b_eq=scipy.linalg.solve_triangular(triangle, target),
-        bounds=[(0.0, None)] * k + [(None, None)] * free.shape[1] + [(0.0, None)] * (len(costs) - free.shape[1]),
+        bounds=[(0.0, None)] * k
+        + [(None, None)] * free.shape[1]
+        + [(0.0, None)] * (len(costs) - k + negative - free.shape[1]),
         method="highs-ds",
     )
     if result.x is None or not reached:
         raise unmet(problem.loss.name, problem.bias)
     dual = orthogonal @ scipy.linalg.solve_triangular(triangle, result.eqlin.marginals, trans=1)
     constant, linear = problem.free.split(result.x[k : k + free.shape[1]])
-    return MasterSolution(dual, result.x[:k] - result.x[len(costs) :], constant, linear)
+    weights = result.x[:k].copy()
+    weights[:negative] -= result.x[len(costs) :]
+    return MasterSolution(dual, weights, constant, linear)

@@ -67,7 +67,7 @@ class Oracle:
     @classmethod
     def of(cls, problem: Problem, options: Options, clock: Clock) -> "Oracle":
         """Return the oracle of a problem with the Euclidean norm."""
-        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
         rng = np.random.default_rng(options.random_state)
         return cls(problem, *standardise(problem), pricer, options, clock, rng)
 

@@ -132,7 +132,7 @@ def _newton_step(
     means, shift = _along_free(problem, bent, weighted), _along_free(problem, bent, force)
     gram = outputs.T @ weighted - means.T @ (bent @ means)
     slope = outputs.T @ force - means.T @ (bent @ shift)
-    change = _lasso(gram, slope, point.weights, problem.score_bound, accuracy) - point.weights
+    change = _lasso(problem, gram, slope, point.weights, accuracy) - point.weights
     penalty = problem.score_bound * float(np.abs(point.weights + change).sum() - np.abs(point.weights).sum())
     promised = float(slope @ change) - float(change @ gram @ change) / 2 - penalty + float(shift @ bent @ shift) / 2
     return np.append(change, shift - means @ change), promised
@@ -157,9 +157,9 @@ def _along_free(problem: Problem, bent: Array, values: Array) -> Array:
     return np.linalg.solve(bent, problem.free.basis.T @ values)
 
 
-def _lasso(gram: Array, slope: Array, weights: Array, bound: float, accuracy: float) -> Array:
-    """Return the weights a + t that minimise t'G t / 2 - slope't + bound sum abs(a + t)."""
-    k = len(slope)
+def _lasso(problem: Problem, gram: Array, slope: Array, weights: Array, accuracy: float) -> Array:
+    """Return the weights a + t that minimise t'G t / 2 - slope't + bound sum abs(a + t), positive if they must be."""
+    k, bound = len(slope), problem.score_bound
     # In coordinates of unit curvature and units of the bound, the solver's tolerances mean the same for all.
     sizes = np.sqrt(np.diag(gram))
     sizes = np.where(sizes > 0, sizes, 1.0)
@@ -174,6 +174,7 @@ def _lasso(gram: Array, slope: Array, weights: Array, bound: float, accuracy: fl
         signed,
         np.concatenate([price - pull, price + pull]),
         x_l=np.zeros(2 * k),
+        x_u=np.repeat([np.inf, 0.0 if problem.one_sided else np.inf], k),
     )
     solver.solve()
     parts = np.asarray(solver.result.x)
@@ -192,7 +193,7 @@ def _line_search(problem: Problem, outputs: Array, start: _Point, step: Array, p
     for _ in range(HALVINGS):
         count = len(start.weights)
         weights, free = start.weights + length * step[:count], start.free + length * step[count:]
-        moved = _Point.of(problem, outputs, weights, free)
+        moved = _Point.of(problem, outputs, np.maximum(weights, 0.0) if problem.one_sided else weights, free)
         if moved.objective <= start.objective - KEPT * length * promised:
             return moved
         length /= 2

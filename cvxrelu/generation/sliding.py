@@ -68,6 +68,7 @@ def slide(problem: Problem, network: Network, steps: int, clock: Clock, progress
         layout.pack(network),
         jac=True,
         method="L-BFGS-B",
+        bounds=layout.bounds,
         callback=late,
         options={"maxiter": steps, "maxcor": MEMORY, "ftol": progress, "gtol": 0.0},
     )
@@ -86,6 +87,15 @@ class _Layout:
         self.lifted = np.column_stack([problem.X, np.full(problem.n_samples, float(problem.norm.has_bias))])
         self.heights, self.active = np.empty((2, problem.n_samples, m))
         self.hidden, self.linear = m * (problem.n_features + 2), problem.free.linear
+
+    @property
+    def bounds(self) -> scipy.optimize.Bounds | None:
+        """Where the vector is: output weights are positive, if they must be."""
+        if not self.problem.one_sided:
+            return None
+        low = np.full(self.hidden + 1 + self.linear.shape[1], -np.inf)
+        low[self.hidden - self.m : self.hidden] = 0.0
+        return scipy.optimize.Bounds(low, np.inf)
 
     def pack(self, network: Network) -> Array:
         """Return the vector of a network."""

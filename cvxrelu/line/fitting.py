@@ -71,8 +71,9 @@ class FunctionFit:
 
 
 def is_line_problem(problem: Problem) -> bool:
-    """Tell whether `fit_function` takes a problem: one feature, free bias, Euclidean norm."""
-    return problem.n_features == 1 and problem.bias == "free" and not problem.norm.cellwise
+    """Tell whether `fit_function` takes a problem: one feature, free bias, Euclidean norm, any output weights."""
+    one_line = problem.n_features == 1 and problem.bias == "free"
+    return one_line and not (problem.norm.cellwise or problem.one_sided)
 
 
 def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float | None = None) -> FunctionFit:

@@ -179,11 +179,11 @@ def ascend(
     """
     score = Score.of(points, weights)
     given = lift(points, given)
-    found, drawn, hits = Reached.by_march(score, sides_of(score, given), given, SHORT, clock), 0, 0
+    found, drawn, hits = Reached.by_march(score, sides_of(score, given, points.sides), given, SHORT, clock), 0, 0
     while drawn < n_starts and not (hits and hits / ENOUGH + drawn / (EARLY * n_starts) >= 1) and not clock.expired:
         fresh = min(max(drawn, FIRST_STARTS), n_starts - drawn)
         random = lift(points, random_starts(points, fresh, rng))
-        reached = _scouted(score, random, between(given, int(PAIRED * fresh), rng), clock)
+        reached = _scouted(score, points.sides, random, between(given, int(PAIRED * fresh), rng), clock)
         hits += int(reached.counts[np.abs(score(reached.neurons)) > threshold].sum())
         found, drawn = found + reached, drawn + fresh
     found = found.best(score)
@@ -205,11 +205,11 @@ def ascend(
     )
 
 
-def _scouted(score: Score, random: Array, paired: Array, clock: Clock) -> "Reached":
+def _scouted(score: Score, sides: tuple[float, ...], random: Array, paired: Array, clock: Clock) -> "Reached":
     """Take long steps from new starts, random ones on both sides, and short ones from the best of where they end."""
     rough, both = score.rough(), np.repeat(random, 2, axis=0)
-    scouts = Reached.by_march(score, np.resize([1.0, -1.0], len(both)), both, LONG, clock, rough)
-    neighbours = Reached.by_march(score, sides_of(score, paired), paired, AROUND, clock, rough)
+    scouts = Reached.by_march(score, np.resize(sides, len(both)), both, LONG, clock, rough)
+    neighbours = Reached.by_march(score, sides_of(score, paired, sides), paired, AROUND, clock, rough)
     good = scouts + neighbours
     return Reached.by_march(score, good.sides, good.neurons, SHORT, clock, counts=good.counts)
 
@@ -281,8 +281,10 @@ class Reached:
         return Reached(sides[kept], neurons[kept], counts[kept])
 
 
-def sides_of(score: Score, neurons: Array) -> Array:
-    """Return the side of each neuron's score."""
+def sides_of(score: Score, neurons: Array, sides: tuple[float, ...]) -> Array:
+    """Return the side of each neuron's score, or the only one that counts."""
+    if len(sides) == 1:
+        return np.full(len(neurons), sides[0])
     return np.where(score(neurons) >= 0, 1.0, -1.0)
 
 

@@ -224,6 +224,8 @@ def cell_search(
     G = _gradients(points, weights, Z, S)
     cheap = np.linalg.norm(G[:, :-1], axis=1) + np.abs(G[:, -1]) if free else np.linalg.norm(G, axis=1)
     bounds = np.repeat(cheap, 2)
+    if points.one_sided:
+        bounds[1::2] = 0.0
     order = np.argsort(-bounds, kind="stable")
     margin = weights.margin(_terms(points))
     level = weights.room_below(threshold, margin)

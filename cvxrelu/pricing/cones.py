@@ -112,7 +112,8 @@ def cone_search(
     climbs = FIRST_CLIMBS if lifted.size <= CHEAP_CLIMB else 1
     normed = m - 1 if points.bias == "free" else m
     # The axes as starts: not to begin with nothing, nor to spend on climbing what the search finds anyway.
-    first = _climbed(lifted, c, linear, normed, np.eye(m)[: min(normed, climbs)])
+    sides = points.sides
+    first = _climbed(lifted, c, linear, normed, np.eye(m)[: min(normed, climbs)], sides)
     best = _largest(lifted, c, linear, normed, first)
     kinks = merge_kinks(lifted, c, linear, points.bias == "none", MERGING_SHARE * tol * best)
     frame = choose_frame(kinks.Z, points.bias == "free")
@@ -135,10 +136,10 @@ def cone_search(
     elif m << (frame.axes + 1) <= MOST_ROOTS:
         row = 8 * (2 * m * m + 5 * m + 2 + (len(kinks.Z) + 63) // 64)
         tree = make_tree(max(FEWEST_SLOTS, min(MOST_SLOTS, MEMORY // row)), m, len(kinks.Z))
-        top, stopped = _run(problem, tree, cutoff, ceiling, stop)
+        top, stopped = _run(problem, tree, cutoff, ceiling, sides, stop)
         nodes = int(tree.counts[NODES])
     met = cutoff.neurons[np.argsort(-cutoff.values)][: np.count_nonzero(cutoff.values)] @ frame.basis
-    neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met[: 2 * climbs]), met, first]))
+    neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met[: 2 * climbs], sides), met, first]))
     return points.report(
         weights,
         unlift(points, neurons),
@@ -150,12 +151,17 @@ def cone_search(
 
 
 def _run(
-    problem: Problem, tree: Tree, cutoff: Cutoff, ceiling: float, stop: Callable[[int], bool]
+    problem: Problem,
+    tree: Tree,
+    cutoff: Cutoff,
+    ceiling: float,
+    sides: tuple[float, ...],
+    stop: Callable[[int], bool],
 ) -> tuple[float, bool]:
     """Search until done or stopped; the largest bound of any cone, and whether it was stopped."""
     for generators in _roots(problem):
         duals = np.ascontiguousarray(np.linalg.inv(generators).T, dtype=np.float64)
-        for side in (1.0, -1.0):
+        for side in sides:
             plant(problem, tree, cutoff, generators, duals, side, ceiling)
         if stop(int(tree.counts[NODES])):
             return ceiling, True
@@ -217,11 +223,11 @@ def _ceiling(Z: Array, c: Array, linear: Array, normed: int, weights: Weights, m
     return min(spectral, weights.mass * (1 + 1e-9) + weights.residue)
 
 
-def _climbed(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Array:
-    """Climb from each start on the side of its score."""
+def _climbed(Z: Array, c: Array, linear: Array, normed: int, starts: Array, sides: tuple[float, ...]) -> Array:
+    """Climb from each start on the side of its score, if that counts."""
     scores = starts @ linear + np.maximum(starts @ Z.T, 0.0) @ c
     parts = []
-    for side in (1.0, -1.0):
+    for side in sides:
         part = np.ascontiguousarray(starts[side * scores > 0])
         for k in range(len(part)):
             climb(Z, side * c, side * linear, normed, part[k : k + 1])

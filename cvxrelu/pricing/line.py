@@ -43,11 +43,11 @@ def price_line(points: Points, weights: Weights) -> Priced:
         margin = weights.margin(sweep_terms(len(points.X)))
     elif points.bias == "none":
         columns = np.array([[1.0, 0.0], [-1.0, 0.0]])
-        best = float(np.abs(points.score(weights, columns[:, :1], columns[:, 1])).max())
+        best = float(points.sizes(points.score(weights, columns[:, :1], columns[:, 1])).max())
     else:
         scores, columns, margin = _hinges(points, weights)
-        best = float(np.abs(scores).max())
-        columns = columns[_local_maxima(scores)]
+        best = float(points.sizes(scores).max())
+        columns = columns[_local_maxima(scores, points.sides)]
     upper = best + margin
     return points.report(weights, columns, upper=upper, method="line", complete=lambda value: True, nodes=2 * n)
 
@@ -63,7 +63,7 @@ def circle_columns(points: Points, weights: Weights) -> tuple[Array, float]:
     """
     c = (1 - points.negative_slope) * weights.v
     gx, gy = points.negative_slope * (weights.v @ points.Z)
-    values, directions = sweep(points.Z, c, float(gx), float(gy))
+    values, directions = (part[: len(points.sides)] for part in sweep(points.Z, c, float(gx), float(gy)))
     if values.size == 0:
         return np.zeros((0, points.X.shape[1] + 1)), 0.0
     peaks = (values >= np.roll(values, 1, axis=1)) & (values > np.roll(values, -1, axis=1)) & (values > 0)
@@ -115,12 +115,13 @@ def _sums_are_exact(v: Array, largest: float) -> bool:
     return bool((multiples == np.round(multiples)).all()) and largest < unit / float(np.finfo(EXTENDED).eps)
 
 
-def _local_maxima(scores: Array) -> NDArray[np.intp]:
-    """Find the indices of the local maxima of abs(scores) within each half, best first."""
+def _local_maxima(scores: Array, sides: tuple[float, ...]) -> NDArray[np.intp]:
+    """Find the indices of the local maxima of the scores on each side within each half, best first."""
     half = len(scores) // 2
     found = np.zeros(len(scores), bool)
     for part in (slice(0, half), slice(half, None)):
-        for signed in (scores[part], -scores[part]):
+        for side in sides:
+            signed = side * scores[part]
             padded = np.concatenate([[-np.inf], signed, [-np.inf]])
             found[part] |= (signed > 0) & (signed > padded[:-2]) & (signed >= padded[2:])
     index = np.flatnonzero(found)

@@ -111,7 +111,7 @@ def find_maxima(points: Points, weights: Weights, n_ascents: int, rng: np.random
     ascents, parts = 0, [_Ends.none(score)]
     while ascents < n_ascents and not clock.expired:
         count = min(DRAWN, n_ascents - ascents)
-        sides, neurons, ended = rng.choice((1.0, -1.0), count), lift(points, _starts(points, count, rng)), 0
+        sides, neurons, ended = rng.choice(points.sides, count), lift(points, _starts(points, count, rng)), 0
         while ended < count and not clock.expired:
             _go_up(score, sides[ended], neurons[ended : ended + 1])
             ended += 1

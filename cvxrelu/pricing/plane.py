@@ -51,9 +51,9 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
         values.append(part_values)
         directions.append(part_directions)
         done = span[1]
-    V, D = np.concatenate(values, axis=1), np.concatenate(directions, axis=1)
+    V, D = (np.concatenate(parts, axis=1)[: len(points.sides)] for parts in (values, directions))
     b = -np.einsum("skd,kd->sk", D, points.Z[:done])
     columns = np.concatenate([D, b[:, :, None]], axis=2).reshape(-1, 3)
     columns = columns[np.argsort(-V.reshape(-1), kind="stable")]
-    upper = float(V.max()) + margin if done == n else points.trivial_bound(weights)
+    upper = max(float(V.max()), 0.0) + margin if done == n else points.trivial_bound(weights)
     return points.report(weights, columns, upper=upper, method="plane", complete=lambda value: done == n, nodes=done)

@@ -88,6 +88,8 @@ class Points:
         Their norms.
     radius : float
         Their largest norm.
+    one_sided : bool
+        Whether only positive scores count, and not their absolute values: where output weights are positive.
     """
 
     X: Array
@@ -99,9 +101,10 @@ class Points:
     Z: Array
     norms: Array
     radius: float
+    one_sided: bool = False
 
     @classmethod
-    def prepare(cls, X: ArrayLike, bias: str, negative_slope: float) -> "Points":
+    def prepare(cls, X: ArrayLike, bias: str, negative_slope: float, one_sided: bool = False) -> "Points":
         """Validate, merge, centre and lift.
 
         Raises
@@ -138,7 +141,17 @@ class Points:
             np.ascontiguousarray(Z),
             norms,
             float(norms.max()),
+            one_sided,
         )
+
+    @property
+    def sides(self) -> tuple[float, ...]:
+        """What scores are multiplied with: 1.0 for themselves and, where these count as well, -1.0 for negatives."""
+        return (1.0,) if self.one_sided else (1.0, -1.0)
+
+    def sizes(self, scores: Array) -> Array:
+        """Return how much scores count: their absolute values or, of positive ones alone, what they are."""
+        return np.maximum(scores, 0.0) if self.one_sided else np.abs(scores)
 
     @property
     def lifted(self) -> Array:
@@ -235,9 +248,10 @@ class Points:
             T = self.Z @ W.T
             b = np.clip(b, -T.max(axis=0, initial=-np.inf), -T.min(axis=0, initial=np.inf))
         scores = self.score(weights, W, b)
-        order = np.argsort(-np.abs(scores), kind="stable")
+        sizes = self.sizes(scores)
+        order = np.argsort(-sizes, kind="stable")
         # What rounding alone can make of a zero score is no column.
-        order = order[np.abs(scores[order]) > ROUNDOFF * weights.mass]
+        order = order[sizes[order] > ROUNDOFF * weights.mass]
         W, b, scores = W[order], b[order], scores[order]
         value = float(abs(scores[0])) if len(scores) else 0.0
         # A score may exceed the bound by the rounding of its evaluation; any more, and the bound was wrong.

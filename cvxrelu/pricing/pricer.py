@@ -231,7 +231,9 @@ class Pricer:
         return find_maxima(self.points, weights, n_ascents, rng, clock)
 
 
-def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto") -> Pricer:
+def make_pricer(
+    X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto", *, one_sided: bool = False
+) -> Pricer:
     """Prepare the pricing of many dual vectors of one data set.
 
     Parameters
@@ -243,6 +245,8 @@ def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, m
         Slope of the activation for negative arguments; any number but 1.
     method : str, default="auto"
         A name in `METHODS`, or "auto" for the first that applies.
+    one_sided : bool, default=False
+        Whether only positive scores count, and not absolute values: gamma(v) where output weights are positive.
 
     Raises
     ------
@@ -254,7 +258,7 @@ def make_pricer(X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, m
     >>> make_pricer([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]).method
     'plane'
     """
-    points = Points.prepare(X, bias, negative_slope)
+    points = Points.prepare(X, bias, negative_slope, one_sided)
     as_choice(method, ("auto", *METHODS), "method")
     if method == "auto":
         method = choose(points)[0]
@@ -300,6 +304,7 @@ def price_cells(
     threshold: float | None = None,
     time_limit: float | None = None,
     near: float | None = None,
+    one_sided: bool = False,
 ) -> Priced:
     """Bound the scores of the unit neurons whose sign pattern on X is among `patterns`.
 
@@ -317,6 +322,8 @@ def price_cells(
         As in `price`.
     near : float, optional
         Search on until all neurons are found whose score is within this share of the largest, whatever `tol` is.
+    one_sided
+        As in `make_pricer`.
 
     Raises
     ------
@@ -329,7 +336,7 @@ def price_cells(
     >>> round(price_cells([[0.0], [1.0]], [-1.0, 1.0], patterns).value, 12)
     1.0
     """
-    points = Points.prepare(X, bias, negative_slope)
+    points = Points.prepare(X, bias, negative_slope, one_sided)
     clock = Clock(time_limit)
     # The search leaves out cells whose bound is below (1 + tol / 2) times the best score so far.
     kept = tol if near is None else -2 * near

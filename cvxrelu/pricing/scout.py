@@ -53,11 +53,11 @@ def scout(
         np.repeat(lift(points, random_starts(points, n_starts, rng)), 2, axis=0),
         between(given, n_starts, rng),
     )
-    far = Reached.by_march(seen, np.resize([1.0, -1.0], len(random)), random, FAR, clock, seen.rough())
-    near = Reached.by_march(seen, sides_of(seen, paired), paired, NEAR, clock, seen.rough())
+    far = Reached.by_march(seen, np.resize(points.sides, len(random)), random, FAR, clock, seen.rough())
+    near = Reached.by_march(seen, sides_of(seen, paired, points.sides), paired, NEAR, clock, seen.rough())
     found = (far + near).best(seen)
     starts = np.vstack([given, found.neurons[:FOLLOWED]])
-    sides = np.append(sides_of(score, given), found.sides[:FOLLOWED])
+    sides = np.append(sides_of(score, given, points.sides), found.sides[:FOLLOWED])
     reached = Reached.by_march(score, sides, starts, LAST, clock, score.rough())
     return points.report(
         weights,

@@ -29,8 +29,8 @@ Array = NDArray[np.float64]
 # Singular values of columns of unit length below this share of the largest, times their number, are rounding.
 RANK_RTOL = 4 * float(np.finfo(float).eps)
 # Newton steps of `nearest`, of which a handful are usual; halvings of a step; share of the entries' size at which the
-# condition holds up to rounding.
-NEWTON_STEPS, HALVINGS, ROUNDING = 60, 30, 1e-15
+# condition holds up to rounding, and at which nothing is done about it: what is repaired once stays as it is.
+NEWTON_STEPS, HALVINGS, ROUNDING, NEGLIGIBLE = 60, 30, 1e-15, 2e-15
 # Curvature, as a share of that without a box, that is added where all entries are on their ends.
 DAMPING = 1e-12
 
@@ -144,9 +144,12 @@ class Free:
         array([ 0.16666667, -0.33333333,  0.16666667])
         """
         B, n = self.basis, len(v)
+        size = float(np.abs(v).max(initial=0.0))
+        if ((low <= v) & (v <= high)).all() and np.abs(B.T @ v).max(initial=0.0) <= NEGLIGIBLE * n * size:
+            return v
         if not (np.isfinite(low).any() or np.isfinite(high).any()):
             return self.rest(self.rest(v))
-        lam, size = np.zeros(self.rank), float(np.abs(v).max(initial=0.0))
+        lam = np.zeros(self.rank)
 
         def at(lam: Array) -> tuple[Array, Array, float]:
             u = np.clip(v - B @ lam, low, high)

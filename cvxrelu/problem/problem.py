@@ -9,6 +9,7 @@ cost(f) of a network that meets them.
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,11 +22,12 @@ from cvxrelu.problem.losses.rounding import balance
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Bias, Norm, get_norm
 from cvxrelu.problem.rows import first_conflict, name_rows
-from cvxrelu.problem.validation import as_flag, as_matrix, as_real, as_slope, as_vector
+from cvxrelu.problem.validation import as_choice, as_flag, as_matrix, as_real, as_slope, as_vector
 
 __all__ = ["Problem"]
 
 Array = NDArray[np.float64]
+OutputSign = Literal["any", "positive"]
 
 # Weights are at their mean up to rounding if it is this near to one; then they are taken as they are.
 MEAN_RTOL = 1e-15
@@ -63,6 +65,9 @@ class Problem:
         them, and so are all dual vectors. Exact fits are the same for all positive weights.
     skip : bool, default False
         Whether a skip connection A x is added to the network, of which the weights cost nothing: f(x) + A x.
+    output_sign : {"any", "positive"}, default "any"
+        Which output weights neurons may have. With "positive" (and a slope below 1) every network is a convex function
+        of x.
 
     Attributes
     ----------
@@ -109,6 +114,7 @@ class Problem:
     negative_slope: float = 0.0
     sample_weight: Array | None = None
     skip: bool = False
+    output_sign: OutputSign = "any"
 
     def __init__(
         self,
@@ -121,6 +127,7 @@ class Problem:
         negative_slope: float = 0.0,
         sample_weight: ArrayLike | None = None,
         skip: bool = False,
+        output_sign: str = "any",
     ) -> None:
         inputs, plain, cost = as_matrix(X), get_loss(loss).plain, get_norm(norm, bias)
         targets, slope, weights = as_vector(y, len(inputs)), as_slope(negative_slope), None
@@ -139,6 +146,7 @@ class Problem:
             "negative_slope": slope,
             "sample_weight": weights,
             "skip": as_flag(skip, "skip"),
+            "output_sign": as_choice(output_sign, get_args(OutputSign), "output_sign"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -146,7 +154,7 @@ class Problem:
 
     def __repr__(self) -> str:
         alpha = "" if self.alpha is None else f", alpha={self.alpha:g}"
-        skip = ", skip=True" if self.skip else ""
+        skip = (", skip=True" if self.skip else "") + (", output_sign='positive'" if self.one_sided else "")
         return (
             f"Problem({self.n_samples} samples, {self.n_features} features, loss={self.loss.name!r}, "
             f"bias={self.bias!r}, norm={self.norm.name!r}{alpha}, negative_slope={self.negative_slope:g}{skip}"
@@ -185,6 +193,11 @@ class Problem:
     def free(self) -> Free:
         """The functions that cost nothing, on the data: constants if biases are free, A x with a skip connection."""
         return Free.of(self.X, self.norm.has_free_constant, self.skip)
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether output weights are positive, so that a dual vector is held by positive scores of neurons only."""
+        return self.output_sign == "positive"
 
     @property
     def is_even(self) -> bool:
@@ -243,6 +256,12 @@ class Problem:
             )
         if network.skip.any() and not self.skip:
             raise InputError("The network has a skip connection and the problem has none; use Problem(..., skip=True).")
+        costly = network.intercept < 0 and not self.norm.has_free_constant
+        if self.one_sided and ((network.v < 0).any() or costly):
+            part = "a negative output constant" if costly else "negative output weights"
+            raise InputError(
+                f"The network has {part} and the problem takes positive ones only; use Problem(..., output_sign='any')."
+            )
 
     def _check(self) -> None:
         loss, X, y = self.loss, self.X, self.y
@@ -254,6 +273,8 @@ class Problem:
             raise InputError(
                 f"alpha={self.alpha:g} must be positive; for an exact fit use loss='interpolation' or loss='margin'."
             )
+        if self.one_sided and self.norm.cellwise:
+            raise InputError(f"output_sign='positive' takes norm='euclidean', not {self.norm.name!r}.")
         require_scale(X, "X")
         require_scale(y, "y")
         require_slope(self.negative_slope)

@@ -146,7 +146,7 @@ def least_on_face(
         outputs = problem.free.rest(outputs) if problem.skip else outputs
         # Where v sums to zero, constants may be taken from the outputs; the rounding that they cause goes with them.
         columns = np.hstack([columns, (outputs - outputs.mean(axis=0) * face.balanced) / unit])
-        cut = _least_on_columns(columns, face, accuracy)
+        cut = _least_on_columns(columns, face, accuracy, problem.one_sided)
         lower = max(lower, cut.lower * unit)
         dual = problem.repair(cut.vector)
         priced, cut_short = None, False
@@ -174,8 +174,8 @@ class _Cut:
     lower: float
 
 
-def _least_on_columns(columns: Array, face: Face, accuracy: float) -> _Cut:
-    """Minimise the maximum of abs(columns' v) over the face.
+def _least_on_columns(columns: Array, face: Face, accuracy: float, one_sided: bool) -> _Cut:
+    """Minimise the maximum of abs(columns' v) over the face, or of columns' v if only one side counts.
 
     The bound is good for any solver: if weights a_j have sum abs(a_j) = 1, then max_j abs(columns_j.v) >= f.v with
     f = sum_j a_j columns_j.
@@ -196,7 +196,7 @@ def _least_on_columns(columns: Array, face: Face, accuracy: float) -> _Cut:
         -(face.low @ equations),
         np.block([[scores, -ones], [-scores, -ones]]),
         np.full(2 * count, -np.inf),
-        np.append(-fixed, fixed),
+        np.append(-fixed, np.full(count, np.inf) if one_sided else fixed),
         np.zeros(size + 1),
         np.append(np.ones(size), np.inf),
     )

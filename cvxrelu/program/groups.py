@@ -92,6 +92,13 @@ def as_solution(problem: Problem, network: Network, dual: Array) -> Solution:
         constant += moved
     if not np.all(np.abs(np.concatenate([weights.ravel(), linear, [constant]])) <= HEAVIEST):
         raise SolverError(f"Weights above {HEAVIEST:.0e} in coordinates of order one are too large to compute with.")
+    if problem.is_even:
+        # sigma(t) = sigma(-t) + (1 + a) t, so that mirror images come into one cell.
+        away = vectors @ scaling.lifted[0] < 0
+        turned = (1 + problem.negative_slope) * (np.sign(network.v[away]) @ vectors[away])
+        vectors[away] *= -1.0
+        shift, changed = problem.free.split(problem.free.coefficients(scaling.lifted @ turned))
+        constant, linear = constant + shift, linear + changed
     preactivations = vectors @ scaling.lifted.T
     reach = lengths(vectors)[:, None] * lengths(scaling.lifted)
     patterns, cell = np.unique(preactivations >= -ON_HINGE * reach, axis=0, return_inverse=True)

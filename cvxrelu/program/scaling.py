@@ -206,6 +206,7 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
             negative_slope=problem.negative_slope,
             sample_weight=problem.sample_weight,
             skip=problem.skip,
+            output_sign=problem.output_sign,
         )
     except InputError as error:
         # The problem itself is in range; what is not is alpha times the cost beside the loss.

@@ -54,15 +54,16 @@ class Prover:
             ratio = np.abs(given).max() / np.abs(dual).max()
             factor *= ratio
             trees = tuple(self._tree(root, factor) for root in roots)
-            for root, tree, side in zip(roots, trees, (1.0, -1.0), strict=True):
+            for root, tree, side in zip(roots, trees, self.points.sides, strict=True):
                 for region, (signs, leaf) in zip(root.leaves(), leaves_of(tree), strict=True):
                     betas[id(region)] = bound_leaf(self.points, weights, leaf, signs, side, self.reach)
-            found.append((trees[0], trees[1]))
+            # Where one side counts, it stands for the other, which nobody looks at.
+            found.append((trees[0], trees[-1]))
             upper = max(betas.values()) + weights.margin(len(self.points.X) + 256.0)
             return _priced(self.points, shift_up(upper, weights.exponent), len(betas))
 
         if not dual.any():
-            tree = self._tree(roots[0], 1.0), self._tree(roots[1], 1.0)
+            tree = self._tree(roots[0], 1.0), self._tree(roots[-1], 1.0)
             return nothing_proven(problem), tree, {}
         proven = bound_dual(problem, dual, search)
         largest = max((beta for beta in betas.values() if 0 < beta < np.inf), default=1.0)

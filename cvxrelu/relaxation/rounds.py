@@ -89,7 +89,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
     except SolverError as error:
         logger.info("no relaxation: %s", error)
         return
-    points = Points.prepare(problem.X, problem.bias, problem.negative_slope)
+    points = Points.prepare(problem.X, problem.bias, problem.negative_slope, problem.one_sided)
     frame = Frame.of(points, scaling)
     if frame.n_places == 0:
         return
@@ -99,7 +99,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
     prover = Prover(problem, points, frame, scaling)
 
     roots = []
-    for side in (1.0, -1.0):
+    for side in points.sides:
         root = Region.of(Block(frame, side, {}), FIRST_MASS if problem.loss.regularised else MASS_OF_CONSTRAINTS)
         if root is None:
             return

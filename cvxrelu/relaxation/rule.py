@@ -34,7 +34,7 @@ def can_relax(problem: Problem) -> bool:
     side = problem.lifted.shape[1] + 1
     if side * (side + 1) // 2 + problem.n_samples > LARGEST:
         return False
-    return not make_pricer(problem.X, problem.bias, problem.negative_slope).sweeps
+    return not make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided).sweeps
 
 
 def is_relaxed_first(problem: Problem) -> bool:

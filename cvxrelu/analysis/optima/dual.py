@@ -179,9 +179,11 @@ def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: Mas
     In a solution of an interior-point method either a multiplier or the room that its constraint has is small, so the
     larger of both, as shares, decides.
     """
-    limit, outputs, n_constants = problem.score_bound, neurons.outputs, int(problem.norm.has_free_constant)
+    limit, outputs, border = problem.score_bound, neurons.outputs, problem.free.basis
+    n_free = border.shape[1]
+    coefficients = np.append(np.full(int(problem.free.has_constant), solution.constant), solution.linear)
     x, weights, total = solution.dual, np.maximum(solution.weights, 0.0), np.abs(solution.weights).sum()
-    slopes = model.curvature @ x + model.slope + outputs @ weights + n_constants * solution.constant
+    slopes = model.curvature @ x + model.slope + outputs @ weights + border @ coefficients
     share = np.abs(slopes) / (np.abs(model.slope).max() or 1.0)
     size = np.abs(x).max()
     at_lower = (x - model.lower < share * size) & (slopes > 0)
@@ -189,15 +191,14 @@ def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: Mas
     sides = at_lower * 1.0 - at_upper * 1.0
     x = np.where(at_lower, model.lower, np.where(at_upper, model.upper, x))
     free, active = sides == 0, weights > total * (1 - x @ outputs / limit)
-    gradients, border = outputs[:, active], np.ones((len(x), n_constants))
+    gradients = outputs[:, active]
     count = gradients.shape[1]
     linked = np.hstack([gradients, border])
     matrix = np.block(
-        [[model.curvature[np.ix_(free, free)], linked[free]], [linked[free].T, np.zeros((count + n_constants,) * 2)]]
+        [[model.curvature[np.ix_(free, free)], linked[free]], [linked[free].T, np.zeros((count + n_free,) * 2)]]
     )
-    constant = np.full(n_constants, solution.constant)
-    misfit = model.curvature @ x + model.slope + linked @ np.append(weights[active], constant)
-    room = np.append(np.full(count, limit), np.zeros(n_constants)) - linked.T @ x
+    misfit = model.curvature @ x + model.slope + linked @ np.append(weights[active], coefficients)
+    room = np.append(np.full(count, limit), np.zeros(n_free)) - linked.T @ x
     change = np.linalg.lstsq(matrix, np.append(-misfit[free], room), rcond=STEP_RTOL)[0]
     better, moved = weights[active] + change[free.sum() : free.sum() + count], x.copy()
     moved[free] += change[: free.sum()]

@@ -63,6 +63,8 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     as_limit(tol, "tol")
     if problem.norm.cellwise:
         raise InputError(f"The set of optimal networks is known for norm='euclidean', not for {problem.norm.name!r}.")
+    if problem.one_sided:
+        raise InputError("The set of optimal networks is known for output_sign='any', not for 'positive'.")
     standard, scaling = standardise(problem)
     kept = problem.norm.neuron_costs(fit.network.W, fit.network.b) > 0
     search = NeuronSearch.of(standard, *scaling.adopt(fit.network.W[kept], fit.network.b[kept]))
@@ -91,8 +93,7 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
 def _polytope(problem: Problem, neurons: Neurons, dual: RefinedDual) -> Polytope | None:
     """Return the weights (lambda, c) that make the predictions that go with the dual vector."""
     outputs, free = neurons.outputs, dual.sides == 0
-    if problem.norm.has_free_constant:
-        outputs = np.column_stack([outputs, np.ones(problem.n_samples)])
+    outputs = np.hstack([outputs, problem.free.basis])
     sided = dual.sides[~free]
     positive = np.eye(len(neurons), outputs.shape[1])
     return polytope_of(

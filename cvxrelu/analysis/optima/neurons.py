@@ -155,7 +155,12 @@ def neurons_of(problem: Problem, v: Array, groups: Array) -> Neurons:
     """
     moved = _best_near(problem, v, groups)
     scores = leaky_relu(moved @ problem.lifted.T, problem.negative_slope) @ v
-    first = np.unique(_classes(moved, problem.negative_slope == -1), return_index=True)[1]
+    # A neuron and its mirror image are the same, or differ by what is free: all with one hinge face the same way.
+    mirrored = problem.negative_slope == -1 or problem.is_even
+    if mirrored:
+        generic = np.random.default_rng(0).standard_normal(problem.n_features)
+        moved = moved * np.where(moved[:, : problem.n_features] @ generic < 0, -1.0, 1.0)[:, None]
+    first = np.unique(_classes(moved, mirrored), return_index=True)[1]
     moved, signs = moved[first], np.sign(scores[first])
     preactivations = moved @ problem.lifted.T
     outputs = (signs[:, None] * leaky_relu(preactivations, problem.negative_slope)).T

@@ -3,10 +3,12 @@ r"""The set of all optimal networks of a problem.
 With neurons k = 1..K of score L (`neurons`), outputs phi_k = e_k sigma(Z u_k) and an accurate dual vector (`dual`),
 the optimal networks with their weight at these neurons are the polytope
 
-    P = {(lambda, c) : lambda >= 0,  sum_k lambda_k phi_k + c = z(v) where v_i is inside its domain,
+    P = {(lambda, c) : lambda >= 0,  sum_k lambda_k phi_k + F c = z(v) where v_i is inside its domain,
                                      <= or >= z_i(v) where v_i is at a bound of it (margin and hinge loss)}
 
-and all others come from spreading the weight of two joined neurons over the segment between them, or of a neuron on a
+with F a basis of what is free on the data (constants, or affine functions with a skip connection, where a neuron and
+its mirror image count as one), and all others come
+from spreading the weight of two joined neurons over the segment between them, or of a neuron on a
 ray along it. That moves hinges, and changes neither the cost nor the predictions on the data. At a point x a
 neuron is convex in its bias along a segment, with one kink where its hinge passes through x, so the
 extreme predictions at x are found with three neurons a segment: its ends, and the one with its hinge at x.
@@ -25,6 +27,7 @@ from cvxrelu.analysis.optima.polytope import Polytope, solve_linear
 from cvxrelu.analysis.optima.sparsity import Cover, carrying, fewest, reweighted
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.activation import leaky_relu
+from cvxrelu.problem.free import Free
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_count, as_generator, as_matrix
@@ -113,9 +116,15 @@ class OptimalSet:
             return False
         count = len(self.neurons)
         changes = self.neurons.function_map @ self.polytope.basis[:count]
-        if self.problem.norm.has_free_constant:
-            changes[-1] += self.polytope.basis[count]
+        free = self._free.lift @ self.polytope.basis[count:]
+        changes[len(changes) - self.neurons.groups.shape[1] :] += free[: self.neurons.groups.shape[1]]
         return not (np.abs(changes) > SAME_FUNCTION).any()
+
+    @cached_property
+    def _free(self) -> Free:
+        """What is free on the data, in standard coordinates."""
+        norm = self.problem.norm
+        return Free.of(split_groups(self.scaling.lifted, norm.has_bias)[0], norm.has_free_constant, self.problem.skip)
 
     @cached_property
     def center(self) -> OptimalNetwork:
@@ -243,7 +252,7 @@ class OptimalSet:
     def _predictions(self, point: Array) -> Array:
         """Return the predictions on the data, in standard coordinates."""
         count = len(self.neurons)
-        return self.neurons.outputs @ point[:count] + point[count:].sum()
+        return self.neurons.outputs @ point[:count] + self._free.basis @ point[count:]
 
     def _member(self, point: Array, moves: list[Move] | None = None, amounts: Array | None = None) -> OptimalNetwork:
         """Return the network at a point of the polytope, after moves of hinges."""
@@ -257,11 +266,9 @@ class OptimalSet:
         problem, used = self.problem, carrying(parts.weights)
         groups, v = parts.groups[used], (parts.signs * parts.weights)[used]
         W, b = split_groups(groups, problem.norm.has_bias)
-        constant, slope = 0.0, problem.negative_slope
-        if problem.norm.has_free_constant:
-            data = self.scaling.lifted @ groups.T
-            constant = float(np.mean(predictions - leaky_relu(data, slope) @ v))
-        network = self.scaling.restore(Network(W, b, v, constant, slope))
+        slope, data = problem.negative_slope, self.scaling.lifted @ groups.T
+        skip, constant = self._free.affine(self._free.coefficients(predictions - leaky_relu(data, slope) @ v))
+        network = self.scaling.restore(Network(W, b, v, constant, slope, skip))
         costs = problem.norm.neuron_costs(network.W, network.b)
         unit = replace(network, W=network.W / costs[:, None], b=network.b / costs, v=network.v * costs)
         return OptimalNetwork(unit, problem.objective(unit), self.lower)
@@ -279,10 +286,11 @@ class OptimalSet:
 
     def _extreme(self, z: Array, sign: float) -> OptimalNetwork:
         """Return the network of largest sign * f at a lifted point, by a linear program in (t, amounts of moves)."""
-        neurons, polytope, count = self.neurons, self.polytope, len(self.neurons)
+        neurons, polytope = self.neurons, self.polytope
         moves = moves_to(neurons, z)
         outputs = neurons.signs * leaky_relu(neurons.groups @ z, neurons.negative_slope)
-        slope = np.append(outputs, np.ones(len(polytope.center) - count)) @ polytope.basis
+        lifted = z if self.problem.norm.has_bias else np.append(z, 1.0)
+        slope = np.append(outputs, lifted @ self._free.lift) @ polytope.basis
         gains = np.array([move.gain(neurons, z) for move in moves])
         size = polytope.dimension
         # The first rows of the polytope say that the weights are not negative; moves take from them.

@@ -51,7 +51,7 @@ class NeuronSearch:
         count = count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias)
         arrangement = enumerate_patterns(problem.X, problem.norm.has_bias) if count <= CELL_LIMIT else None
         patterns, facets = (None, None) if arrangement is None else (arrangement.to_bool(), arrangement.facets())
-        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope)
+        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
         starts = np.column_stack([W, b])
         return cls(problem, patterns, facets, pricer, np.vstack([starts, -starts]))
 

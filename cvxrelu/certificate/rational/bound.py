@@ -130,10 +130,12 @@ def exact_bound(
     for candidate in candidates:
         v = _repair(problem, domain, candidate, y, rows)
         if circular:
-            square = gamma_squared(rows, v, slope, problem.bias == "free")
+            square = gamma_squared(rows, v, slope, problem.bias == "free", problem.one_sided)
             gamma = root_above(square)
         else:
-            gamma = gamma_above(rows, v, slope, problem.bias == "free", multipliers or ())
+            gamma = gamma_above(
+                rows, v, slope, problem.bias == "free", (multipliers or ())[: 1 if problem.one_sided else 2]
+            )
             square = gamma**2
         lower = _objective(problem, domain, v, y, gamma, radius)
         longest, scale = _step(problem, domain, v, y), Fraction(2) ** exponent if best is None else ONE

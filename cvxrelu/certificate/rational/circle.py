@@ -24,7 +24,11 @@ Ray = tuple[int, int]
 
 
 def gamma_squared(
-    rows: Sequence[tuple[Fraction, ...]], v: Sequence[Fraction], slope: Fraction, anchored: bool
+    rows: Sequence[tuple[Fraction, ...]],
+    v: Sequence[Fraction],
+    slope: Fraction,
+    anchored: bool,
+    one_sided: bool = False,
 ) -> Fraction:
     """Return the square of the largest absolute score of a unit neuron.
 
@@ -38,6 +42,8 @@ def gamma_squared(
         Negative slope a of the activation.
     anchored : bool
         True for a free bias; v must then sum to zero.
+    one_sided : bool, default False
+        Whether only positive scores count.
 
     Returns
     -------
@@ -70,21 +76,22 @@ def gamma_squared(
             (tuple(x - z for x, z in zip(point, anchor, strict=True)), mass)
             for point, mass in zip(points, masses, strict=True)
         ]
-        best = max(best, peak([(e, mass) for e, mass in moments if any(e)], slope))
+        best = max(best, peak([(e, mass) for e, mass in moments if any(e)], slope, one_sided))
     return best / (unit * share * slope.denominator) ** 2
 
 
-def _line_peak(moments: Sequence[tuple[tuple[int, ...], int]], slope: Fraction) -> Fraction:
+def _line_peak(moments: Sequence[tuple[tuple[int, ...], int]], slope: Fraction, one_sided: bool) -> Fraction:
     """Return the square of the larger score of w = 1 and w = -1, times the denominator of the slope squared."""
     p, q = slope.numerator, slope.denominator
     products = [mass * e[0] for e, mass in moments]
     right = sum(product for (e, _), product in zip(moments, products, strict=True) if e[0] > 0)
     total = sum(products)
     # w = 1: a m + (1 - a) right; w = -1: the same with the left part of m, up to sign.
-    return Fraction(max(abs(p * total + (q - p) * side) for side in (right, total - right)) ** 2)
+    scores = p * total + (q - p) * right, -p * total - (q - p) * (total - right)
+    return Fraction(max(max(score, 0 if one_sided else -score) for score in scores) ** 2)
 
 
-def _plane_peak(moments: Sequence[tuple[tuple[int, ...], int]], slope: Fraction) -> Fraction:
+def _plane_peak(moments: Sequence[tuple[tuple[int, ...], int]], slope: Fraction, one_sided: bool) -> Fraction:
     """Return the same for all unit w in the plane, by one sweep over the arcs."""
     if not moments:
         return Fraction(0)
@@ -106,10 +113,11 @@ def _plane_peak(moments: Sequence[tuple[tuple[int, ...], int]], slope: Fraction)
     for ray in rays:
         fx, fy = p * mx + (q - p) * gx, p * my + (q - p) * gy
         from_first, to_last = _cross(before, (fx, fy)), _cross((fx, fy), ray)
-        if (from_first >= 0 and to_last >= 0) or (from_first <= 0 and to_last <= 0):
+        score = fx * ray[0] + fy * ray[1]
+        if (from_first >= 0 and to_last >= 0) or (from_first <= 0 and to_last <= 0 and not one_sided):
             square, norm = fx * fx + fy * fy, 1
         else:
-            square, norm = (fx * ray[0] + fy * ray[1]) ** 2, ray[0] ** 2 + ray[1] ** 2
+            square, norm = 0 if one_sided and score < 0 else score**2, ray[0] ** 2 + ray[1] ** 2
         if square * bottom > top * norm:
             top, bottom = square, norm
         jump = jumps[ray]

@@ -90,8 +90,9 @@ def gamma_above(
         Negative slope a of the activation.
     anchored : bool
         True for a free bias; v must then sum to zero.
-    trees : two records
-        The multipliers, as `cvxrelu.certificate.multiplier_record` writes them and after it has checked their shape.
+    trees : two records, or one
+        The multipliers, for the scores and, unless only positive ones count, for their negatives, as
+        `cvxrelu.certificate.multiplier_record` writes them and after it has checked their shape.
 
     Returns
     -------
@@ -117,7 +118,7 @@ def gamma_above(
         raise ValueError("With a free bias gamma is infinite unless v sums to zero.")
     places, exponent = _places_of(rows, v, slope, anchored)
     largest = 0
-    for side, tree in zip((1, -1), trees, strict=True):
+    for side, tree in zip((1, -1), trees, strict=False):
         for signs, leaf in _leaves(tree, {}):
             with np.errstate(over="ignore", invalid="ignore"):
                 largest = max(largest, _bound_leaf(places, leaf, signs, side))

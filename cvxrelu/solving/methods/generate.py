@@ -144,6 +144,11 @@ def _finish(run: Run, state: GenerationRound, clock: Clock) -> Network:
 
 
 def _unmet_need(problem: Problem) -> str | None:
+    if problem.one_sided and not problem.loss.regularised:
+        return (
+            "method='generate' has nothing to start from with output_sign='positive' and a loss that is a constraint; "
+            "use method='enumerate'."
+        )
     if not problem.norm.cellwise:
         return None
     return f"method='generate' takes the Euclidean norm; use method='enumerate' for {problem.norm.name!r}."
