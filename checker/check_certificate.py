@@ -53,6 +53,15 @@ LOSSES = {
 }
 
 
+def weights_of(task, N):
+    """Return what each loss counts, in fractions of mean one."""
+    if "sample_weight" not in task:
+        return exact(np.ones(N))
+    weights = exact(numbers(task["sample_weight"], (N,), "sample_weight"))
+    require((weights > 0).all(), "sample weights must be positive")
+    return weights * N / weights.sum()
+
+
 def loss_of(task):
     """Return the row of the table that the loss of a problem has."""
     if task["loss"] not in LOSSES:
@@ -106,7 +115,7 @@ def upper_bound(task, X, y, network):
     pays = loss_of(task)[0]
     if pays is None:
         return (cost / (1 - misfit) if loss == "margin" else cost), z  # scaled up to margin one
-    return pays(z, y).sum() / N + Fraction(task["alpha"]) * cost, z
+    return (weights_of(task, N) * pays(z, y)).sum() / N + Fraction(task["alpha"]) * cost, z
 
 
 def largest_score(E, v, slope, signed):
@@ -303,10 +312,11 @@ def lower_bound(task, X, y, v, trees=None, claimed=0.0):
         anchors = np.unique(rows, axis=0) if task["bias"] == "free" else np.zeros((1, rows.shape[1]))
         gamma = max(largest_score(rows - anchor, v, task["negative_slope"], signed) for anchor in anchors)
     gamma = math.ldexp(gamma, unit)
-    p = v * np.sign(y) if targets == "labels" else v
+    w = weights_of(task, N).astype(float)
+    p = (v * np.sign(y) if targets == "labels" else v) / w  # a weight w makes w d(v / w) of d(v)
     require(lowest < 0 or (p >= 0).all(), "the dual vector leaves its domain")
     mean = heights.mean() if task["bias"] == "free" and targets == "numbers" else 0
-    correlation, square = math.ldexp(math.fsum(v * (heights - mean)), height), math.fsum(v * v)
+    correlation, square = math.ldexp(math.fsum(v * (heights - mean)), height), math.fsum(v * v / w)
     if task.get("skip"):
         correlation = math.ldexp(float(fine @ exact(heights)), height)
     if correlation <= 0 or pays is None:
@@ -316,23 +326,24 @@ def lower_bound(task, X, y, v, trees=None, claimed=0.0):
     if pays is not logistic:
         t = min(t, correlation / (bend * square) if bend else math.inf)
         return t * (correlation - t * bend * square / 2) / N
-    low, p = min(t, limit / 2), p[p > 0]  # the entropy of t p rises up to here; its slope falls
+    low, w, p = min(t, limit / 2), w[p > 0], p[p > 0]  # the entropy of t p rises up to here; its slope falls
     for _ in range(50):
         middle = (low + t) / 2
-        low, t = (middle, t) if p @ np.log(1 / (middle * p) - 1) > 0 else (low, middle)
-    p = t * p[t * p < 1]
-    return math.fsum(-p * np.log(p) - (1 - p) * np.log1p(-p)) / N
+        low, t = (middle, t) if (w * p) @ np.log(1 / (middle * p) - 1) > 0 else (low, middle)
+    w, p = w[t * p < 1], t * p[t * p < 1]
+    return math.fsum(w * (-p * np.log(p) - (1 - p) * np.log1p(-p))) / N
 
 
 def check(record):
     """Return a verdict; raise ValueError if something is claimed that does not hold."""
     require(record["format"] in [f"cvxrelu certificate {k}" for k in (1, 2, 3)], "unknown format")
     trees, task, needs = record.get("multipliers"), record["problem"], record.get("needs", [])
-    parts = {"skip": True, "output_sign": "positive"}
-    if not set(needs) <= set(parts):
+    plain = {"skip": True, "output_sign": "positive"}
+    if not set(needs) <= {"sample_weight", *plain}:
         raise Unchecked(f"a problem with {', '.join(needs)}")
-    require((record["format"][-1] == "3") == bool(needs), "parts of the problem that the format does not have")
-    require([task[k] for k in parts if k in task] == [parts[k] for k in needs], "parts that the file does not name")
+    named = sorted({"sample_weight", *plain} & set(task))
+    require((record["format"][-1] == "3") == bool(needs) and named == sorted(needs), "parts that it does not name")
+    require(all(task.get(part, value) == value for part, value in plain.items()), "skip and output_sign, if not plain")
     X = numbers(task["X"], np.shape(task["X"]), "X")
     require(X.ndim == 2 and X.size > 0, "X must be a matrix")
     y, v = numbers(task["y"], (len(X),), "y"), numbers(record["dual"], (len(X),), "dual")

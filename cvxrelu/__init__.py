@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cvxrelu.problem.losses import Huber, Loss, Quantile
     from cvxrelu.problem.network import Network
     from cvxrelu.problem.problem import Problem
+    from cvxrelu.program.open_program import OpenProgram, build_program
     from cvxrelu.solving.fit import Fit, Status, solve
 
     __version__: str
@@ -67,6 +68,7 @@ _NAMES = {
     "analysis.optima": ("OptimalSet", "optimal_set"),
     "problem.losses": ("Huber", "Loss", "Quantile"),
     "problem.problem": ("Problem",),
+    "program.open_program": ("OpenProgram", "build_program"),
     "certificate.rational": ("ExactBound",),
     "analysis.path": ("Path", "path"),
     "analysis.alpha_max": ("alpha_max",),
@@ -91,6 +93,7 @@ __all__ = [
     "Loss",
     "MaxMargin",
     "Network",
+    "OpenProgram",
     "OptimalSet",
     "Path",
     "Problem",
@@ -105,6 +108,7 @@ __all__ = [
     "Status",
     "alpha_max",
     "as_network",
+    "build_program",
     "certify",
     "count_patterns",
     "enumerate_patterns",

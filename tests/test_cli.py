@@ -51,6 +51,33 @@ def test_classes_are_named(data, tmp_path, capsys):
     assert predicted == [row["kind"] for row in rows_of(data)]
 
 
+def test_weights_are_copies(data, tmp_path, capsys):
+    rows = rows_of(data)
+    weighted, copies = tmp_path / "weighted.csv", tmp_path / "copies.csv"
+    for file, extra in ((weighted, "w"), (copies, None)):
+        with open(file, "w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["a", "b", "y"] + ([extra] if extra else []))
+            for k, row in enumerate(rows):
+                entries = [row["a"], row["b"], row["y"]]
+                writer.writerows([[*entries, k % 3]] if extra else [entries] * (k % 3))
+    found = []
+    for file, options in ((weighted, ["--sample-weight", "w"]), (copies, [])):
+        command = ["fit", str(file), "--target", "y", "--loss", "quantile", "--loss-parameters", "q=0.8"]
+        assert main([*command, "--alpha", "0.01", "--bias", "joint", *options]) == 0
+        found.append(float(re.search(r"objective +(\S+)", capsys.readouterr().out)[1]))
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_norms_and_parameters_are_chosen(data, capsys):
+    command = ["fit", str(data), "--target", "y", "--features", "a", "--alpha", "0.1"]
+    assert main([*command, "--norm", "response", "--loss", "huber", "--loss-parameters", "delta=0.3"]) == 0
+    problem = cr.Problem([[float(row["a"])] for row in rows_of(data)], [float(row["y"]) for row in rows_of(data)],
+                         loss=cr.Huber(0.3), alpha=0.1, norm="response")  # fmt: skip
+    objective = float(re.search(r"objective +(\S+)", capsys.readouterr().out)[1])
+    assert objective == pytest.approx(cr.solve(problem).objective, rel=1e-5)
+
+
 def test_progress_goes_to_standard_error(data, capsys):
     command = ["fit", str(data), "--target", "y", "--features", "a", "--alpha", "1", "--progress"]
     assert main(command) == 0
@@ -66,6 +93,13 @@ def rows_of(path):
     ("command", "message"),
     [
         (["--target", "z"], "has no column 'z'; it has 'a', 'b', 'y', 'kind'"),
+        (
+            ["--target", "y", "--loss-parameters", "q=0.5"],
+            "has no parameter 'q'; there are delta of huber; q",
+        ),
+        (["--target", "y", "--loss", "quantile", "--loss-parameters", "q=2"], "q=2 must be between 0 and 1"),
+        (["--target", "y", "--features", "a", "--sample-weight", "a"], "and not the target or the weight"),
+        (["--target", "y", "--features", "a", "--sample-weight", "b"], "sample_weight is negative in rows"),
         (["--target", "y"], "Column 'kind' of .* holds '(big|small)', which is no finite number, in lines 2, 3, "),
         (
             ["--target", "y", "--features", "a", "--alpha", "-1"],

@@ -9,16 +9,16 @@ import cvxrelu as cr
 import cvxrelu.program.decode as decode_module
 from cvxrelu.program.backend import run_solver
 from cvxrelu.program.decode import decode, fewer_neurons
-from cvxrelu.program.program import build_program
+from cvxrelu.program.program import program_on
 from tests.instances import BIASES, LOSSES, make_problem, normal_data
 from tests.test_program import all_cells
 
 
 def decoded(problem):
     """The network decoded from the program on every cell, with the value of that program."""
-    program = build_program(problem, all_cells(problem)[0])
+    program = program_on(problem, all_cells(problem)[0])
     solution = run_solver(program)
-    network = decode(problem, solution, lambda cells: run_solver(build_program(problem, cells)))
+    network = decode(problem, solution, lambda cells: run_solver(program_on(problem, cells)))
     return network, solution.value * solution.scaling.objective_scale
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -77,6 +78,49 @@ def test_several_classes_in_parallel_are_the_same():
     one = cr.ReLUClassifier("hinge").fit(X[::10, 2:], y[::10])
     two = clone(one).set_params(n_jobs=2).fit(X[::10, 2:], y[::10])
     assert one.networks_ == two.networks_
+
+
+def test_class_weights_are_sample_weights_of_the_classes():
+    X, y = make_moons(60, noise=0.3, random_state=0)
+    X, y = X[y * np.arange(60) % 3 == 0], y[y * np.arange(60) % 3 == 0]
+    sizes = np.bincount(y)
+    balanced = cr.ReLUClassifier(alpha=0.05, class_weight="balanced").fit(X, y)
+    given = cr.ReLUClassifier(alpha=0.05, class_weight={0: 1 / sizes[0], 1: 1 / sizes[1]}).fit(X, y)
+    weighted = cr.ReLUClassifier(alpha=0.05).fit(X, y, 1 / sizes[y])
+    plain = cr.ReLUClassifier(alpha=0.05).fit(X, y)
+    objectives = [model.certificates_[0].upper for model in (balanced, given, weighted)]
+    np.testing.assert_allclose(objectives, objectives[0], rtol=1e-6)
+    assert (balanced.predict(X) == 1).sum() > (plain.predict(X) == 1).sum()
+
+
+def test_a_class_without_weight_is_none():
+    X, y = [[0.0], [1.0], [2.0], [3.0]], ["a", "b", "c", "a"]
+    assert cr.ReLUClassifier(alpha=0.1).fit(X, y, [1, 1, 0, 1]).classes_.tolist() == ["a", "b"]
+
+
+def test_fits_do_not_depend_on_the_order_of_the_samples():
+    X, y = make_moons(30, noise=0.3, random_state=0)
+    order = np.random.default_rng(0).permutation(30)
+    model = cr.ReLURegressor(alpha=0.01, random_state=0)
+    one, two = (clone(model).fit(X[rows], y[rows]) for rows in (slice(None), order))
+    np.testing.assert_array_equal(one.predict(X), two.predict(X))
+
+
+def test_errors_name_the_rows_as_they_were_given():
+    with pytest.raises(ValueError, match="Rows 0 and 2 of X are equal but their y differ"):
+        cr.ReLUInterpolator().fit([[5.0], [1.0], [5.0]], [1.0, 0.0, 2.0])
+
+
+def test_weights_are_routed():
+    X, y = make_moons(40, noise=0.3, random_state=0)
+    weights = np.random.default_rng(0).uniform(0.1, 3, 40)
+    with config_context(enable_metadata_routing=True):
+        model = cr.ReLURegressor(alpha=0.1, random_state=0)
+        model.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        scores = cross_validate(model, X, y, params={"sample_weight": weights}, cv=[(np.arange(20), np.arange(20, 40))])
+    fitted = cr.ReLURegressor(alpha=0.1, random_state=0).fit(X[:20], y[:20], weights[:20])
+    expected = fitted.score(X[20:], y[20:], weights[20:])
+    assert scores["test_score"][0] == pytest.approx(expected, abs=1e-9)
 
 
 def test_unknown_losses_are_refused():

@@ -104,7 +104,8 @@ def test_path_agrees_with_cold_fits(loss, bias):
     assert found.costs[0] == 0
     assert found.n_neurons[0] == 0
     assert (found.relative_gaps <= 1e-7).all()
-    assert (np.diff(found.costs) > 0).all()
+    # A loss with a kink fits the data exactly from some alpha down, with one cost.
+    assert (np.diff(found.costs) > -1e-7 * found.costs[-1]).all()
     assert (np.diff(found.losses) < 0).all()
     np.testing.assert_allclose(found.objectives, found.losses + found.alphas * found.costs)
     for alpha, fit in zip(found.alphas[1:], found.fits[1:], strict=True):

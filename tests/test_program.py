@@ -7,7 +7,7 @@ import pytest
 
 from cvxrelu.arrangement import enumerate_patterns
 from cvxrelu.program.backend import run_solver
-from cvxrelu.program.program import Cells, build_program, covering_cells
+from cvxrelu.program.program import Cells, covering_cells, program_on
 from tests.instances import BIASES, SLOPES, make_problem
 
 
@@ -21,7 +21,7 @@ def all_cells(problem, facets_only=True):
 @pytest.mark.parametrize(("loss", "bias"), list(itertools.product(("interpolation", "squared", "margin"), BIASES)))
 def test_facets_are_enough(loss, bias):
     problem = make_problem(loss, n_samples=8, bias=bias)
-    values = [run_solver(build_program(problem, all_cells(problem, only)[0])).value for only in (True, False)]
+    values = [run_solver(program_on(problem, all_cells(problem, only)[0])).value for only in (True, False)]
     np.testing.assert_allclose(*values, rtol=1e-6)
 
 
@@ -32,7 +32,7 @@ def test_covering_cells_are_enough(slope, n_samples, bias):
     cells, places = all_cells(problem)
     some = covering_cells(problem, cells, places)
     assert len(some) < len(cells) or bias != "free"
-    values = [run_solver(build_program(problem, chosen)).value for chosen in (cells, some)]
+    values = [run_solver(program_on(problem, chosen)).value for chosen in (cells, some)]
     np.testing.assert_allclose(*values, rtol=1e-6)
 
 
@@ -42,7 +42,7 @@ def test_covering_cells_with_duplicates():
         np.repeat(problem.X, 2, axis=0), np.repeat(problem.y, 2), loss="squared", alpha=problem.alpha
     )
     assert len(all_cells(doubled)[1]) == 6
-    values = [run_solver(build_program(p, covering_cells(p, *all_cells(p)))).value for p in (problem, doubled)]
+    values = [run_solver(program_on(p, covering_cells(p, *all_cells(p)))).value for p in (problem, doubled)]
     np.testing.assert_allclose(*values, rtol=1e-6)
 
 
@@ -57,4 +57,4 @@ def test_size_in_the_plane():
 
 
 def test_nothing_is_solved_by_building():
-    assert build_program(make_problem(), all_cells(make_problem())[0]).model.status is None
+    assert program_on(make_problem(), all_cells(make_problem())[0]).model.status is None

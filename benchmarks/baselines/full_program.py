@@ -13,7 +13,7 @@ import numpy as np
 import cvxrelu as cr
 from cvxrelu.program.backend import Solution, run_solver
 from cvxrelu.program.decode import decode
-from cvxrelu.program.program import Cells, build_program, covering_cells
+from cvxrelu.program.program import Cells, covering_cells, program_on
 
 __all__ = ["Formulation", "solve_program", "to_network"]
 
@@ -53,10 +53,10 @@ def solve_program(problem: cr.Problem, formulation: Formulation, solver: str = "
     cells = Cells(patterns, arrangement.facets() if formulation.facets_only else np.ones_like(patterns))
     if formulation.covering_only:
         cells = covering_cells(problem, cells, arrangement.classes.leaders)
-    solution = run_solver(build_program(problem, cells), solver)
+    solution = run_solver(program_on(problem, cells), solver)
     return Solved(solution, len(cells), int(cells.rows.sum()))
 
 
 def to_network(problem: cr.Problem, solved: Solved) -> cr.Network:
     """Return the network of a solution."""
-    return decode(problem, solved.solution, lambda cells: run_solver(build_program(problem, cells)))
+    return decode(problem, solved.solution, lambda cells: run_solver(program_on(problem, cells)))

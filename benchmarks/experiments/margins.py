@@ -129,7 +129,7 @@ def weakly_regularised_over(problem: cr.Problem, features: Array, decay: float) 
     """Return the normalised margin of the minimiser over fixed neurons with weight decay."""
     weights = cp.Variable(features.shape[1])
     loss = WeakLogistic(2 * decay, problem.n_samples)
-    losses = loss.expression(features @ weights, problem.y).objective
+    losses = loss.expression(features @ weights, problem.y).mean
     cp.Problem(cp.Minimize(losses + cp.norm1(weights))).solve(solver="CLARABEL")
     assert weights.value is not None
     return float(np.min(problem.y * (features @ weights.value)) / (2 * np.abs(weights.value).sum()))

@@ -7,6 +7,8 @@ with F the dual vectors of the best constant; the proof is in `cvxrelu.program.z
 
 import warnings
 
+import numpy as np
+
 from cvxrelu.certificate.searches import pricer_of
 from cvxrelu.errors import AccuracyWarning
 from cvxrelu.pricing import Pricer
@@ -79,7 +81,8 @@ def default_alpha(problem: Problem) -> float:
 
     The score of a neuron against noise is a sum of N terms of either sign, a share of about 1/sqrt(N) of what it could
     be if the noise followed the neuron. So neurons that only fit noise stay out, or small, where the targets are mostly
-    noise, and those that fit a signal pay little. Cross-validation finds better ones (`cvxrelu.ReLURegressorCV`).
+    noise, and those that fit a signal pay little. Cross-validation finds better ones (`cvxrelu.ReLURegressorCV`). With
+    sample weights w, N is the number of equal samples whose mean varies as much, (sum w)^2 / sum w^2.
 
     Parameters
     ----------
@@ -115,4 +118,6 @@ def default_alpha(problem: Problem) -> float:
         gamma = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=0).value
     else:
         gamma = pricer.scout(dual, n_starts=ASCENT_STARTS, random_state=0).value
-    return DEFAULT_SHARE * gamma / len(dual) ** 1.5 if gamma > ZERO_SCORE_RTOL * pricer.size(dual) else 1.0
+    weights = np.ones(len(dual)) if problem.sample_weight is None else problem.sample_weight
+    n_alike = len(dual) / np.mean(weights**2)
+    return DEFAULT_SHARE * gamma / len(dual) / np.sqrt(n_alike) if gamma > ZERO_SCORE_RTOL * pricer.size(dual) else 1.0

@@ -6,8 +6,8 @@ The file of a certificate has one line for each of
 
     format, claim, upper, lower, scope, gamma, dual,
     network {W, b, v, intercept, negative_slope, skip (if it is not zero)},
-    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope,
-    skip and output_sign (if they are not False and "any"), X, y}
+    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, sample_weight, skip and
+    output_sign (if these are not None, False and "any"), X, y}
 
 and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
 Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
@@ -38,7 +38,7 @@ __all__ = ["network_of", "problem_of", "read_record", "record_of_network", "reco
 FORMAT, MULTIPLIED, EXTENDED = (f"cvxrelu certificate {number}" for number in (1, 2, 3))
 """First entry of every file: without multipliers, with, and with parts of the problem that only newer readers know."""
 
-PARTS = {"skip": False, "output_sign": "any"}
+PARTS = {"sample_weight": None, "skip": False, "output_sign": "any"}
 """Parts of the problem that are written, and named in `needs`, where they are not what they were in older formats."""
 
 Record = dict[str, Any]
@@ -72,7 +72,7 @@ def record_of_problem(problem: Problem) -> Record:
         "norm": problem.norm.name,
         "alpha": problem.alpha,
         "negative_slope": problem.negative_slope,
-        **{name: getattr(problem, name) for name in needs_of(problem)},
+        **{name: _listed(getattr(problem, name)) for name in needs_of(problem)},
         "X": problem.X.tolist(),
         "y": problem.y.tolist(),
     }
@@ -93,6 +93,10 @@ def problem_of(record: Mapping[str, Any]) -> Problem:
     return Problem(**{name: record[name] for name in names}, **parts, loss=loss)
 
 
+def _listed(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
 def needs_of(problem: Problem) -> list[str]:
     """Return the parts of a problem that readers of the first two formats know nothing of.
 
@@ -101,7 +105,8 @@ def needs_of(problem: Problem) -> list[str]:
     >>> needs_of(Problem([[0.1], [1.0]], [1.0, 2.0], skip=True))
     ['skip']
     """
-    return [name for name, plain in PARTS.items() if getattr(problem, name) != plain]
+    parts = ((name, getattr(problem, name), plain) for name, plain in PARTS.items())
+    return [name for name, part, plain in parts if not (part is plain or (isinstance(part, str) and part == plain))]
 
 
 def record_of_network(network: Network) -> Record:
@@ -131,7 +136,8 @@ def network_of(record: Mapping[str, Any], n_features: int) -> Network:
     Network(0 neurons, 2 features, intercept=1.5, negative_slope=0)
     """
     W = np.array(record["W"], dtype=float) if record["W"] else np.empty((0, n_features))
-    return Network(W, record["b"], record["v"], record["intercept"], record["negative_slope"], record.get("skip"))
+    skip: Any = record.get("skip")
+    return Network(W, record["b"], record["v"], record["intercept"], record["negative_slope"], skip)
 
 
 def write_record(

@@ -18,8 +18,9 @@ from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.cli.demo import run_demo
 from cvxrelu.cli.tables import read_table
 from cvxrelu.errors import CvxReluError, InputError, Interrupted
-from cvxrelu.problem.losses import LOSSES, get_loss
+from cvxrelu.problem.losses import LOSSES, Loss, get_loss
 from cvxrelu.problem.network import Network
+from cvxrelu.problem.norms import NORMS
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.files import check_writable, read_arrays, writing
 from cvxrelu.solving.fit import Fit, solve
@@ -67,7 +68,10 @@ def _say(message: str) -> None:
 
 
 # The parameters of the package that are options of the command line.
-PARAMETERS = ("loss", "alpha", "bias", "negative_slope", "method", "solver", "tol", "time_limit", "random_state")
+PARAMETERS = (
+    *("loss", "alpha", "bias", "norm", "negative_slope", "sample_weight"),
+    *("method", "solver", "tol", "time_limit", "random_state"),
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,12 +85,21 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("data", metavar="DATA.csv", help="numbers with a header line, separated by commas, tabs or ;")
     fit.add_argument("--target", required=True, metavar="COLUMN", help="column to predict; the others are inputs")
     fit.add_argument("--features", nargs="+", metavar="COLUMN", help="columns to use as inputs (default: all others)")
+    fit.add_argument("--sample-weight", metavar="COLUMN", help="column of weights; a weight of 2 is two equal rows")
     fit.add_argument("--loss", choices=LOSSES, default="squared", help="what a prediction costs")
+    fit.add_argument(
+        "--loss-parameters",
+        nargs="+",
+        type=_assignment,
+        metavar="NAME=VALUE",
+        help=f"parameters of the loss: {_known_parameters()}",
+    )
     fit.add_argument(
         "--alpha",
         type=float,
-        help="weight of the network's cost in squared, logistic, hinge (default: the estimators')",
+        help="weight of the network's cost beside the loss; none for interpolation, margin (default: the estimators')",
     )
+    fit.add_argument("--norm", choices=NORMS, default="euclidean", help="what a neuron costs")
     fit.add_argument("--bias", choices=("free", "joint", "none"), default="free", help="what a neuron's bias costs")
     fit.add_argument("--negative-slope", type=float, default=0.0, help="slope of the leaky ReLU")
     fit.add_argument("--method", choices=("auto", *METHODS), default="auto", help="how sign patterns are found")
@@ -120,15 +133,16 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
 def _fit(options: argparse.Namespace) -> int:
     table = read_table(options.data)
     target = table.column(options.target)
-    features = options.features or [name for name in table.names if name != options.target]
-    if not features or options.target in features:
-        raise InputError("The inputs must be at least one column, and not the target; see --features.")
+    others = {options.target, options.sample_weight}
+    features = options.features or [name for name in table.names if name not in others]
+    if not features or others & {*features}:
+        raise InputError("The inputs must be at least one column, and not the target or the weight; see --features.")
     if "" in features:
         raise InputError(
             f"Column {table.names.index('') + 1} of {table.source} has no name; name it in the header, or choose the "
             "inputs with --features."
         )
-    loss, classes = get_loss(options.loss), list[str]()
+    loss, classes = _loss(options), list[str]()
     if loss.labels:
         y, classes = _labels(target, options.target)
     else:
@@ -143,8 +157,10 @@ def _fit(options: argparse.Namespace) -> int:
         y,
         loss=loss,
         bias=options.bias,
+        norm=options.norm,
         alpha=options.alpha if chosen else 1.0,
         negative_slope=options.negative_slope,
+        sample_weight=None if options.sample_weight is None else table.numbers([options.sample_weight])[:, 0],
     )
     if not chosen:
         problem = replace(problem, alpha=default_alpha(problem))
@@ -176,6 +192,30 @@ def _fit(options: argparse.Namespace) -> int:
     return 0
 
 
+def _assignment(text: str) -> tuple[str, float]:
+    """Return the name and the value of NAME=VALUE."""
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE with a number, as in q=0.9") from None
+
+
+def _known_parameters() -> str:
+    """Return which losses have which parameters, in words."""
+    known = {name: get_loss(name).params() for name in LOSSES}
+    return "; ".join(f"{', '.join(parameters)} of {name}" for name, parameters in known.items() if parameters)
+
+
+def _loss(options: argparse.Namespace) -> Loss:
+    """Return the loss with its parameters."""
+    given, known = dict(options.loss_parameters or ()), get_loss(options.loss).params()
+    for name in given:
+        if name not in known:
+            raise InputError(f"loss={options.loss} has no parameter {name!r}; there are {_known_parameters()}.")
+    return get_loss(options.loss, given)
+
+
 def _labels(column: list[str], name: str) -> tuple[np.ndarray, list[str]]:
     """Return the two values of a column as -1 and +1, and the values."""
     values, codes = np.unique(column, return_inverse=True)
@@ -205,10 +245,12 @@ def _summary(fit: Fit) -> str:
 
 def _score(fit: Fit) -> float:
     """Return the share of right signs, or R^2 = 1 - sum (y - f)^2 / sum (y - mean y)^2, on the data of the fit."""
-    y, outputs = fit.problem.y, fit.network(fit.problem.X)
+    y, outputs, weights = fit.problem.y, fit.network(fit.problem.X), fit.problem.sample_weight
     if fit.problem.loss.labels:
-        return float(np.mean((outputs > 0) == (y > 0)))
-    missed, spread = np.linalg.norm(y - outputs), np.linalg.norm(y - y.mean())
+        return float(np.average((outputs > 0) == (y > 0), weights=weights))
+    roots = 1.0 if weights is None else np.sqrt(weights)
+    missed = np.linalg.norm(roots * (y - outputs))
+    spread = np.linalg.norm(roots * (y - np.average(y, weights=weights)))
     return float(1.0 - (missed / spread) ** 2) if spread else float("nan")
 
 

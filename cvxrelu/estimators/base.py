@@ -6,8 +6,10 @@ r"""What all estimators share: their parameters, and the way from them to fits.
 | `ReLURegressor`    | (1/N) sum_i loss(f(x_i), y_i) + alpha * cost(f)                       |
 | `ReLUClassifier`   | (1/N) sum_i loss(y_i f(x_i)) + alpha * cost(f), or the maximal margin |
 
-each over one-hidden-layer networks f of every width. Features are taken as they come: put a scaler in front, since the
-cost of a weight depends on the unit of its feature. The default alpha goes with the units of the data as a whole.
+each over one-hidden-layer networks f of every width; with sample weights, means are weighted. Features are taken as
+they come: put a scaler in front, since the cost of a weight depends on the unit of its feature. The default alpha goes
+with the units of the data as a whole. Equal samples are merged and all are sorted before the fit, so that it is the
+same whatever their order, and a weight of k is k copies.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,18 +19,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import LOSSES, Loss, get_loss
 from cvxrelu.problem.problem import Problem
+from cvxrelu.problem.rows import merge_samples
 from cvxrelu.problem.validation import as_seconds
 from cvxrelu.program.options import Options
 from cvxrelu.solving.fit import Fit, solve_as
 
-__all__ = ["Estimator", "regression_loss", "strength", "validated"]
+__all__ = ["Estimator", "regression_loss", "strength", "validated", "weights_of"]
 
 Array = NDArray[np.float64]
 
@@ -71,8 +74,12 @@ class Estimator(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _problem(self, X: Array, y: Array, **problem: Any) -> Problem:
-        return Problem(X, y, bias=self.bias, negative_slope=self.negative_slope, skip=self.skip, **problem)
+    def _problem(self, X: Array, y: Array, weights: Array | None, **problem: Any) -> Problem:
+        parts = {"bias": self.bias, "negative_slope": self.negative_slope, "skip": self.skip}
+        # It names the rows as they were given, if it refuses some.
+        posed = Problem(X, y, **parts, sample_weight=weights, **problem)
+        X, y, weights = merge_samples(X, y, weights)
+        return replace(posed, X=X, y=y, sample_weight=weights)
 
     def _options(self, problem: Problem, **changes: Any) -> Options:
         """Return the options of `solve` for a problem: the parameters, but for what is to be different.
@@ -93,13 +100,14 @@ class Estimator(BaseEstimator):
         return solve_as(problem, self._options(problem, n_jobs=n_jobs, time_limit=seconds))
 
     def _certified(
-        self, fits: Sequence[Fit], X: Array, targets: Iterable[Array], time_limit: float | None
+        self, fits: Sequence[Fit], X: Array, targets: Iterable[Array], weights: Array | None, time_limit: float | None
     ) -> list[Certificate]:
         """Return what is proven about fitted networks on some data, each in its share of the time."""
         seconds = as_seconds(time_limit)
         certificates = []
         for fit, y in zip(fits, targets, strict=True):
-            problem, limit = replace(fit.problem, X=X, y=y), None if seconds is None else seconds / len(fits)
+            problem = replace(fit.problem, X=X, y=y, sample_weight=weights)
+            limit = None if seconds is None else seconds / len(fits)
             options = self._options(problem, prove=True, time_limit=limit, max_rounds=None, warm_start=fit.network)
             certificates.append(solve_as(problem, options).certificate.of(fit.network))
         return certificates
@@ -112,6 +120,11 @@ def strength(alpha: float | str, problems: Sequence[Problem]) -> float:
     if isinstance(alpha, str):
         raise InputError(f"alpha={alpha!r} must be a positive number or 'auto'.")
     return alpha
+
+
+def weights_of(sample_weight: Any, X: Array) -> Array | None:
+    """Return sample weights as an (N,) array, None if there are none; as scikit-learn checks them."""
+    return None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
 
 
 def validated(estimator: BaseEstimator, *data: Any, **options: Any) -> Any:

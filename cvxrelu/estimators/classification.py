@@ -1,6 +1,6 @@
 """The classifier: by the sign of a network for two classes, one network a class against the rest for more."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import label_binarize
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import InputError, Interrupted
-from cvxrelu.estimators.base import Estimator, strength, validated
+from cvxrelu.estimators.base import Estimator, strength, validated, weights_of
+from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_choice, as_jobs
 from cvxrelu.runtime.parallel import results_of
 from cvxrelu.solving.fit import Fit
@@ -43,7 +45,10 @@ class ReLUClassifier(ClassifierMixin, Estimator):
     loss : {"logistic", "hinge", "margin"}, default "logistic"
         The loss; "margin" separates the training data exactly.
     alpha : float or "auto", default "auto"
-        Regularisation strength, positive, as in `ReLURegressor`; of several classes the largest. Not used by "margin".
+        Regularisation strength, positive, as in `ReLURegressor`; of several classes, and with class weights and
+        without, the largest. Not used by "margin".
+    class_weight : dict, "balanced" or None, default None
+        What samples of a class count, times their own weights; "balanced" makes all classes weigh the same in sum.
     bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
         As in `ReLUInterpolator`; with several classes, `n_jobs` networks are fitted at a time.
 
@@ -79,6 +84,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         loss: str = "logistic",
         alpha: float | str = "auto",
         *,
+        class_weight: Mapping[Any, float] | str | None = None,
         bias: str = "free",
         negative_slope: float = 0.0,
         skip: bool = False,
@@ -108,8 +114,9 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         )
         self.loss = loss
         self.alpha = alpha
+        self.class_weight = class_weight
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the network, or one for each class if there are more than two.
 
         Parameters
@@ -118,6 +125,8 @@ class ReLUClassifier(ClassifierMixin, Estimator):
             Inputs.
         y : (N,) array_like
             Labels of any kind that scikit-learn takes; at least two classes.
+        sample_weight : (N,) array_like, optional
+            What each sample counts in the mean of the losses; at least zero.
 
         Raises
         ------
@@ -126,28 +135,45 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         SolverError
             If the solver fails, or no network without bias separates the classes.
         """
-        inputs, labels = self._labelled(X, y, ("logistic", "hinge", "margin"))
-        signs = self._signs(labels)
+        inputs, labels, weights = self._labelled(X, y, sample_weight, ("logistic", "hinge", "margin"))
         regularised = self.loss != "margin"
-        problems = [self._problem(inputs, y, loss=self.loss, alpha=1.0 if regularised else None) for y in signs]
+
+        def problems_of(counts: Array) -> list[Problem]:
+            alpha = 1.0 if regularised else None
+            return [self._problem(inputs, row, counts, loss=self.loss, alpha=alpha) for row in self._signs(labels)]
+
+        problems = problems_of(self._with_classes(weights, labels))
         if regularised:
-            self.alpha_ = strength(self.alpha, problems)
+            # Class weights say what errors cost, and not that there is less noise: alpha suits the data without, too.
+            without = problems_of(weights) if self.alpha == "auto" and self.class_weight is not None else []
+            self.alpha_ = strength(self.alpha, problems + without)
             problems = [replace(problem, alpha=self.alpha_) for problem in problems]
         # Where they are fitted one after the other, each has its share of the time.
         share = min(1.0, effective_n_jobs(as_jobs(self.n_jobs)) / len(problems))
         return self._gather((delayed(self._solve)(problem, share=share) for problem in problems), len(problems))
 
-    def _labelled(self, X: Any, y: Any, losses: Sequence[str]) -> tuple[Array, NDArray[Any]]:
+    def _labelled(self, X: Any, y: Any, sample_weight: Any, losses: Sequence[str]) -> tuple[Array, NDArray[Any], Array]:
         """Check the data of a fit and the loss, and keep the classes."""
         inputs, labels = validated(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         as_choice(self.loss, losses, "loss")
-        self.classes_ = np.unique(labels)
+        weights = weights_of(sample_weight, inputs)
+        weights = np.ones(len(labels)) if weights is None else weights
+        self.classes_ = np.unique(labels[weights != 0])
         if len(self.classes_) < 2:
             raise InputError(
                 f"Classifier can't train when only one class is present; y holds only {self.classes_[0]!r}."
             )
-        return inputs, labels
+        return inputs, labels, weights
+
+    def _with_classes(self, weights: Array, labels: NDArray[Any]) -> Array:
+        """Return sample weights times those of their classes."""
+        counted, result = weights != 0, weights.copy()
+        of_classes = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=labels[counted], sample_weight=weights[counted]
+        )
+        result[counted] *= of_classes[np.searchsorted(self.classes_, labels[counted])]
+        return result
 
     def _gather(self, tasks: Iterable[Any], count: int) -> Self:
         """Keep the fits of all classes; if interrupted, those there are, if there is one for each."""
@@ -170,7 +196,9 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         self.certificates_ = [fit.certificate for fit in fits]
         return self
 
-    def certify(self, X: Any, y: Any, time_limit: float | None = 60.0) -> list[Certificate]:
+    def certify(
+        self, X: Any, y: Any, time_limit: float | None = 60.0, *, sample_weight: Any = None
+    ) -> list[Certificate]:
         """Prove how far the networks are from the best of all widths on some data; one certificate for each of `fits_`.
 
         Parameters
@@ -181,6 +209,8 @@ class ReLUClassifier(ClassifierMixin, Estimator):
             Labels, each a class of the fit.
         time_limit : float or None, default 60.0
             Seconds for all proofs together; what is proven by then holds, and a warning says what is missing.
+        sample_weight : (N,) array_like, optional
+            Weights of these samples; `class_weight` plays no part here.
 
         Returns
         -------
@@ -197,7 +227,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         unknown = np.setdiff1d(labels, self.classes_)
         if len(unknown):
             raise InputError(f"y holds {unknown[0]!r}, which is no class that the classifier was fitted to.")
-        return self._certified(self.fits_, inputs, self._signs(labels), time_limit)
+        return self._certified(self.fits_, inputs, self._signs(labels), weights_of(sample_weight, inputs), time_limit)
 
     def _signs(self, labels: NDArray[Any]) -> Array:
         """Return the labels as -1 and 1, a row for each network."""

@@ -1,5 +1,6 @@
 """The regressor and the classifier that choose their strength of regularisation by cross-validation."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -7,7 +8,7 @@ from joblib import delayed
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import Interrupted
-from cvxrelu.estimators.base import regression_loss, validated
+from cvxrelu.estimators.base import regression_loss, validated, weights_of
 from cvxrelu.estimators.classification import ReLUClassifier
 from cvxrelu.estimators.cross_validation import CrossValidated
 from cvxrelu.estimators.regression import ReLURegressor
@@ -66,7 +67,7 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
     ((5, 5), True, True)
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Choose alpha, and fit the network to all data with it.
 
         Parameters
@@ -75,6 +76,8 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
             Inputs.
         y : (N,) array_like
             Targets.
+        sample_weight : (N,) array_like, optional
+            What each sample counts, in fits and on held-out folds; at least zero.
 
         Raises
         ------
@@ -85,18 +88,20 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         """
         inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True)
         loss = regression_loss(self.loss)
-        whole = self._at_any_alpha(inputs, targets, loss)
+        weights = weights_of(sample_weight, inputs)
+        counts = np.ones(len(targets)) if weights is None else weights
+        whole = self._at_any_alpha(inputs, targets, weights, loss)
         alphas = self._grid([whole])
 
         def errors(train: Any, test: Any) -> Array:
-            predictions = self._predictions(
-                self._at_any_alpha(inputs[train], targets[train], loss), alphas, inputs[test]
-            )
-            paid = [loss.value(row, targets[test]) for row in predictions]
-            return np.column_stack([paid, ((predictions - targets[test]) ** 2).mean(axis=1)])
+            problem = self._at_any_alpha(inputs[train], targets[train], counts[train], loss)
+            predictions = self._predictions(problem, alphas, inputs[test])
+            paid = np.array([loss.values(row, targets[test]) for row in predictions])
+            both = np.stack([paid, (predictions - targets[test]) ** 2], axis=1)
+            return np.average(both, axis=2, weights=counts[test])
 
         self.alphas_ = alphas
-        paths = self._over_folds(errors, inputs, targets, classes=False)
+        paths = self._over_folds(errors, inputs, targets, weights, classes=False)
         self.loss_path_, self.mse_path_ = paths[:, 0], paths[:, 1]
         self.alpha_ = float(alphas[np.argmin(self.loss_path_.mean(axis=1))])
         try:
@@ -117,6 +122,8 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
     ----------
     loss : {"logistic", "hinge"}, default "logistic"
         The loss.
+    class_weight : dict, "balanced" or None, default None
+        As in `ReLUClassifier`; the accuracy on a fold is weighted, too.
     alphas, n_alphas, eps
         As in `ReLURegressorCV`; the default grid starts from the largest `cvxrelu.alpha_max` of the classes.
     cv : int, splitter or iterable, optional
@@ -152,6 +159,7 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         self,
         loss: str = "logistic",
         *,
+        class_weight: Mapping[Any, float] | str | None = None,
         alphas: ArrayLike | None = None,
         n_alphas: int = 10,
         eps: float = 1e-3,
@@ -188,8 +196,9 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
             random_state=random_state,
             verbose=verbose,
         )
+        self.class_weight = class_weight
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Choose alpha, and fit the network, or one for each class if there are more than two, to all data with it.
 
         Parameters
@@ -198,6 +207,8 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
             Inputs.
         y : (N,) array_like
             Labels of any kind that scikit-learn takes; at least two classes.
+        sample_weight : (N,) array_like, optional
+            What each sample counts, in fits and on held-out folds; at least zero.
 
         Raises
         ------
@@ -206,18 +217,18 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         SolverError
             If a solver fails.
         """
-        inputs, labels = self._labelled(X, y, ("logistic", "hinge"))
-        classes, signs = self.classes_, self._signs(labels)
-        wholes = [self._at_any_alpha(inputs, row, self.loss) for row in signs]
+        inputs, labels, weights = self._labelled(X, y, sample_weight, ("logistic", "hinge"))
+        classes, signs, weights = self.classes_, self._signs(labels), self._with_classes(weights, labels)
+        wholes = [self._at_any_alpha(inputs, row, weights, self.loss) for row in signs]
         alphas = self._grid(wholes)
 
         def accuracies(train: Any, test: Any) -> Array:
-            heights = np.stack([self._heights(inputs, row, train, test, alphas) for row in signs], axis=-1)
+            heights = np.stack([self._heights(inputs, row, weights, train, test, alphas) for row in signs], axis=-1)
             guesses = heights.argmax(axis=-1) if len(classes) > 2 else (heights[..., 0] > 0).astype(int)
-            return (classes[guesses] == labels[test]).mean(axis=1)
+            return np.average(classes[guesses] == labels[test], axis=1, weights=weights[test])
 
         self.alphas_ = alphas
-        self.scores_ = self._over_folds(accuracies, inputs, labels, classes=True)
+        self.scores_ = self._over_folds(accuracies, inputs, labels, weights, classes=True)
         self.alpha_ = float(alphas[np.argmax(self.scores_.mean(axis=1))])
         return self._gather((delayed(self._final)(whole, self.alpha_) for whole in wholes), len(wholes))
 
@@ -226,9 +237,10 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         self.fit_, self.network_, self.certificate_ = self.fits_[0], self.networks_[0], self.certificates_[0]
         return self
 
-    def _heights(self, X: Array, signs: Array, train: Any, test: Any, alphas: Array) -> Array:
+    def _heights(self, X: Array, signs: Array, weights: Array, train: Any, test: Any, alphas: Array) -> Array:
         """Return the predictions on a fold for one class against the rest, one row an alpha."""
-        if np.ptp(signs[train]) == 0:
+        counted = signs[train][weights[train] > 0]
+        if np.ptp(counted) == 0:
             # No path without both labels: a class that the other folds lack is never predicted, and their only one is.
-            return np.full((len(alphas), len(X[test])), signs[train][0] * np.inf)
-        return self._predictions(self._at_any_alpha(X[train], signs[train], self.loss), alphas, X[test])
+            return np.full((len(alphas), len(X[test])), counted[0] * np.inf)
+        return self._predictions(self._at_any_alpha(X[train], signs[train], weights[train], self.loss), alphas, X[test])

@@ -82,9 +82,9 @@ class CrossValidated(Estimator):
         self.eps = eps
         self.cv = cv
 
-    def _at_any_alpha(self, X: Array, y: Array, loss: str | Loss) -> Problem:
+    def _at_any_alpha(self, X: Array, y: Array, weights: Array | None, loss: str | Loss) -> Problem:
         # The path sets alpha itself.
-        return Problem(X, y, loss=loss, bias=self.bias, alpha=1.0, negative_slope=self.negative_slope, skip=self.skip)
+        return self._problem(X, y, weights, loss=loss, alpha=1.0)
 
     def _grid(self, problems: Iterable[Problem]) -> Array:
         """Return the strengths to try: those given, or a grid from the largest alpha_max of the problems."""
@@ -104,9 +104,13 @@ class CrossValidated(Estimator):
         """Return the fit to all data: the exact constant where that is optimal."""
         return path(problem, [alpha], **vars(self._options(problem, n_jobs=1))).fits[0]
 
-    def _over_folds(self, score: Callable[[Any, Any], Array], X: Array, y: NDArray[Any], classes: bool) -> Array:
-        """Return the scores of every alpha on every fold, a (n_alphas, ..., n_folds) array."""
+    def _over_folds(
+        self, score: Callable[[Any, Any], Array], X: Array, y: NDArray[Any], weights: Array | None, classes: bool
+    ) -> Array:
+        """Return the scores of every alpha on every fold of positive weight, a (n_alphas, ..., n_folds) array."""
         folds = list(cast("Any", check_cv(self.cv, y, classifier=classes)).split(X, y))
+        if weights is not None:
+            folds = [(train, test) for train, test in folds if weights[test].any()]
         columns: list[Array] = []
         try:
             for column in results_of((delayed(score)(train, test) for train, test in folds), as_jobs(self.n_jobs)):

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import Interrupted
-from cvxrelu.estimators.base import Estimator, regression_loss, strength, validated
+from cvxrelu.estimators.base import Estimator, regression_loss, strength, validated, weights_of
 from cvxrelu.problem.losses import Loss
 from cvxrelu.problem.problem import Problem
 from cvxrelu.solving.fit import Fit
@@ -23,14 +23,14 @@ Array = NDArray[np.float64]
 class _Regressor(RegressorMixin, Estimator):
     """A network for real targets."""
 
-    def _posed(self, X: Array, y: Array) -> Problem:
+    def _posed(self, X: Array, y: Array, sample_weight: Array | None) -> Problem:
         """Return the problem of some data."""
         raise NotImplementedError
 
-    def _fit(self, X: Any, y: Any) -> Self:
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True)
         try:
-            return self._keep(self._solve(self._posed(inputs, targets), self.n_jobs))
+            return self._keep(self._solve(self._posed(inputs, targets, weights_of(sample_weight, inputs)), self.n_jobs))
         except Interrupted as interrupt:
             # What was found can predict.
             if interrupt.fit is not None:
@@ -41,7 +41,7 @@ class _Regressor(RegressorMixin, Estimator):
         self.fit_, self.network_, self.certificate_ = fit, fit.network, fit.certificate
         return self
 
-    def certify(self, X: Any, y: Any, time_limit: float | None = 60.0) -> Certificate:
+    def certify(self, X: Any, y: Any, time_limit: float | None = 60.0, *, sample_weight: Any = None) -> Certificate:
         """Prove how far the network is from the best of all widths on some data, for the loss and the alpha of the fit.
 
         Parameters
@@ -52,6 +52,8 @@ class _Regressor(RegressorMixin, Estimator):
             Targets.
         time_limit : float or None, default 60.0
             Seconds for the proof; what is proven by then holds, and a warning says what is missing.
+        sample_weight : (N,) array_like, optional
+            Weights of these samples.
 
         Returns
         -------
@@ -66,7 +68,8 @@ class _Regressor(RegressorMixin, Estimator):
         """
         check_is_fitted(self)
         inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True, reset=False)
-        (certificate,) = self._certified([self.fit_], inputs, [targets], time_limit)
+        weights = weights_of(sample_weight, inputs)
+        (certificate,) = self._certified([self.fit_], inputs, [targets], weights, time_limit)
         return certificate
 
     def predict(self, X: Any) -> Array:
@@ -140,7 +143,7 @@ class ReLUInterpolator(_Regressor):
     (2.0, 'global')
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the network.
 
         Parameters
@@ -149,6 +152,8 @@ class ReLUInterpolator(_Regressor):
             Inputs; equal rows must have equal targets.
         y : (N,) array_like
             Targets.
+        sample_weight : (N,) array_like, optional
+            Samples of weight zero are left out; other weights make no difference.
 
         Raises
         ------
@@ -157,10 +162,10 @@ class ReLUInterpolator(_Regressor):
         SolverError
             If the solver fails, or no network without bias fits.
         """
-        return self._fit(X, y)
+        return self._fit(X, y, sample_weight)
 
-    def _posed(self, X: Array, y: Array) -> Problem:
-        return self._problem(X, y, loss="interpolation")
+    def _posed(self, X: Array, y: Array, sample_weight: Array | None) -> Problem:
+        return self._problem(X, y, sample_weight, loss="interpolation")
 
 
 class ReLURegressor(_Regressor):
@@ -234,7 +239,7 @@ class ReLURegressor(_Regressor):
         self.alpha = alpha
         self.loss = loss
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the network.
 
         Parameters
@@ -243,6 +248,8 @@ class ReLURegressor(_Regressor):
             Inputs.
         y : (N,) array_like
             Targets.
+        sample_weight : (N,) array_like, optional
+            What each sample counts in the mean of the losses; at least zero.
 
         Raises
         ------
@@ -253,9 +260,9 @@ class ReLURegressor(_Regressor):
         Interrupted
             At Ctrl-C; the estimator is fitted with the best network found until then, if there was one.
         """
-        return self._fit(X, y)
+        return self._fit(X, y, sample_weight)
 
-    def _posed(self, X: Array, y: Array) -> Problem:
-        problem = self._problem(X, y, loss=regression_loss(self.loss), alpha=1.0)
+    def _posed(self, X: Array, y: Array, sample_weight: Array | None) -> Problem:
+        problem = self._problem(X, y, sample_weight, loss=regression_loss(self.loss), alpha=1.0)
         self.alpha_ = strength(self.alpha, [problem])
         return replace(problem, alpha=self.alpha_)

@@ -233,5 +233,6 @@ def _nested(problem: Problem, rng: np.random.Generator) -> list[NDArray[np.intp]
 def _part(oracle: Oracle, rows: NDArray[np.intp]) -> Oracle:
     """Return the oracle of a part of the samples."""
     problem = oracle.problem
-    part = replace(problem, X=problem.X[rows], y=problem.y[rows])
+    weights = None if problem.sample_weight is None else problem.sample_weight[rows]
+    part = replace(problem, X=problem.X[rows], y=problem.y[rows], sample_weight=weights)
     return replace(Oracle.of(part, oracle.options, oracle.clock), rng=oracle.rng)

@@ -156,7 +156,7 @@ def _build(problem: Problem, scaling: Scaling, rates: Rates, A: sp.csr_array, ga
             cost = cp.maximum(cost, (bending + tilt) / (rates.jump + rates.tilt))
     # As in `program`: where alpha is small, the objective is measured in units of the cost.
     unit = min(1.0, scaling.alpha)
-    objective = cp.Minimize(loss.objective / unit + scaling.alpha / unit * cost)
+    objective = cp.Minimize(loss.mean / unit + scaling.alpha / unit * cost)
     return _Model(cp.Problem(objective, constraints), slopes, predictions, link, unit)
 
 

@@ -12,6 +12,7 @@ With z_i = [x_i, 1] (x_i without bias), Z the matrix of these rows, and D_s = di
 | "label-noise" | "free", "joint" | 2 abs(v) r m_s,  m_s^2 = mean_i h_i^2 norm(z_i)^2 | 2 m_s D_s Z / sqrt(N)       |
 
 With bias "free" an output constant costs nothing, whatever the norm; the Euclidean norm does not see the bias b then.
+With sample weights, means over i are weighted.
 
 By rescaling a neuron, the Euclidean costs are half the squared weights at their least: the cost is weight decay
 (Kumar & Haupt (3), (8); Savarese et al., Appendix A). The other two are what gradient descent with noisy labels
@@ -78,8 +79,11 @@ class Norm(ABC):
         """True if the cost of a neuron does not depend on its bias, so that hinges move for nothing."""
         return False
 
-    def on(self, X: Array, negative_slope: float) -> Self:
-        """Return the norm for the (N, d) data and the activation of a problem; itself, if it needs neither."""
+    def on(self, X: Array, negative_slope: float, weights: Array | None = None) -> Self:
+        """Return the norm for the (N, d) data, the activation and the sample weights of a problem, or itself.
+
+        Weights have mean one; None are ones.
+        """
         return self
 
     @abstractmethod
@@ -182,6 +186,8 @@ class Response(Norm):
         The data; a `Problem` sets it.
     negative_slope : float, default 0.0
         Slope of the activation at negative arguments; a `Problem` sets it.
+    weights : (N,) array, optional
+        What each sample counts, of mean one; a `Problem` sets it.
 
     Examples
     --------
@@ -192,11 +198,12 @@ class Response(Norm):
 
     X: Array | None = None
     negative_slope: float = 0.0
+    weights: Array | None = None
     name = "response"
 
-    def on(self, X: Array, negative_slope: float) -> Self:
-        """Return the norm for these data and this activation."""
-        return replace(self, X=X, negative_slope=negative_slope)
+    def on(self, X: Array, negative_slope: float, weights: Array | None = None) -> Self:
+        """Return the norm for these data, this activation and these weights."""
+        return replace(self, X=X, negative_slope=negative_slope, weights=weights)
 
     def neuron_costs(self, W: Array, b: Array) -> Array:
         """Return the cost of each neuron.
@@ -214,7 +221,7 @@ class Response(Norm):
         side = np.where(np.abs(heights) <= ON_HINGE * reach, 0.0, np.sign(heights))
         slopes = np.abs(np.where(side > 0, 1.0, self.negative_slope))
         cheaper = np.where(side == 0, min(1.0, abs(self.negative_slope)), slopes)
-        costs = self._factors(cheaper) * _root_mean_square(slopes * heights)
+        costs = self._factors(cheaper) * self._root_mean_square(slopes * heights)
         return np.where(b == 0, costs, np.inf) if self.bias == "none" else costs
 
     def rounding(self, W: Array, b: Array) -> Array:
@@ -222,27 +229,34 @@ class Response(Norm):
         N, d = self._data().shape
         steepest = np.full((1, N), max(1.0, abs(self.negative_slope)))
         reach = lengths(W)[:, None] * lengths(self._data()) + np.abs(b)[:, None]
-        cancelled = self._factors(steepest) * _root_mean_square(steepest * reach)
+        cancelled = self._factors(steepest) * self._root_mean_square(steepest * reach)
         return UNITS * EPS * ((N + d + 1) * self.neuron_costs(W, b) + (d + 1) * cancelled)
 
     def reach(self, X: Array, negative_slope: float) -> float:
         """Return sqrt(N) over the least factor of the root mean square; twice that covers differences."""
-        n = len(X)
-        return 2.0 * float(np.sqrt(n)) / self._least_factor(n, negative_slope) * (1 + UNITS * EPS * n)
+        n = len(X) / float(1.0 if self.weights is None else self.weights.min())
+        return 2.0 * float(np.sqrt(n)) / self._least_factor(n, negative_slope) * (1 + UNITS * EPS * len(X))
 
     def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
         """Return the triangular factors of the matrices D_s Z / sqrt(N), times the factor of each cell."""
         slopes = np.where(patterns, 1.0, self.negative_slope)
         scale = self._factors(np.abs(slopes)) / np.sqrt(len(lifted))
-        return np.asarray(np.linalg.qr((scale[:, None] * slopes)[:, :, None] * lifted, mode="r"))
+        return np.asarray(np.linalg.qr((scale[:, None] * self._weighted(slopes))[:, :, None] * lifted, mode="r"))
 
-    def _least_factor(self, n: int, negative_slope: float) -> float:
-        """Return at most what multiplies it, for n samples."""
+    def _least_factor(self, n: float, negative_slope: float) -> float:
+        """Return at most what multiplies it, for n samples of equal weight."""
         return 1.0
 
     def _factors(self, slopes: Array) -> Array:
         """Return what multiplies the root mean square response, given the (k, N) absolute slopes on the data."""
         return np.ones(len(slopes))
+
+    def _root_mean_square(self, values: Array) -> Array:
+        """Return the weighted root mean square of each row."""
+        return lengths(self._weighted(values)) / np.sqrt(values.shape[1])
+
+    def _weighted(self, values: Array) -> Array:
+        return values if self.weights is None else np.sqrt(self.weights) * values
 
     def _data(self) -> Array:
         if self.X is None:
@@ -281,17 +295,12 @@ class LabelNoise(Response):
         if self.bias == "none":
             raise InputError("norm='label-noise' needs biases; use bias='free' or bias='joint'.")
 
-    def _least_factor(self, n: int, negative_slope: float) -> float:
+    def _least_factor(self, n: float, negative_slope: float) -> float:
         # One sample at least is active, or all have the negative slope; and norm(z_i) is at least one.
         return 2.0 * min(1.0 / float(np.sqrt(n)), abs(negative_slope) or np.inf)
 
     def _factors(self, slopes: Array) -> Array:
-        return 2.0 * _root_mean_square(slopes * np.hypot(lengths(self._data()), 1.0))
-
-
-def _root_mean_square(values: Array) -> Array:
-    """Return the root mean square of each row."""
-    return lengths(values) / np.sqrt(values.shape[1])
+        return 2.0 * self._root_mean_square(slopes * np.hypot(lengths(self._data()), 1.0))
 
 
 NORMS: dict[str, type[Norm]] = {norm.name: norm for norm in (Euclidean, Response, LabelNoise)}

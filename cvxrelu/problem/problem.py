@@ -1,10 +1,12 @@
 r"""The problem: data, loss and cost, checked once and never changed.
 
-    min over networks f of any width:   (1/N) sum_i loss(f(x_i), y_i) + alpha * cost(f)
+    min over networks f of any width:   (1/N) sum_i w_i loss(f(x_i), y_i) + alpha * cost(f)
 
-or, for the losses that are constraints, the least cost(f) of a network that meets them.
+with sample weights w of mean one, which are ones unless given; or, for the losses that are constraints, the least
+cost(f) of a network that meets them.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -15,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import require_scale, require_slope
 from cvxrelu.problem.free import Free
-from cvxrelu.problem.losses import Loss, get_loss
+from cvxrelu.problem.losses import Loss, Weighted, get_loss
 from cvxrelu.problem.losses.rounding import balance
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Bias, Norm, get_norm
@@ -26,6 +28,11 @@ __all__ = ["Problem"]
 
 Array = NDArray[np.float64]
 OutputSign = Literal["any", "positive"]
+
+# Weights are at their mean up to rounding if it is this near to one; then they are taken as they are.
+MEAN_RTOL = 1e-15
+# Share of the mean that a positive weight has at least; the largest one is N at most.
+LEAST_WEIGHT = 2.0**-100
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +59,20 @@ class Problem:
         Regularisation strength, positive; required unless the loss is a constraint, and refused then.
     negative_slope : float, default 0.0
         Slope of the leaky ReLU at negative arguments; any number but 1.
+    sample_weight : (N,) array_like, optional
+        What each sample counts in the mean of the losses, and in norms that are means over the data; at least zero. A
+        weight of k is the same as k copies of the row. Rows of weight zero are left out: X and y are then without
+        them, and so are all dual vectors. Exact fits are the same for all positive weights.
     skip : bool, default False
         Whether a skip connection A x is added to the network, of which the weights cost nothing: f(x) + A x.
     output_sign : {"any", "positive"}, default "any"
         Which output weights neurons may have. With "positive" (and a slope below 1) every network is a convex function
         of x.
+
+    Attributes
+    ----------
+    sample_weight : (N,) array or None
+        The weights over their mean; None if all samples count the same.
 
     Raises
     ------
@@ -65,7 +81,8 @@ class Problem:
     InputError
         If the data has NaN, infinities or wrong shapes, contradicts the loss, or a parameter is out of range. The
         largest entries of X and y, and alpha, have to be between 2^-300 and 2^300 (about 5e-91 and 2e90), unless all
-        entries are zero, and the slope at most 2^100: within these limits bounds can be proved.
+        entries are zero, the slope at most 2^100, and and a positive sample weight at least 2^-100 of
+        their mean: within these limits bounds can be proved.
 
     References
     ----------
@@ -78,6 +95,14 @@ class Problem:
     >>> tent = Network(W=[[1.0], [1.0], [1.0]], b=[0.0, -1.0, -2.0], v=[1.0, -2.0, 1.0])
     >>> problem.objective(tent)
     4.0
+
+    A weight of three is three copies of the row, and zero is none:
+
+    >>> weighted = Problem([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0], "squared", alpha=0.1, sample_weight=[3, 1, 0])
+    >>> weighted
+    Problem(2 samples, 1 features, loss='squared', bias='free', norm='euclidean', alpha=0.1, negative_slope=0, weighted)
+    >>> weighted.objective(Network(np.empty((0, 1)), [], []))  # (3 * 0 + 1 * 1/2) / 4
+    0.125
     """
 
     X: Array
@@ -87,6 +112,7 @@ class Problem:
     norm: Norm = "euclidean"  # pyright: ignore[reportAssignmentType]
     alpha: float | None = None
     negative_slope: float = 0.0
+    sample_weight: Array | None = None
     skip: bool = False
     output_sign: OutputSign = "any"
 
@@ -99,18 +125,26 @@ class Problem:
         norm: str | Norm = "euclidean",
         alpha: float | None = None,
         negative_slope: float = 0.0,
+        sample_weight: ArrayLike | None = None,
         skip: bool = False,
         output_sign: str = "any",
     ) -> None:
-        inputs = as_matrix(X)
+        inputs, plain, cost = as_matrix(X), get_loss(loss).plain, get_norm(norm, bias)
+        targets, slope, weights = as_vector(y, len(inputs)), as_slope(negative_slope), None
+        if sample_weight is not None:
+            weights, kept = _shares(as_vector(sample_weight, len(inputs), "sample_weight"))
+            inputs, targets = as_matrix(inputs[kept]), as_vector(targets[kept], len(kept))
+            if not (plain.regularised or cost.cellwise):
+                weights = None
         values = {
             "X": inputs,
-            "y": as_vector(y, len(inputs)),
-            "loss": get_loss(loss),
+            "y": targets,
+            "loss": Weighted(plain, weights) if weights is not None and plain.regularised else plain,
             "bias": bias,
+            "norm": cost.on(inputs, slope, weights),
             "alpha": None if alpha is None else as_real(alpha, "alpha"),
-            "negative_slope": (slope := as_slope(negative_slope)),
-            "norm": get_norm(norm, bias).on(inputs, slope),
+            "negative_slope": slope,
+            "sample_weight": weights,
             "skip": as_flag(skip, "skip"),
             "output_sign": as_choice(output_sign, get_args(OutputSign), "output_sign"),
         }
@@ -123,12 +157,13 @@ class Problem:
         skip = (", skip=True" if self.skip else "") + (", output_sign='positive'" if self.one_sided else "")
         return (
             f"Problem({self.n_samples} samples, {self.n_features} features, loss={self.loss.name!r}, "
-            f"bias={self.bias!r}, norm={self.norm.name!r}{alpha}, negative_slope={self.negative_slope:g}{skip})"
+            f"bias={self.bias!r}, norm={self.norm.name!r}{alpha}, negative_slope={self.negative_slope:g}{skip}"
+            f"{'' if self.sample_weight is None else ', weighted'})"
         )
 
     @property
     def n_samples(self) -> int:
-        """Number N of samples."""
+        """Number N of samples that count."""
         return self.X.shape[0]
 
     @property
@@ -194,7 +229,7 @@ class Problem:
         Returns
         -------
         float
-            (1/N) * sum of losses + alpha * cost, or the cost alone for the losses that are constraints;
+            The mean loss + alpha * cost, or the cost alone for the losses that are constraints;
             infinite where such a constraint is missed by more than a relative 1e-6. This is the nearest value that
             floats give; `Certificate.upper` is one that rounding cannot make too small.
 
@@ -273,3 +308,26 @@ class Problem:
             )
         if len(np.unique(self.y)) < 2:
             raise InputError(f"loss={self.loss.name!r} needs both classes, but every label in y is {self.y[0]:+g}.")
+
+
+def _shares(weights: Array) -> tuple[Array | None, NDArray[np.intp]]:
+    """Return the positive weights over their mean, None if they are all the same, and which they are."""
+    kept = np.flatnonzero(weights)
+    if len(negative := np.flatnonzero(weights < 0)):
+        raise InputError(f"sample_weight is negative in {name_rows(negative)}; weights are zero or more.")
+    if not len(kept):
+        raise InputError("sample_weight is zero for every sample; at least one has to count.")
+    positive = weights[kept]
+    if np.ptp(positive) == 0:
+        return None, kept
+    with np.errstate(over="ignore", under="ignore"):
+        shares = positive / positive.max()
+        mean = math.fsum(shares) / len(kept)
+        shares = positive if abs(math.fsum(positive) / len(kept) - 1) <= MEAN_RTOL else shares / mean
+    extreme = np.flatnonzero(shares < LEAST_WEIGHT)
+    if len(extreme):
+        raise InputError(
+            f"sample_weight is positive and less than 1e-30 of the mean in {name_rows(kept[extreme])}; use 0 instead."
+        )
+    shares.flags.writeable = False
+    return shares, kept

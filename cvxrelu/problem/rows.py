@@ -38,3 +38,22 @@ def first_conflict(X: Array, y: Array) -> tuple[int, int] | None:
     k = int(np.argmax(clash))
     first, second = sorted((int(order[k]), int(order[k + 1])))
     return first, second
+
+
+def merge_samples(
+    X: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return equal samples merged into one of their total weight, sorted, without those of weight zero.
+
+    It makes no difference to the result in which order samples are given, or whether as copies or with a weight.
+
+    Examples
+    --------
+    >>> merge_samples(np.array([[1.0], [0.0], [1.0]]), np.array([5.0, 6.0, 5.0]), None)
+    (array([[0.],
+           [1.]]), array([6., 5.]), array([1., 2.]))
+    """
+    rows, places = np.unique(np.column_stack([X, y]), axis=0, return_inverse=True)
+    totals = np.bincount(places.reshape(-1), weights).astype(float)
+    kept = totals != 0
+    return rows[kept, :-1], rows[kept, -1], totals[kept]

@@ -81,7 +81,7 @@ def run_solver(program: Program, solver: str = "CLARABEL", clock: Clock | None =
     status = run_model(program.model, name, clock or Clock())
     if status in INFEASIBLE and not program.problem.loss.regularised:
         raise unmet(program.problem.loss.name, program.problem.bias)
-    check_point(program.model, name, [program.plus.value, program.minus.value, program.link.dual_value])
+    check_point(program.model, name, [program.groups.plus.value, program.groups.minus.value, program.link.dual_value])
     return _read(program, accurate=status == OPTIMAL)
 
 
@@ -91,20 +91,20 @@ def _value(leaf: Any) -> Array:
 
 
 def _read(program: Program, accurate: bool) -> Solution:
-    problem, scaling, cells = program.problem, program.scaling, program.cells
-    shape = (len(cells), scaling.lifted.shape[1], 1)
+    problem, scaling = program.problem, program.scaling
+    plus, minus = program.groups.vectors
     # The multiplier of `predictions == output` is minus the gradient of the mean loss at the predictions.
     dual = _value(program.link.dual_value)
     if problem.loss.regularised:
         dual = dual * (problem.n_samples * scaling.gradient_scale * program.unit)
     return Solution(
-        plus=(program.coordinates @ _value(program.plus.value).reshape(shape))[:, :, 0],
-        minus=(program.coordinates @ _value(program.minus.value).reshape(shape))[:, :, 0] * (not problem.one_sided),
-        constant=0.0 if program.constant is None else float(_value(program.constant.value)),
+        plus=plus,
+        minus=minus,
+        constant=program.groups.height,
         dual=dual,
         value=float(_value(program.model.value)) * program.unit,
         accurate=accurate,
-        cells=cells,
+        cells=program.cells,
         scaling=scaling,
-        linear=np.zeros(0) if program.linear is None else _value(program.linear.value),
+        linear=program.groups.slopes,
     )

@@ -81,9 +81,15 @@ def _affine_fit(problem: Problem) -> FreeFit:
     _refuse_separable(problem)
     coefficients, dual = np.zeros(free.rank), np.zeros(problem.n_samples)
     flat = loss.moves and np.abs(scaling.y).max() * scaling.y_scale <= AFFINE_RTOL * np.abs(problem.y).max()
-    if loss.name == "squared" or flat or (loss.fixes_predictions and free.rank):
-        dual = loss.force(np.zeros(len(dual)), scaling.y) if loss.regularised else dual
-        dual = np.zeros(len(scaling.y)) if dual is None or flat else dual * scaling.gradient_scale
+    if loss.name == "squared" and not flat:
+        shares = np.sqrt(np.ones(len(dual)) if problem.sample_weight is None else problem.sample_weight)
+        found: Any = np.linalg.lstsq(shares[:, None] * free.basis, shares * scaling.y)
+        coefficients = np.asarray(found[0], dtype=float)
+        force = loss.force(free.basis @ coefficients, scaling.y)
+        assert force is not None, "the squared loss has a gradient"
+        dual = force * scaling.gradient_scale
+    elif flat or loss.fixes_predictions:
+        pass  # The scaling has taken all that is affine off the targets.
     elif free.rank:
         coefficients, dual = _solved(problem, scaling)
     A, c = free.affine(coefficients * scaling.y_scale)
@@ -104,7 +110,7 @@ def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     coefficients, predictions = cp.Variable(free.rank), cp.Variable(problem.n_samples)
     link: Any = cp.Zero(predictions - free.basis @ coefficients)
     paid = loss.expression(predictions, scaling.y)
-    objective: Any = paid.objective if loss.regularised else cp.sum_squares(coefficients)
+    objective: Any = paid.mean if loss.regularised else cp.sum_squares(coefficients)
     model = cp.Problem(cp.Minimize(objective), [link, *paid.constraints])
     try:
         run_model(model, "CLARABEL", Clock())

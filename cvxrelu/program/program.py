@@ -33,7 +33,7 @@ from cvxrelu.program.scaling import Scaling
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["Cells", "Program", "build_program", "covering_cells"]
+__all__ = ["Cells", "GroupVariables", "Program", "covering_cells", "program_on", "variables_of"]
 
 # Regularisation below which predictions stay so near the labels that they are measured from there.
 TINY = 1e-11
@@ -65,6 +65,59 @@ class Cells:
 
 
 @dataclass(frozen=True, eq=False)
+class GroupVariables:
+    """The groups of some cells as variables of cvxpy, in scaled coordinates, and what is affine or convex in them.
+
+    Attributes
+    ----------
+    plus, minus : cvxpy.Variable
+        The groups u_s+ and u_s- in the coordinates of their cells, stacked into vectors of P * D entries.
+    constant : cvxpy.Variable or None
+        The output constant c, if it is free.
+    linear : cvxpy.Variable or None
+        The coefficients of the skip connection, if there is one (`Free.linear`).
+    coordinates : (P, D, D) array
+        The coordinates: u_s is coordinates[s] times what the variables hold.
+    output : cvxpy.Expression
+        The scaled predictions, (N,).
+    cost : cvxpy.Expression
+        Their scaled cost.
+    constraints : list of cvxpy.Constraint
+        That each group stays in its cell.
+    """
+
+    plus: "cp.Variable"
+    minus: "cp.Variable"
+    constant: "cp.Variable | None"
+    linear: "cp.Variable | None"
+    coordinates: Array
+    output: Any
+    cost: Any
+    constraints: list[Any]
+    one_sided: bool = False
+
+    @property
+    def vectors(self) -> tuple[Array, Array]:
+        """The values of u_s+ and u_s-, (P, D) arrays."""
+        n_cells, size, _ = self.coordinates.shape
+        plus, minus = (
+            np.asarray(part.value, dtype=float).reshape(n_cells, size, 1) for part in (self.plus, self.minus)
+        )
+        # What must be zero is so to rounding, in a solver's eyes.
+        return (self.coordinates @ plus)[:, :, 0], (self.coordinates @ minus)[:, :, 0] * (not self.one_sided)
+
+    @property
+    def slopes(self) -> Array:
+        """The values of the coefficients of the skip connection; none, if there is none."""
+        return np.zeros(0) if self.linear is None else np.asarray(self.linear.value, dtype=float)
+
+    @property
+    def height(self) -> float:
+        """The value of the constant, 0.0 if there is none."""
+        return 0.0 if self.constant is None else float(np.asarray(self.constant.value))
+
+
+@dataclass(frozen=True, eq=False)
 class Program:
     """A cvxpy model with the handles that a solution is read from.
 
@@ -72,14 +125,8 @@ class Program:
     ----------
     model : cvxpy.Problem
         The program in scaled coordinates.
-    plus, minus : cvxpy.Variable
-        The groups u_s+ and u_s- in the coordinates of their cells, stacked into vectors of P * D entries.
-    coordinates : (P, D, D) array
-        The coordinates: u_s is coordinates[s] times what the variables hold.
-    constant : cvxpy.Variable or None
-        The output constant c, if it is free.
-    linear : cvxpy.Variable or None
-        The coefficients of the skip connection, if there is one (`Free.linear`).
+    groups : GroupVariables
+        Its groups.
     link : cvxpy.Constraint
         The constraint that ties the predictions to the groups; its multiplier is the dual vector.
     unit : float
@@ -93,16 +140,12 @@ class Program:
     """
 
     model: "cp.Problem"
-    plus: "cp.Variable"
-    minus: "cp.Variable"
-    coordinates: Array
-    constant: "cp.Variable | None"
+    groups: GroupVariables
     link: "cp.Constraint"
     unit: float
     cells: Cells
     problem: Problem
     scaling: Scaling
-    linear: "cp.Variable | None" = None
 
 
 def flat_cells(problem: Problem, patterns: BoolArray) -> BoolArray:
@@ -145,7 +188,7 @@ def covering_cells(problem: Problem, cells: Cells, places: NDArray[np.intp]) -> 
     return kept
 
 
-def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> Program:
+def program_on(problem: Problem, cells: Cells, unit: float | None = None) -> Program:
     """Return the convex program of a problem on some of its cells; nothing is solved.
 
     Parameters
@@ -168,42 +211,47 @@ def build_program(problem: Problem, cells: Cells, unit: float | None = None) -> 
     import cvxpy as cp
 
     scaling = Scaling.of(problem)
-    matrices, coordinates = _group_coordinates(scaling, cells.patterns)
-    (n_cells, n_samples), size = cells.patterns.shape, matrices.shape[2]
+    groups = variables_of(problem, scaling, cells)
+    unit = min(1.0, scaling.alpha) if unit is None else unit
+    distance = unit if (scaling.loss.moves and scaling.loss.smooth) or unit <= TINY else 1.0
+    residuals = cp.Variable(problem.n_samples, name="residuals")
+    predictions = scaling.y + distance * residuals if problem.loss.regularised else residuals
+    link = predictions == groups.output
 
+    loss = scaling.loss
+    paid = loss.near(residuals, scaling.y, distance) if loss.regularised else loss.expression(residuals, scaling.y)
+    objective = cp.Minimize(paid.mean * (distance / unit) + scaling.alpha / unit * groups.cost)
+    model = cp.Problem(objective, [link, *groups.constraints, *paid.constraints])
+    return Program(model, groups, link, unit, cells, problem, scaling)
+
+
+def variables_of(problem: Problem, scaling: Scaling, cells: Cells) -> GroupVariables:
+    """Return the groups of some cells as variables of cvxpy."""
+    import cvxpy as cp
+
+    matrices, coordinates = _group_coordinates(scaling, cells.patterns)
+    n_cells, size = len(cells), matrices.shape[2]
     plus, minus = (cp.Variable(n_cells * size, name=name) for name in ("plus", "minus"))
     constant = cp.Variable(name="constant") if problem.norm.has_free_constant else None
     directions = problem.free.linear
     linear = cp.Variable(directions.shape[1], name="linear") if directions.size else None
 
     rows = scaling.lifted @ coordinates
-    network_output = _prediction_matrix(cells.patterns, rows, problem.negative_slope) @ (plus - minus)
-    unit = min(1.0, scaling.alpha) if unit is None else unit
-    distance = unit if (scaling.loss.moves and scaling.loss.smooth) or unit <= TINY else 1.0
-    residuals = cp.Variable(n_samples, name="residuals")
-    predictions = scaling.y + distance * residuals if problem.loss.regularised else residuals
-    if linear is not None:
-        network_output = network_output + directions @ linear
-    link = predictions == (network_output if constant is None else network_output + constant)
+    output: Any = _prediction_matrix(cells.patterns, rows, problem.negative_slope) @ (plus - minus)
+    output = output if constant is None else output + constant
+    output = output if linear is None else output + directions @ linear
 
     flat = flat_cells(problem, cells.patterns)
     bounding = cells.rows & ~flat[:, None]
-    constraints: list[Any] = [link]
-    if problem.one_sided:
-        constraints.append(minus == 0)
+    constraints: list[Any] = [minus == 0] if problem.one_sided else []
     if bounding.any():
         cone = _cone_matrix(cells.patterns, bounding, rows)
         constraints += [cone @ plus >= 0, cone @ minus >= 0]
     if flat.any():
         biases = np.flatnonzero(flat) * size + size - 1
         constraints += [plus[biases] == 0, minus[biases] == 0]
-
-    loss = scaling.loss
-    paid = loss.near(residuals, scaling.y, distance) if loss.regularised else loss.expression(residuals, scaling.y)
     cost = _group_norms(matrices, plus) + _group_norms(matrices, minus)
-    objective = cp.Minimize(paid.objective * (distance / unit) + scaling.alpha / unit * cost)
-    model = cp.Problem(objective, constraints + paid.constraints)
-    return Program(model, plus, minus, coordinates, constant, link, unit, cells, problem, scaling, linear)
+    return GroupVariables(plus, minus, constant, linear, coordinates, output, cost, constraints, problem.one_sided)
 
 
 def _group_coordinates(scaling: Scaling, patterns: BoolArray) -> tuple[Array, Array]:

@@ -204,6 +204,7 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
             norm=problem.norm,
             alpha=scaling.alpha if problem.loss.regularised else None,
             negative_slope=problem.negative_slope,
+            sample_weight=problem.sample_weight,
             skip=problem.skip,
             output_sign=problem.output_sign,
         )

@@ -102,7 +102,7 @@ class Worker:
 
 def is_portable(problem: Any) -> bool:
     """Tell whether another interpreter knows all of a problem: a loss may be a class of the caller's script."""
-    return all(type(part).__module__.startswith("cvxrelu.") for part in (problem.loss, problem.norm))
+    return all(type(part).__module__.startswith("cvxrelu.") for part in (problem.loss.plain, problem.norm))
 
 
 def _start() -> "subprocess.Popen[bytes]":

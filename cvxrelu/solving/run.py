@@ -10,7 +10,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.backend import Solution, run_solver
 from cvxrelu.program.options import Options
-from cvxrelu.program.program import Cells, build_program
+from cvxrelu.program.program import Cells, program_on
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.runtime.worker import Worker, is_portable
@@ -101,8 +101,8 @@ class Run:
 def solve_on_cells(problem: Problem, cells: Cells, solver: str, clock: Clock) -> Solution:
     """Solve the program of a problem on some cells, in the one or the other unit of its objective."""
     try:
-        return run_solver(build_program(problem, cells), solver, clock)
+        return run_solver(program_on(problem, cells), solver, clock)
     except SolverError:
         if not problem.loss.regularised or clock.expired:
             raise
-        return run_solver(build_program(problem, cells, unit=1.0), solver, clock)
+        return run_solver(program_on(problem, cells, unit=1.0), solver, clock)

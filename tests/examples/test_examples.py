@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = (
     "arrangement_plane",
     "classification_2d",
+    "constraints",
     "hero",
     "interpolants_1d",
     "interpolation_1d",

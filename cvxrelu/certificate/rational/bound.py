@@ -116,6 +116,9 @@ def exact_bound(
         raise InputError(f"dual must have {problem.n_samples} finite entries, one for each sample.")
     vector, exponent = unit(vector)  # any multiple will do, and clipping to a box should not depend on which
     domain = problem.loss.exact_dual(lambda parameter: to_fractions([parameter], exact_data)[0])
+    if domain.weights is not None:  # their mean is one, which floats are up to rounding
+        mean = sum(domain.weights, ZERO) / problem.n_samples
+        domain = domain._replace(weights=tuple(weight / mean for weight in domain.weights))
     y = to_fractions(problem.y, exact_data)
     rows = [tuple(to_fractions(row, exact_data)) for row in problem.X]
     if problem.bias == "joint":
@@ -159,7 +162,7 @@ def _on_circle(problem: Problem, with_multipliers: bool) -> bool:
             f"bias={problem.bias!r} and norm={problem.norm.name!r}; its floating-point certificate holds up to "
             "rounding."
         )
-    if "exact_dual" not in vars(type(problem.loss)):
+    if "exact_dual" not in vars(type(problem.loss.plain)):
         # What a class inherits is the dual of another loss.
         raise InputError(f"Exact verification does not know the dual of loss={problem.loss!r}.")
     return circular
@@ -209,10 +212,11 @@ def _objective(
         # gamma = 0 proves nothing about data that can be fitted.
         return max(ZERO, correlation * reach) if reach is not None else ZERO
     longest = _step(problem, domain, v, y)
+    counts = domain.weights or [ONE] * len(v)
     t = min((step for step in (longest, reach) if step is not None), default=None)
     if domain.entropy:
-        return max(ZERO, _entropies(v, ZERO if t is None else t)) / len(v)
-    bend = domain.curvature * sum((weight * weight for weight in v), ZERO)
+        return max(ZERO, _entropies(v, counts, ZERO if t is None else t)) / len(v)
+    bend = domain.curvature * sum((weight * weight / count for weight, count in zip(v, counts, strict=True)), ZERO)
     if correlation <= 0:
         return ZERO
     if bend:
@@ -220,16 +224,19 @@ def _objective(
     return ZERO if t is None else t * (correlation - t * bend / 2) / len(v)
 
 
-def _entropies(v: Fractions, t: Fraction) -> Fraction:
-    """Return sum H(s p), p = abs(v), rounded down, at the best s <= t that bisection of its slope in floats finds."""
-    shares = [abs(weight) for weight in v if weight]
-    low, high = min(0.5 / float(max(shares, default=ONE)), float(t)), float(t)
+def _entropies(v: Fractions, counts: Sequence[Fraction], t: Fraction) -> Fraction:
+    """Return sum w H(s p / w), p = abs(v), rounded down, at the best s <= t that bisection in floats finds.
+
+    The counts are the weights w of the samples.
+    """
+    terms = [(count, abs(weight) / count) for weight, count in zip(v, counts, strict=True) if weight]
+    low, high = min(0.5 / float(max((p for _, p in terms), default=ONE)), float(t)), float(t)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        logs = (float(p) * _entropy_slope(middle * float(p)) for p in shares)
-        low, high = (middle, high) if sum(logs) > 0 else (low, middle)
+        slopes = (float(count * p) * _entropy_slope(middle * float(p)) for count, p in terms)
+        low, high = (middle, high) if sum(slopes) > 0 else (low, middle)
     candidates = (t, min(t, Fraction(low)))
-    return max(sum((entropy_below(s * p) for p in shares), ZERO) for s in candidates)
+    return max(sum((count * entropy_below(s * p) for count, p in terms), ZERO) for s in candidates)
 
 
 def _entropy_slope(p: float) -> float:
@@ -245,8 +252,8 @@ def _step(problem: Problem, domain: ExactDual, v: Fractions, y: Fractions) -> Fr
         return ZERO
     shares = [weight * target for weight, target in zip(v, y, strict=True)] if problem.loss.labels else v
     steps = [
-        limit / share
-        for share in shares
+        count * limit / share
+        for share, count in zip(shares, domain.weights or [ONE] * len(v), strict=True)
         for limit in ([domain.high] if share > 0 else [domain.low] if share < 0 else [])
         if limit is not None
     ]

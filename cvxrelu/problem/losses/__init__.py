@@ -12,6 +12,7 @@ from cvxrelu.problem.losses.pieces import DualModel, ExactDual, LossExpression
 from cvxrelu.problem.losses.quantile import Absolute, Quantile
 from cvxrelu.problem.losses.regression import FIT_RTOL, Interpolation, Squared
 from cvxrelu.problem.losses.robust import Huber
+from cvxrelu.problem.losses.weighted import Weighted
 from cvxrelu.problem.validation import as_choice
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Margin",
     "Quantile",
     "Squared",
+    "Weighted",
     "get_loss",
     "is_listed",
 ]
@@ -69,5 +71,5 @@ def get_loss(loss: str | Loss, params: Mapping[str, float] | None = None) -> Los
 
 
 def is_listed(loss: Loss) -> bool:
-    """Tell whether a loss is one of `LOSSES`, so that its name and its parameters say all about it."""
-    return LOSSES.get(loss.name) is type(loss)
+    """Tell whether a loss, without its weights, is one of `LOSSES`: its name and its parameters say all about it."""
+    return LOSSES.get(loss.name) is type(loss.plain)

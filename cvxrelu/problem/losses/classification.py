@@ -23,6 +23,8 @@ Vector = NDArray[np.float64]
 
 # Halvings after which a best multiple is known to twelve digits, and the dual objective there, which is flat, to all.
 HALVINGS = 40
+# Classes whose weights differ by less than this share are of one size, up to the rounding of their sums.
+EVEN_RTOL = 1e-12
 # Distance of probabilities from 0 and 1 at which the entropy is expanded: its slope and curvature are infinite there.
 INSIDE = 1e-9
 
@@ -81,16 +83,16 @@ class Hinge(Loss):
         return np.maximum(0.0, 1.0 - y * z)
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
-        """Return mean max(0, 1 - y z)."""
+        """Return max(0, 1 - y z)."""
         import cvxpy as cp
 
-        return LossExpression(cp.sum(cp.pos(1 - cp.multiply(y, z))) / len(y), [])
+        return LossExpression(cp.pos(1 - cp.multiply(y, z)), [])
 
     def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
-        """Return mean max(0, -y r)."""
+        """Return max(0, -y r)."""
         import cvxpy as cp
 
-        return LossExpression(cp.sum(cp.pos(-cp.multiply(y, residuals))) / len(y), [])
+        return LossExpression(cp.pos(-cp.multiply(y, residuals)), [])
 
     def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector]:
         """Return y p: p = 1 below margin one, 0 above it, anything between on it."""
@@ -98,9 +100,10 @@ class Hinge(Loss):
         ends = y * (margins < 1), y * (margins <= 1)
         return np.minimum(*ends), np.maximum(*ends)
 
-    def best_constant(self, y: Vector) -> float:
+    def best_constant(self, y: Vector, weights: Vector | None = None) -> float:
         """Return the label of the larger class, 0.0 if there is none."""
-        return float(np.sign(y.sum()))
+        positive, negative = class_sizes(y, weights)
+        return 0.0 if math.isclose(positive, negative, rel_tol=EVEN_RTOL) else math.copysign(1.0, positive - negative)
 
     def limits(self) -> tuple[float, float]:
         """Return 0 <= p <= 1."""
@@ -128,9 +131,10 @@ class Logistic(Loss):
         pull = y * expit(-y * z)
         return pull, pull
 
-    def best_constant(self, y: Vector) -> float:
+    def best_constant(self, y: Vector, weights: Vector | None = None) -> float:
         """Return log(n+ / n-), n+ and n- the sizes of the classes."""
-        return float(np.log((y > 0).sum() / (y < 0).sum()))
+        positive, negative = class_sizes(y, weights)
+        return math.log(positive / negative)
 
     def limits(self) -> tuple[float, float]:
         """Return 0 <= p <= 1."""
@@ -141,30 +145,34 @@ class Logistic(Loss):
         return ExactDual(Fraction(0), Fraction(1), entropy=True)
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
-        """Return mean log(1 + exp(-y z))."""
+        """Return log(1 + exp(-y z))."""
         import cvxpy as cp
 
-        return LossExpression(cp.sum(cp.logistic(-cp.multiply(y, z))) / len(y), [])
+        return LossExpression(cp.logistic(-cp.multiply(y, z)), [])
 
-    def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
-        """Return the largest sum H(t p) / N of the factors t that the hinge loss allows."""
+    def lower_bound(
+        self, v: Vector, y: Vector, gamma: float, alpha: float | None, weights: Vector | None = None
+    ) -> float:
+        """Return the largest sum w H(t p / w) / N of the factors t that the hinge loss allows, w the weights."""
+        counts = np.ones(len(y)) if weights is None else weights
+        v = v / counts
         step = min(self._longest_step(v, y), largest_step(gamma, alpha, len(y)))
         p = np.maximum(v * y, 0.0)
         if not p.any():
             return 0.0
-        if step > 0 and _entropy_slope(step * p) < 0:
+        if step > 0 and _entropy_slope(step * p, counts) < 0:
             # H rises up to 1/2, so the sum, which is concave in t, is largest where the largest t p is above that.
             low = min(step, 0.5 / float(p.max()))
             for _ in range(HALVINGS):
                 middle = (low + step) / 2
-                low, step = (middle, step) if _entropy_slope(middle * p) > 0 else (low, middle)
+                low, step = (middle, step) if _entropy_slope(middle * p, counts) > 0 else (low, middle)
         p = np.minimum(step * p, 1.0)
         # The product is rounded to where H is larger, or back.
-        return rounded_down(math.fsum(_entropy(np.nextafter(p, p > 0.5))) / len(y))
+        return rounded_down(math.fsum(counts * _entropy(np.nextafter(p, p > 0.5))) / len(y))
 
-    def dual_value(self, v: Vector, y: Vector) -> float:
-        """Return sum H(p)."""
-        return math.fsum(_entropy(np.clip(v * y, 0.0, 1.0)))
+    def dual_values(self, v: Vector, y: Vector) -> Vector:
+        """Return H(p)."""
+        return _entropy(np.clip(v * y, 0.0, 1.0))
 
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return the expansion of -sum H(p) at p = y v, moved inside its box where the entropy has a slope."""
@@ -182,9 +190,15 @@ def _entropy(p: Vector) -> Vector:
     return entr(p) - xlog1py(1.0 - p, -p)
 
 
-def _entropy_slope(p: Vector) -> float:
-    """Return the derivative of sum H(t p) in t at t = 1, to a few digits."""
+def _entropy_slope(p: Vector, weights: Vector) -> float:
+    """Return the derivative of sum w H(t p) in t at t = 1, w the weights, to a few digits."""
     from scipy.special import logit
 
-    inside = p[(p > 0) & (p < 1)]
-    return -math.inf if (p >= 1).any() else -float(inside @ logit(inside))
+    inside = (p > 0) & (p < 1)
+    return -math.inf if (p >= 1).any() else -float((weights * p)[inside] @ logit(p[inside]))
+
+
+def class_sizes(y: Vector, weights: Vector | None) -> tuple[float, float]:
+    """Return the weights of the labels +1 and -1; the numbers of them by default."""
+    counts = np.ones(len(y)) if weights is None else weights
+    return math.fsum(counts[y > 0]), math.fsum(counts[y < 0])

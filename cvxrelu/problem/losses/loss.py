@@ -94,6 +94,11 @@ class Loss(ABC):
         """Return the parameters by name, with which the class makes the same loss again."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    @property
+    def plain(self) -> "Loss":
+        """The loss without sample weights."""
+        return self
+
     # What is paid.
 
     @abstractmethod
@@ -102,7 +107,7 @@ class Loss(ABC):
 
     @abstractmethod
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
-        """Return the mean loss of the cvxpy expression z, with any constraints it needs."""
+        """Return the loss of each entry of the cvxpy expression z, with any constraints it needs."""
 
     def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector] | None:
         """Return the ends of minus the subdifferential of N times the mean loss at z, for each sample.
@@ -117,18 +122,22 @@ class Loss(ABC):
             return float(np.mean(self.values(z, y)))
 
     def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
-        """Return the mean loss at z = y + unit r over `unit`, of the cvxpy expression r.
+        """Return the losses at z = y + unit r over `unit`, of the cvxpy expression r.
 
         Where alpha is small and the targets can be met, z differs from y by a multiple of alpha, and the objective is
         one. With that as the unit, a loss that is homogeneous in z - y has no small number left in it.
         """
         loss = self.expression(y + unit * residuals, y)
-        return LossExpression(loss.objective / unit, loss.constraints)
+        return LossExpression(loss.losses / unit, loss.constraints)
 
-    def best_constant(self, y: Vector) -> float:
-        """Return the constant of least loss, one inside if they are an interval; by default the best of a few."""
-        candidates = (0.0, mean_of(y), *np.unique(y))
-        return float(min(candidates, key=lambda value: self.value(np.full(len(y), value), y)))
+    def best_constant(self, y: Vector, weights: Vector | None = None) -> float:
+        """Return the constant of least loss, one inside if they are an interval; by default the best of a few.
+
+        With weights, which have mean one, losses count that much.
+        """
+        counts = np.ones(len(y)) if weights is None else weights
+        candidates = (0.0, mean_of(y, weights), *np.unique(y))
+        return float(min(candidates, key=lambda value: float(counts @ self.values(np.full(len(y), value), y))))
 
     def in_units(self, unit: float) -> "tuple[Loss, float] | None":
         """Return a loss l and a factor f with loss(t z + m, t y + m) = f l(z, y) for any m, t the unit.
@@ -138,7 +147,15 @@ class Loss(ABC):
         return None
 
     def on_targets(self, y: Vector) -> "Loss":
-        """Return a simpler loss that has the same optima on these targets, or the loss itself if none is known."""
+        """Return a simpler loss that has the same optima on these targets, or the loss itself if none is known.
+
+        The network zero costs nothing, so that the losses of an optimum are no more in sum than those of zero, and none
+        of them is more than that sum. A loss that is the same below it, and no less beyond, has the same optima.
+        """
+        return self.below(float(self.values(np.zeros(len(y)), y).sum()))
+
+    def below(self, most: float) -> "Loss":
+        """Return a simpler loss that is the same where this one is at most `most`, and nowhere less, or itself."""
         return self
 
     @property
@@ -198,27 +215,35 @@ class Loss(ABC):
         step = self._longest_step(v, y)
         return 0 if step >= 1 else math.frexp(step)[1] - 1
 
-    def lower_bound(self, v: Vector, y: Vector, gamma: float, alpha: float | None) -> float:
+    def lower_bound(
+        self, v: Vector, y: Vector, gamma: float, alpha: float | None, weights: Vector | None = None
+    ) -> float:
         """Return the dual objective at the best feasible multiple of a repaired v, given gamma(v) <= `gamma`.
 
         It is max over t of t y.v - k t^2 norm(v)^2 / 2, over N, with t v in its box and t gamma <= N alpha; for a
-        constraint y.v / gamma, as every v is feasible after division by gamma(v).
+        constraint y.v / gamma, as every v is feasible after division by gamma(v). With weights w, which have mean one,
+        limits are those of v / w, and v^2 / w takes the place of v^2.
         """
         correlation = dot_below(v, y)
         if not self.regularised:
             return quotient_below(correlation, gamma)
         if correlation <= 0:
             return 0.0
-        bend = self.curvature * math.fsum(v * v) * (1 + ROUNDING)
+        each = v if weights is None else v / weights
+        bend = self.curvature * math.fsum(v * each) * (1 + ROUNDING)
         step = min(
-            self._longest_step(v, y), largest_step(gamma, alpha, len(y)), correlation / bend if bend else math.inf
+            self._longest_step(each, y), largest_step(gamma, alpha, len(y)), correlation / bend if bend else math.inf
         )
         return rounded_down(step * (correlation - step * bend / 2) / len(y)) if step < math.inf else 0.0
 
     def dual_value(self, v: Vector, y: Vector) -> float:
-        """Return the dual objective (N times the mean) at a v in its domain, from the model unless overridden."""
+        """Return the dual objective (N times the mean) at a v in its domain."""
+        return math.fsum(self.dual_values(v, y))
+
+    def dual_values(self, v: Vector, y: Vector) -> Vector:
+        """Return what each sample adds to it, from the model unless overridden."""
         model = self.dual_model(v, y)
-        return -float(v @ (model.curvature * v / 2 + model.slope))
+        return -v * (model.curvature * v / 2 + model.slope)
 
     def dual_model(self, v: Vector, y: Vector) -> DualModel:
         """Return the second-order model of minus the dual objective (N times the mean) at v, and the domain of v."""
@@ -295,6 +320,6 @@ class Loss(ABC):
         return 1.0
 
 
-def mean_of(y: Vector) -> float:
+def mean_of(y: Vector, weights: Vector | None = None) -> float:
     """Return the mean; that of equal numbers is not always that number in floats."""
-    return float(y[0] if np.ptp(y) == 0 else y.mean())
+    return float(y[0] if np.ptp(y) == 0 else np.average(y, weights=weights))

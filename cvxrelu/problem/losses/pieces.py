@@ -15,10 +15,17 @@ Vector = NDArray[np.float64]
 
 
 class LossExpression(NamedTuple):
-    """A loss in the language of cvxpy: a convex objective and the constraints that go with it."""
+    """Losses in the language of cvxpy: a convex expression for each sample, and the constraints that go with them."""
 
-    objective: "cp.Expression | float"
+    losses: "cp.Expression | float"
     constraints: "list[cp.Constraint]"
+
+    @property
+    def mean(self) -> "cp.Expression | float":
+        """The mean loss."""
+        import cvxpy as cp
+
+        return cp.sum(self.losses) / self.losses.size if isinstance(self.losses, cp.Expression) else self.losses
 
 
 class DualModel(NamedTuple):
@@ -41,9 +48,13 @@ class ExactDual(NamedTuple):
         k of the dual objective y.v - k norm(v)^2/2.
     entropy : bool
         Whether the dual objective is sum H(p) instead.
+    weights : tuple of N fractions, optional
+        What each loss counts; one by default. With a weight w, d(v) becomes w d(v / w), on limits that are w times as
+        large.
     """
 
     low: Fraction | None
     high: Fraction | None
     curvature: Fraction = Fraction(0)
     entropy: bool = False
+    weights: tuple[Fraction, ...] | None = None

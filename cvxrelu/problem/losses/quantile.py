@@ -20,6 +20,9 @@ __all__ = ["Absolute", "Quantile"]
 
 Vector = NDArray[np.float64]
 
+# Share of all weights by which a quantile may miss a step of their sums, for their rounding.
+QUANTILE_RTOL = 1e-12
+
 
 @dataclass(frozen=True, repr=False)
 class Absolute(Loss):
@@ -38,24 +41,24 @@ class Absolute(Loss):
         return np.abs(y - z)
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
-        """Return mean abs(y - z)."""
+        """Return abs(y - z)."""
         import cvxpy as cp
 
-        return LossExpression(cp.norm1(y - z) / len(y), [])
+        return LossExpression(cp.abs(y - z), [])
 
     def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
-        """Return mean abs(r)."""
+        """Return abs(r)."""
         import cvxpy as cp
 
-        return LossExpression(cp.norm1(residuals) / len(y), [])
+        return LossExpression(cp.abs(residuals), [])
 
     def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector]:
         """Return sign(y - z), and both signs where that is zero."""
         return np.where(z < y, 1.0, -1.0), np.where(z <= y, 1.0, -1.0)
 
-    def best_constant(self, y: Vector) -> float:
+    def best_constant(self, y: Vector, weights: Vector | None = None) -> float:
         """Return the median, the middle one if there are many."""
-        return float(np.median(y))
+        return weighted_quantile(y, 0.5, weights)
 
     def in_units(self, unit: float) -> tuple[Loss, float]:
         """Return t times the same loss."""
@@ -107,24 +110,22 @@ class Quantile(Loss):
         return np.maximum(self.q * (y - z), (1 - self.q) * (z - y))
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
-        """Return the mean of the same."""
+        """Return the same."""
         import cvxpy as cp
 
-        return LossExpression(cp.sum(cp.maximum(self.q * (y - z), (1 - self.q) * (z - y))) / len(y), [])
+        return LossExpression(cp.maximum(self.q * (y - z), (1 - self.q) * (z - y)), [])
 
     def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
-        """Return the mean of the same at y - z = -r."""
-        import cvxpy as cp
-
-        return LossExpression(cp.sum(cp.maximum(-self.q * residuals, (1 - self.q) * residuals)) / len(y), [])
+        """Return the same at y - z = -r."""
+        return self.expression(residuals, np.zeros(len(y)))
 
     def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector]:
         """Return q below the target, q - 1 above it, and both on it."""
         return np.where(z < y, self.q, self.q - 1), np.where(z <= y, self.q, self.q - 1)
 
-    def best_constant(self, y: Vector) -> float:
+    def best_constant(self, y: Vector, weights: Vector | None = None) -> float:
         """Return the quantile, the middle one if there are many."""
-        return float(np.quantile(y, self.q, method="averaged_inverted_cdf"))
+        return weighted_quantile(y, self.q, weights)
 
     def in_units(self, unit: float) -> tuple[Loss, float]:
         """Return t times the same loss."""
@@ -137,3 +138,19 @@ class Quantile(Loss):
     def exact_dual(self, exact: Callable[[float], Fraction]) -> ExactDual:
         """Return y.v for q - 1 <= v <= q."""
         return ExactDual(exact(self.q) - 1, exact(self.q))
+
+
+def weighted_quantile(y: Vector, q: float, weights: Vector | None) -> float:
+    """Return the q-quantile of weighted numbers, the middle one if there are many.
+
+    Examples
+    --------
+    >>> weighted_quantile(np.array([0.0, 1.0, 5.0]), 0.5, np.array([1.0, 1.0, 2.0]))
+    3.0
+    """
+    order = np.argsort(y, kind="stable")
+    shares = np.cumsum(np.ones(len(y)) if weights is None else weights[order])
+    wanted, slack = q * shares[-1], QUANTILE_RTOL * shares[-1]
+    low, high = np.searchsorted(shares, [wanted - slack, wanted + slack])
+    ends = y[order[np.minimum([low, high], len(y) - 1)]]
+    return float(ends[0] + (ends[1] - ends[0]) / 2)

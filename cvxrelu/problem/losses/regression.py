@@ -77,24 +77,24 @@ class Squared(Loss):
         return (z - y) ** 2 / 2
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
-        """Return mean (z - y)^2 / 2."""
+        """Return (z - y)^2 / 2."""
         import cvxpy as cp
 
-        return LossExpression(cp.sum_squares(z - y) / (2 * len(y)), [])
+        return LossExpression(cp.square(z - y) / 2, [])
 
     def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
-        """Return unit * mean r^2 / 2."""
+        """Return unit * r^2 / 2."""
         import cvxpy as cp
 
-        return LossExpression(unit / (2 * len(y)) * cp.sum_squares(residuals), [])
+        return LossExpression(unit / 2 * cp.square(residuals), [])
 
     def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector]:
         """Return y - z."""
         return y - z, y - z
 
-    def best_constant(self, y: Vector) -> float:
+    def best_constant(self, y: Vector, weights: Vector | None = None) -> float:
         """Return the mean."""
-        return mean_of(y)
+        return mean_of(y, weights)
 
     def in_units(self, unit: float) -> tuple[Loss, float]:
         """Return t^2 times the same loss."""

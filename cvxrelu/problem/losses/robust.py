@@ -65,18 +65,18 @@ class Huber(Loss):
         return inner * (size - inner / 2)
 
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
-        """Return the mean of the same."""
+        """Return the same."""
         import cvxpy as cp
 
-        parts = cp.huber(y - z, self.delta)  # pyright: ignore[reportArgumentType]
-        return LossExpression(cp.sum(parts) / (2 * len(y)), [])
+        width: Any = self.delta  # annotated as an integer there
+        return LossExpression(cp.huber(y - z, width) / 2, [])
 
     def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector]:
         """Return r, clipped to [-d, d]."""
         pull = np.clip(y - z, -self.delta, self.delta)
         return pull, pull
 
-    def best_constant(self, y: Vector) -> float:
+    def best_constant(self, y: Vector, weights: Vector | None = None) -> float:
         """Return the constant at which the pulls cancel.
 
         Their sum falls, and is linear between the places y_i -+ d, among which bisection finds the right two.
@@ -86,10 +86,11 @@ class Huber(Loss):
         >>> Huber(1.0).best_constant(np.array([0.0, 0.0, 0.0, 100.0]))
         0.3333333333333333
         """
+        counts = np.ones(len(y)) if weights is None else weights
         places = np.unique(np.concatenate([y - self.delta, y, y + self.delta]))
 
         def pull(place: float) -> float:
-            return math.fsum(self.pulls(np.full(len(y), place), y)[0])
+            return math.fsum(counts * self.pulls(np.full(len(y), place), y)[0])
 
         low, high = 0, len(places) - 1
         while high - low > 1:
@@ -98,27 +99,19 @@ class Huber(Loss):
         left, right = pull(places[low]), pull(places[high])
         share = left / (left - right) if left > right else 0.5
         candidates = (places[low], places[high], places[low] + share * (places[high] - places[low]))
-        return float(min(candidates, key=lambda place: self.value(np.full(len(y), place), y)))
+        return float(min(candidates, key=lambda place: float(counts @ self.values(np.full(len(y), place), y))))
 
     def in_units(self, unit: float) -> tuple[Loss, float]:
         """Return t^2 times the loss with d / t."""
         return Huber(self.delta / unit), unit**2
 
-    def on_targets(self, y: Vector) -> Loss:
-        """Return half the squared error where no optimum has an error beyond d, else the loss itself.
-
-        The network zero costs nothing, so that the losses of an optimum are no more in sum than those of zero. If these
-        are d^2 / 2 at most, so is each loss of an optimum, and its errors are d at most. The squared error is the same
-        there and nowhere less than this loss, so it has the same optima.
-        """
-        return Squared() if self.values(np.zeros(len(y)), y).sum() <= self.delta**2 / 2 * (1 - SURE) else self
+    def below(self, most: float) -> Loss:
+        """Return half the squared error where that is the same, so long as no loss is beyond d^2 / 2."""
+        return Squared() if most <= self.delta**2 / 2 * (1 - SURE) else self
 
     def near(self, residuals: "cp.Expression", y: Vector, unit: float) -> LossExpression:
-        """Return unit times the mean loss of r with d / unit."""
-        import cvxpy as cp
-
-        width: Any = self.delta / unit  # annotated as an integer there
-        return LossExpression(unit / (2 * len(y)) * cp.sum(cp.huber(residuals, width)), [])
+        """Return unit times the loss of r with d / unit."""
+        return LossExpression(unit * Huber(self.delta / unit).expression(residuals, np.zeros(len(y))).losses, [])
 
     def limits(self) -> tuple[float, float]:
         """Return abs(v) <= d."""
