@@ -31,6 +31,8 @@ RANK_RTOL = 4 * float(np.finfo(float).eps)
 # Newton steps of `nearest`, of which a handful are usual; halvings of a step; share of the entries' size at which the
 # condition holds up to rounding, and at which nothing is done about it: what is repaired once stays as it is.
 NEWTON_STEPS, HALVINGS, ROUNDING, NEGLIGIBLE = 60, 30, 1e-15, 2e-15
+# Longest step, in units of the largest entry; entries below this share of it are zero.
+FURTHEST, FAINT = 4.0, 1e-13
 # Curvature, as a share of that without a box, that is added where all entries are on their ends.
 DAMPING = 1e-12
 
@@ -162,6 +164,8 @@ class Free:
                 break
             inside = B[(low < u) & (u < high)]
             step = np.linalg.solve(inside.T @ inside + DAMPING * n * np.eye(self.rank), slope)
+            # Where all is at its ends, further than this makes no difference.
+            step *= min(1.0, FURTHEST * size / max(float(np.abs(B @ step).max()), np.finfo(float).tiny))
             length, promised = 1.0, float(slope @ step)
             for _ in range(HALVINGS):
                 moved = at(lam + length * step)
@@ -172,7 +176,8 @@ class Free:
                 break
             lam = lam + length * step
             u, slope, value = moved
-        return self._settled(u, low, high)
+        # What should be zero and is so but for rounding would be the only entry of its kind.
+        return self._settled(np.where(np.abs(u) > FAINT * size, u, 0.0), low, high)
 
     def _settled(self, u: Array, low: Array, high: Array) -> Array:
         """Return the vector with the last rounding of F'v taken off, by entries inside their box."""
