@@ -339,6 +339,14 @@ def test_the_set_of_all_optima(loss, bias):
     assert len(optima.neurons) <= len(optima.neurons.signs)
 
 
+def test_arrays_from_elsewhere():
+    parts = {"W": [[1.0], [-1.0]], "b": [0.0, 0.0], "v": [1.0, 1.0], "skip": [[2.0]]}
+    np.testing.assert_allclose(cr.as_network(parts)([[-3.0]]), [-3.0])
+    X, y = normal_data(8, 1)
+    problem = cr.Problem(X, y, "squared", alpha=0.1, skip=True)
+    assert cr.certify(parts, problem).lower == pytest.approx(cr.solve(problem).objective, rel=1e-6)
+
+
 def test_estimators():
     X, y = normal_data(40, 2, seed=8)
     model = cr.ReLURegressor(alpha=0.05, skip=True).fit(X, y + 50 * X[:, 0])
@@ -405,8 +413,10 @@ def test_convex_regression():
     assert fit.certificate.relative_gap <= 1e-6
     A, B = rng.uniform(-2, 2, (2, 500, 2))
     assert (fit.network((A + B) / 2) <= (fit.network(A) + fit.network(B)) / 2 + 1e-9).all()
-    free = cr.solve(replace(fit.problem, output_sign="any"))
-    assert free.objective < fit.objective
+    for targets, ratio in ((y, 1.0), (-y, 0.5)):
+        convex = cr.solve(replace(fit.problem, y=targets))
+        free = cr.solve(replace(fit.problem, y=targets, output_sign="any"))
+        assert free.objective <= ratio * convex.objective * (1 + 1e-6)
 
 
 def test_convex_interpolation():

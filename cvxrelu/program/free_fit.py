@@ -18,7 +18,7 @@ from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
 from cvxrelu.program.scaling import AFFINE_RTOL, Scaling
-from cvxrelu.program.solvers import run_model
+from cvxrelu.program.solvers import Options, run_model
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["FreeFit", "best_free_network", "free_fit", "meets_for_free"]
@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 # Slope of labels along an affine function of unit size, per sample, above which it separates them.
 SEPARATES = 1e-9
+# So small a program is solved more accurately than usual, where that is possible, in a few more steps.
+PRECISE: tuple[Options, ...] = ({"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12, "max_iter": 100},)
 # Newton steps after a solver, whose accuracy is that of the objective; two or three do.
 POLISHING = 5
 
@@ -115,7 +117,7 @@ def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     objective: Any = paid.mean if loss.regularised else cp.sum_squares(coefficients)
     model = cp.Problem(cp.Minimize(objective), [link, *paid.constraints])
     try:
-        run_model(model, "CLARABEL", Clock())
+        run_model(model, "CLARABEL", Clock(), PRECISE)
     except SolverError:
         if loss.regularised:
             raise
