@@ -293,6 +293,7 @@ def lower_bound(task, X, y, v, trees=None, claimed=0.0):
     """Return the dual objective of the best multiple of v; multipliers prove gamma(v) <= claimed, or something more."""
     N, (pays, lowest, highest, bend, targets) = len(y), loss_of(task)
     signed = task.get("output_sign") == "positive"
+    require(trees is None or len(trees) == 2, "multipliers are two trees, for the scores and for their negatives")
     trees = trees[:1] if trees and signed else trees  # negative scores do not count
     require(task["bias"] != "free" or math.fsum(v) == 0, "the dual vector does not sum to zero")
     rows = np.column_stack([X, np.ones(N)]) if task["bias"] == "joint" else X
@@ -338,11 +339,12 @@ def check(record):
     """Return a verdict; raise ValueError if something is claimed that does not hold."""
     require(record["format"] in [f"cvxrelu certificate {k}" for k in (1, 2, 3)], "unknown format")
     trees, task, needs = record.get("multipliers"), record["problem"], record.get("needs", [])
-    parts = {"sample_weight": task.get("sample_weight"), "skip": True, "output_sign": "positive"}
-    if not set(needs) <= set(parts):
+    plain = {"skip": True, "output_sign": "positive"}
+    if not set(needs) <= {"sample_weight", *plain}:
         raise Unchecked(f"a problem with {', '.join(needs)}")
-    require((record["format"][-1] == "3") == bool(needs), "parts of the problem that the format does not have")
-    require([task[k] for k in parts if k in task] == [parts[k] for k in needs], "parts that the file does not name")
+    named = sorted({"sample_weight", *plain} & set(task))
+    require((record["format"][-1] == "3") == bool(needs) and named == sorted(needs), "parts that it does not name")
+    require(all(task.get(part, value) == value for part, value in plain.items()), "skip and output_sign, if not plain")
     X = numbers(task["X"], np.shape(task["X"]), "X")
     require(X.ndim == 2 and X.size > 0, "X must be a matrix")
     y, v = numbers(task["y"], (len(X),), "y"), numbers(record["dual"], (len(X),), "dual")

@@ -12,6 +12,7 @@ r"""Networks from elsewhere, read by what they offer and never by importing wher
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ __all__ = ["as_network"]
 
 Array = NDArray[np.float64]
 
-PARTS = ("W", "b", "v", "intercept", "negative_slope")
+PARTS = ("W", "b", "v", "intercept", "negative_slope", "skip")
 # Layers of PyTorch that change nothing when a network predicts, or only the shape of its output.
 TRANSPARENT = ("Identity", "Dropout", "Flatten")
 
@@ -44,9 +45,9 @@ def as_network(model: Any, negative_slope: float = 0.0) -> Network:
         - a `torch.nn.Sequential` of Linear, ReLU or LeakyReLU, and Linear, or the state dict of such a module;
         - a tree of Flax parameters, {"Dense_0": {"kernel": ..., "bias": ...}, "Dense_1": ...}, within "params" or not;
         - a sequence W, b, v or W, b, v, c of arrays, such as `get_weights()` of Keras, or a mapping with the keys "W",
-          "b", "v" and, if wanted, "intercept" and "negative_slope". W is (m, d), or (d, m) where the m entries of b
-          tell so: a square W is taken as (m, d), one row a neuron, so transpose square kernels of Keras. v is (m,),
-          (m, 1) or (1, m), and c a number or an array that holds one.
+          "b", "v" and, if wanted, "intercept", "negative_slope" and "skip". W is (m, d), or (d, m) where the m entries
+          of b tell so: a square W is taken as (m, d), one row a neuron, so transpose square kernels of Keras. v is
+          (m,), (m, 1) or (1, m), and c a number or an array that holds one.
     negative_slope : float, default 0.0
         Slope of the activation where the model does not name it: arrays, parameters and state dicts.
 
@@ -134,8 +135,8 @@ def _of_mapping(model: Mapping[Any, Any], negative_slope: float) -> Network:
         return _of_state(model, negative_slope)
     if set(model) - set(PARTS) or {"W", "b", "v"} - set(model):
         raise InputError(
-            "A network as a mapping has the keys W, b, v and, if wanted, intercept and negative_slope, or those of a "
-            f"state dict of PyTorch or of two layers of Flax; this one has {', '.join(map(str, model)) or 'none'}."
+            "A network as a mapping has the keys W, b, v and, if wanted, intercept, negative_slope and skip, or those "
+            f"of a state dict of PyTorch or of two layers of Flax; this one has {', '.join(map(str, model)) or 'none'}."
         )
     return _of_arrays(**{"negative_slope": negative_slope, **model})
 
@@ -187,13 +188,14 @@ def _check_depth(source: str, n_layers: int) -> None:
         )
 
 
-def _of_arrays(W: Any, b: Any, v: Any, intercept: Any = 0.0, negative_slope: float = 0.0) -> Network:
+def _of_arrays(W: Any, b: Any, v: Any, intercept: Any = 0.0, negative_slope: float = 0.0, skip: Any = None) -> Network:
     """Read arrays, in whatever shape they are stored."""
     weights, biases = _array(W, "W"), _array(b, "b")
     turned = weights.ndim == 2 and weights.shape[0] != biases.size == weights.shape[1]
-    return _of_layers(
+    network = _of_layers(
         "The arrays are a network whose", weights.T if turned else weights, biases, v, intercept, negative_slope
     )
+    return network if skip is None else replace(network, skip=_array(skip, "skip").ravel())
 
 
 def _of_layers(source: str, W: Any, b: Any, v: Any, c: Any, negative_slope: float) -> Network:

@@ -84,7 +84,7 @@ def bound_of(points: Points, weights: Weights, trees: tuple[Tree, Tree]) -> floa
     reach = reach_of(points)
     betas = (
         bound_leaf(points, weights, leaf, signs, side, reach)
-        for side, tree in zip(points.sides, trees, strict=False)
+        for side, tree in zip(points.sides, trees[: len(points.sides)], strict=True)
         for signs, leaf in leaves_of(tree)
     )
     return max(betas) + weights.margin(len(points.X) + 256.0)

@@ -22,7 +22,7 @@ depend on others up to rounding only, for such a combination of columns is free 
 """
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -118,7 +118,7 @@ def _solved(columns: Array, v: Array) -> tuple[float, Indices] | None:
     if n < k:
         return None
     weighted = np.abs(v)[:, None] * columns
-    pivots = scipy.linalg.qr(weighted.T, mode="r", pivoting=True)[1][:k]
+    pivots = _pivots(weighted.T)[1][:k]
     G = weighted[pivots]
     if not np.isfinite(G).all() or np.linalg.matrix_rank(G) < k:
         return None
@@ -132,6 +132,12 @@ def _solved(columns: Array, v: Array) -> tuple[float, Indices] | None:
     left = np.abs(products.sum(axis=0)) + (n + 4) * WIDE_EPS * np.abs(products).sum(axis=0)
     shares = np.abs(M) @ (left.astype(float) * (1 + 2 * EPS) + n * UNDERFLOW)
     return float(shares.max()) / (1 - q) * WIDENING, pivots
+
+
+def _pivots(matrix: Array) -> tuple[Array, Indices]:
+    """Return the pivots of a QR factorisation, in absolute value, and the columns in their order."""
+    found: Any = scipy.linalg.qr(matrix, mode="r", pivoting=True)
+    return np.abs(np.diag(found[0])), np.asarray(found[1], dtype=np.intp)
 
 
 _KNOWN: "WeakKeyDictionary[Free, list[int] | None]" = WeakKeyDictionary()
@@ -154,8 +160,7 @@ def _independent_columns(columns: Array) -> list[int] | None:
     moving[:, np.ptp(columns, axis=0) == 0] *= not constant
     sizes = np.linalg.norm(moving, axis=0)
     moving /= np.where(sizes > 0, sizes, 1.0)
-    triangle, order = scipy.linalg.qr(moving, mode="r", pivoting=True)
-    heights = np.abs(np.diag(triangle))
+    heights, order = _pivots(moving)
     rank = int(np.sum(heights > RANK_RTOL * max(heights.max(initial=0.0), 1e-300)))
     kept = sorted([0] * constant + [int(j) for j in order[:rank]])
     others = [j for j in range(columns.shape[1]) if j not in kept]
@@ -163,7 +168,7 @@ def _independent_columns(columns: Array) -> list[int] | None:
         return kept
     if len(columns) < len(kept):
         return None
-    rows = scipy.linalg.qr(columns[:, kept].T, mode="r", pivoting=True)[1][: len(kept)]
+    rows = _pivots(columns[:, kept].T)[1][: len(kept)]
     square = [[Fraction(float(columns[i, j])) for j in kept] for i in rows]
     right = [[Fraction(float(columns[i, j])) for j in others] for i in rows]
     shares = _solution(square, right)

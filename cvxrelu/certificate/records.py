@@ -6,8 +6,8 @@ The file of a certificate has one line for each of
 
     format, claim, upper, lower, scope, gamma, dual,
     network {W, b, v, intercept, negative_slope, skip (if it is not zero)},
-    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope,
-    sample_weight, skip and output_sign (if they are not null, false and "any"), X, y}
+    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, sample_weight, skip and
+    output_sign (if these are not None, False and "any"), X, y}
 
 and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
 Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
@@ -105,8 +105,8 @@ def needs_of(problem: Problem) -> list[str]:
     >>> needs_of(Problem([[0.1], [1.0]], [1.0, 2.0], skip=True))
     ['skip']
     """
-    values = {name: getattr(problem, name) for name in PARTS}
-    return [name for name, value in values.items() if isinstance(value, np.ndarray) or value != PARTS[name]]
+    parts = ((name, getattr(problem, name), plain) for name, plain in PARTS.items())
+    return [name for name, part, plain in parts if not (part is plain or (isinstance(part, str) and part == plain))]
 
 
 def record_of_network(network: Network) -> Record:
@@ -136,7 +136,8 @@ def network_of(record: Mapping[str, Any], n_features: int) -> Network:
     Network(0 neurons, 2 features, intercept=1.5, negative_slope=0)
     """
     W = np.array(record["W"], dtype=float) if record["W"] else np.empty((0, n_features))
-    return Network(W, record["b"], record["v"], record["intercept"], record["negative_slope"], record.get("skip"))
+    skip: Any = record.get("skip")
+    return Network(W, record["b"], record["v"], record["intercept"], record["negative_slope"], skip)
 
 
 def write_record(

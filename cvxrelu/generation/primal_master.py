@@ -154,7 +154,7 @@ def _along_free(problem: Problem, bent: Array, values: Array) -> Array:
     """Return (F'H F)^-1 F' values."""
     if not problem.free.linear.size:
         return values.sum(axis=0, keepdims=True)[: len(bent)] / (bent[0, 0] if len(bent) else 1.0)
-    return np.linalg.solve(bent, problem.free.basis.T @ values)
+    return np.asarray(np.linalg.solve(bent, problem.free.basis.T @ values), dtype=float)
 
 
 def _lasso(problem: Problem, gram: Array, slope: Array, weights: Array, accuracy: float) -> Array:

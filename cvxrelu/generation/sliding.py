@@ -89,13 +89,13 @@ class _Layout:
         self.hidden, self.linear = m * (problem.n_features + 2), problem.free.linear
 
     @property
-    def bounds(self) -> scipy.optimize.Bounds | None:
+    def bounds(self) -> Any:
         """Where the vector is: output weights are positive, if they must be."""
         if not self.problem.one_sided:
             return None
         low = np.full(self.hidden + 1 + self.linear.shape[1], -np.inf)
         low[self.hidden - self.m : self.hidden] = 0.0
-        return scipy.optimize.Bounds(low, np.inf)
+        return scipy.optimize.Bounds(low, np.inf)  # pyright: ignore[reportArgumentType]
 
     def pack(self, network: Network) -> Array:
         """Return the vector of a network."""

@@ -31,6 +31,8 @@ RANK_RTOL = 4 * float(np.finfo(float).eps)
 # Newton steps of `nearest`, of which a handful are usual; halvings of a step; share of the entries' size at which the
 # condition holds up to rounding, and at which nothing is done about it: what is repaired once stays as it is.
 NEWTON_STEPS, HALVINGS, ROUNDING, NEGLIGIBLE = 60, 30, 1e-15, 2e-15
+# Longest step, in units of the largest entry; entries below this share of it are zero.
+FURTHEST, FAINT = 4.0, 1e-13
 # Curvature, as a share of that without a box, that is added where all entries are on their ends.
 DAMPING = 1e-12
 
@@ -145,10 +147,11 @@ class Free:
         """
         B, n = self.basis, len(v)
         size = float(np.abs(v).max(initial=0.0))
-        if ((low <= v) & (v <= high)).all() and np.abs(B.T @ v).max(initial=0.0) <= NEGLIGIBLE * n * size:
+        kept = (low <= v) & (v <= high) & ((v == 0) | (np.abs(v) > FAINT * size))
+        if kept.all() and np.abs(B.T @ v).max(initial=0.0) <= NEGLIGIBLE * n * size:
             return v
         if not (np.isfinite(low).any() or np.isfinite(high).any()):
-            return self.rest(self.rest(v))
+            return self._settled(self.rest(self.rest(v)), size, low, high)
         lam = np.zeros(self.rank)
 
         def at(lam: Array) -> tuple[Array, Array, float]:
@@ -162,6 +165,8 @@ class Free:
                 break
             inside = B[(low < u) & (u < high)]
             step = np.linalg.solve(inside.T @ inside + DAMPING * n * np.eye(self.rank), slope)
+            # Where all is at its ends, further than this makes no difference.
+            step *= min(1.0, FURTHEST * size / max(float(np.abs(B @ step).max()), np.finfo(float).tiny))
             length, promised = 1.0, float(slope @ step)
             for _ in range(HALVINGS):
                 moved = at(lam + length * step)
@@ -172,12 +177,17 @@ class Free:
                 break
             lam = lam + length * step
             u, slope, value = moved
-        return self._settled(u, low, high)
+        return self._settled(u, size, low, high)
 
-    def _settled(self, u: Array, low: Array, high: Array) -> Array:
-        """Return the vector with the last rounding of F'v taken off, by entries inside their box."""
+    def _settled(self, u: Array, size: float, low: Array, high: Array) -> Array:
+        """Return the vector with the last rounding of F'v taken off, by entries inside their box that are not zero.
+
+        What should be zero, and is so but for rounding, is zero: where rows of X are few or far from general, no other
+        entries could make up for it.
+        """
+        u = np.where(np.abs(u) > FAINT * size, u, 0.0)
         room = np.minimum(u - low, high - u)
-        weights = np.where(np.isfinite(room), np.maximum(room, 0.0), np.abs(u).max(initial=0.0)) ** 2
+        weights = np.where(np.isfinite(room), np.maximum(room, 0.0), np.abs(u).max(initial=0.0)) ** 2 * (u != 0)
         for _ in range(2):
             gram = self.basis.T @ (weights[:, None] * self.basis)
             shares = np.linalg.lstsq(gram, self.basis.T @ u)[0]

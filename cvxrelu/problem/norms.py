@@ -234,8 +234,8 @@ class Response(Norm):
 
     def reach(self, X: Array, negative_slope: float) -> float:
         """Return sqrt(N) over the least factor of the root mean square; twice that covers differences."""
-        n = len(X)
-        return 2.0 * float(np.sqrt(n)) / self._least_factor(n, negative_slope) * (1 + UNITS * EPS * n)
+        n = len(X) / float(1.0 if self.weights is None else self.weights.min())
+        return 2.0 * float(np.sqrt(n)) / self._least_factor(n, negative_slope) * (1 + UNITS * EPS * len(X))
 
     def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
         """Return the triangular factors of the matrices D_s Z / sqrt(N), times the factor of each cell."""
@@ -243,8 +243,8 @@ class Response(Norm):
         scale = self._factors(np.abs(slopes)) / np.sqrt(len(lifted))
         return np.asarray(np.linalg.qr((scale[:, None] * self._weighted(slopes))[:, :, None] * lifted, mode="r"))
 
-    def _least_factor(self, n: int, negative_slope: float) -> float:
-        """Return at most what multiplies it, for n samples."""
+    def _least_factor(self, n: float, negative_slope: float) -> float:
+        """Return at most what multiplies it, for n samples of equal weight."""
         return 1.0
 
     def _factors(self, slopes: Array) -> Array:
@@ -295,7 +295,7 @@ class LabelNoise(Response):
         if self.bias == "none":
             raise InputError("norm='label-noise' needs biases; use bias='free' or bias='joint'.")
 
-    def _least_factor(self, n: int, negative_slope: float) -> float:
+    def _least_factor(self, n: float, negative_slope: float) -> float:
         # One sample at least is active, or all have the negative slope; and norm(z_i) is at least one.
         return 2.0 * min(1.0 / float(np.sqrt(n)), abs(negative_slope) or np.inf)
 

@@ -203,9 +203,10 @@ class Problem:
     def is_even(self) -> bool:
         """Whether a neuron and its mirror image sigma(-w.x - b) are the same, up to what costs nothing.
 
-        They differ by a multiple of w.x + b, so that holds with a skip connection, unless constants cost something.
+        They differ by a multiple of w.x + b, so that holds with a skip connection, unless constants cost something or
+        the two cost differently.
         """
-        return self.skip and (self.norm.has_free_constant or not self.norm.has_bias)
+        return self.skip and not self.norm.cellwise and (self.norm.has_free_constant or not self.norm.has_bias)
 
     def repair(self, v: Array, boxed: bool = True) -> Array:
         """Return a vector near v in the domain of the dual, orthogonal to all that is free.

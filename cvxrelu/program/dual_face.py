@@ -185,7 +185,7 @@ def _least_on_columns(columns: Array, face: Face, accuracy: float, one_sided: bo
     size, count = len(width), columns.shape[1]
     fixed = face.low @ columns
     scores = (columns[loose] * width[:, None]).T
-    ones = np.ones((count, 1))
+    ones, sides = np.ones((count, 1)), (1.0,) if one_sided else (1.0, -1.0)
     solver = dense_solver(accuracy)
     # The unknowns are how far entries are on the way from low to high, and t >= abs(score) of every neuron, which is
     # minimised.
@@ -194,9 +194,9 @@ def _least_on_columns(columns: Array, face: Face, accuracy: float, one_sided: bo
         np.append(np.zeros(size), 1.0),
         np.column_stack([equations[loose].T * width, np.zeros(equations.shape[1])]),
         -(face.low @ equations),
-        np.block([[scores, -ones], [-scores, -ones]]),
-        np.full(2 * count, -np.inf),
-        np.append(-fixed, np.full(count, np.inf) if one_sided else fixed),
+        np.block([[side * scores, -ones] for side in sides]),
+        np.full(len(sides) * count, -np.inf),
+        np.concatenate([-side * fixed for side in sides]),
         np.zeros(size + 1),
         np.append(np.ones(size), np.inf),
     )
@@ -209,5 +209,5 @@ def _least_on_columns(columns: Array, face: Face, accuracy: float, one_sided: bo
     total = multipliers.sum()
     if total == 0:
         return _Cut(v, 0.0)
-    heights = columns @ (multipliers[:count] - multipliers[count:]) / total
+    heights = columns @ (np.array(sides) @ multipliers.reshape(len(sides), count)) / total
     return _Cut(v, face.least(heights, np.asarray(solver.result.y) / total))

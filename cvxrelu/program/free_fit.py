@@ -18,7 +18,7 @@ from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
 from cvxrelu.program.scaling import AFFINE_RTOL, Scaling
-from cvxrelu.program.solvers import run_model
+from cvxrelu.program.solvers import Options, run_model
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["FreeFit", "best_free_network", "free_fit", "meets_for_free"]
@@ -27,6 +27,10 @@ Array = NDArray[np.float64]
 
 # Slope of labels along an affine function of unit size, per sample, above which it separates them.
 SEPARATES = 1e-9
+# So small a program is solved more accurately than usual, where that is possible, in a few more steps.
+PRECISE: tuple[Options, ...] = ({"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12, "max_iter": 100},)
+# Newton steps after a solver, whose accuracy is that of the objective; two or three do.
+POLISHING = 5
 
 
 class FreeFit(NamedTuple):
@@ -81,9 +85,15 @@ def _affine_fit(problem: Problem) -> FreeFit:
     _refuse_separable(problem)
     coefficients, dual = np.zeros(free.rank), np.zeros(problem.n_samples)
     flat = loss.moves and np.abs(scaling.y).max() * scaling.y_scale <= AFFINE_RTOL * np.abs(problem.y).max()
-    if loss.name == "squared" or flat or (loss.fixes_predictions and free.rank):
-        dual = loss.force(np.zeros(len(dual)), scaling.y) if loss.regularised else dual
-        dual = np.zeros(len(scaling.y)) if dual is None or flat else dual * scaling.gradient_scale
+    if loss.name == "squared" and not flat:
+        shares = np.sqrt(np.ones(len(dual)) if problem.sample_weight is None else problem.sample_weight)
+        found: Any = np.linalg.lstsq(shares[:, None] * free.basis, shares * scaling.y)
+        coefficients = np.asarray(found[0], dtype=float)
+        force = loss.force(free.basis @ coefficients, scaling.y)
+        assert force is not None, "the squared loss has a gradient"
+        dual = force * scaling.gradient_scale
+    elif flat or loss.fixes_predictions:
+        pass  # The scaling has taken all that is affine off the targets.
     elif free.rank:
         coefficients, dual = _solved(problem, scaling)
     A, c = free.affine(coefficients * scaling.y_scale)
@@ -107,7 +117,7 @@ def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     objective: Any = paid.mean if loss.regularised else cp.sum_squares(coefficients)
     model = cp.Problem(cp.Minimize(objective), [link, *paid.constraints])
     try:
-        run_model(model, "CLARABEL", Clock())
+        run_model(model, "CLARABEL", Clock(), PRECISE)
     except SolverError:
         if loss.regularised:
             raise
@@ -118,9 +128,29 @@ def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     dual = np.asarray(link.dual_value, dtype=float)
     if loss.regularised:
         dual = dual * (problem.n_samples * scaling.gradient_scale)
-        forced = loss.force(free.basis @ coefficients.value, scaling.y)
-        dual = dual if forced is None else forced * scaling.gradient_scale
+        found = _polished(problem, scaling, np.asarray(coefficients.value, dtype=float))
+        forced = loss.force(free.basis @ found, scaling.y)
+        return found, dual if forced is None else forced * scaling.gradient_scale
     return np.asarray(coefficients.value, dtype=float), dual
+
+
+def _polished(problem: Problem, scaling: Scaling, coefficients: Array) -> Array:
+    """Return the coefficients after a few Newton steps, where the loss has a gradient."""
+    loss, y, B = scaling.loss, scaling.y, problem.free.basis
+    for _ in range(POLISHING):
+        force = loss.force(B @ coefficients, y)
+        if force is None:
+            break
+        # The curvature of a loss is one over that of its conjugate; it is straight where the conjugate ends.
+        model = loss.dual_model(force, y)
+        bends = np.where((model.lower < force) & (force < model.upper), 1.0 / model.curvature, 0.0)
+        step = np.linalg.lstsq(B.T @ (bends[:, None] * B), B.T @ force)[0]
+        moved = coefficients + step
+        after = loss.force(B @ moved, y)
+        if after is None or not np.linalg.norm(B.T @ after) < np.linalg.norm(B.T @ force):
+            break
+        coefficients = moved
+    return coefficients
 
 
 def _refuse_separable(problem: Problem) -> None:

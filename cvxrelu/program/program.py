@@ -94,6 +94,7 @@ class GroupVariables:
     output: Any
     cost: Any
     constraints: list[Any]
+    one_sided: bool = False
 
     @property
     def vectors(self) -> tuple[Array, Array]:
@@ -102,7 +103,8 @@ class GroupVariables:
         plus, minus = (
             np.asarray(part.value, dtype=float).reshape(n_cells, size, 1) for part in (self.plus, self.minus)
         )
-        return (self.coordinates @ plus)[:, :, 0], (self.coordinates @ minus)[:, :, 0]
+        # What must be zero is so to rounding, in a solver's eyes.
+        return (self.coordinates @ plus)[:, :, 0], (self.coordinates @ minus)[:, :, 0] * (not self.one_sided)
 
     @property
     def slopes(self) -> Array:
@@ -241,9 +243,7 @@ def variables_of(problem: Problem, scaling: Scaling, cells: Cells) -> GroupVaria
 
     flat = flat_cells(problem, cells.patterns)
     bounding = cells.rows & ~flat[:, None]
-    constraints: list[Any] = []
-    if problem.one_sided:
-        constraints.append(minus == 0)
+    constraints: list[Any] = [minus == 0] if problem.one_sided else []
     if bounding.any():
         cone = _cone_matrix(cells.patterns, bounding, rows)
         constraints += [cone @ plus >= 0, cone @ minus >= 0]
@@ -251,7 +251,7 @@ def variables_of(problem: Problem, scaling: Scaling, cells: Cells) -> GroupVaria
         biases = np.flatnonzero(flat) * size + size - 1
         constraints += [plus[biases] == 0, minus[biases] == 0]
     cost = _group_norms(matrices, plus) + _group_norms(matrices, minus)
-    return GroupVariables(plus, minus, constant, linear, coordinates, output, cost, constraints)
+    return GroupVariables(plus, minus, constant, linear, coordinates, output, cost, constraints, problem.one_sided)
 
 
 def _group_coordinates(scaling: Scaling, patterns: BoolArray) -> tuple[Array, Array]:

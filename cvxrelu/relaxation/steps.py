@@ -153,7 +153,7 @@ class Newton:
             halves.append((half, on_y))
         dv, dc = _solve(self.lower, right), np.zeros(self.free.shape[1])
         if len(dc):
-            dc = np.linalg.solve(self.free.T @ self.behind, self.free.T @ (dv + state.v))
+            dc = np.asarray(np.linalg.solve(self.free.T @ self.behind, self.free.T @ (dv + state.v)), dtype=float)
             dv = dv - self.behind @ dc
         xs, ys, slacks = [], [], []
         for part, factor, (half, on_y) in zip(self.parts, self.factors, halves, strict=True):

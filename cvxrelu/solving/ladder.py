@@ -27,6 +27,9 @@ from cvxrelu.solving.run import Outcome, Run
 
 __all__ = ["climb", "is_closed"]
 
+# The least objective of which a gap is a share, as in `Certificate.relative_gap`.
+TINY = float(np.finfo(float).tiny)
+
 logger = logging.getLogger(__name__)
 
 
@@ -86,7 +89,8 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
 
 def is_closed(certificate: Certificate, tol: float) -> bool:
     """Tell whether upper - lower <= tol * upper is proven."""
-    return bool(np.isfinite(certificate.upper)) and certificate.gap <= tol * certificate.upper
+    # Next to the least float, a share of it is none.
+    return bool(np.isfinite(certificate.upper)) and certificate.gap <= tol * max(certificate.upper, TINY)
 
 
 def _constant(run: Run, note: str) -> Outcome:

@@ -133,9 +133,7 @@ def exact_bound(
             square = gamma_squared(rows, v, slope, problem.bias == "free", problem.one_sided)
             gamma = root_above(square)
         else:
-            gamma = gamma_above(
-                rows, v, slope, problem.bias == "free", (multipliers or ())[: 1 if problem.one_sided else 2]
-            )
+            gamma = gamma_above(rows, v, slope, problem.bias == "free", multipliers or (), problem.one_sided)
             square = gamma**2
         lower = _objective(problem, domain, v, y, gamma, radius)
         longest, scale = _step(problem, domain, v, y), Fraction(2) ** exponent if best is None else ONE

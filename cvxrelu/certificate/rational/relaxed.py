@@ -77,6 +77,7 @@ def gamma_above(
     slope: Fraction,
     anchored: bool,
     trees: Sequence[Record],
+    one_sided: bool = False,
 ) -> Fraction:
     """Return an upper bound on the largest absolute score of a unit neuron.
 
@@ -90,9 +91,11 @@ def gamma_above(
         Negative slope a of the activation.
     anchored : bool
         True for a free bias; v must then sum to zero.
-    trees : two records, or one
-        The multipliers, for the scores and, unless only positive ones count, for their negatives, as
-        `cvxrelu.certificate.multiplier_record` writes them and after it has checked their shape.
+    trees : two records
+        The multipliers, for the scores and for their negatives, as `cvxrelu.certificate.multiplier_record` writes them
+        and after it has checked their shape.
+    one_sided : bool, default False
+        Whether only positive scores count, so that the second tree is not looked at.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def gamma_above(
     Raises
     ------
     InputError
-        If the multipliers prove nothing.
+        If the multipliers prove nothing, or are not two trees.
 
     Examples
     --------
@@ -118,7 +121,10 @@ def gamma_above(
         raise ValueError("With a free bias gamma is infinite unless v sums to zero.")
     places, exponent = _places_of(rows, v, slope, anchored)
     largest = 0
-    for side, tree in zip((1, -1), trees, strict=False):
+    sides = (1,) if one_sided else (1, -1)
+    if len(trees) != 2:
+        raise InputError("multipliers must be two trees, for the scores and for their negatives.")
+    for side, tree in zip(sides, trees[: len(sides)], strict=True):
         for signs, leaf in _leaves(tree, {}):
             with np.errstate(over="ignore", invalid="ignore"):
                 largest = max(largest, _bound_leaf(places, leaf, signs, side))

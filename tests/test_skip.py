@@ -1,0 +1,444 @@
+"""Skip connections: A x costs nothing, whatever the loss, and what is proven is proven of all A."""
+
+import itertools
+import json
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.nearby import FAR, nearby
+from cvxrelu.certificate.rational.orthogonal import orthogonal
+from cvxrelu.function_space import PiecewiseLinear, fit_function, function_cost, is_min_norm, minimum_cost
+from cvxrelu.generation import primal_rounds
+from cvxrelu.problem.free import Free
+from tests.instances import (
+    BIASES,
+    CONSTRAINTS,
+    LABELLED,
+    LOSSES,
+    REGULARISED,
+    assert_certified,
+    make_problem,
+    normal_data,
+    objective_by_hand,
+    optimum_by_loops,
+)
+from tests.test_checker import verdict
+
+SLOPES = (0.0, 0.3, -1.0, 2.0)
+
+
+def total_variation(x, y):
+    """TV(f') of the function that joins the dots."""
+    order = np.argsort(x)
+    return float(np.abs(np.diff(np.diff(y[order]) / np.diff(x[order]))).sum())
+
+
+# One input.
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+def test_one_input_costs_what_joining_the_dots_bends(slope):
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        n = int(rng.integers(3, 25))
+        x, y = rng.standard_normal(n), rng.standard_normal(n) * 10 ** rng.uniform(-3, 3) + 100 * rng.standard_normal()
+        fit = cr.solve(cr.Problem(x[:, None], y, negative_slope=slope, skip=True))
+        least = total_variation(x, y) / abs(1 - slope)
+        assert fit.objective == pytest.approx(least, rel=1e-9)
+        assert fit.certificate.relative_gap <= 1e-6
+        assert minimum_cost(x, y, slope, skip=True) == pytest.approx(least, rel=1e-12)
+        f = PiecewiseLinear.from_network(fit.network)
+        assert is_min_norm(f, x, y, slope, skip=True)
+        assert fit.network.n_neurons == f.n_knots  # one neuron a knot
+
+
+def test_a_line_costs_nothing():
+    x = np.array([0.0, 1.0, 3.0])
+    fit = cr.solve(cr.Problem(x[:, None], 2 * x - 1, skip=True))
+    assert fit.objective == fit.certificate.lower == 0
+    np.testing.assert_allclose(fit.network.skip, [2.0])
+    line = PiecewiseLinear([0.0], [0.0], 1.0, 1.0)
+    assert [function_cost(line, a, skip=True) for a in SLOPES] == [0.0] * 4
+    assert line.to_network(-1.0, skip=True).n_neurons == 0
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("slope", SLOPES)
+def test_losses_on_the_line(loss, slope):
+    problem = make_problem(loss, 12, 1, seed=3, negative_slope=slope, skip=True)
+    fit = cr.solve(problem, "line")
+    assert_certified(fit)
+    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=2e-6)
+    function, dual = fit_function(problem)
+    again = certify_dual(problem, function.to_network(slope, skip=True), dual)
+    assert again.relative_gap <= 1e-6
+
+
+# Brute force, in more dimensions.
+
+
+@pytest.mark.parametrize("method", ["enumerate", "generate"])
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize(("k", "loss"), list(enumerate(LOSSES)))
+def test_brute_force_in_the_plane(k, loss, bias, method):
+    problem = make_problem(
+        loss, 9, 2, seed=3, alpha=0.01, bias=bias, negative_slope=SLOPES[(k + BIASES.index(bias)) % 4], skip=True
+    )
+    fit = cr.solve(problem, method)
+    assert_certified(fit)
+    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=1e-6)
+
+
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("loss", ["interpolation", "squared", "absolute"])
+def test_brute_force_in_space(loss, bias):
+    problem = make_problem(loss, 8, 3, seed=2, alpha=0.02, bias=bias, negative_slope=0.3, skip=True)
+    fit = cr.solve(problem, "generate")
+    assert_certified(fit)
+    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["response", "label-noise"])
+def test_other_norms(norm):
+    problem = make_problem("squared", 7, 2, seed=1, alpha=0.05, norm=norm, skip=True)
+    fit = cr.solve(problem)
+    assert fit.certificate.relative_gap <= 1e-6
+    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=1e-5)
+
+
+def test_all_slopes_are_one_problem():
+    X, y = normal_data(15, 2, seed=4)
+    costs = [cr.solve(cr.Problem(X, y, negative_slope=a, skip=True)).objective * abs(1 - a) for a in SLOPES]
+    np.testing.assert_allclose(costs, costs[0], rtol=2e-6)
+
+
+def test_what_is_linear_in_the_targets_makes_no_difference():
+    X, y = normal_data(14, 2, seed=5)
+    plain = cr.solve(cr.Problem(X, y, "squared", alpha=0.03, skip=True))
+    tilted = cr.solve(cr.Problem(X, y + X @ [1e5, -3e4] + 1e6, "squared", alpha=0.03, skip=True))
+    assert tilted.objective == pytest.approx(plain.objective, rel=1e-6)
+    assert tilted.certificate.relative_gap <= 1e-6
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
+@pytest.mark.parametrize("bias", BIASES)
+def test_the_primal_master(loss, bias, monkeypatch):
+    monkeypatch.setattr(primal_rounds, "MANY_SAMPLES", 50)
+    problem = make_problem(loss, 120, 2, seed=6, alpha=0.02, bias=bias, skip=True)
+    few = cr.solve(problem, "generate")
+    monkeypatch.undo()
+    assert few.certificate.relative_gap <= 1e-6
+    assert few.objective == pytest.approx(cr.solve(problem, "generate").objective, rel=2e-6)
+
+
+def test_the_relaxation():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((25, 6))
+    problem = cr.Problem(X, np.abs(X[:, 0]) + 100 * X[:, 1], "squared", alpha=0.2, skip=True)
+    certificate = cr.solve(problem, time_limit=20).certificate
+    assert certificate.method == "relaxation" or certificate.relative_gap <= 1e-6
+    assert certificate.lower > 0.5 * certificate.upper
+    if certificate.multipliers is not None:
+        assert certificate.verify_exact().lower > certificate.lower * (1 - 1e-6)
+
+
+# What costs nothing.
+
+
+@pytest.mark.parametrize("loss", REGULARISED)
+@pytest.mark.parametrize("bias", BIASES)
+def test_from_alpha_max_on_the_affine_fit_is_optimal(loss, bias):
+    problem = make_problem(loss, 16, 2, seed=3, bias=bias, skip=True)
+    largest = cr.alpha_max(problem)
+    above = cr.solve(replace(problem, alpha=1.001 * largest))
+    below = cr.solve(replace(problem, alpha=0.9 * largest), tol=1e-8)
+    assert above.network.n_neurons == 0
+    assert above.certificate.relative_gap <= 1e-6
+    assert below.network.n_neurons > 0
+    assert below.objective < cr.Problem.objective(below.problem, above.network)
+
+
+def test_separated_classes():
+    X, y = np.array([[-2.0, 1.0], [-1.0, 0.0], [1.0, 1.0], [2.0, 0.0]]), np.array([-1.0, -1.0, 1.0, 1.0])
+    for loss, alpha in (("margin", None), ("hinge", 0.1)):
+        fit = cr.solve(cr.Problem(X, y, loss, alpha=alpha, skip=True))
+        assert fit.objective == pytest.approx(0.0, abs=1e-12)
+        assert fit.network.n_neurons == 0
+    with pytest.raises(cr.InputError, match="separates the classes"):
+        cr.solve(cr.Problem(X, y, "logistic", alpha=0.1, skip=True))
+
+
+DEGENERATE = {
+    "a column twice": lambda X: np.column_stack([X, X[:, 0]]),
+    "a multiple of a column": lambda X: np.column_stack([X, 4 * X[:, 1]]),
+    "a constant column": lambda X: np.column_stack([X, np.full(len(X), 0.1)]),
+    "a column of zeros": lambda X: np.column_stack([X, np.zeros(len(X))]),
+    "one column": lambda X: np.column_stack([X[:, 0], X[:, 0]]),
+    "indicators": lambda X: np.eye(3)[np.arange(len(X)) % 3],
+    "a lattice": lambda X: np.round(2 * X),
+    "equal rows": lambda X: X[np.arange(len(X)) // 2],
+    "different units": lambda X: X * [1e6, 1e-6],
+    "far away": lambda X: X + np.array([1e4, -1e3]),
+    "more features than samples": lambda X: np.random.default_rng(1).standard_normal((len(X), 15)),
+}
+
+
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("name", DEGENERATE)
+@pytest.mark.parametrize("loss", ["squared", "hinge", "absolute"])
+@pytest.mark.filterwarnings("ignore:.*may be rounding")  # where an affine function fits exactly
+def test_degenerate_data(name, bias, loss):
+    X, y = normal_data(10, 2, seed=7)
+    X, y = DEGENERATE[name](X), np.where(y > 0, 1.0, -1.0) if loss == "hinge" else y
+    fit = cr.solve(cr.Problem(X, y, loss, alpha=0.03, bias=bias, skip=True), tol=1e-5)
+    assert fit.certificate.relative_gap <= 1e-5 or fit.objective < 1e-12
+
+
+def test_columns_that_depend_on_others_but_for_rounding_prove_nothing_wrong():
+    X, y = normal_data(10, 1, seed=7)
+    X = np.column_stack([X, 0.1 * X])  # rounded, so that the exact rank is two
+    problem = cr.Problem(X, y, "squared", alpha=0.01, skip=True)
+    with pytest.warns(cr.AccuracyWarning):
+        fit = cr.solve(problem)
+    # Along the rounding, an A of 1e16 fits what it likes.
+    assert fit.certificate.lower <= cr.solve(cr.Problem(X[:, :1], y, "squared", alpha=0.01, skip=True)).objective
+
+
+# The proof.
+
+
+@pytest.mark.parametrize(("loss", "bias"), list(itertools.product(("interpolation", "hinge", "huber"), BIASES)))
+def test_the_vector_nearby_is_orthogonal_and_its_bounds_hold(loss, bias):
+    problem = make_problem(loss, 16, 2, seed=1, alpha=0.05, bias=bias, skip=True)
+    v = problem.repair(np.random.default_rng(2).standard_normal(16) + problem.y, boxed=False)
+    assert v.any()
+    found = nearby(problem, v)
+    assert found.ratio < 1e-12
+    columns = [[Fraction(x) for x in column] for column in problem.free.columns.T.tolist()]
+    exact = orthogonal([Fraction(x) for x in v.tolist()], columns)
+    assert exact is not None
+    for column in columns:
+        assert sum(a * b for a, b in zip(column, exact, strict=True)) == 0
+    worst = max(abs(Fraction(x) - e) / abs(e) for x, e in zip(v.tolist(), exact, strict=True) if e)
+    assert worst <= 10 * Fraction(max(found.ratio, 2.0**-52))
+    if problem.loss.labels:
+        assert (v * problem.y >= 0).all()
+
+
+def test_a_vector_far_from_orthogonal_proves_nothing():
+    problem = make_problem("interpolation", 12, 2, skip=True)
+    v = np.zeros(12)
+    v[:2] = 1.0, -1.0
+    assert nearby(problem, v).ratio > FAR or nearby(problem, v).moved == math.inf
+    fit = cr.solve(problem)
+    assert certify_dual(problem, fit.network, fit.certificate.dual).lower == pytest.approx(fit.objective, rel=1e-6)
+
+
+def test_the_nearest_vector_of_a_box():
+    rng = np.random.default_rng(3)
+    for n, d, skip, constant in itertools.product((5, 30), (1, 4), (True, False), (True, False)):
+        free, v = Free.of(rng.standard_normal((n, d)), constant, skip), 2 * rng.standard_normal(n)
+        low, high = -rng.uniform(0, 1, n) * (rng.uniform(size=n) > 0.3), rng.uniform(0, 1, n)
+        u = free.nearest(v, low, high)
+        assert (low <= u).all()
+        assert (u <= high).all()
+        np.testing.assert_allclose(free.basis.T @ u, 0, atol=1e-12)
+        # Nothing of the box that is orthogonal is on the side of v.
+        for _ in range(20):
+            other = free.nearest(rng.standard_normal(n), low, high)
+            assert (v - u) @ (other - u) <= 1e-8
+
+
+@pytest.mark.parametrize(("bias", "d"), [("free", 1), ("free", 2), ("joint", 1), ("none", 2)])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_files_are_checked_and_tampering_shows(loss, bias, d, tmp_path):
+    problem = make_problem(loss, 11, d, seed=3, alpha=0.02, bias=bias, negative_slope=0.3, skip=True)
+    certificate = cr.solve(problem).certificate
+    file = tmp_path / "original.json"
+    certificate.save(file)
+    record = json.loads(file.read_text())
+    assert (record["format"], record["needs"]) == ("cvxrelu certificate 3", ["skip"])
+    assert verdict(record, tmp_path) == 0
+    assert certificate.verify_exact().lower >= certificate.lower
+    read = cr.load_certificate(file)
+    assert read.problem.skip
+    assert read.network == certificate.network
+    if certificate.lower == 0:
+        return
+    changes = {
+        "lower": lambda r: r.update(lower=r["lower"] * (1 + 1e-6)),
+        "dual": lambda r: r["dual"].__setitem__(0, r["dual"][0] + 1e-3 * max(map(abs, r["dual"]))),
+        "skip": lambda r: r["network"].update(skip=[a + 0.01 * (1 + abs(a)) for a in r["network"]["skip"]]),
+        "no skip": lambda r: r["problem"].pop("skip"),
+        "old": lambda r: (r["problem"].pop("skip"), r.pop("needs"), r.update(format="cvxrelu certificate 1")),
+        "newer": lambda r: r.update(needs=["skip", "colour"]),
+        "format": lambda r: r.update(format="cvxrelu certificate 2"),
+    }
+    for name, change in changes.items():
+        changed = json.loads(json.dumps(record))
+        change(changed)
+        assert verdict(changed, tmp_path) != 0, name
+        with pytest.raises(cr.InputError):
+            cr.load_certificate(tmp_path / "certificate.json")
+
+
+# Networks.
+
+
+def test_networks_with_a_skip_connection(tmp_path):
+    network = cr.Network([[1.0, 0.0]], [0.5], [2.0], 1.0, 0.1, skip=[3.0, -1.0])
+    np.testing.assert_allclose(network([[1.0, 2.0]]), [2 * 1.5 + 3 - 2 + 1])
+    assert network.cost() == 2
+    np.testing.assert_allclose(network.balanced()([[1.0, 2.0]]), network([[1.0, 2.0]]))
+    assert "skip" in repr(network)
+    network.save(tmp_path / "net.npz")
+    assert cr.Network.load(tmp_path / "net.npz") == network
+    with np.load(tmp_path / "net.npz") as parts:
+        assert "intercept" not in parts  # who does not know of the skip connection does not go on
+    replace(network, skip=None).save(tmp_path / "old.npz")
+    with np.load(tmp_path / "old.npz") as parts:
+        assert sorted(parts) == ["W", "b", "intercept", "negative_slope", "v"]
+    assert not cr.Network.load(tmp_path / "old.npz").skip.any()
+    with pytest.raises(cr.InputError, match="skip has shape"):
+        cr.Network([[1.0]], [0.0], [1.0], skip=[1.0, 2.0])
+    with pytest.raises(cr.InputError, match="skip=True"):
+        cr.Problem([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], negative_slope=0.1).objective(network)
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_predictions_are_enclosed(d):
+    from cvxrelu.problem.enclosure import enclose, enclose_exactly, enclose_widely
+
+    rng = np.random.default_rng(d)
+    network = cr.Network(
+        rng.standard_normal((4, d)), rng.standard_normal(4), 1e6 * rng.standard_normal(4), 1e3, 0.2, skip=[1e8] * d
+    )
+    X = rng.standard_normal((9, d))
+    exact = enclose_exactly(network, X).values
+    for found in (enclose(network, X), *([enclose_widely(network, X)] if d > 1 else [])):
+        assert (np.abs(found.values - exact) <= found.radius * (1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("loss", ["squared", "absolute", "hinge", "interpolation"])
+def test_the_set_of_all_optima(loss, bias):
+    fit = cr.solve(make_problem(loss, 12, 2, seed=3, alpha=0.01, bias=bias, skip=True), tol=1e-8)
+    optima = cr.optimal_set(fit, tol=1e-6)
+    X = fit.problem.X[:3] + 0.1
+    extremes, z = optima.extreme_predictions(X), fit.network(X)
+    slack = 1e-3 * np.abs(fit.network(fit.problem.X)).max()
+    assert ((extremes.lower - slack <= z) & (z <= extremes.upper + slack)).all()
+    members = (*optima.sample(3, random_state=0), optima.sparsest())
+    assert max(member.relative_gap for member in members) <= 1e-6
+    assert len(optima.neurons) <= len(optima.neurons.signs)
+
+
+def test_arrays_from_elsewhere():
+    parts = {"W": [[1.0], [-1.0]], "b": [0.0, 0.0], "v": [1.0, 1.0], "skip": [[2.0]]}
+    np.testing.assert_allclose(cr.as_network(parts)([[-3.0]]), [-3.0])
+    X, y = normal_data(8, 1)
+    problem = cr.Problem(X, y, "squared", alpha=0.1, skip=True)
+    assert cr.certify(parts, problem).lower == pytest.approx(cr.solve(problem).objective, rel=1e-6)
+
+
+def test_estimators():
+    X, y = normal_data(40, 2, seed=8)
+    model = cr.ReLURegressor(alpha=0.05, skip=True).fit(X, y + 50 * X[:, 0])
+    np.testing.assert_allclose(model.network_.skip, [50, 0], atol=1.5)
+    labels = np.where(y + X[:, 0] > 0, "a", "b")
+    assert cr.ReLUClassifier(alpha=0.05, skip=True).fit(X, labels).score(X, labels) > 0.6
+    grid = cr.ReLURegressorCV(n_alphas=3, skip=True).fit(X, y + 50 * X[:, 0])
+    assert grid.network_.skip[0] > 40
+
+
+def test_weights_are_copies():
+    X, y = normal_data(9, 2, seed=9)
+    counts = np.array([1, 2, 3, 1, 0, 1, 2, 1, 1])
+    rows = np.repeat(np.arange(9), counts)
+    for loss in ("squared", "absolute", "logistic"):
+        targets = np.where(y > 0, 1.0, -1.0) if loss in LABELLED else y
+        weighted = cr.Problem(X, targets, loss, alpha=0.02, sample_weight=counts, skip=True)
+        copied = cr.Problem(X[rows], targets[rows], loss, alpha=0.02, skip=True)
+        first, second = cr.solve(weighted, tol=1e-8), cr.solve(copied, tol=1e-8)
+        assert first.objective == pytest.approx(second.objective, rel=2e-8)
+        assert cr.alpha_max(weighted) == pytest.approx(cr.alpha_max(copied), rel=1e-6)
+
+
+# Output weights of one sign.
+
+
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize(("k", "loss"), list(enumerate(REGULARISED)))
+def test_positive_output_weights_against_brute_force(k, loss, bias, skip, tmp_path):
+    slope = SLOPES[(k + BIASES.index(bias)) % 4]
+    problem = make_problem(
+        loss, 9, 2, seed=5, alpha=0.02, bias=bias, negative_slope=slope, skip=skip, output_sign="positive"
+    )
+    best = optimum_by_loops(problem)
+    for method in ("enumerate", "generate"):
+        fit = cr.solve(problem, method)
+        assert (fit.network.v >= 0).all()
+        assert fit.certificate.relative_gap <= 1e-6
+        assert fit.objective == pytest.approx(best, rel=2e-6)
+        assert objective_by_hand(problem, fit.network) == pytest.approx(fit.objective, rel=1e-9)
+    if bias != "joint":
+        fit.certificate.save(tmp_path / "original.json")
+        record = json.loads((tmp_path / "original.json").read_text())
+        assert record["needs"] == [*(["skip"] if skip else []), "output_sign"]
+        assert verdict(record, tmp_path) == 0
+        assert fit.certificate.verify_exact().lower >= fit.certificate.lower
+        assert cr.load_certificate(tmp_path / "original.json").problem.one_sided
+        changed = json.loads(json.dumps(record))
+        changed["problem"].pop("output_sign")
+        changed["needs"].remove("output_sign")
+        if not changed["needs"]:
+            del changed["needs"]
+            changed["format"] = "cvxrelu certificate 1"
+        if fit.objective > 1.001 * cr.solve(replace(problem, output_sign="any")).objective:
+            assert verdict(changed, tmp_path) == 1
+
+
+def test_convex_regression():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (40, 2))
+    y = (X**2).sum(axis=1) + 3 * X[:, 0] + 0.1 * rng.standard_normal(40)
+    fit = cr.solve(cr.Problem(X, y, "squared", alpha=1e-3, skip=True, output_sign="positive"))
+    assert fit.certificate.relative_gap <= 1e-6
+    A, B = rng.uniform(-2, 2, (2, 500, 2))
+    assert (fit.network((A + B) / 2) <= (fit.network(A) + fit.network(B)) / 2 + 1e-9).all()
+    for targets, ratio in ((y, 1.0), (-y, 0.5)):
+        convex = cr.solve(replace(fit.problem, y=targets))
+        free = cr.solve(replace(fit.problem, y=targets, output_sign="any"))
+        assert free.objective <= ratio * convex.objective * (1 + 1e-6)
+
+
+def test_convex_interpolation():
+    x = np.array([-2.0, -1.0, 0.5, 2.0])
+    fit = cr.solve(cr.Problem(x[:, None], x**2, skip=True, output_sign="positive"), "enumerate")
+    assert fit.objective == pytest.approx(total_variation(x, x**2), rel=1e-6)
+    assert fit.certificate.relative_gap <= 1e-6
+    with pytest.raises(cr.SolverError):
+        cr.solve(cr.Problem(x[:, None], -(x**2), output_sign="positive"), "enumerate")
+
+
+def test_what_one_sign_refuses():
+    X, y = normal_data(8, 2)
+    with pytest.raises(cr.InputError, match="euclidean"):
+        cr.Problem(X, y, norm="response", output_sign="positive")
+    with pytest.raises(cr.InputError, match="output_sign"):
+        cr.Problem(X, y, output_sign="negative")
+    problem = cr.Problem(X, y, "squared", alpha=0.1, output_sign="positive")
+    with pytest.raises(cr.InputError, match="negative output weights"):
+        problem.objective(cr.Network([[1.0, 0.0]], [0.0], [-1.0]))
+    with pytest.raises(cr.InputError, match="method='enumerate'"):
+        cr.solve(cr.Problem(X, y, output_sign="positive"), "generate")
+    with pytest.raises(cr.InputError, match="output_sign='any'"):
+        cr.optimal_set(cr.solve(problem))
+    assert set(CONSTRAINTS) == {"interpolation", "margin"}
