@@ -99,7 +99,7 @@ def _read(program: Program, accurate: bool) -> Solution:
         dual = dual * (problem.n_samples * scaling.gradient_scale * program.unit)
     return Solution(
         plus=plus,
-        minus=minus,
+        minus=minus * (not problem.one_sided),
         constant=program.groups.height,
         dual=dual,
         value=float(_value(program.model.value)) * program.unit,

@@ -132,6 +132,7 @@ class OpenProgram:
         carrier = replace(self._carrier, y=heights, loss="interpolation", alpha=None)
         aimed = replace(scaling, loss=Interpolation(), y=(heights - self._offsets) / scaling.y_scale)
         value = float(np.asarray(self.cost.value)) / scaling.objective_scale
+        minus = minus * (not carrier.one_sided)
         unknown = np.zeros(len(heights))  # the dual vector, which decoding does not ask for
         solution = Solution(
             plus, minus, self._groups.height, unknown, value, True, self._cells, aimed, self._groups.slopes

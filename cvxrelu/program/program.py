@@ -243,7 +243,9 @@ def variables_of(problem: Problem, scaling: Scaling, cells: Cells) -> GroupVaria
 
     flat = flat_cells(problem, cells.patterns)
     bounding = cells.rows & ~flat[:, None]
-    constraints: list[Any] = [minus == 0] if problem.one_sided else []
+    constraints: list[Any] = []
+    if problem.one_sided:
+        constraints.append(minus == 0)
     if bounding.any():
         cone = _cone_matrix(cells.patterns, bounding, rows)
         constraints += [cone @ plus >= 0, cone @ minus >= 0]
