@@ -339,12 +339,11 @@ def check(record):
     """Return a verdict; raise ValueError if something is claimed that does not hold."""
     require(record["format"] in [f"cvxrelu certificate {k}" for k in (1, 2, 3)], "unknown format")
     trees, task, needs = record.get("multipliers"), record["problem"], record.get("needs", [])
-    plain = {"skip": True, "output_sign": "positive"}
-    if not set(needs) <= {"sample_weight", *plain}:
+    parts = {"sample_weight": task.get("sample_weight"), "skip": True, "output_sign": "positive"}
+    if not set(needs) <= set(parts):
         raise Unchecked(f"a problem with {', '.join(needs)}")
-    named = sorted({"sample_weight", *plain} & set(task))
-    require((record["format"][-1] == "3") == bool(needs) and named == sorted(needs), "parts that it does not name")
-    require(all(task.get(part, value) == value for part, value in plain.items()), "skip and output_sign, if not plain")
+    require((record["format"][-1] == "3") == bool(needs), "parts of the problem that the format does not have")
+    require([task[k] for k in parts if k in task] == [parts[k] for k in needs], "parts that the file does not name")
     X = numbers(task["X"], np.shape(task["X"]), "X")
     require(X.ndim == 2 and X.size > 0, "X must be a matrix")
     y, v = numbers(task["y"], (len(X),), "y"), numbers(record["dual"], (len(X),), "dual")

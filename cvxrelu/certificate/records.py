@@ -6,8 +6,8 @@ The file of a certificate has one line for each of
 
     format, claim, upper, lower, scope, gamma, dual,
     network {W, b, v, intercept, negative_slope, skip (if it is not zero)},
-    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope, sample_weight, skip and
-    output_sign (if these are not None, False and "any"), X, y}
+    problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope,
+    sample_weight, skip and output_sign (if they are not null, false and "any"), X, y}
 
 and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
 Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
@@ -105,8 +105,8 @@ def needs_of(problem: Problem) -> list[str]:
     >>> needs_of(Problem([[0.1], [1.0]], [1.0, 2.0], skip=True))
     ['skip']
     """
-    parts = ((name, getattr(problem, name), plain) for name, plain in PARTS.items())
-    return [name for name, part, plain in parts if not (part is plain or (isinstance(part, str) and part == plain))]
+    values = {name: getattr(problem, name) for name in PARTS}
+    return [name for name, value in values.items() if isinstance(value, np.ndarray) or value != PARTS[name]]
 
 
 def record_of_network(network: Network) -> Record:

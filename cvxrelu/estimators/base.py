@@ -75,9 +75,9 @@ class Estimator(BaseEstimator):
         self.verbose = verbose
 
     def _problem(self, X: Array, y: Array, weights: Array | None, **problem: Any) -> Problem:
-        parts = {"bias": self.bias, "negative_slope": self.negative_slope, "skip": self.skip}
+        parts: dict[str, Any] = {"bias": self.bias, "negative_slope": self.negative_slope, "skip": self.skip}
         # It names the rows as they were given, if it refuses some.
-        posed = Problem(X, y, **parts, sample_weight=weights, **problem)
+        posed = Problem(X, y, sample_weight=weights, **parts, **problem)
         X, y, weights = merge_samples(X, y, weights)
         return replace(posed, X=X, y=y, sample_weight=weights)
 
