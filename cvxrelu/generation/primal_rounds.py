@@ -1,7 +1,9 @@
 """Rounds of a primal master problem with sliding in between, on ever more of the samples: many samples, few neurons.
 
+    many random neurons slide
     neurons found join -> best output weights of all (a Lasso) -> they slide -> gradient of the loss -> pricing
 
+The random neurons begin small, so that they spread before they count: from fewer, or larger ones, descent ends higher.
 A round costs N k^2 and some hundred times N k d operations for k neurons in use, where the dual master takes N^3, and
 memory for N k numbers. The first rounds look at a random part of the samples only: a network of the part is within
 about the square root of their number of that of all, so all that is left to do for larger parts is little. Nothing
@@ -28,18 +30,26 @@ __all__ = ["PrimalMaster", "PrimalState"]
 
 Array = NDArray[np.float64]
 
-# Samples from which on this master takes the place of the others.
-MANY_SAMPLES = 1000
+# Samples from which on this master takes the place of the others, and from which on it comes first; also with fewer
+# where nothing needs to be proven.
+MANY_SAMPLES, SEVERAL_SAMPLES = 1000, 300
+# Random neurons that slide first, and what they cost together, in coordinates of order one.
+WIDE, SMALL = 100, 1e-1
 # Samples of the smallest part for every feature, and at least; and how many times more the next part has.
 FEWEST_A_FEATURE, FEWEST, GROWTH = 50, 500, 4
-# A round: random starts of the ascent, the most neurons that join, and steps of L-BFGS.
-STARTS, MOST_NEW, STEPS = 16, 40, 200
+# A round: random starts of the ascent, with all samples and after a round that saved little; the most neurons that
+# join, and steps of L-BFGS.
+STARTS, MORE_STARTS, MOST_STARTS = 16, 32, 64
+MOST_NEW, FIRST_STEPS, STEPS = 80, 200, 100
 # Random starts of the ascent, with all samples, that has to find nothing in the end.
 CONFIRMING = 32
 # Features up to which an exhaustive search takes no longer than that.
 SEARCHED = 2
 # Share of the gap to reach that a step has to save for another one.
-PROGRESS = 1e-4
+PROGRESS = 1e-3
+# Share of the gap to reach that one of so many rounds has to save, of the objective, for another one; and the least
+# share of the objective where a dual master follows.
+STALLING, PATIENCE, FOLLOWED = 0.25, 2, 1e-4
 # The share of the objective of all samples that a round on a part of them has to save for another one.
 PAYING = 3e-3
 # Rounds after which nothing more is expected.
@@ -70,6 +80,8 @@ class PrimalState:
         Neurons that an exhaustive search found and local ascent did not.
     objective : float
         That of the network; infinite before the first round on a part of the samples.
+    stalled : int
+        Rounds on all samples in a row that saved little.
     settled : bool
         Whether the gap is closed, as far as it was to be proven.
     late : bool
@@ -84,6 +96,7 @@ class PrimalState:
     round: GenerationRound | None = None
     missed: Priced | None = None
     objective: float = np.inf
+    stalled: int = 0
     settled: bool = False
     late: bool = False
 
@@ -102,14 +115,20 @@ class PrimalMaster:
 
     @staticmethod
     def suits(oracle: Oracle) -> bool:
-        """Tell whether the loss has a gradient and samples are many."""
-        return can_slide(oracle.standard) and oracle.problem.n_samples > MANY_SAMPLES
+        """Tell whether the loss has a gradient, and this is sooner than the dual master or enough without a proof."""
+        several = oracle.problem.n_samples > SEVERAL_SAMPLES or not oracle.options.prove
+        return can_slide(oracle.standard) and (_is_alone(oracle) or (several and not oracle.pricer.sweeps))
 
     def begin(self, start: Network | None, rounds: int) -> PrimalState:
-        """Return the network to begin with: the one given, for all samples, or the best constant."""
-        network = first_network(self.oracle.problem) if start is None else start
-        part = 0 if start is None else len(self.parts) - 1
-        return PrimalState(network, nothing_proven(self.oracle.problem), rounds, rounds, part)
+        """Return the network to begin with: the one given, for all samples, or random neurons that have slid."""
+        problem, part = self.oracle.problem, 0 if start is None else len(self.parts) - 1
+        network = first_network(problem) if start is None else start
+        if start is None:
+            oracle = self.parts[part]
+            spread = slide(oracle.standard, _wide(oracle), FIRST_STEPS, oracle.clock, self._progress(oracle))
+            wide = oracle.scaling.restore(merged(oracle.standard, spread))
+            network = min((network, wide), key=oracle.problem.objective)
+        return PrimalState(network, nothing_proven(problem), rounds, rounds, part)
 
     def step(self, state: PrimalState) -> PrimalState:
         """Price the network, let what is found join it, solve for the output weights, and slide."""
@@ -117,7 +136,7 @@ class PrimalMaster:
         network, priced, arrived = oracle.enter(state.network), state.missed, np.isinf(state.objective)
         if priced is None and not (arrived and network.n_neurons):
             dual = _dual(oracle, network)
-            priced = self._scouted(oracle, dual, state.network)
+            priced = self._scouted(oracle, dual, state)
             if oracle is self.oracle and self._closes(dual, state.network, priced):
                 return self._ended(state, dual, priced)
         improved = oracle.scaling.restore(self._improved(oracle, network, priced))
@@ -131,18 +150,32 @@ class PrimalMaster:
             improved, upper = state.network, state.round.upper
         known = GenerationRound(improved, upper, state.best, improved.n_neurons, cause)
         found = replace(state, network=improved, rounds=rounds, round=known, missed=None, objective=upper, late=late)
-        if late:
+        if oracle is not self.oracle and not late:
+            pays = upper <= state.objective * (1 - PAYING)
+            return found if pays else replace(found, part=state.part + 1, objective=np.inf)
+        pays = upper <= state.objective * (1 - self._worthwhile)
+        found = replace(found, stalled=0 if pays else state.stalled + 1)
+        if late or (found.stalled == PATIENCE and _is_alone(self.oracle)):
             return self._ended(found, _dual(self.oracle, self.oracle.enter(improved)), None)
-        pays = upper <= state.objective * (1 - PAYING)
-        return found if pays or oracle is self.oracle else replace(found, part=state.part + 1, objective=np.inf)
+        return found
 
     def has_ended(self, state: PrimalState) -> bool:
-        """Tell whether the gap is closed, or there is no time or no round left."""
-        return state.settled or state.late
+        """Tell whether the gap is closed, rounds save no more, or there is no time or no round left."""
+        return state.settled or state.late or state.stalled == PATIENCE
 
     def is_last(self, state: PrimalState) -> bool:
-        """Tell that nothing comes after this master."""
-        return True
+        """Tell whether no dual master is to follow, which few samples allow and only a proof needs."""
+        return state.settled or state.late or _is_alone(self.oracle) or not self.oracle.options.prove
+
+    @property
+    def _worthwhile(self) -> float:
+        """Share of the objective that a round on all samples has to save."""
+        share = STALLING * self.oracle.options.tol
+        return share if _is_alone(self.oracle) or not self.oracle.options.prove else max(share, FOLLOWED)
+
+    def _progress(self, oracle: Oracle) -> float:
+        """Share of the objective, in coordinates of order one, that a step of sliding has to save."""
+        return PROGRESS * oracle.options.tol
 
     def _improved(self, oracle: Oracle, network: Network, priced: Priced | None) -> Network:
         """Return a network, in scaled coordinates, after what was found for it has joined and all have slid."""
@@ -158,7 +191,7 @@ class PrimalMaster:
         )
         if not used.any():
             return best
-        slid = slide(standard, best, STEPS, oracle.clock, PROGRESS * oracle.options.tol * standard.objective(best))
+        slid = slide(standard, best, STEPS, oracle.clock, self._progress(oracle) * standard.objective(best))
         return min((merged(standard, slid), slid, best), key=standard.objective)
 
     def _new(self, oracle: Oracle, priced: Priced | None) -> Columns:
@@ -169,13 +202,16 @@ class PrimalMaster:
         new = np.flatnonzero(np.abs(priced.scores) > oracle.bound * (1 + WORTHWHILE * excess))[:MOST_NEW]
         return Columns.of(oracle.standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
 
-    def _scouted(self, oracle: Oracle, dual: Array, network: Network) -> Priced | None:
+    def _scouted(self, oracle: Oracle, dual: Array, state: PrimalState) -> Priced | None:
         """Look for neurons quickly, and thoroughly where all samples leave nothing to be found quickly."""
         if not dual.any():
             return None
+        network, count = state.network, STARTS
+        if oracle is self.oracle:
+            count = MOST_STARTS if state.stalled or not _is_alone(oracle) else MORE_STARTS
         starts = np.column_stack([network.W, network.b])
         options = {"starts": starts, "random_state": oracle.rng, "time_limit": oracle.clock.left}
-        priced = oracle.pricer.scout(dual, n_starts=STARTS, **options)
+        priced = oracle.pricer.scout(dual, n_starts=count, **options)
         searched = oracle.options.prove and oracle.problem.n_features <= SEARCHED
         if oracle is self.oracle and not searched and self._closes(dual, network, priced):
             again = oracle.pricer.ascend(dual, n_starts=CONFIRMING, **options)
@@ -204,8 +240,26 @@ class PrimalMaster:
             best=best,
             round=GenerationRound(state.network, upper, best, state.network.n_neurons, cause),
             missed=missed if goes_on else None,
+            stalled=0,
             settled=not goes_on,
         )
+
+
+def _is_alone(oracle: Oracle) -> bool:
+    """Tell whether samples are too many for a dual master."""
+    return oracle.problem.n_samples > MANY_SAMPLES
+
+
+def _wide(oracle: Oracle) -> Network:
+    """Return random neurons with small weights, their hinges through random samples, in scaled coordinates."""
+    standard, rng = oracle.standard, oracle.rng
+    W, b = rng.standard_normal((WIDE, standard.n_features)), np.zeros(WIDE)
+    if standard.norm.has_bias:
+        b = -np.einsum("kd,kd->k", W, standard.X[rng.integers(standard.n_samples, size=WIDE)])
+    signs = np.where(rng.random(WIDE) < 0.5, -1.0, 1.0)
+    costs = standard.norm.neuron_costs(W, b)
+    v = signs * SMALL / WIDE
+    return Network(W / costs[:, None], b / costs, v, 0.0, standard.negative_slope)
 
 
 def _dual(oracle: Oracle, network: Network) -> Array:
