@@ -43,6 +43,8 @@ STARTS, MORE_STARTS, MOST_STARTS = 16, 32, 64
 MOST_NEW, FIRST_STEPS, STEPS = 80, 200, 100
 # Random starts of the ascent, with all samples, that has to find nothing in the end.
 CONFIRMING = 32
+# Gap to reach from which on the scouts' word is enough where nothing is to be proven.
+LOOSE = 1e-3
 # Features up to which an exhaustive search takes no longer than that.
 SEARCHED = 2
 # Share of the gap to reach that a step has to save for another one.
@@ -208,11 +210,11 @@ class PrimalMaster:
             return None
         network, count = state.network, STARTS
         if oracle is self.oracle:
-            count = MOST_STARTS if state.stalled or not _is_alone(oracle) else MORE_STARTS
+            count = MOST_STARTS if state.stalled else MORE_STARTS if _is_alone(oracle) else STARTS
         starts = np.column_stack([network.W, network.b])
         options = {"starts": starts, "random_state": oracle.rng, "time_limit": oracle.clock.left}
         priced = oracle.pricer.scout(dual, n_starts=count, **options)
-        searched = oracle.options.prove and oracle.problem.n_features <= SEARCHED
+        searched = oracle.problem.n_features <= SEARCHED if oracle.options.prove else oracle.options.tol >= LOOSE
         if oracle is self.oracle and not searched and self._closes(dual, network, priced):
             again = oracle.pricer.ascend(dual, n_starts=CONFIRMING, **options)
             return max(priced, again, key=lambda found: found.value)

@@ -106,8 +106,7 @@ class _Layout:
         rows = np.ascontiguousarray(np.column_stack([problem.X, bias]), dtype=dtype)
         size = max(BLOCK_SIZE // max(m, 1), FEWEST_ROWS)
         self.blocks = [
-            _Block.of(slice(begin, begin + size), rows[begin : begin + size], m)
-            for begin in range(0, n, size)
+            _Block.of(slice(begin, begin + size), rows[begin : begin + size], m) for begin in range(0, n, size)
         ]
         self.dtype, self.active = dtype, np.empty((m, size), dtype)
 
