@@ -5,11 +5,13 @@
 
 The random neurons begin small, so that they spread before they count: from fewer, or larger ones, descent ends higher.
 A round costs N k^2 and some hundred times N k d operations for k neurons in use, where the dual master takes N^3, and
-memory for N k numbers. The first rounds look at a random part of the samples only: a network of the part is within
+memory for N k numbers. A loss with one kink is smoothed (`cvxrelu.problem.losses.smoothed`), in the end by no more than
+the gap to reach allows. The first rounds look at a random part of the samples only: a network of the part is within
 about the square root of their number of that of all, so all that is left to do for larger parts is little. Nothing
 but the bounds of the last rounds is claimed, and these are of all samples.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +24,7 @@ from cvxrelu.generation.primal_master import force_of, solve_primal
 from cvxrelu.generation.sliding import can_slide, merged, slide
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.pricing import Priced
+from cvxrelu.problem.losses.smoothed import Smoothed, smoothed
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.endings import Cause
@@ -54,6 +57,9 @@ PROGRESS = 1e-3
 STALLING, PATIENCE, FOLLOWED = 0.25, 2, 1e-4
 # The share of the objective of all samples that a round on a part of them has to save for another one.
 PAYING = 3e-3
+# The widths of a smoothed kink, as shares of the objective of the best constant: the first, by how much it shrinks from
+# part to part, and the last one, for each unit of the gap to reach and at least.
+FIRST_WIDTH, SHRINKING, LAST_WIDTH, LEAST_WIDTH = 0.1, 0.1, 0.2, 2e-6
 # Rounds after which nothing more is expected.
 MOST_ROUNDS = 60
 # New neurons score more than the bound by this share of the largest excess.
@@ -112,14 +118,26 @@ class PrimalMaster:
 
     @classmethod
     def of(cls, oracle: Oracle) -> "PrimalMaster":
-        """Return the master of a problem, with the parts of its samples."""
-        return cls(oracle, (*(_part(oracle, rows) for rows in _nested(oracle.problem, oracle.rng)), oracle))
+        """Return the master of a problem, with the parts of its samples; the last are all of them, ever less smooth."""
+        parts = [*(_part(oracle, rows) for rows in _nested(oracle.problem, oracle.rng)), oracle]
+        if not can_slide(oracle.standard):
+            size = oracle.standard.objective(oracle.enter(first_network(oracle.problem)))
+            last = max(LAST_WIDTH * oracle.options.tol, LEAST_WIDTH)
+            count = max(math.ceil(math.log(last / FIRST_WIDTH, SHRINKING)), 1) + 1
+            widths = np.geomspace(FIRST_WIDTH, last, count) * size
+            parts += [oracle] * max(count - len(parts), 0)
+            widths = np.append(np.full(len(parts) - count, widths[0]), widths)
+            parts = [_smoothed(part, float(width)) for part, width in zip(parts, widths, strict=True)]
+        return cls(parts[-1], tuple(parts))
 
     @staticmethod
     def suits(oracle: Oracle) -> bool:
-        """Tell whether the loss has a gradient, and this is sooner than the dual master or enough without a proof."""
-        several = oracle.problem.n_samples > SEVERAL_SAMPLES or not oracle.options.prove
-        return can_slide(oracle.standard) and (_is_alone(oracle) or (several and not oracle.pricer.sweeps))
+        """Tell whether the loss has a gradient or one kink, and this is sooner than the dual master or enough."""
+        several, proof = oracle.problem.n_samples > SEVERAL_SAMPLES, oracle.options.prove
+        if can_slide(oracle.standard):
+            return _is_alone(oracle) or ((several or not proof) and not oracle.pricer.sweeps)
+        wanted = _is_alone(oracle) or (several and not proof and not oracle.pricer.sweeps)
+        return wanted and smoothed(oracle.standard.loss, 1.0) is not None
 
     def begin(self, start: Network | None, rounds: int) -> PrimalState:
         """Return the network to begin with: the one given, for all samples, or random neurons that have slid."""
@@ -127,7 +145,7 @@ class PrimalMaster:
         network = first_network(problem) if start is None else start
         if start is None:
             oracle = self.parts[part]
-            spread = slide(oracle.standard, _wide(oracle), FIRST_STEPS, oracle.clock, self._progress(oracle))
+            spread = _slid(oracle, _wide(oracle), FIRST_STEPS, self._progress)
             wide = oracle.scaling.restore(merged(oracle.standard, spread))
             network = min((network, wide), key=oracle.problem.objective)
         return PrimalState(network, nothing_proven(problem), rounds, rounds, part)
@@ -175,9 +193,10 @@ class PrimalMaster:
         share = STALLING * self.oracle.options.tol
         return share if _is_alone(self.oracle) or not self.oracle.options.prove else max(share, FOLLOWED)
 
-    def _progress(self, oracle: Oracle) -> float:
-        """Share of the objective, in coordinates of order one, that a step of sliding has to save."""
-        return PROGRESS * oracle.options.tol
+    @property
+    def _progress(self) -> float:
+        """Share of the objective that a step of sliding has to save."""
+        return PROGRESS * self.oracle.options.tol
 
     def _improved(self, oracle: Oracle, network: Network, priced: Priced | None) -> Network:
         """Return a network, in scaled coordinates, after what was found for it has joined and all have slid."""
@@ -193,7 +212,7 @@ class PrimalMaster:
         )
         if not used.any():
             return best
-        slid = slide(standard, best, STEPS, oracle.clock, self._progress(oracle) * standard.objective(best))
+        slid = _slid(oracle, best, STEPS, self._progress)
         return min((merged(standard, slid), slid, best), key=standard.objective)
 
     def _new(self, oracle: Oracle, priced: Priced | None) -> Columns:
@@ -247,6 +266,13 @@ class PrimalMaster:
         )
 
 
+def _smoothed(oracle: Oracle, width: float) -> Oracle:
+    """Return the oracle with a smoothed loss, in scaled coordinates; what is claimed is of the loss itself."""
+    loss = smoothed(oracle.standard.loss, width)
+    assert loss is not None, "the loss has one kink"
+    return replace(oracle, standard=replace(oracle.standard, loss=loss))
+
+
 def _is_alone(oracle: Oracle) -> bool:
     """Tell whether samples are too many for a dual master."""
     return oracle.problem.n_samples > MANY_SAMPLES
@@ -262,6 +288,13 @@ def _wide(oracle: Oracle) -> Network:
     costs = standard.norm.neuron_costs(W, b)
     v = signs * SMALL / WIDE
     return Network(W / costs[:, None], b / costs, v, 0.0, standard.negative_slope)
+
+
+def _slid(oracle: Oracle, network: Network, steps: int, progress: float) -> Network:
+    """Return a network after sliding, in double precision where the loss has all but kinks."""
+    standard = oracle.standard
+    least = progress * standard.objective(network)
+    return slide(standard, network, steps, oracle.clock, least, single=not isinstance(standard.loss, Smoothed))
 
 
 def _dual(oracle: Oracle, network: Network) -> Array:

@@ -44,7 +44,9 @@ def can_slide(problem: Problem) -> bool:
     return problem.loss.regularised and problem.loss.force(problem.y, problem.y) is not None
 
 
-def slide(problem: Problem, network: Network, steps: int, clock: Clock, progress: float = 0.0) -> Network:
+def slide(
+    problem: Problem, network: Network, steps: int, clock: Clock, progress: float = 0.0, single: bool = True
+) -> Network:
     """Return a network with a lower objective, whose neurons have moved and of which some may have gone.
 
     Parameters
@@ -59,8 +61,10 @@ def slide(problem: Problem, network: Network, steps: int, clock: Clock, progress
         No step is taken once it has expired.
     progress : float, default 0.0
         What a step has to save of the objective (of order one) for another one.
+    single : bool, default True
+        Whether single precision will do if the progress asked for allows it.
     """
-    layout = _Layout(problem, network.n_neurons, single=progress >= SINGLE_DOES)
+    layout = _Layout(problem, network.n_neurons, single and progress >= SINGLE_DOES)
 
     def late(_: Array) -> None:
         if clock.expired:
