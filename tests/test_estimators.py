@@ -1,9 +1,12 @@
 """scikit-learn's own checks, and what the estimators add to them."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_moons
+from sklearn.datasets import load_iris, make_friedman1, make_moons
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -165,3 +168,28 @@ def test_regressors_take_losses():
     assert chosen.loss_path_.shape == chosen.mse_path_.shape == (3, 3)
     with pytest.raises(cr.InputError, match="not for regression"):
         cr.ReLURegressor(loss="hinge").fit(x, y)
+
+
+def friedman(n_samples=400):
+    return make_friedman1(n_samples, random_state=0)
+
+
+@pytest.mark.parametrize("make", [cr.ReLURegressor, cr.ReLUClassifier])
+def test_a_warm_start_goes_on_where_it_was_stopped(make):
+    X, y = friedman()
+    y = y if make is cr.ReLURegressor else y > np.median(y)
+    model = make(alpha=0.01, max_rounds=1, time_limit=None, warm_start=True, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="stopped by time_limit or max_rounds"):
+        model.fit(X, y)
+    objectives = [fit.objective for fit in getattr(model, "fits_", None) or [model.fit_]]
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    again = [fit.objective for fit in getattr(model, "fits_", None) or [model.fit_]]
+    assert again < objectives
+    model.set_params(max_rounds=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, y)
+    assert model.n_iter_ > 1
+    # Other features begin anew.
+    assert model.set_params(max_rounds=None).fit(X[:, :3], y).n_features_in_ == 3

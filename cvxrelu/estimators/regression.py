@@ -110,7 +110,7 @@ class ReLUInterpolator(_Regressor):
     solver : str, default "CLARABEL"
         Any installed conic solver of cvxpy.
     n_jobs : int, default 1
-        Processes, as in joblib.
+        Workers, as in joblib.
     random_state : int or numpy.random.Generator, optional
         Seed of whatever is random in the method.
     warm_start : bool, default False

@@ -231,7 +231,12 @@ class PrimalMaster:
         if oracle is self.oracle:
             count = MOST_STARTS if state.stalled else MORE_STARTS if _is_alone(oracle) else STARTS
         starts = np.column_stack([network.W, network.b])
-        options = {"starts": starts, "random_state": oracle.rng, "time_limit": oracle.clock.left}
+        options = {
+            "starts": starts,
+            "random_state": oracle.rng,
+            "time_limit": oracle.clock.left,
+            "n_jobs": oracle.options.n_jobs,
+        }
         priced = oracle.pricer.scout(dual, n_starts=count, **options)
         searched = oracle.problem.n_features <= SEARCHED if oracle.options.prove else oracle.options.tol >= LOOSE
         if oracle is self.oracle and not searched and self._closes(dual, network, priced):

@@ -33,7 +33,13 @@ FOLLOWED = 24
 
 
 def scout(
-    points: Points, weights: Weights, given: Array, n_starts: int, rng: np.random.Generator, clock: Clock
+    points: Points,
+    weights: Weights,
+    given: Array,
+    n_starts: int,
+    rng: np.random.Generator,
+    clock: Clock,
+    n_jobs: int = 1,
 ) -> Priced:
     """Go up from random starts on a part of the samples, and from the best ends and the given neurons on all of them.
 
@@ -49,6 +55,8 @@ def scout(
         Of the starts and of the part.
     clock : Clock
         Looked at between batches; once it has expired, what has been reached is returned.
+    n_jobs : int, default 1
+        Workers of joblib for the batches, threads unless it is told otherwise.
     """
     score, given = Score.of(points, weights), lift(points, given)
     seen = _seen(score, rng)
@@ -57,12 +65,12 @@ def scout(
         between(given, n_starts, rng),
     )
     steps, followed = FARTHER if n_starts >= MANY_STARTS else FAR, max(FOLLOWED, n_starts)
-    far = Reached.by_march(seen, np.resize([1.0, -1.0], len(random)), random, steps, clock, seen.rough())
-    near = Reached.by_march(seen, sides_of(seen, paired), paired, NEAR, clock, seen.rough())
+    far = Reached.by_march(seen, np.resize([1.0, -1.0], len(random)), random, steps, clock, seen.rough(), n_jobs=n_jobs)
+    near = Reached.by_march(seen, sides_of(seen, paired), paired, NEAR, clock, seen.rough(), n_jobs=n_jobs)
     found = (far + near).best(seen)
     starts = np.vstack([given, found.neurons[:followed]])
     sides = np.append(sides_of(score, given), found.sides[:followed])
-    reached = Reached.by_march(score, sides, starts, LAST, clock, score.rough())
+    reached = Reached.by_march(score, sides, starts, LAST, clock, score.rough(), n_jobs=n_jobs)
     return points.report(
         weights,
         unlift(points, reached.neurons),
