@@ -242,7 +242,8 @@ def test_losses_with_a_kink_find_what_the_dual_master_proves(loss, bias, few_are
 @pytest.mark.parametrize("loss", KINKED)
 def test_losses_with_a_kink_reach_the_optimum_of_the_other_master(loss, monkeypatch, few_are_many):
     problem = six_neurons(200, 3, loss)
-    primal = cr.solve(problem, "generate", tol=1e-3, random_state=0, prove=False)
+    # The width of the kink goes with the gap to reach, and what it leaves to find is more than that.
+    primal = cr.solve(problem, "generate", tol=1e-4, random_state=0, prove=False)
     monkeypatch.undo()
     assert not PrimalMaster.suits(oracle_of(problem))
     dual = cr.solve(problem, "generate", tol=1e-4, random_state=0, prove=False)

@@ -46,6 +46,8 @@ SLIDING_METHODS = ("auto", "generate")
 class CrossValidated(Estimator):
     """What both estimators do: a grid, the paths of the folds, and the fit to all data."""
 
+    alphas_: Array
+
     def __init__(
         self,
         loss: str | Loss = "squared",

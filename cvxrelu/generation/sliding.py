@@ -107,7 +107,7 @@ class _Layout:
         self.problem, self.m = problem, m
         n, dtype = problem.n_samples, np.float32 if single else np.float64
         bias = np.full(n, float(problem.norm.has_bias))
-        rows = np.ascontiguousarray(np.column_stack([problem.X, bias]), dtype=dtype)
+        rows: Any = np.ascontiguousarray(np.column_stack([problem.X, bias]), dtype=dtype)
         size = max(BLOCK_SIZE // max(m, 1), FEWEST_ROWS)
         self.blocks = [
             _Block.of(slice(begin, begin + size), rows[begin : begin + size], m) for begin in range(0, n, size)

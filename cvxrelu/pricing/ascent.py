@@ -273,10 +273,10 @@ class Reached:
         size = int(np.clip(BATCH_SIZE // len(score.Z), 1, LARGEST_BATCH))
         # Batches are the same whoever marches them.
         batches = [slice(begin, begin + size) for begin in range(0, len(neurons), size)]
-        starts = [neurons[batch].copy() for batch in batches]
+        copies = [neurons[batch].copy() for batch in batches]
         marches = (
             delayed(_marched)(score, guide or score, sides[batch], begun, lengths)
-            for batch, begun in zip(batches, starts, strict=True)
+            for batch, begun in zip(batches, copies, strict=True)
             if not clock.expired
         )
         for batch, ends in zip(
