@@ -1,10 +1,13 @@
 """scikit-learn's own checks, and what the estimators add to them."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_moons
+from sklearn.datasets import load_iris, make_friedman1, make_moons
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -17,7 +20,11 @@ QUICK = {"tol": 1e-2, "max_rounds": 4}
 FEW = {"alphas": [0.01], "cv": 2}
 
 
-@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning", "ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings(
+    "ignore::cvxrelu.AccuracyWarning",
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+    "ignore::sklearn.exceptions.SkipTestWarning",
+)
 @parametrize_with_checks([cr.ReLUInterpolator(**QUICK), cr.ReLURegressor(**QUICK), cr.ReLUClassifier(**QUICK)])
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
     # Conventions do not need tight bounds, and the time that each fit would spend on them adds up.
@@ -75,7 +82,7 @@ def test_probabilities_of_several_classes():
 
 def test_several_classes_in_parallel_are_the_same():
     X, y = load_iris(return_X_y=True)
-    one = cr.ReLUClassifier("hinge").fit(X[::10, 2:], y[::10])
+    one = cr.ReLUClassifier("hinge", time_limit=None).fit(X[::10, 2:], y[::10])
     two = clone(one).set_params(n_jobs=2).fit(X[::10, 2:], y[::10])
     assert one.networks_ == two.networks_
 
@@ -205,3 +212,28 @@ def test_regressors_take_losses():
     assert chosen.loss_path_.shape == chosen.mse_path_.shape == (3, 3)
     with pytest.raises(cr.InputError, match="not for regression"):
         cr.ReLURegressor(loss="hinge").fit(x, y)
+
+
+def friedman(n_samples=400):
+    return make_friedman1(n_samples, random_state=0)
+
+
+@pytest.mark.parametrize("make", [cr.ReLURegressor, cr.ReLUClassifier])
+def test_a_warm_start_goes_on_where_it_was_stopped(make):
+    X, y = friedman()
+    y = y if make is cr.ReLURegressor else y > np.median(y)
+    model = make(alpha=0.01, max_rounds=1, time_limit=None, warm_start=True, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="stopped by time_limit or max_rounds"):
+        model.fit(X, y)
+    objectives = [fit.objective for fit in getattr(model, "fits_", None) or [model.fit_]]
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    again = [fit.objective for fit in getattr(model, "fits_", None) or [model.fit_]]
+    assert again < objectives
+    model.set_params(max_rounds=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, y)
+    assert model.n_iter_ > 1
+    # Other features begin anew.
+    assert model.set_params(max_rounds=None).fit(X[:, :3], y).n_features_in_ == 3

@@ -14,7 +14,11 @@ from cvxrelu.estimators.cross_validation import FOLD_TOL
 QUICK = {"alphas": [0.1], "cv": 2, "tol": 1e-2, "max_rounds": 3}
 
 
-@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning", "ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings(
+    "ignore::cvxrelu.AccuracyWarning",
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+    "ignore::sklearn.exceptions.SkipTestWarning",
+)
 @parametrize_with_checks([cr.ReLURegressorCV(**QUICK), cr.ReLUClassifierCV(**QUICK)])
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
     # Conventions do not need tight bounds, and the time that each fit would spend on them adds up.

@@ -12,7 +12,9 @@ from cvxrelu.generation.loop import generate
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_master import solve_primal
 from cvxrelu.generation.primal_rounds import PrimalMaster
-from cvxrelu.pricing import make_pricer, methods, price, scout
+from cvxrelu.pricing import ascent, make_pricer, methods, price, scout
+from cvxrelu.problem.losses import get_loss
+from cvxrelu.problem.losses.smoothed import smoothed
 from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
@@ -184,9 +186,89 @@ def test_nothing_but_a_constant_is_found_soon(few_are_many):
     assert cr.solve(far, "generate", random_state=0, prove=False).network.n_neurons == 0
 
 
-def test_losses_without_a_gradient_take_the_dual_master(few_are_many):
-    problem = six_neurons(200, 3, "hinge")
+KINKED = ("hinge", "absolute", "quantile")
+
+
+@pytest.mark.parametrize("loss", KINKED)
+def test_a_smoothed_kink_is_an_envelope(loss):
+    """Below the loss by no more than promised, with the gradient and the curvature it claims, and the same in cvxpy."""
+    problem, width = make_problem(loss, n_samples=30), 0.3
+    y, rng = problem.y, np.random.default_rng(0)
+    z = y + rng.standard_normal(30)
+    envelope = smoothed(problem.loss, width)
+    low, high = problem.loss.limits()
+    below = problem.loss.values(z, y) - envelope.values(z, y)
+    assert (below >= -1e-12).all()
+    assert (below <= width * max(low**2, high**2) / 2 + 1e-12).all()
+    step = 1e-6
+    slopes = (envelope.values(z + step, y) - envelope.values(z - step, y)) / (2 * step)
+    np.testing.assert_allclose(-envelope.force(z, y), slopes, atol=1e-8)
+    predictions = cp.Variable(30)
+    model = cp.Problem(cp.Minimize(envelope.expression(predictions, y).objective), [predictions == z])
+    model.solve(solver="CLARABEL")
+    assert model.value == pytest.approx(envelope.value(z, y), rel=1e-6)
+    bent = envelope.force(envelope.bent(y), y)
+    dual = envelope.dual_model(bent, y)
+    assert ((dual.lower < bent) & (bent < dual.upper)).all()
+    assert smoothed(cr.Problem(problem.X, problem.y, loss, alpha=1.0).loss, 1.0) is not None
+
+
+def test_only_losses_with_one_kink_are_smoothed():
+    assert smoothed(get_loss("squared"), 1.0) is None
+    assert smoothed(get_loss("huber"), 1.0) is None
+    assert smoothed(get_loss("logistic"), 1.0) is None
+    assert smoothed(get_loss("margin"), 1.0) is None
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+@pytest.mark.parametrize("loss", KINKED)
+@pytest.mark.parametrize("bias", ["free", "joint"])
+def test_losses_with_a_kink_find_what_the_dual_master_proves(loss, bias, few_are_many):
+    problem = six_neurons(200, 2, loss, bias=bias)
+    assert PrimalMaster.suits(oracle_of(problem))
+    fit = cr.solve(problem, "generate", tol=1e-3, random_state=0)
+    certificate = fit.certificate
+    assert certificate.scope == "global"
+    assert certificate.relative_gap <= 1e-2
+    gamma = price(problem.X, certificate.dual, bias=bias, method="cones", tol=1e-9).upper
+    v = certificate.dual * min(1.0, problem.n_samples * problem.alpha / gamma)
+    low, high = problem.loss.limits()
+    p = v * problem.y if problem.loss.labels else v
+    assert (p >= low - 1e-9).all()
+    assert (p <= high + 1e-9).all()
+    assert v @ problem.y / problem.n_samples == pytest.approx(fit.objective, rel=1e-2)
+
+
+@pytest.mark.parametrize("loss", KINKED)
+def test_losses_with_a_kink_reach_the_optimum_of_the_other_master(loss, monkeypatch, few_are_many):
+    problem = six_neurons(200, 3, loss)
+    # The width of the kink goes with the gap to reach, and what it leaves to find is more than that.
+    primal = cr.solve(problem, "generate", tol=1e-4, random_state=0, prove=False)
+    monkeypatch.undo()
     assert not PrimalMaster.suits(oracle_of(problem))
+    dual = cr.solve(problem, "generate", tol=1e-4, random_state=0, prove=False)
+    assert primal.objective <= dual.objective * (1 + 2e-3)
+
+
+def test_a_wide_start_is_no_worse_than_a_constant_and_counts_no_round(few_are_many):
+    problem = six_neurons(200, 3)
+    master = PrimalMaster.of(oracle_of(problem))
+    state = master.begin(None, 0)
+    assert state.rounds == 0
+    assert state.network.n_neurons > 6
+    constant = cr.Network(np.empty((0, 3)), [], [], problem.y.mean())
+    assert problem.objective(state.network) < problem.objective(constant)
+
+
+def test_workers_do_not_change_what_is_found(monkeypatch, few_are_many):
+    monkeypatch.setattr(ascent, "BATCH_SIZE", 2000)
+    problem = six_neurons(400, 3)
+    pricer, v = make_pricer(problem.X), problem.y - problem.y.mean()
+    for search in (pricer.ascend, pricer.scout):
+        one, two = (search(v, n_starts=40, random_state=0, n_jobs=n_jobs) for n_jobs in (1, 2))
+        np.testing.assert_array_equal(one.W, two.W)
+    fits = [cr.solve(problem, "generate", tol=1e-3, random_state=0, prove=False, n_jobs=k) for k in (1, 2)]
+    assert fits[0].network == fits[1].network
 
 
 @pytest.mark.parametrize("bias", BIASES)

@@ -5,7 +5,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.analysis.alpha_max import default_alpha
-from cvxrelu.generation import sliding_rounds
+from cvxrelu.generation import primal_rounds, sliding
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.sliding import _Layout, can_slide, merged
 from cvxrelu.problem.network import Network
@@ -24,7 +24,7 @@ def teacher(loss, bias="free", n_samples=60, slope=0.0):
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
-@pytest.mark.parametrize(("bias", "slope"), [("free", 0.0), ("joint", 0.2), ("none", -0.5)])
+@pytest.mark.parametrize(("bias", "slope"), [("free", 0.0), ("joint", 0.2), ("none", -0.5), ("free", 2.0)])
 def test_gradients_are_those_of_the_objective(loss, bias, slope):
     problem, rng = teacher(loss, bias, slope=slope), np.random.default_rng(1)
     b = np.zeros(4) if bias == "none" else rng.standard_normal(4)
@@ -38,6 +38,20 @@ def test_gradients_are_those_of_the_objective(loss, bias, slope):
         step = 1e-6 * np.eye(len(theta))[k]
         slope_there = (layout.objective(theta + step)[0] - layout.objective(theta - step)[0]) / 2e-6
         assert gradient[k] == pytest.approx(slope_there, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("slope", [0.0, -0.5])
+def test_blocks_and_single_precision_make_no_difference(monkeypatch, slope):
+    problem, rng = teacher("squared", n_samples=300, slope=slope), np.random.default_rng(1)
+    theta = rng.standard_normal(4 * 5 + 1)
+    value, gradient = _Layout(problem, 4).objective(theta)
+    monkeypatch.setattr(sliding, "BLOCK_SIZE", 300)
+    blocks = _Layout(problem, 4)
+    assert len(blocks.blocks) == 4
+    for layout, rtol in ((blocks, 1e-12), (_Layout(problem, 4, single=True), 1e-5)):
+        again, changed = layout.objective(theta)
+        assert again == pytest.approx(value, rel=rtol)
+        np.testing.assert_allclose(changed, gradient, rtol=rtol, atol=rtol)
 
 
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
@@ -54,7 +68,7 @@ def test_sliding_finds_what_column_generation_finds(loss, bias):
 
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
 def test_many_samples_slide_and_are_proven(monkeypatch):
-    monkeypatch.setattr(sliding_rounds, "LARGEST_DUAL", 50)
+    monkeypatch.setattr(primal_rounds, "MANY_SAMPLES", 50)
     fit = cr.solve(teacher("squared"), "generate", tol=1e-3, random_state=0, time_limit=60.0)
     assert 0 < fit.certificate.lower <= fit.objective
     assert fit.certificate.scope == "global"
@@ -94,7 +108,7 @@ def test_the_default_strength_follows_the_units():
 
 @pytest.mark.parametrize("max_rounds", [1, 3, 6])
 def test_rounds_of_both_kinds_count(monkeypatch, max_rounds):
-    monkeypatch.setattr(sliding_rounds, "SLIDING_FIRST", 10)
+    monkeypatch.setattr(primal_rounds, "SEVERAL_SAMPLES", 10)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40, 3))
     problem = cr.Problem(X, np.abs(X[:, 0]) + 0.1 * rng.standard_normal(40), "squared", alpha=1e-3)

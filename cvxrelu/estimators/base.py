@@ -12,6 +12,7 @@ with the units of the data as a whole. Equal samples are merged and all are sort
 same whatever their order, and a weight of k is k copies.
 """
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,17 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import LOSSES, Loss, get_loss
+from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.rows import merge_samples
 from cvxrelu.problem.validation import as_seconds
 from cvxrelu.program.options import Options
-from cvxrelu.solving.fit import Fit, solve_as
+from cvxrelu.solving.fit import Fit, Status, solve_as
 
 __all__ = ["Estimator", "regression_loss", "strength", "validated", "weights_of"]
 
@@ -59,6 +62,7 @@ class Estimator(BaseEstimator):
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
+        warm_start: bool = False,
         verbose: int = 0,
     ) -> None:
         self.bias = bias
@@ -72,6 +76,7 @@ class Estimator(BaseEstimator):
         self.solver = solver
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
 
     def _problem(self, X: Array, y: Array, weights: Array | None, **problem: Any) -> Problem:
@@ -94,10 +99,23 @@ class Estimator(BaseEstimator):
             options["tol"] = EXACT_TOL if proven else LOCAL_TOL
         return Options(**options)
 
-    def _solve(self, problem: Problem, n_jobs: int = 1, share: float = 1.0) -> Fit:
-        """Solve in a share of the time."""
+    def _solve(self, problem: Problem, n_jobs: int = 1, share: float = 1.0, start: Network | None = None) -> Fit:
+        """Solve in a share of the time, from a network if it takes the same features."""
         seconds = None if self.time_limit is None else share * self.time_limit
-        return solve_as(problem, self._options(problem, n_jobs=n_jobs, time_limit=seconds))
+        known = None if start is None or start.n_features != problem.n_features else start
+        return solve_as(problem, self._options(problem, n_jobs=n_jobs, time_limit=seconds, warm_start=known))
+
+    def _count(self, fits: Sequence[Fit]) -> None:
+        """Keep the most rounds that a fit took, and warn if one was stopped before it had converged."""
+        self.n_iter_ = max(len(fit.history) for fit in fits)
+        # Who asked for a proof has been told of its gap.
+        if not self.prove and any(fit.status is Status.STOPPED for fit in fits):
+            warnings.warn(
+                "The fit was stopped by time_limit or max_rounds before rounds ceased to improve the network, the best "
+                "so far; allow more, or go on from here with warm_start=True.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     def _certified(
         self, fits: Sequence[Fit], X: Array, targets: Iterable[Array], weights: Array | None, time_limit: float | None

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.estimators.base import Estimator, strength, validated, weights_of
+from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_choice, as_jobs
 from cvxrelu.runtime.parallel import results_of
@@ -49,7 +50,8 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         without, the largest. Not used by "margin".
     class_weight : dict, "balanced" or None, default None
         What samples of a class count, times their own weights; "balanced" makes all classes weigh the same in sum.
-    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
+    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, warm_start,
+    verbose
         As in `ReLUInterpolator`; with several classes, `n_jobs` networks are fitted at a time.
 
     Attributes
@@ -62,8 +64,15 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         One for two classes, otherwise one for each class against the rest.
     networks_, certificates_ : list
         Their networks and certificates.
+    n_iter_ : int
+        Rounds of the fit; of several networks, the most.
     n_features_in_ : int
         Number of features.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        From `fit`, if `time_limit` or `max_rounds` stopped it before rounds ceased to improve the network.
 
     References
     ----------
@@ -96,6 +105,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
+        warm_start: bool = False,
         verbose: int = 0,
     ) -> None:
         super().__init__(
@@ -110,6 +120,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
             solver=solver,
             n_jobs=n_jobs,
             random_state=random_state,
+            warm_start=warm_start,
             verbose=verbose,
         )
         self.loss = loss
@@ -150,7 +161,19 @@ class ReLUClassifier(ClassifierMixin, Estimator):
             problems = [replace(problem, alpha=self.alpha_) for problem in problems]
         # Where they are fitted one after the other, each has its share of the time.
         share = min(1.0, effective_n_jobs(as_jobs(self.n_jobs)) / len(problems))
-        return self._gather((delayed(self._solve)(problem, share=share) for problem in problems), len(problems))
+        starts = self._starts(len(problems))
+        tasks = [
+            delayed(self._solve)(problem, share=share, start=start)
+            for problem, start in zip(problems, starts, strict=True)
+        ]
+        self._gather(tasks, len(problems))
+        self._count(self.fits_)
+        return self
+
+    def _starts(self, count: int) -> Sequence[Network | None]:
+        """Return the networks of the fit before where they are to be gone on from, for as many classes."""
+        networks = getattr(self, "networks_", []) if self.warm_start else []
+        return networks if len(networks) == count else [None] * count
 
     def _labelled(self, X: Any, y: Any, sample_weight: Any, losses: Sequence[str]) -> tuple[Array, NDArray[Any], Array]:
         """Check the data of a fit and the loss, and keep the classes."""

@@ -105,11 +105,13 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         self.loss_path_, self.mse_path_ = paths[:, 0], paths[:, 1]
         self.alpha_ = float(alphas[np.argmin(self.loss_path_.mean(axis=1))])
         try:
-            return self._keep(self._final(whole, self.alpha_))
+            self._keep(self._final(whole, self.alpha_))
         except Interrupted as interrupt:
             if interrupt.fit is not None:
                 self._keep(interrupt.fit)
             raise
+        self._count([self.fit_])
+        return self
 
 
 class ReLUClassifierCV(CrossValidated, ReLUClassifier):
@@ -230,7 +232,9 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         self.alphas_ = alphas
         self.scores_ = self._over_folds(accuracies, inputs, labels, weights, classes=True)
         self.alpha_ = float(alphas[np.argmax(self.scores_.mean(axis=1))])
-        return self._gather((delayed(self._final)(whole, self.alpha_) for whole in wholes), len(wholes))
+        self._gather((delayed(self._final)(whole, self.alpha_) for whole in wholes), len(wholes))
+        self._count(self.fits_)
+        return self
 
     def _keep(self, fits: list[Fit]) -> Self:
         super()._keep(fits)

@@ -4,7 +4,8 @@ r"""What estimators share that choose the strength of regularisation by cross-va
 
 The grid falls from the smallest alpha for which a constant is optimal on all data (`cvxrelu.alpha_max`), or from the
 estimate of it by the best neuron found where its search is cut short; every fold follows the whole path
-(`cvxrelu.path`), and the network is then fitted to all data with `alpha_`.
+(`cvxrelu.path`, or from its small end up where networks slide), and the network is then fitted to all data with
+`alpha_`.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,15 +18,19 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import check_cv
 
 from cvxrelu.analysis.path import alpha_grid, path
-from cvxrelu.errors import Interrupted
-from cvxrelu.estimators.base import Estimator
+from cvxrelu.errors import Interrupted, SolverError
+from cvxrelu.estimators.base import PROVEN_FEATURES, Estimator
+from cvxrelu.generation.loop import generate
+from cvxrelu.generation.sliding import can_slide
 from cvxrelu.problem.losses import Loss
+from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_floats, as_jobs, as_seconds
-from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost
+from cvxrelu.program.options import Options
+from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.parallel import results_of
-from cvxrelu.solving.fit import Fit
+from cvxrelu.solving.fit import Fit, solve_as
 
 __all__ = ["CrossValidated"]
 
@@ -34,10 +39,14 @@ Array = NDArray[np.float64]
 # Relative gap to which the paths of the folds are solved, unless `tol` is larger: errors on a fold are known to a few
 # per cent at best, and the final fit is solved to `tol`.
 FOLD_TOL = 1e-4
+# Methods that are column generation where nothing is to be proven.
+SLIDING_METHODS = ("auto", "generate")
 
 
 class CrossValidated(Estimator):
     """What both estimators do: a grid, the paths of the folds, and the fit to all data."""
+
+    alphas_: Array
 
     def __init__(
         self,
@@ -98,11 +107,23 @@ class CrossValidated(Estimator):
         """Return the predictions at X of the path of the training data, one row an alpha."""
         options = self._options(train, n_jobs=1, prove=False)
         rough = replace(options, tol=max(self._options(train).tol, FOLD_TOL))
+        if self._slides(train):
+            try:
+                return np.array([network(X) for network in _networks(train, alphas, rough)])
+            except SolverError:
+                pass  # the path has other methods to turn to
         return path(train, alphas, **vars(rough)).predict(X)
 
     def _final(self, problem: Problem, alpha: float) -> Fit:
         """Return the fit to all data: the exact constant where that is optimal."""
+        if self._slides(problem) and alpha < self.alphas_[0]:
+            return solve_as(replace(problem, alpha=alpha), self._options(problem, n_jobs=1))
         return path(problem, [alpha], **vars(self._options(problem, n_jobs=1))).fits[0]
+
+    def _slides(self, problem: Problem) -> bool:
+        """Tell whether nothing is to be proven, and networks are found by sliding."""
+        many = problem.n_features > PROVEN_FEATURES and zero_cost_dual(problem).any()
+        return bool(many) and self.method in SLIDING_METHODS and not self.prove and can_slide(problem)
 
     def _over_folds(
         self, score: Callable[[Any, Any], Array], X: Array, y: NDArray[Any], weights: Array | None, classes: bool
@@ -119,6 +140,19 @@ class CrossValidated(Estimator):
             done = f"{len(columns)} of {len(folds)} folds"
             raise Interrupted(f"Interrupted after {done}, before a network was fitted to all data.") from None
         return np.stack(columns, axis=-1)
+
+
+def _networks(problem: Problem, alphas: Array, options: Options) -> list[Network]:
+    """Return the networks of a path from its small end: neurons that a larger alpha needs are among those of a smaller.
+
+    The way down would have to find them one by one.
+    """
+    networks: list[Network] = []
+    for alpha in alphas[::-1]:
+        start, clock = networks[-1] if networks else None, Clock(options.time_limit)
+        *_, last = generate(replace(problem, alpha=float(alpha)), replace(options, warm_start=start), clock)
+        networks.append(last.network)
+    return networks[::-1]
 
 
 def _start_of_grid(constant: ZeroCost) -> float:

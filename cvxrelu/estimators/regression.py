@@ -30,12 +30,16 @@ class _Regressor(RegressorMixin, Estimator):
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True)
         try:
-            return self._keep(self._solve(self._posed(inputs, targets, weights_of(sample_weight, inputs)), self.n_jobs))
+            start = self.network_ if self.warm_start and hasattr(self, "network_") else None
+            posed = self._posed(inputs, targets, weights_of(sample_weight, inputs))
+            self._keep(self._solve(posed, self.n_jobs, start=start))
         except Interrupted as interrupt:
             # What was found can predict.
             if interrupt.fit is not None:
                 self._keep(interrupt.fit)
             raise
+        self._count([self.fit_])
+        return self
 
     def _keep(self, fit: Fit) -> Self:
         self.fit_, self.network_, self.certificate_ = fit, fit.network, fit.certificate
@@ -112,9 +116,11 @@ class ReLUInterpolator(_Regressor):
     solver : str, default "CLARABEL"
         Any installed conic solver of cvxpy.
     n_jobs : int, default 1
-        Processes, as in joblib.
+        Workers, as in joblib.
     random_state : int or numpy.random.Generator, optional
         Seed of whatever is random in the method.
+    warm_start : bool, default False
+        Whether `fit` goes on from the network of the fit before, if there is one for as many features.
     verbose : int, default 0
         Whether to show progress.
 
@@ -126,8 +132,15 @@ class ReLUInterpolator(_Regressor):
         Bounds on the least cost.
     fit_ : Fit
         Both, with the history.
+    n_iter_ : int
+        Rounds of the fit; of several networks, the most.
     n_features_in_ : int
         Number of features.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        From `fit`, if `time_limit` or `max_rounds` stopped it before rounds ceased to improve the network.
 
     References
     ----------
@@ -181,15 +194,21 @@ class ReLURegressor(_Regressor):
         optimal (estimated in three or more dimensions); `ReLURegressorCV` finds a better one by cross-validation.
     loss : {"squared", "huber", "absolute", "quantile"} or Loss, default "squared"
         What a prediction costs; an object such as ``cr.Quantile(0.9)`` brings its parameters.
-    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
+    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, warm_start,
+    verbose
         As in `ReLUInterpolator`.
 
     Attributes
     ----------
     alpha_ : float
         The strength used.
-    network_, certificate_, fit_, n_features_in_
+    network_, certificate_, fit_, n_iter_, n_features_in_
         As in `ReLUInterpolator`.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        As `ReLUInterpolator`.
 
     References
     ----------
@@ -220,6 +239,7 @@ class ReLURegressor(_Regressor):
         solver: str = "CLARABEL",
         n_jobs: int = 1,
         random_state: int | np.random.Generator | None = None,
+        warm_start: bool = False,
         verbose: int = 0,
     ) -> None:
         super().__init__(
@@ -234,6 +254,7 @@ class ReLURegressor(_Regressor):
             solver=solver,
             n_jobs=n_jobs,
             random_state=random_state,
+            warm_start=warm_start,
             verbose=verbose,
         )
         self.alpha = alpha

@@ -16,7 +16,6 @@ from typing import Any
 from cvxrelu.generation.column_rounds import ColumnMaster
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_rounds import PrimalMaster
-from cvxrelu.generation.sliding_rounds import SlidingMaster
 from cvxrelu.generation.state import GenerationRound, Master
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.options import Options
@@ -63,9 +62,7 @@ def generate(problem: Problem, options: Options, clock: Clock) -> Iterator[Gener
         # Each master knows of its own state only.
         masters: list[Master[Any]] = [ColumnMaster(oracle, worker)]
         if PrimalMaster.suits(oracle):
-            masters = [PrimalMaster.of(oracle)]
-        elif SlidingMaster.suits(oracle):
-            masters.insert(0, SlidingMaster(oracle))
+            masters.insert(0, PrimalMaster.of(oracle))
         for master in masters:
             state = master.begin(start, rounds)
             while not master.has_ended(state):

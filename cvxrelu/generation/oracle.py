@@ -116,6 +116,7 @@ class Oracle:
             threshold=self.bound * (1 + self.tolerance),
             random_state=self.rng,
             time_limit=self.clock.left,
+            n_jobs=self.options.n_jobs,
         )
 
     def search(self, v: Array, share: float) -> DualBound:

@@ -99,8 +99,7 @@ def solve_primal(
         moved = _line_search(problem, outputs, point, step, promised)
         if moved is point:
             # Where all losses are nearly straight their curvature tells nothing: the largest that they have is safe.
-            middle = np.zeros(problem.n_samples) if problem.loss.labels else problem.y
-            step, promised = _newton_step(problem, outputs, point, middle, accuracy)
+            step, promised = _newton_step(problem, outputs, point, problem.loss.bent(problem.y), accuracy)
             moved = _line_search(problem, outputs, point, step, promised)
         gained, point = point.objective - moved.objective, moved
         # A model that was exact has nothing left to promise.
@@ -161,7 +160,7 @@ def _lasso(problem: Problem, gram: Array, slope: Array, weights: Array, accuracy
     """Return the weights a + t that minimise t'G t / 2 - slope't + bound sum abs(a + t), positive if they must be."""
     k, bound = len(slope), problem.score_bound
     # In coordinates of unit curvature and units of the bound, the solver's tolerances mean the same for all.
-    sizes = np.sqrt(np.diag(gram))
+    sizes = np.sqrt(np.maximum(np.diag(gram), 0.0))
     sizes = np.where(sizes > 0, sizes, 1.0)
     scaled, pull = gram / np.outer(sizes, sizes), (slope + gram @ weights) / sizes
     unit = float(np.max(np.abs(pull), initial=0.0))

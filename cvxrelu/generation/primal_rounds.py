@@ -1,13 +1,17 @@
 """Rounds of a primal master problem with sliding in between, on ever more of the samples: many samples, few neurons.
 
+    many random neurons slide
     neurons found join -> best output weights of all (a Lasso) -> they slide -> gradient of the loss -> pricing
 
+The random neurons begin small, so that they spread before they count: from fewer, or larger ones, descent ends higher.
 A round costs N k^2 and some hundred times N k d operations for k neurons in use, where the dual master takes N^3, and
-memory for N k numbers. The first rounds look at a random part of the samples only: a network of the part is within
+memory for N k numbers. A loss with one kink is smoothed (`cvxrelu.problem.losses.smoothed`), in the end by no more than
+the gap to reach allows. The first rounds look at a random part of the samples only: a network of the part is within
 about the square root of their number of that of all, so all that is left to do for larger parts is little. Nothing
 but the bounds of the last rounds is claimed, and these are of all samples.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +24,7 @@ from cvxrelu.generation.primal_master import force_of, solve_primal
 from cvxrelu.generation.sliding import can_slide, merged, slide
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.pricing import Priced
+from cvxrelu.problem.losses.smoothed import Smoothed, smoothed
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.endings import Cause
@@ -28,20 +33,36 @@ __all__ = ["PrimalMaster", "PrimalState"]
 
 Array = NDArray[np.float64]
 
-# Samples from which on this master takes the place of the others.
-MANY_SAMPLES = 1000
+# Samples from which on this master takes the place of the others, and from which on it comes first; also with fewer
+# where nothing needs to be proven.
+MANY_SAMPLES, SEVERAL_SAMPLES = 1000, 300
+# The same for a loss with a kink: smoothed, it ends near the gap to reach and not always below it, so that the dual
+# master has it as long as that is bearable.
+KINKED_SAMPLES = 3000
+# Random neurons that slide first, and what they cost together, in coordinates of order one.
+WIDE, SMALL = 100, 1e-1
 # Samples of the smallest part for every feature, and at least; and how many times more the next part has.
 FEWEST_A_FEATURE, FEWEST, GROWTH = 50, 500, 4
-# A round: random starts of the ascent, the most neurons that join, and steps of L-BFGS.
-STARTS, MOST_NEW, STEPS = 16, 40, 200
+# A round: random starts of the ascent, with all samples and after a round that saved little; the most neurons that
+# join, and steps of L-BFGS.
+STARTS, MORE_STARTS, MOST_STARTS = 16, 32, 64
+MOST_NEW, FIRST_STEPS, STEPS = 80, 200, 100
 # Random starts of the ascent, with all samples, that has to find nothing in the end.
 CONFIRMING = 32
+# Gap to reach from which on the scouts' word is enough where nothing is to be proven.
+LOOSE = 1e-3
 # Features up to which an exhaustive search takes no longer than that.
 SEARCHED = 2
 # Share of the gap to reach that a step has to save for another one.
-PROGRESS = 1e-4
+PROGRESS = 1e-3
+# Share of the gap to reach that one of so many rounds has to save, of the objective, for another one; and the least
+# share of the objective where a dual master follows.
+STALLING, PATIENCE, FOLLOWED = 0.02, 3, 1e-4
 # The share of the objective of all samples that a round on a part of them has to save for another one.
 PAYING = 3e-3
+# The widths of a smoothed kink, as shares of the objective of the best constant: the first, by how much it shrinks from
+# part to part, and the last one, for each unit of the gap to reach and at least.
+FIRST_WIDTH, SHRINKING, LAST_WIDTH, LEAST_WIDTH = 0.1, 0.1, 0.2, 2e-6
 # Rounds after which nothing more is expected.
 MOST_ROUNDS = 60
 # New neurons score more than the bound by this share of the largest excess.
@@ -70,6 +91,8 @@ class PrimalState:
         Neurons that an exhaustive search found and local ascent did not.
     objective : float
         That of the network; infinite before the first round on a part of the samples.
+    stalled : int
+        Rounds on all samples in a row that saved little.
     settled : bool
         Whether the gap is closed, as far as it was to be proven.
     late : bool
@@ -84,6 +107,7 @@ class PrimalState:
     round: GenerationRound | None = None
     missed: Priced | None = None
     objective: float = np.inf
+    stalled: int = 0
     settled: bool = False
     late: bool = False
 
@@ -97,19 +121,36 @@ class PrimalMaster:
 
     @classmethod
     def of(cls, oracle: Oracle) -> "PrimalMaster":
-        """Return the master of a problem, with the parts of its samples."""
-        return cls(oracle, (*(_part(oracle, rows) for rows in _nested(oracle.problem, oracle.rng)), oracle))
+        """Return the master of a problem, with the parts of its samples; the last are all of them, ever less smooth."""
+        parts = [*(_part(oracle, rows) for rows in _nested(oracle.problem, oracle.rng)), oracle]
+        if not can_slide(oracle.standard):
+            size = oracle.standard.objective(oracle.enter(first_network(oracle.problem)))
+            last = max(LAST_WIDTH * oracle.options.tol, LEAST_WIDTH)
+            count = max(math.ceil(math.log(last / FIRST_WIDTH, SHRINKING)), 1) + 1
+            widths = np.geomspace(FIRST_WIDTH, last, count) * size
+            parts += [oracle] * max(count - len(parts), 0)
+            widths = np.append(np.full(len(parts) - count, widths[0]), widths)
+            parts = [_smoothed(part, float(width)) for part, width in zip(parts, widths, strict=True)]
+        return cls(parts[-1], tuple(parts))
 
     @staticmethod
     def suits(oracle: Oracle) -> bool:
-        """Tell whether the loss has a gradient and samples are many."""
-        return can_slide(oracle.standard) and oracle.problem.n_samples > MANY_SAMPLES
+        """Tell whether the loss has a gradient or one kink, and this is sooner than the dual master or enough."""
+        several, proof = oracle.problem.n_samples > SEVERAL_SAMPLES, oracle.options.prove
+        if can_slide(oracle.standard):
+            return _is_alone(oracle) or ((several or not proof) and not oracle.pricer.sweeps)
+        return oracle.problem.n_samples > KINKED_SAMPLES and smoothed(oracle.standard.loss.plain, 1.0) is not None
 
     def begin(self, start: Network | None, rounds: int) -> PrimalState:
-        """Return the network to begin with: the one given, for all samples, or the best constant."""
-        network = first_network(self.oracle.problem) if start is None else start
-        part = 0 if start is None else len(self.parts) - 1
-        return PrimalState(network, nothing_proven(self.oracle.problem), rounds, rounds, part)
+        """Return the network to begin with: the one given, for all samples, or random neurons that have slid."""
+        problem, part = self.oracle.problem, 0 if start is None else len(self.parts) - 1
+        network = first_network(problem) if start is None else start
+        if start is None:
+            oracle = self.parts[part]
+            spread = _slid(oracle, _wide(oracle), FIRST_STEPS, self._progress)
+            wide = oracle.scaling.restore(merged(oracle.standard, spread))
+            network = min((network, wide), key=oracle.problem.objective)
+        return PrimalState(network, nothing_proven(problem), rounds, rounds, part)
 
     def step(self, state: PrimalState) -> PrimalState:
         """Price the network, let what is found join it, solve for the output weights, and slide."""
@@ -117,7 +158,7 @@ class PrimalMaster:
         network, priced, arrived = oracle.enter(state.network), state.missed, np.isinf(state.objective)
         if priced is None and not (arrived and network.n_neurons):
             dual = _dual(oracle, network)
-            priced = self._scouted(oracle, dual, state.network)
+            priced = self._scouted(oracle, dual, state)
             if oracle is self.oracle and self._closes(dual, state.network, priced):
                 return self._ended(state, dual, priced)
         improved = oracle.scaling.restore(self._improved(oracle, network, priced))
@@ -131,18 +172,33 @@ class PrimalMaster:
             improved, upper = state.network, state.round.upper
         known = GenerationRound(improved, upper, state.best, improved.n_neurons, cause)
         found = replace(state, network=improved, rounds=rounds, round=known, missed=None, objective=upper, late=late)
-        if late:
+        if oracle is not self.oracle and not late:
+            pays = upper <= state.objective * (1 - PAYING)
+            return found if pays else replace(found, part=state.part + 1, objective=np.inf)
+        pays = upper <= state.objective * (1 - self._worthwhile)
+        found = replace(found, stalled=0 if pays else state.stalled + 1)
+        if late or (found.stalled == PATIENCE and _is_alone(self.oracle)):
             return self._ended(found, _dual(self.oracle, self.oracle.enter(improved)), None)
-        pays = upper <= state.objective * (1 - PAYING)
-        return found if pays or oracle is self.oracle else replace(found, part=state.part + 1, objective=np.inf)
+        return found
 
     def has_ended(self, state: PrimalState) -> bool:
-        """Tell whether the gap is closed, or there is no time or no round left."""
-        return state.settled or state.late
+        """Tell whether the gap is closed, rounds save no more, or there is no time or no round left."""
+        return state.settled or state.late or state.stalled == PATIENCE
 
     def is_last(self, state: PrimalState) -> bool:
-        """Tell that nothing comes after this master."""
-        return True
+        """Tell whether no dual master is to follow, which few samples allow and only a proof needs."""
+        return state.settled or state.late or _is_alone(self.oracle) or not self.oracle.options.prove
+
+    @property
+    def _worthwhile(self) -> float:
+        """Share of the objective that a round on all samples has to save."""
+        share = STALLING * self.oracle.options.tol
+        return share if _is_alone(self.oracle) or not self.oracle.options.prove else max(share, FOLLOWED)
+
+    @property
+    def _progress(self) -> float:
+        """Share of the objective that a step of sliding has to save."""
+        return PROGRESS * self.oracle.options.tol
 
     def _improved(self, oracle: Oracle, network: Network, priced: Priced | None) -> Network:
         """Return a network, in scaled coordinates, after what was found for it has joined and all have slid."""
@@ -162,7 +218,7 @@ class PrimalMaster:
         )
         if not used.any():
             return best
-        slid = slide(standard, best, STEPS, oracle.clock, PROGRESS * oracle.options.tol * standard.objective(best))
+        slid = _slid(oracle, best, STEPS, self._progress)
         return min((merged(standard, slid), slid, best), key=standard.objective)
 
     def _new(self, oracle: Oracle, priced: Priced | None) -> Columns:
@@ -173,14 +229,22 @@ class PrimalMaster:
         new = np.flatnonzero(np.abs(priced.scores) > oracle.bound * (1 + WORTHWHILE * excess))[:MOST_NEW]
         return Columns.of(oracle.standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
 
-    def _scouted(self, oracle: Oracle, dual: Array, network: Network) -> Priced | None:
+    def _scouted(self, oracle: Oracle, dual: Array, state: PrimalState) -> Priced | None:
         """Look for neurons quickly, and thoroughly where all samples leave nothing to be found quickly."""
         if not dual.any():
             return None
+        network, count = state.network, STARTS
+        if oracle is self.oracle:
+            count = MOST_STARTS if state.stalled else MORE_STARTS if _is_alone(oracle) else STARTS
         starts = np.column_stack([network.W, network.b])
-        options = {"starts": starts, "random_state": oracle.rng, "time_limit": oracle.clock.left}
-        priced = oracle.pricer.scout(dual, n_starts=STARTS, **options)
-        searched = oracle.options.prove and oracle.problem.n_features <= SEARCHED
+        options = {
+            "starts": starts,
+            "random_state": oracle.rng,
+            "time_limit": oracle.clock.left,
+            "n_jobs": oracle.options.n_jobs,
+        }
+        priced = oracle.pricer.scout(dual, n_starts=count, **options)
+        searched = oracle.problem.n_features <= SEARCHED if oracle.options.prove else oracle.options.tol >= LOOSE
         if oracle is self.oracle and not searched and self._closes(dual, network, priced):
             again = oracle.pricer.ascend(dual, n_starts=CONFIRMING, **options)
             return max(priced, again, key=lambda found: found.value)
@@ -208,8 +272,40 @@ class PrimalMaster:
             best=best,
             round=GenerationRound(state.network, upper, best, state.network.n_neurons, cause),
             missed=missed if goes_on else None,
+            stalled=0,
             settled=not goes_on,
         )
+
+
+def _smoothed(oracle: Oracle, width: float) -> Oracle:
+    """Return the oracle with a smoothed loss, in scaled coordinates; what is claimed is of the loss itself."""
+    loss = smoothed(oracle.standard.loss.plain, width)
+    assert loss is not None, "the loss has one kink"
+    return replace(oracle, standard=replace(oracle.standard, loss=loss))
+
+
+def _is_alone(oracle: Oracle) -> bool:
+    """Tell whether samples are too many for a dual master."""
+    return oracle.problem.n_samples > MANY_SAMPLES
+
+
+def _wide(oracle: Oracle) -> Network:
+    """Return random neurons with small weights, their hinges through random samples, in scaled coordinates."""
+    standard, rng = oracle.standard, oracle.rng
+    W, b = rng.standard_normal((WIDE, standard.n_features)), np.zeros(WIDE)
+    if standard.norm.has_bias:
+        b = -np.einsum("kd,kd->k", W, standard.X[rng.integers(standard.n_samples, size=WIDE)])
+    signs = np.where((rng.random(WIDE) < 0.5) & (not standard.one_sided), -1.0, 1.0)
+    costs = standard.norm.neuron_costs(W, b)
+    v = signs * SMALL / WIDE
+    return Network(W / costs[:, None], b / costs, v, 0.0, standard.negative_slope)
+
+
+def _slid(oracle: Oracle, network: Network, steps: int, progress: float) -> Network:
+    """Return a network after sliding, in double precision where the loss has all but kinks."""
+    standard = oracle.standard
+    least = progress * standard.objective(network)
+    return slide(standard, network, steps, oracle.clock, least, single=not isinstance(standard.loss.plain, Smoothed))
 
 
 def _dual(oracle: Oracle, network: Network) -> Array:

@@ -16,7 +16,7 @@ def leaky_relu(t: Array, negative_slope: float = 0.0) -> Array:
     >>> leaky_relu(np.array([-2.0, 3.0]), 0.5)
     array([-1.,  3.])
     """
-    return np.where(t >= 0, t, negative_slope * t)
+    return np.maximum(t, 0.0) if negative_slope == 0 else np.where(t >= 0, t, negative_slope * t)
 
 
 def activation_slopes(positive: NDArray[np.bool_] | np.bool_, negative_slope: float) -> Array:

@@ -15,9 +15,11 @@ it, the more are drawn. Every start goes up on one side: for the score or for it
 """
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
+from joblib import delayed
 from numpy.typing import NDArray
 
 from cvxrelu.pricing.climb import best_biases, climb
@@ -26,6 +28,7 @@ from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.starts import between, lift, random_starts, unit_rows, unlift
 from cvxrelu.pricing.weights import Weights
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.parallel import results_of
 
 __all__ = ["DEFAULT_STARTS", "Reached", "Score", "ascend", "march", "sides_of"]
 
@@ -158,6 +161,7 @@ def ascend(
     threshold: float,
     rng: np.random.Generator,
     clock: Clock,
+    n_jobs: int = 1,
 ) -> Priced:
     """Go up from all starts, and return the neurons reached that are not almost the same.
 
@@ -176,24 +180,30 @@ def ascend(
         Of the starts.
     clock : Clock
         Looked at between batches; once it has expired, what has been reached is returned.
+    n_jobs : int, default 1
+        Workers of joblib for the batches and the climbs, threads unless it is told otherwise.
     """
     score = Score.of(points, weights)
     given = lift(points, given)
-    found, drawn, hits = Reached.by_march(score, sides_of(score, given, points.sides), given, SHORT, clock), 0, 0
+    found, drawn, hits = (
+        Reached.by_march(score, sides_of(score, given, points.sides), given, SHORT, clock, n_jobs=n_jobs),
+        0,
+        0,
+    )
     while drawn < n_starts and not (hits and hits / ENOUGH + drawn / (EARLY * n_starts) >= 1) and not clock.expired:
         fresh = min(max(drawn, FIRST_STARTS), n_starts - drawn)
         random = lift(points, random_starts(points, fresh, rng))
-        reached = _scouted(score, points.sides, random, between(given, int(PAIRED * fresh), rng), clock)
+        reached = _scouted(score, points.sides, random, between(given, int(PAIRED * fresh), rng), clock, n_jobs)
         hits += int(reached.counts[np.abs(score(reached.neurons)) > threshold].sum())
         found, drawn = found + reached, drawn + fresh
     found = found.best(score)
     climbs = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MANY_CLIMBS))
     if np.abs(score(found.neurons)).max(initial=0.0) <= threshold * (1 + CLEAR):
         climbs = max(climbs, min(2 * n_starts // STARTS_PER_CLIMB, MOST_CLIMBS))
-    for k, side in enumerate(found.sides[:climbs]):
-        if clock.expired:
-            break
-        climb(score.Z, side * score.c, side * score.linear, score.normed, found.neurons[k : k + 1])
+    starts = zip(found.sides[:climbs], found.neurons[:climbs].copy(), strict=True)
+    climbing = (delayed(_climbed)(score, *start) for start in takewhile(lambda _: not clock.expired, starts))
+    for k, top in enumerate(results_of(climbing, n_jobs, "threads")):
+        found.neurons[k] = top
     columns = found.best(score).neurons
     return points.report(
         weights,
@@ -205,13 +215,27 @@ def ascend(
     )
 
 
-def _scouted(score: Score, sides: tuple[float, ...], random: Array, paired: Array, clock: Clock) -> "Reached":
+def _climbed(score: Score, side: float, neuron: Array) -> Array:
+    """Return where a climb from a neuron ends."""
+    top = neuron[None].copy()
+    climb(score.Z, side * score.c, side * score.linear, score.normed, top)
+    return top[0]
+
+
+def _marched(score: Score, guide: Score, sides: Array, neurons: Array, lengths: Array) -> Array:
+    """Return where a batch that is led by a guide ends."""
+    return march(guide, sides, _with_best_biases(score, sides, neurons), lengths)
+
+
+def _scouted(
+    score: Score, sides: tuple[float, ...], random: Array, paired: Array, clock: Clock, n_jobs: int
+) -> "Reached":
     """Take long steps from new starts, random ones on both sides, and short ones from the best of where they end."""
     rough, both = score.rough(), np.repeat(random, 2, axis=0)
-    scouts = Reached.by_march(score, np.resize(sides, len(both)), both, LONG, clock, rough)
-    neighbours = Reached.by_march(score, sides_of(score, paired, sides), paired, AROUND, clock, rough)
+    scouts = Reached.by_march(score, np.resize(sides, len(both)), both, LONG, clock, rough, n_jobs=n_jobs)
+    neighbours = Reached.by_march(score, sides_of(score, paired, sides), paired, AROUND, clock, rough, n_jobs=n_jobs)
     good = scouts + neighbours
-    return Reached.by_march(score, good.sides, good.neurons, SHORT, clock, counts=good.counts)
+    return Reached.by_march(score, good.sides, good.neurons, SHORT, clock, counts=good.counts, n_jobs=n_jobs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,16 +272,23 @@ class Reached:
         clock: Clock,
         guide: Score | None = None,
         counts: NDArray[np.intp] | None = None,
+        n_jobs: int = 1,
     ) -> "Reached":
         """March in batches, led by a guide if there is one; starts that are not reached in time stay where they are."""
         neurons = unit_rows(starts, score.normed)
         size = int(np.clip(BATCH_SIZE // len(score.Z), 1, LARGEST_BATCH))
-        for begin in range(0, len(neurons), size):
-            if clock.expired:
-                break
-            batch = slice(begin, begin + size)
-            begun = _with_best_biases(score, sides[batch], neurons[batch])
-            neurons[batch] = march(guide or score, sides[batch], begun, lengths)
+        # Batches are the same whoever marches them.
+        batches = [slice(begin, begin + size) for begin in range(0, len(neurons), size)]
+        copies = [neurons[batch].copy() for batch in batches]
+        marches = (
+            delayed(_marched)(score, guide or score, sides[batch], begun, lengths)
+            for batch, begun in zip(batches, copies, strict=True)
+            if not clock.expired
+        )
+        for batch, ends in zip(
+            batches, results_of(marches, n_jobs if len(batches) > 1 else 1, "threads"), strict=False
+        ):
+            neurons[batch] = ends
         counts = np.ones(len(neurons), dtype=np.intp) if counts is None else counts
         return cls(sides, neurons, counts).best(score)
 

@@ -87,7 +87,7 @@ def _length(u: Array, count: int) -> float:
     return np.sqrt(total)
 
 
-@kernel(error_model="numpy")
+@kernel(error_model="numpy", nogil=True)
 def climb(Z: Array, c: Array, linear: Array, normed: int, starts: Array) -> Array:
     """Climb from every start; the scores are those of (c, linear), so negate both for the other side.
 

@@ -22,7 +22,7 @@ from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.scout import scout
 from cvxrelu.pricing.starts import given_starts
-from cvxrelu.problem.validation import as_choice, as_count, as_generator, as_real, as_seconds
+from cvxrelu.problem.validation import as_choice, as_count, as_generator, as_jobs, as_real, as_seconds
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["Pricer", "make_pricer", "price", "price_cells"]
@@ -105,6 +105,7 @@ class Pricer:
         threshold: float | None = None,
         random_state: int | np.random.Generator | None = None,
         time_limit: float | None = None,
+        n_jobs: int = 1,
     ) -> Priced:
         """Find good neurons by local ascent; this proves nothing, so `upper` is infinite.
 
@@ -122,6 +123,8 @@ class Pricer:
             Source of the random starts.
         time_limit : float, optional
             Seconds; on expiry what was reached is returned.
+        n_jobs : int, default 1
+            Workers of joblib, threads unless `joblib.parallel_config` says otherwise; the neurons are the same.
 
         Returns
         -------
@@ -145,7 +148,7 @@ class Pricer:
         given = given_starts(self.points, np.empty((0, self.points.X.shape[1] + 1)) if starts is None else starts)
         worth = np.inf if threshold is None else shift_up(as_real(threshold, "threshold"), -weights.exponent)
         n_starts, rng = as_count(n_starts, "n_starts", least=0), as_generator(random_state)
-        return ascend(self.points, weights, given, n_starts, worth, rng, clock)
+        return ascend(self.points, weights, given, n_starts, worth, rng, clock, as_jobs(n_jobs))
 
     def scout(
         self,
@@ -155,12 +158,13 @@ class Pricer:
         starts: ArrayLike | None = None,
         random_state: int | np.random.Generator | None = None,
         time_limit: float | None = None,
+        n_jobs: int = 1,
     ) -> Priced:
         """Find good neurons for little, mostly on a part of the samples; what `ascend` would find may be missed.
 
         Parameters
         ----------
-        v, n_starts, starts, random_state, time_limit
+        v, n_starts, starts, random_state, time_limit, n_jobs
             As in `ascend`.
 
         Returns
@@ -182,7 +186,7 @@ class Pricer:
         weights, clock = self.points.weigh(v), Clock(as_seconds(time_limit))
         given = given_starts(self.points, np.empty((0, self.points.X.shape[1] + 1)) if starts is None else starts)
         n_starts, rng = as_count(n_starts, "n_starts", least=0), as_generator(random_state)
-        return scout(self.points, weights, given, n_starts, rng, clock)
+        return scout(self.points, weights, given, n_starts, rng, clock, as_jobs(n_jobs))
 
     def maxima(
         self,

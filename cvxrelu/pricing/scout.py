@@ -21,16 +21,25 @@ __all__ = ["scout"]
 
 Array = NDArray[np.float64]
 
-# Samples that scouts look at: so many, or this share of all, whatever is more.
-FEWEST_SEEN, SHARE_SEEN = 2000, 0.25
-# Steps from random starts, from between given ones, and on all samples.
+# Samples that scouts look at: so many, so many for every feature, or this share of all, whatever is most. Of fewer a
+# neuron can make much that says nothing of the others.
+FEWEST_SEEN, SEEN_A_FEATURE, SHARE_SEEN = 2000, 400, 0.25
+# Steps from random starts, from between given ones, and on all samples; and from random starts where there are many,
+# which is to find more.
 FAR, NEAR, LAST = np.geomspace(1.0, 1e-2, 24), np.geomspace(0.5, 1e-2, 16), np.geomspace(0.2, 1e-3, 16)
-# How many of the places that scouts find are looked at again, on all samples.
+FARTHER, MANY_STARTS = np.geomspace(1.0, 1e-2, 60), 32
+# How many of the places that scouts find are looked at again, on all samples, at least; one for every start.
 FOLLOWED = 24
 
 
 def scout(
-    points: Points, weights: Weights, given: Array, n_starts: int, rng: np.random.Generator, clock: Clock
+    points: Points,
+    weights: Weights,
+    given: Array,
+    n_starts: int,
+    rng: np.random.Generator,
+    clock: Clock,
+    n_jobs: int = 1,
 ) -> Priced:
     """Go up from random starts on a part of the samples, and from the best ends and the given neurons on all of them.
 
@@ -46,6 +55,8 @@ def scout(
         Of the starts and of the part.
     clock : Clock
         Looked at between batches; once it has expired, what has been reached is returned.
+    n_jobs : int, default 1
+        Workers of joblib for the batches, threads unless it is told otherwise.
     """
     score, given = Score.of(points, weights), lift(points, given)
     seen = _seen(score, rng)
@@ -53,12 +64,17 @@ def scout(
         np.repeat(lift(points, random_starts(points, n_starts, rng)), 2, axis=0),
         between(given, n_starts, rng),
     )
-    far = Reached.by_march(seen, np.resize(points.sides, len(random)), random, FAR, clock, seen.rough())
-    near = Reached.by_march(seen, sides_of(seen, paired, points.sides), paired, NEAR, clock, seen.rough())
+    steps, followed = FARTHER if n_starts >= MANY_STARTS else FAR, max(FOLLOWED, n_starts)
+    far = Reached.by_march(
+        seen, np.resize(points.sides, len(random)), random, steps, clock, seen.rough(), n_jobs=n_jobs
+    )
+    near = Reached.by_march(
+        seen, sides_of(seen, paired, points.sides), paired, NEAR, clock, seen.rough(), n_jobs=n_jobs
+    )
     found = (far + near).best(seen)
-    starts = np.vstack([given, found.neurons[:FOLLOWED]])
-    sides = np.append(sides_of(score, given, points.sides), found.sides[:FOLLOWED])
-    reached = Reached.by_march(score, sides, starts, LAST, clock, score.rough())
+    starts = np.vstack([given, found.neurons[:followed]])
+    sides = np.append(sides_of(score, given, points.sides), found.sides[:followed])
+    reached = Reached.by_march(score, sides, starts, LAST, clock, score.rough(), n_jobs=n_jobs)
     return points.report(
         weights,
         unlift(points, reached.neurons),
@@ -72,7 +88,7 @@ def scout(
 def _seen(score: Score, rng: np.random.Generator) -> Score:
     """Return the score on a random part of the samples, times what makes it comparable; all of it if it is small."""
     n = len(score.c)
-    size = max(FEWEST_SEEN, round(SHARE_SEEN * n))
+    size = max(FEWEST_SEEN, SEEN_A_FEATURE * score.normed, round(SHARE_SEEN * n))
     if size >= n:
         return score
     rows = np.sort(rng.choice(n, size, replace=False))

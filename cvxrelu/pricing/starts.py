@@ -27,8 +27,10 @@ def between(given: Array, count: int, rng: np.random.Generator) -> Array:
 
 def unit_rows(rows: Array, normed: int) -> Array:
     """Divide rows by the norms of their leading components, where these are not zero."""
-    norms = np.linalg.norm(rows[:, :normed], axis=1, keepdims=True)
-    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+    leading = rows[:, :normed]
+    norms = np.sqrt(np.einsum("kd,kd->k", leading, leading))
+    norms[norms == 0] = np.inf
+    return rows / norms[:, None]
 
 
 def random_starts(points: Points, n_starts: int, rng: np.random.Generator) -> Array:

@@ -8,7 +8,7 @@ from joblib import Parallel
 __all__ = ["results_of"]
 
 
-def results_of(tasks: Iterable[Any], n_jobs: int) -> Iterator[Any]:
+def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> Iterator[Any]:
     """Yield the results of delayed tasks in their order, each as soon as it is there.
 
     Parameters
@@ -17,6 +17,8 @@ def results_of(tasks: Iterable[Any], n_jobs: int) -> Iterator[Any]:
         What `joblib.delayed` makes.
     n_jobs : int
         Workers, as in joblib; a single one is this process.
+    prefer : {"threads", "processes"}, optional
+        What workers are unless `joblib.parallel_config` says otherwise.
 
     Yields
     ------
@@ -29,7 +31,11 @@ def results_of(tasks: Iterable[Any], n_jobs: int) -> Iterator[Any]:
     >>> list(results_of((delayed(abs)(k) for k in (-1, 2)), 1))
     [1, 2]
     """
-    results: Any = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    if n_jobs == 1:
+        for function, args, kwargs in tasks:
+            yield function(*args, **kwargs)
+        return
+    results: Any = Parallel(n_jobs=n_jobs, return_as="generator", prefer=prefer)(tasks)
     try:
         yield from results
     finally:

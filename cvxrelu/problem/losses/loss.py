@@ -254,6 +254,10 @@ class Loss(ABC):
         pulls = self.pulls(z, y) if self.smooth else None
         return None if pulls is None else pulls[0]
 
+    def bent(self, y: Vector) -> Vector:
+        """Return predictions at which a loss with a gradient is curved most; for labels zeros, else the targets."""
+        return np.zeros(len(y)) if self.labels else y
+
     def _ends(self, y: Vector) -> tuple[Vector, Vector]:
         """Return the limits of each v_i."""
         low, high = self.limits()

@@ -122,6 +122,10 @@ class Weighted(Loss):
             model.curvature / self.weights, model.slope, self.weights * model.lower, self.weights * model.upper
         )
 
+    def bent(self, y: Vector) -> Vector:
+        """Return predictions at which the loss is curved most."""
+        return self.loss.bent(y)
+
     def _ends(self, y: Vector) -> tuple[Vector, Vector]:
         low, high = self.loss._ends(y)
         return self.weights * low, self.weights * high

@@ -15,6 +15,7 @@ from cvxrelu.arrangement import bounding_rows
 from cvxrelu.certificate.certificate import certificate_of
 from cvxrelu.errors import SolverError
 from cvxrelu.generation.loop import generate
+from cvxrelu.generation.primal_rounds import MANY_SAMPLES
 from cvxrelu.generation.sliding import can_slide
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.problem.network import Network
@@ -130,7 +131,8 @@ def _finish(run: Run, state: GenerationRound, clock: Clock) -> Network:
     candidates = [state.network, reduced]
     closed = problem.objective(reduced) * (1 - run.options.tol) <= state.bound.lower
     # What has slid is where its cells would have it.
-    moved = (not run.options.prove and can_slide(problem)) or clock.expired
+    slid = can_slide(problem) or problem.n_samples > MANY_SAMPLES
+    moved = (not run.options.prove and slid) or clock.expired
     if not (closed or moved) and reduced.n_neurons and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
         patterns = as_solution(problem, reduced, state.bound.dual).cells.patterns
         cells = Cells(patterns, bounding_rows(problem.X, patterns, problem.norm.has_bias))

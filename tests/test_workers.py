@@ -1,0 +1,31 @@
+"""Workers of a cluster find what one process finds."""
+
+import joblib
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu.pricing import ascent, make_pricer
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_dask_cluster_prices_and_cross_validates_alike(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(ascent, "BATCH_SIZE", 2000)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 4))
+    y = np.abs(X[:, 0]) + 0.1 * rng.standard_normal(300)
+    pricer, v = make_pricer(X), y - y.mean()
+    model = cr.ReLURegressorCV(n_alphas=3, cv=2, tol=1e-2, random_state=0)
+    alone, priced = model.fit(X, y).network_, pricer.ascend(v, random_state=0)
+    errors = model.mse_path_
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        together = pricer.ascend(v, random_state=0, n_jobs=2)
+        model.set_params(n_jobs=2).fit(X, y)
+    np.testing.assert_array_equal(together.W, priced.W)
+    np.testing.assert_array_equal(model.mse_path_, errors)
+    assert model.network_ == alone
