@@ -120,4 +120,6 @@ def default_alpha(problem: Problem) -> float:
         gamma = pricer.scout(dual, n_starts=ASCENT_STARTS, random_state=0).value
     weights = np.ones(len(dual)) if problem.sample_weight is None else problem.sample_weight
     n_alike = len(dual) / np.mean(weights**2)
-    return DEFAULT_SHARE * gamma / len(dual) / np.sqrt(n_alike) if gamma > ZERO_SCORE_RTOL * pricer.size(dual) else 1.0
+    if gamma <= ZERO_SCORE_RTOL * pricer.size(dual):
+        return 1.0
+    return float(DEFAULT_SHARE * gamma / len(dual) / np.sqrt(n_alike))

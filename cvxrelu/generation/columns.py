@@ -113,7 +113,7 @@ def first_network(problem: Problem) -> Network:
     widest = int(np.argmax(np.min(np.where(gaps > 0, gaps, np.inf), axis=0, initial=np.inf)))
     function = min_norm_interpolant(heights[:, widest], problem.y, problem.negative_slope)
     line = function.to_network(problem.negative_slope)
-    return replace(line, W=line.W * directions[widest])
+    return replace(line, W=line.W * directions[widest], skip=line.skip * directions[widest])
 
 
 def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) -> Network:

@@ -369,7 +369,7 @@ class Network:
         parts = dict(read_arrays(file, "a saved network"))
         if BESIDE_SKIP in parts and "skip" in parts:
             parts["intercept"] = parts[BESIDE_SKIP]
-        elif "W" in parts and parts["W"].ndim == 2:
+        elif "W" in parts and np.ndim(parts["W"]) == 2:
             parts["skip"] = np.zeros(parts["W"].shape[1])
         if missing := [name for name in cls.__dataclass_fields__ if name not in parts]:
             raise InputError(f"{file} is not a saved network: it has no {missing[0]}; write one with Network.save.")

@@ -25,7 +25,7 @@ def orthogonal(v: Sequence[Fraction], columns: Sequence[Sequence[Fraction]]) -> 
     --------
     >>> v = [Fraction(-1), Fraction(21, 10), Fraction(-1)]
     >>> orthogonal(v, [[Fraction(1)] * 3, [Fraction(0), Fraction(1), Fraction(2)]])
-    [Fraction(-21, 20), Fraction(21, 10), Fraction(-21, 20)]
+    [Fraction(-1, 1), Fraction(2, 1), Fraction(-1, 1)]
     """
     if not any(v) or not columns:
         return list(v)
