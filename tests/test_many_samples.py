@@ -241,7 +241,7 @@ def test_losses_with_a_kink_find_what_the_dual_master_proves(loss, bias, few_are
     assert v @ problem.y / problem.n_samples == pytest.approx(fit.objective, rel=2e-2)
 
 
-@pytest.mark.parametrize("loss", KINKED)
+@pytest.mark.parametrize("loss", ["hinge", "absolute"])
 def test_losses_with_a_kink_reach_the_optimum_of_the_other_master(loss, monkeypatch, few_are_many):
     problem = six_neurons(200, 3, loss)
     # The width of the kink goes with the gap to reach, and what it leaves to find is more than that.
