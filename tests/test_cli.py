@@ -78,6 +78,20 @@ def test_norms_and_parameters_are_chosen(data, capsys):
     assert objective == pytest.approx(cr.solve(problem).objective, rel=1e-5)
 
 
+def test_a_skip_connection_and_convex_functions(data, tmp_path, capsys):
+    net, predictions = tmp_path / "net.npz", tmp_path / "out.csv"
+    command = ["fit", str(data), "--target", "y", "--features", "a", "b", "--alpha", "0.001", "--skip"]
+    assert main([*command, "--output-sign", "positive", "--output", str(net)]) == 0
+    assert "globally optimal" in capsys.readouterr().out
+    network = cr.Network.load(net)
+    assert (network.v > 0).all()
+    assert network.skip[1] == pytest.approx(1.0, abs=0.05)  # y = abs(a) + b
+    assert main(["predict", str(net), str(data), "--output", str(predictions)]) == 0
+    table = rows_of(data)
+    expected = network([[float(row["a"]), float(row["b"])] for row in table])
+    np.testing.assert_allclose([float(row["prediction"]) for row in rows_of(predictions)], expected, rtol=1e-12)
+
+
 def test_progress_goes_to_standard_error(data, capsys):
     command = ["fit", str(data), "--target", "y", "--features", "a", "--alpha", "1", "--progress"]
     assert main(command) == 0

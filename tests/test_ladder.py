@@ -196,3 +196,14 @@ def test_the_better_network_goes_with_the_better_bound():
         assert both.network is fit.network
         assert both.certificate.upper == fit.certificate.upper
         assert both.certificate.lower == max(fit.certificate.lower, loose.certificate.lower)
+
+
+def test_a_method_that_does_not_fit_into_memory_is_one_that_failed():
+    """Noise at random places so close that floats hold no interpolant, and too many for a dense master."""
+    rng = np.random.default_rng(0)
+    problem = cr.Problem(rng.uniform(-1, 1, (100_000, 1)), rng.standard_normal(100_000))
+    with pytest.warns(cr.AccuracyWarning):
+        fit = cr.solve(problem)
+    assert fit.method == "line"
+    assert fit.certificate.relative_gap < 0.1
+    assert "needs more memory than there is" in fit.history[0].note

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from cvxrelu.errors import CvxReluError, InputError, Interrupted
 from cvxrelu.problem.losses import LOSSES, Loss, get_loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import NORMS
-from cvxrelu.problem.problem import Problem
+from cvxrelu.problem.problem import OutputSign, Problem
 from cvxrelu.runtime.files import check_writable, read_arrays, writing
 from cvxrelu.solving.fit import Fit, solve
 from cvxrelu.solving.methods import METHODS
@@ -69,7 +70,7 @@ def _say(message: str) -> None:
 
 # The parameters of the package that are options of the command line.
 PARAMETERS = (
-    *("loss", "alpha", "bias", "norm", "negative_slope", "sample_weight"),
+    *("loss", "alpha", "bias", "norm", "negative_slope", "sample_weight", "skip", "output_sign"),
     *("method", "solver", "tol", "time_limit", "random_state"),
 )
 
@@ -102,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--norm", choices=NORMS, default="euclidean", help="what a neuron costs")
     fit.add_argument("--bias", choices=("free", "joint", "none"), default="free", help="what a neuron's bias costs")
     fit.add_argument("--negative-slope", type=float, default=0.0, help="slope of the leaky ReLU")
+    fit.add_argument("--skip", action="store_true", help="add a linear function of the inputs, which costs nothing")
+    fit.add_argument(
+        "--output-sign",
+        choices=get_args(OutputSign),
+        default="any",
+        help="positive: only convex functions (besides --skip)",
+    )
     fit.add_argument("--method", choices=("auto", *METHODS), default="auto", help="how sign patterns are found")
     fit.add_argument("--solver", default="CLARABEL", help="conic solver of cvxpy")
     fit.add_argument("--tol", type=float, default=1e-6, help="relative gap to reach")
@@ -158,6 +166,8 @@ def _fit(options: argparse.Namespace) -> int:
         loss=loss,
         bias=options.bias,
         norm=options.norm,
+        skip=options.skip,
+        output_sign=options.output_sign,
         alpha=options.alpha if chosen else 1.0,
         negative_slope=options.negative_slope,
         sample_weight=None if options.sample_weight is None else table.numbers([options.sample_weight])[:, 0],

@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from cvxrelu.certificate.certificate import Certificate
-from cvxrelu.errors import SolverError, unmet
+from cvxrelu.errors import CvxReluError, SolverError, unmet
 from cvxrelu.program.free_fit import best_free_network, meets_for_free
 from cvxrelu.runtime.endings import STOPS
 from cvxrelu.solving.choice import methods_to_try
@@ -63,6 +63,10 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
                 yield rung, found if best is None else _together(best, found)
         except SolverError as error:
             reason = error
+        except MemoryError as error:
+            if isinstance(error, CvxReluError):  # which says what to do
+                raise
+            reason = SolverError(f"Method {rung!r} needs more memory than there is; use another one, or fewer samples.")
         else:
             assert found is not None, "a method that ends has found something"
             if found.cause in STOPS or np.isfinite(found.certificate.upper):
