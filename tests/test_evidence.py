@@ -35,8 +35,7 @@ def test_where_a_proof_closes_the_evidence_agrees(loss, bias, slope):
     assert evidence.largest == pytest.approx(gamma(evidence, problem), rel=1e-8)
     assert evidence.largest <= gamma(evidence, problem) * (1 + 1e-12)
     assert abs(evidence.excess) < 1e-4
-    # Four hundred ascents find now and then what the fit did not, a share of some 1e-4.
-    assert evidence.lower_if_complete == pytest.approx(certificate.upper, rel=5e-4)
+    assert evidence.lower_if_complete == pytest.approx(certificate.upper, rel=1e-4)
     assert evidence.lower_if_complete <= certificate.upper * (1 + 1e-9)
 
 
@@ -60,7 +59,8 @@ def test_a_fit_without_proof_has_a_vector_to_search(loss, tmp_path):
     certificate = cr.solve(problem, prove=False, random_state=0).certificate
     evidence = certificate.search(400, random_state=0)
     assert certificate.lower == certificate.of(certificate.network).lower == 0
-    assert evidence.lower_if_complete == pytest.approx(certificate.upper, rel=1e-4)
+    # Four hundred ascents find now and then what the fit did not, a share of some 1e-4.
+    assert evidence.lower_if_complete == pytest.approx(certificate.upper, rel=5e-4)
     certificate.save(tmp_path / "certificate.json")
     loaded = cr.load_certificate(tmp_path / "certificate.json")
     assert (loaded.lower, loaded.gamma) == (0, certificate.gamma)
