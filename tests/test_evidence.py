@@ -212,7 +212,8 @@ def test_duplicates_are_data_like_others(loss, bias):
     dual = np.tile(certificate.dual, 2)
     doubled = certify_dual(twice, certificate.network, dual, time_limit=0.1)
     one, two = certificate.search(200, random_state=0), doubled.search(200, random_state=0)
-    assert (two.maxima, two.once) == (one.maxima, one.once)
+    assert abs(two.maxima - one.maxima) <= 2  # on a ridge, rounding decides which of its summits an ascent ends in
+    assert abs(two.unseen - one.unseen) <= 0.02
     assert two.excess == pytest.approx(one.excess, abs=1e-7)
     assert two.lower_if_complete == pytest.approx(one.lower_if_complete)
 
