@@ -1,0 +1,111 @@
+r"""Dual vectors of several classes: amounts a_ik >= 0 that sample i of class y_i sends to every other class k.
+
+    V_ik = -a_ik  for k != y_i,     V_i,y = sum_k a_ik,     so the rows of V sum to zero
+
+and, if output constants are free, its columns do as well: a class sends as much as it gets. For the flows F_cl =
+sum over i in c of a_il that is a circulation, and d_c F_cl / d_l is one for the right d > 0, which Osborne's iteration
+finds (E. E. Osborne, "On pre-conditioning of matrices", J. ACM 7, 1960), if flows that lie on no cycle are left out.
+All amounts are then cut to multiples of one power of two, of which sums have no rounding, and what is left over, some
+units, goes off the largest amounts. So both sums vanish exactly.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.numerics.lengths import shifted
+from cvxrelu.numerics.powers import exponent_of
+
+__all__ = ["amounts_of", "circulating"]
+
+Array = NDArray[np.float64]
+
+# Sweeps of Osborne's iteration, and the excess relative to the flows at which it ends: what is left is taken off
+# without regard to what it costs.
+SWEEPS, BALANCED = 500, 1e-15
+# Binary digits of amounts, and of sums of them: the sum of a row, of up to 2^12 classes, and that of a column are
+# integers of units below 2^53.
+DIGITS, MOST_DIGITS = 40, 52
+
+
+def amounts_of(v: Array, labels: NDArray[np.intp]) -> Array:
+    """Return the amounts (N, K) of a matrix: minus its entries where these are negative, none for a sample's own class.
+
+    Examples
+    --------
+    >>> amounts_of(np.array([[0.5, -0.25, 0.1]]), np.array([0]))
+    array([[0.  , 0.25, 0.  ]])
+    """
+    amounts = np.maximum(-v, 0.0)
+    amounts[np.arange(len(labels)), labels] = 0.0
+    return amounts
+
+
+def circulating(amounts: Array, labels: NDArray[np.intp], balanced: bool) -> Array:
+    """Return the matrix V of amounts near the given ones whose rows, and if `balanced` columns, sum to zero exactly.
+
+    Parameters
+    ----------
+    amounts : (N, K) array
+        Nonnegative, zero for a sample's own class.
+    labels : (N,) array of int
+        The class of each sample; every class has one.
+    balanced : bool
+        Whether columns are to sum to zero.
+
+    Examples
+    --------
+    >>> circulating(np.array([[0.0, 0.3], [0.6, 0.0]]), np.array([0, 1]), balanced=True).sum(axis=0)
+    array([0., 0.])
+    """
+    n, count = amounts.shape
+    classes = np.arange(count) == labels[:, None]
+    if balanced:
+        flows = np.array([amounts[labels == c].sum(axis=0) for c in range(count)])
+        amounts = amounts * _factors(flows)[labels]
+    digits = min(DIGITS, MOST_DIGITS - n.bit_length()) - exponent_of(amounts)
+    if not amounts.any() or digits > 1000:
+        return np.zeros_like(amounts)
+    units = np.trunc(shifted(amounts, digits))
+    if balanced:
+        _settle(units, labels)
+    v = np.where(classes, units.sum(axis=1, keepdims=True), -units)
+    return shifted(v, -digits)
+
+
+def _factors(flows: Array) -> Array:
+    """Return what flows between classes are multiplied with to be a circulation, at most one."""
+    from scipy.sparse.csgraph import connected_components
+
+    _, parts = connected_components(flows > 0, directed=True, connection="strong")
+    flows = np.where(parts[:, None] == parts, flows, 0.0)
+    d, total = np.ones(len(flows)), flows.sum()
+    for _ in range(SWEEPS):
+        for k in range(len(flows)):
+            sent, got = d[k] * float(flows[k] @ (1 / d)), float(d @ flows[:, k]) / d[k]
+            if sent > 0 and got > 0:
+                d[k] *= math.sqrt(got / sent)
+        moved = d[:, None] * flows / d
+        if np.abs(moved.sum(axis=1) - moved.sum(axis=0)).max() <= BALANCED * total:
+            break
+    factors = np.where(flows > 0, d[:, None] / d, 0.0)
+    return factors / max(float(factors.max(initial=0.0)), 1e-300)
+
+
+def _settle(units: Array, labels: NDArray[np.intp]) -> None:
+    """Change integer amounts, by as little as it takes, until every class sends what it gets."""
+    count = units.shape[1]
+    members = [np.flatnonzero(labels == c) for c in range(count)]
+    excess = [math.fsum(units[members[c]].ravel()) - math.fsum(units[:, c]) for c in range(count)]
+    while any(excess):
+        # Of what the class s sends in excess to t, or what t sends too little to s.
+        s, t = int(np.argmax(excess)), int(np.argmin(excess))
+        amount = min(excess[s], -excess[t])
+        i = members[s][np.argmax(units[members[s], t])]
+        if units[i, t] > 0:
+            amount = min(amount, float(units[i, t]))
+            units[i, t] -= amount
+        else:
+            units[members[t][np.argmin(units[members[t]].sum(axis=1))], s] += amount
+        excess[s], excess[t] = excess[s] - amount, excess[t] + amount
