@@ -7,7 +7,7 @@ rounding only, unless it is itself beyond the largest float (then it is infinite
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["exponents_of", "lengths", "shifted"]
+__all__ = ["exponents_of", "lengths", "row_sizes", "shifted"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intc]
@@ -46,3 +46,14 @@ def lengths(rows: Array) -> Array:
     """
     exponents = exponents_of(rows)
     return shifted(np.linalg.norm(np.ldexp(rows, -exponents[..., None]), axis=-1), exponents)
+
+
+def row_sizes(values: Array) -> Array:
+    """Return the absolute values of a vector, or the Euclidean norms of the rows of a matrix.
+
+    Examples
+    --------
+    >>> row_sizes(np.array([-2.0, 1.0])), row_sizes(np.array([[3.0, -4.0]]))
+    (array([2., 1.]), array([5.]))
+    """
+    return np.abs(values) if values.ndim == 1 else lengths(values)

@@ -3,6 +3,7 @@
 free    A maximiser has its hinge at some x_k, so 2N candidates w = +-1, b = -w x_k remain. With x sorted and
         s_k = sum_{j > k} v_j (x_j - x_k), the score of (1, -x_k) is a sum_i v_i x_i + (1 - a) s_k, and that
         of (-1, x_k) is -sum_i v_i x_i + s_k (1 - a) + ... by the same sums from the left: O(N log N).
+        Of several outputs v_j is a row and s_k a vector, the norm of which is convex between the hinges.
 joint   u = (w, b) moves on a circle: one angular sweep over the lifted points (x_i, 1), O(N log N).
 none    Two candidates, w = 1 and w = -1.
 """
@@ -10,8 +11,9 @@ none    Two candidates, w = 1 and w = -1.
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.numerics.lengths import shifted
+from cvxrelu.numerics.lengths import row_sizes, shifted
 from cvxrelu.numerics.powers import exponent_of
+from cvxrelu.pricing.arcs import sweep_arcs
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.sweep import sweep, sweep_terms
@@ -62,8 +64,17 @@ def circle_columns(points: Points, weights: Weights) -> tuple[Array, float]:
     best : float
     """
     c = (1 - points.negative_slope) * weights.v
+    if c.ndim == 2:
+        linear = np.ascontiguousarray(points.negative_slope * (weights.v.T @ points.Z))
+        values, directions = (part[None] for part in sweep_arcs(points.Z, c, linear))
+        return _peaks(points, values, directions)
     gx, gy = points.negative_slope * (weights.v @ points.Z)
     values, directions = (part[: len(points.sides)] for part in sweep(points.Z, c, float(gx), float(gy)))
+    return _peaks(points, values, directions)
+
+
+def _peaks(points: Points, values: Array, directions: Array) -> tuple[Array, float]:
+    """Return the columns of the local maxima among the arcs of a circle (sides, arcs), and the largest value."""
     if values.size == 0:
         return np.zeros((0, points.X.shape[1] + 1)), 0.0
     peaks = (values >= np.roll(values, 1, axis=1)) & (values > np.roll(values, -1, axis=1)) & (values > 0)
@@ -80,14 +91,14 @@ def _hinges(points: Points, weights: Weights) -> tuple[Array, Array, float]:
     # The distinct places, ascending, and their weights: neither centred nor merged in doubles, which would cost digits.
     places = np.unique(points.X[:, 0])
     hinge, x = shifted(places, -points.exponent), np.ldexp(places.astype(EXTENDED), -points.exponent)
-    v = np.zeros(len(x), EXTENDED)
+    v = np.zeros((len(x), *weights.original.shape[1:]), EXTENDED)
     np.add.at(v, points.place, weights.original.astype(EXTENDED))
-    gap = np.diff(x)
-    zero = np.zeros(1, EXTENDED)
+    gap = np.diff(x).reshape(-1, *(1,) * (v.ndim - 1))
+    zero = np.zeros((1, *v.shape[1:]), EXTENDED)
     # sum_{j > k} v_j (x_j - x_k) grows, from k + 1 to k, by the gap times the weight to the right of it.
-    weight_right, weight_left = np.cumsum(v[::-1])[:-1][::-1], np.cumsum(v)[:-1]
-    right = np.concatenate([np.cumsum((weight_right * gap)[::-1])[::-1], zero])
-    left = np.concatenate([zero, np.cumsum(weight_left * gap)])
+    weight_right, weight_left = np.cumsum(v[::-1], axis=0)[:-1][::-1], np.cumsum(v, axis=0)[:-1]
+    right = np.concatenate([np.cumsum((weight_right * gap)[::-1], axis=0)[::-1], zero])
+    left = np.concatenate([zero, np.cumsum(weight_left * gap, axis=0)])
     a = points.negative_slope
     # sigma(t) = max(t, 0) - a max(-t, 0)
     scores = np.concatenate([right - a * left, (left - a * right)[::-1]]).astype(np.float64)
@@ -95,6 +106,8 @@ def _hinges(points: Points, weights: Weights) -> tuple[Array, Array, float]:
     centre = shifted(points.centre, -points.exponent)
     columns = np.column_stack([w, np.concatenate([-hinge, hinge[::-1]]) + w * centre])
 
+    if scores.ndim == 2:
+        scores = row_sizes(scores)
     wide = float(np.finfo(EXTENDED).eps)
     if _sums_are_exact(weights.original, float(np.abs(np.append(weight_left, weight_right)).max(initial=0))):
         # Only the gaps, the products with them and their sums are rounded, then the scores once.
@@ -102,7 +115,7 @@ def _hinges(points: Points, weights: Weights) -> tuple[Array, Array, float]:
         margin = (len(x) + 8.0) * wide * moment + weights.residue + (UNDERFLOW * len(x) if moment > 0 else 0.0)
     else:
         margin = weights.margin((3 * len(x) + len(points.X) + 16.0) * wide / ROUNDOFF)
-    return scores, columns, margin + 2 * ROUNDOFF * float(np.abs(scores).max())
+    return scores, columns, margin + (v.size // len(v) + 2) * ROUNDOFF * float(np.abs(scores).max())
 
 
 def _sums_are_exact(v: Array, largest: float) -> bool:

@@ -3,12 +3,15 @@
 free    A maximiser has its hinge through some place x_k. The neurons of each anchor form a circle of
         directions, on which the score is swept exactly (`cvxrelu.pricing.sweep`): O(N^2 log N) in all.
 none    One sweep over the circle of w: O(N log N).
+
+Of several outputs the norm of the scores is swept, by `cvxrelu.pricing.arcs`.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from cvxrelu.pricing.arcs import sweep_arcs_of_anchors
 from cvxrelu.pricing.line import circle_columns
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
@@ -47,7 +50,11 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
     values, directions, done = [], [], 0
     while done < n and not (stop is not None and done > 0 and stop(done)):
         span = (done, min(n, done + block))
-        part_values, part_directions = sweep_anchors(points.Z, weights.v, points.negative_slope, span)
+        if weights.v.ndim == 2:
+            found = sweep_arcs_of_anchors(points.Z, weights.v, points.negative_slope, span)
+            part_values, part_directions = (part[None] for part in found)
+        else:
+            part_values, part_directions = sweep_anchors(points.Z, weights.v, points.negative_slope, span)
         values.append(part_values)
         directions.append(part_directions)
         done = span[1]

@@ -17,7 +17,8 @@ its hinge through a point. One correctly rounded subtraction of the centre moves
 most; adding the weights of N points in any order, or N terms c_i (z_i . u), errs by at most N eps times the
 sum of absolute values (Higham, "Accuracy and Stability of Numerical Algorithms", section 4.2). So a method
 that forms sums of at most K such terms, each from dot products of length m, errs by at most (K + O(m)) eps f
-sum_i abs(v_i) rho_i, which is what `Weights.margin` states, with generous constants.
+sum_i abs(v_i) rho_i, which is what `Weights.margin` states, with generous constants. Of several outputs v_i is a row,
+and its norm takes the place of abs(v_i): by the triangle inequality that bounds the norm of the errors of all outputs.
 
 Entries below `FAINTEST` are raised to it, so that no nonzero entry's square is lost, nor a product of two of them. With
 what squares of their products lose, at most 2^-511 in a root, that changes a term c_i sigma(z_i . u) by no more than
@@ -38,7 +39,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.activation import leaky_relu
-from cvxrelu.numerics.lengths import shifted
+from cvxrelu.numerics.lengths import row_sizes, shifted
 from cvxrelu.numerics.powers import exponent_of, require_scale, require_slope, shift_down, shift_up
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.weights import ROUNDOFF, Weights
@@ -65,6 +66,16 @@ FEWEST_COLUMNS = 64
 def _tamed(values: Array, exponent: int) -> Array:
     """Return values in units of 2^exponent, none but zeros below `FAINTEST`."""
     return np.where(values == 0, 0.0, np.copysign(np.maximum(np.abs(shifted(values, -exponent)), FAINTEST), values))
+
+
+def _checked(v: ArrayLike, n_samples: int) -> Array:
+    """Return a dual vector (n,) or, of several outputs, (n, K)."""
+    if np.ndim(v) != 2:
+        return as_vector(v, n_samples, "v")
+    matrix = as_matrix(v, "v")
+    if len(matrix) != n_samples:
+        raise InputError(f"v has shape {matrix.shape}; it must have {n_samples} rows, one for each row of X.")
+    return matrix
 
 
 @dataclass(frozen=True)
@@ -182,21 +193,21 @@ class Points:
         InputError, InputTypeError
             If v is not a finite vector of n_samples numbers, or, in free mode, does not sum to zero.
         """
-        v = as_vector(v, len(self.X), "v") + 0.0
+        v = _checked(v, len(self.X)) + 0.0
         exponent = exponent_of(v)
         v = _tamed(v, exponent)
-        residue = 0.0
+        residue, sizes = 0.0, row_sizes(v)
         if self.bias == "free":
-            total = abs(math.fsum(v))
-            if total > SUM_TOLERANCE * math.fsum(np.abs(v)):
+            total = math.hypot(*(math.fsum(column) for column in np.atleast_2d(v.T)))
+            if total > SUM_TOLERANCE * math.fsum(sizes):
                 raise InputError(
                     "v must sum to zero with a free bias, where a constant costs nothing; subtract its mean."
                 )
             residue = total * self.lipschitz * 2 * self.radius
         factor = abs(self.negative_slope) + abs(1 - self.negative_slope)
-        merged = np.zeros(len(self.Z))
+        merged = np.zeros((len(self.Z), *v.shape[1:]))
         np.add.at(merged, self.place, v)
-        mass = factor * float(np.abs(v) @ self.reach[self.place])
+        mass = factor * float(sizes @ self.reach[self.place])
         return Weights(merged, v, self.exponent + exponent, factor, mass, residue)
 
     def trivial_bound(self, weights: Weights) -> float:
@@ -204,11 +215,12 @@ class Points:
         return weights.mass * (1 + 2 * len(self.X) * ROUNDOFF) + weights.residue
 
     def score(self, weights: Weights, W: Array, b: Array) -> Array:
-        """Scores of neurons given in the centred coordinates, W of shape (k, d), b (k,)."""
+        """Scores of neurons given in the centred coordinates, W of shape (k, d), b (k,); their norms, of several outputs."""
         T = self.Z @ (np.column_stack([W, b]) if self.bias == "joint" else W).T
         if self.bias == "free":
             T += b
-        return weights.v @ leaky_relu(T, self.negative_slope)
+        active = leaky_relu(T, self.negative_slope)
+        return weights.v @ active if weights.v.ndim == 1 else row_sizes(active.T @ weights.v)
 
     def report(
         self,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.numerics.lengths import row_sizes
 from cvxrelu.numerics.powers import shift_up
 from cvxrelu.numerics.span import span_of
 from cvxrelu.pricing.points import Points
@@ -59,7 +60,7 @@ class Subspace:
         rest = np.hypot.reduce(rows - (rows @ self.basis) @ self.basis.T, axis=1)
         # Products with Q, and Q itself being orthonormal, err by a few roundings of m terms.
         slack = rest + 8 * (m + 4) * ROUNDOFF * (points.norms + np.hypot.reduce(self.origin))
-        moved = points.lipschitz * float(np.abs(weights.original) @ slack[points.place])
+        moved = points.lipschitz * float(row_sizes(weights.original) @ slack[points.place])
         inner = self.inner.weigh(weights.original)
         mass = shift_up(inner.mass, inner.exponent)
         return (moved + 8 * (m + 4) * ROUNDOFF * mass) * (1 + 1e-6) + weights.residue

@@ -6,14 +6,16 @@ connection, is zero for most.
 
 from dataclasses import dataclass
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.numerics.activation import leaky_relu
-from cvxrelu.numerics.lengths import exponents_of, lengths, shifted
+from cvxrelu.problem.balancing import balanced_parts
+from cvxrelu.problem.losses.classes import MulticlassMargin
 from cvxrelu.problem.network_file import read_parts, write_parts
+from cvxrelu.problem.network_parts import checked_parts
 from cvxrelu.problem.norms import Bias, Norm, get_norm
 from cvxrelu.problem.predictions import predictions
 from cvxrelu.problem.validation import as_floats, refuse_infinite
@@ -33,14 +35,14 @@ class Network:
         Hidden weights, one row a neuron.
     b : (m,) array
         Hidden biases.
-    v : (m,) array
-        Output weights.
-    intercept : float, default 0.0
+    v : (m,) array or (m, K) array
+        Output weights; with K outputs one row a neuron.
+    intercept : float, or (K,) array, default 0.0
         The output constant c.
     negative_slope : float, default 0.0
         Slope a of the activation at negative arguments.
     skip : (d,) array, optional
-        The weights A of the skip connection; zeros by default.
+        The weights A of the skip connection; zeros by default, and always with several outputs.
 
     Raises
     ------
@@ -56,6 +58,12 @@ class Network:
     array([3., 2.])
     >>> network.n_neurons, network.cost()
     (2, 2.0)
+
+    Both parts of it, from the same neurons as two outputs:
+
+    >>> Network(W=[[1.0], [-1.0]], b=[0.0, 0.0], v=[[1.0, 0.0], [0.0, 1.0]])([[-3.0], [2.0]])
+    array([[0., 3.],
+           [2., 0.]])
     """
 
     W: Array
@@ -66,31 +74,14 @@ class Network:
     skip: Array = None  # pyright: ignore[reportAssignmentType]
 
     def __post_init__(self) -> None:
-        W, b, v = (as_floats(getattr(self, name), name) for name in ("W", "b", "v"))
-        if W.ndim != 2 or b.shape != (len(W),) or v.shape != (len(W),):
-            raise InputError(
-                f"W, b and v have shapes {W.shape}, {b.shape} and {v.shape}; they must be (m, d), (m,) and (m,)."
-            )
-        skip = np.zeros(W.shape[1]) if self.skip is None else as_floats(self.skip, "skip")
-        if skip.shape != W.shape[1:]:
-            raise InputError(f"skip has shape {skip.shape}; it must be ({W.shape[1]},), one weight for each input.")
-        intercept, slope = (as_floats(getattr(self, name), name) for name in ("intercept", "negative_slope"))
-        values = {"W": W, "b": b, "v": v, "intercept": intercept, "negative_slope": slope, "skip": skip}
-        for name, value in values.items():
-            if not np.isfinite(value).all():
-                raise InputError(f"{name} of a network must be finite.")
-            if name in ("intercept", "negative_slope") and value.shape:
-                raise InputError(f"{name} of a network must be a number, not an array of shape {value.shape}.")
-        for name, value in (("W", W), ("b", b), ("v", v), ("skip", skip)):
-            value.flags.writeable = False
+        for name, value in checked_parts(**self._parts()).items():
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "intercept", float(intercept))
-        object.__setattr__(self, "negative_slope", float(slope))
 
     def __repr__(self) -> str:
         skip = ", with a skip connection" if self.skip.any() else ""
+        offset = f"intercept={self.intercept:.6g}" if self.v.ndim == 1 else f"{self.n_outputs} outputs"
         return (
-            f"Network({self.n_neurons} neurons, {self.n_features} features, intercept={self.intercept:.6g}, "
+            f"Network({self.n_neurons} neurons, {self.n_features} features, {offset}, "
             f"negative_slope={self.negative_slope:g}{skip})"
         )
 
@@ -112,8 +103,22 @@ class Network:
         """Number d of inputs."""
         return self.W.shape[1]
 
+    @property
+    def n_outputs(self) -> int:
+        """Number K of outputs; one if v is a vector."""
+        return 1 if self.v.ndim == 1 else self.v.shape[1]
+
+    def output(self, k: int) -> "Network":
+        """Return the network of the output k alone, with v of shape (m,); itself if v is such."""
+        if self.v.ndim == 1:
+            return self
+        offset: Any = self.intercept
+        return Network(self.W, self.b, self.v[:, k], offset[k], self.negative_slope)
+
     def __call__(self, X: ArrayLike) -> Array:
-        """Return the predictions f(x) for the rows x of X, an (n,) array; not finite beyond the range of floats.
+        """Return the predictions f(x) for the rows x of X; not finite beyond the range of floats.
+
+        They are an (n,) array, or (n, K) if v is (m, K).
 
         Raises
         ------
@@ -129,7 +134,7 @@ class Network:
     predict = __call__
 
     def cost(self, bias: Bias = "free", norm: "str | Norm" = "euclidean") -> float:
-        """Return the cost sum_j abs(v_j) * norm(neuron j), plus that of the output constant.
+        """Return the cost sum_j norm(v_j) * norm(neuron j), plus that of the output constant.
 
         Parameters
         ----------
@@ -151,8 +156,8 @@ class Network:
     def balanced(self, bias: Bias = "free") -> "Network":
         """Return the network with each neuron rescaled so that both of its layers weigh the same.
 
-        abs(v) norm(u) = min over t of ((v / t)^2 + norm(t u)^2) / 2, attained where abs(v / t) = norm(t u), for every
-        neuron u (Savarese et al., Appendix A), so half the sum of all squared weights is then the Euclidean cost.
+        norm(v) norm(u) = min over t of (norm(v / t)^2 + norm(t u)^2) / 2, attained where norm(v / t) = norm(t u), for
+        every neuron u (Savarese et al., Appendix A): half the sum of all squared weights is then the Euclidean cost.
 
         Parameters
         ----------
@@ -177,23 +182,10 @@ class Network:
         (array([[2.]]), array([1.]), array([2.]), 4.0)
         """
         norm = get_norm("euclidean", bias)
-        if not norm.has_bias and (self.b.any() or self.intercept):
+        if not norm.has_bias and (self.b.any() or np.any(self.intercept)):
             raise InputError("This network has biases or an output constant; use bias='free' or bias='joint'.")
-        W, b, v, intercept = self.W, self.b, self.v, self.intercept
-        if intercept and not norm.has_free_constant:
-            W, b = np.vstack([W, np.zeros(self.n_features)]), np.append(b, abs(intercept))
-            v, intercept = np.append(v, np.sign(intercept)), 0.0
-        counted = W if norm.has_free_bias else np.column_stack([W, b])
-        used = counted.any(axis=1) & (v != 0)
-        intercept += float(v[~used] @ leaky_relu(b[~used], self.negative_slope))
-        W, b, v, counted = W[used], b[used], v[used], counted[used]
-        # The factor sqrt(abs(v) / size) may be out of range: it is applied as 2^k times a number between 1/2 and 2.
-        exponents = exponents_of(counted)
-        sizes = lengths(shifted(counted, -exponents[:, None]))
-        halves = (exponents_of(v[:, None]) - exponents) // 2
-        W, b, v = shifted(W, halves[:, None]), shifted(b, halves), shifted(v, -halves)
-        factors = np.sqrt(np.abs(shifted(v, -halves - exponents)) / sizes)
-        return Network(W * factors[:, None], b * factors, v / factors, intercept, self.negative_slope, self.skip)
+        parts = balanced_parts(norm, self.W, self.b, self.v, self.intercept, self.negative_slope)
+        return Network(*parts, self.negative_slope, self.skip)
 
     def normalised(self, bias: Bias = "free") -> "Network":
         """Return the balanced network with all weights divided by their norm: the predictions over twice the cost.
@@ -228,14 +220,15 @@ class Network:
     def normalised_margin(self, X: ArrayLike, y: ArrayLike, bias: Bias = "free") -> float:
         """Return the margin of the normalised network, min_i y_i f(x_i) / (2 cost).
 
-        It is the largest of min_i y_i f(x_i) / norm(weights)^2 over rescaled neurons (Wei, Lee, Liu & Ma).
+        It is the largest of min_i y_i f(x_i) / norm(weights)^2 over rescaled neurons (Wei, Lee, Liu & Ma). With K
+        outputs, f_y(x_i) less the largest of the other outputs takes the place of y_i f(x_i).
 
         Parameters
         ----------
         X : (N, d) array_like
             Inputs.
         y : (N,) array_like
-            Labels -1 and +1.
+            Labels -1 and +1; with K outputs 0, ..., K - 1.
         bias : {"free", "joint", "none"}, default "free"
             Whether biases count as weights.
 
@@ -250,9 +243,10 @@ class Network:
         0.25
         """
         outputs, labels = self(X), as_floats(y, "y")
-        if labels.shape != outputs.shape:
+        if labels.shape != outputs.shape[:1]:
             raise InputError(f"y has shape {labels.shape}; give one label for each of the {len(outputs)} rows of X.")
-        return float(np.min(labels * outputs)) / 2 / self._positive_cost(bias)
+        margins = labels * outputs if outputs.ndim == 1 else MulticlassMargin().margins(outputs, labels)
+        return float(np.min(margins)) / 2 / self._positive_cost(bias)
 
     def _positive_cost(self, bias: Bias) -> float:
         cost = self.cost(bias)
@@ -288,11 +282,14 @@ class Network:
         """
         return cls(**read_parts(file, cls.__dataclass_fields__))  # pyright: ignore[reportArgumentType]
 
-    def _parts(self) -> dict[str, Array | float]:
+    def _parts(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def constant_network(value: float, n_features: int, negative_slope: float, skip: Array | None = None) -> Network:
+def constant_network(
+    value: float | Array, n_features: int, negative_slope: float, skip: Array | None = None
+) -> Network:
     """Return the network without neurons that predicts `value` everywhere, plus a skip connection if there is one."""
-    A = np.zeros(n_features) if skip is None else skip
-    return Network(np.empty((0, n_features)), np.empty(0), np.empty(0), value, negative_slope, A)
+    offset: Any = value
+    v = np.empty((0, *np.shape(offset)))
+    return Network(np.empty((0, n_features)), np.empty(0), v, offset, negative_slope, skip)  # pyright: ignore

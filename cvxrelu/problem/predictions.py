@@ -19,7 +19,10 @@ BLOCK_SIZE = 2**22
 
 
 def predictions(X: Array, W: Array, b: Array, v: Array, intercept: float, skip: Array, negative_slope: float) -> Array:
-    """Return the predictions (n,) of a network for the rows of X (n, d); not finite beyond the range of floats."""
+    """Return the predictions of a network for the rows of X (n, d), in floats that are not finite beyond their range.
+
+    They are (n,), or (n, K) where v is (m, K).
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         if W.shape[1] == 1:
             return _on_the_line(X[:, 0], W[:, 0], b, v, intercept, skip[0], negative_slope)
@@ -48,5 +51,8 @@ def _on_the_line(
         return (before + after)[passed]
 
     constant = leaky_relu(biases[~bent], negative_slope) @ v[~bent] + intercept
+    if v.ndim == 2:
+        columns = [total((part * w)[order]) * x + total((part * b)[order]) for part in u.T]
+        return np.asarray(np.column_stack(columns) + constant, dtype=float)
     slopes = total((u * w)[order]) + np.longdouble(skip)
     return (slopes * x + total((u * b)[order]) + constant).astype(float)

@@ -16,12 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import require_scale, require_slope
 from cvxrelu.problem.free import Free
-from cvxrelu.problem.losses import Loss, Weighted, get_loss
+from cvxrelu.problem.losses import Loss, get_loss
 from cvxrelu.problem.losses.rounding import balance
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Bias, Norm, get_norm
 from cvxrelu.problem.sample_weight import shares_of
-from cvxrelu.problem.targets import check_targets
+from cvxrelu.problem.several_outputs import as_targets, loss_of, refuse_unsupported
+from cvxrelu.problem.targets import check_alpha, check_targets
 from cvxrelu.problem.validation import as_choice, as_flag, as_matrix, as_real, as_slope, as_vector
 
 __all__ = ["Problem"]
@@ -38,13 +39,16 @@ class Problem:
     ----------
     X : (N, d) array_like
         Inputs.
-    y : (N,) array_like
-        Targets: real numbers, or labels -1 and +1 for the losses "margin", "logistic" and "hinge".
+    y : (N,) array_like or (N, K) array_like
+        Targets: real numbers, or labels -1 and +1 for the losses "margin", "logistic" and "hinge". With K columns the
+        network has K outputs, which share its neurons, for the losses "interpolation", "squared" and "huber"; the
+        losses "softmax" and "multiclass-margin" take labels 0, ..., K - 1 of shape (N,).
     loss : str or Loss, default "interpolation"
         "interpolation" and "margin" are constraints (fit exactly; separate with margin one) under which the cost is
         minimised; "squared", "huber", "absolute", "quantile" and, for labels, "logistic" and "hinge" are averaged over
         the samples, and the cost is added with weight `alpha`. An object, such as ``cr.Huber(0.1)`` or one of your own,
-        brings its parameters; see `cvxrelu.problem.losses`.
+        brings its parameters; see `cvxrelu.problem.losses`. "softmax" and the constraint "multiclass-margin" are for
+        several classes.
     bias : {"free", "joint", "none"}, default "free"
         Whether a neuron's bias costs nothing, counts like a weight, or is absent.
     norm : {"euclidean", "response", "label-noise"} or Norm, default "euclidean"
@@ -59,7 +63,7 @@ class Problem:
         weight of k is the same as k copies of the row. Rows of weight zero are left out: X and y are then without
         them, and so are all dual vectors. Exact fits are the same for all positive weights.
     skip : bool, default False
-        Whether a skip connection A x is added to the network, of which the weights cost nothing: f(x) + A x.
+        Whether a skip connection A x is added to the network, of which the weights cost nothing.
     output_sign : {"any", "positive"}, default "any"
         Which output weights neurons may have. With "positive" (and a slope below 1) every network is a convex function
         of x.
@@ -125,16 +129,16 @@ class Problem:
         output_sign: str = "any",
     ) -> None:
         inputs, plain, cost = as_matrix(X), get_loss(loss).plain, get_norm(norm, bias)
-        targets, slope, weights = as_vector(y, len(inputs)), as_slope(negative_slope), None
+        targets, slope, weights = as_targets(y, len(inputs), plain), as_slope(negative_slope), None
         if sample_weight is not None:
             weights, kept = shares_of(as_vector(sample_weight, len(inputs), "sample_weight"))
-            inputs, targets = as_matrix(inputs[kept]), as_vector(targets[kept], len(kept))
+            inputs, targets = as_matrix(inputs[kept]), as_targets(targets[kept], len(kept), plain)
             if not (plain.regularised or cost.cellwise):
                 weights = None
         values = {
             "X": inputs,
             "y": targets,
-            "loss": Weighted(plain, weights) if weights is not None and plain.regularised else plain,
+            "loss": loss_of(plain, targets, weights),
             "bias": bias,
             "norm": cost.on(inputs, slope, weights),
             "alpha": None if alpha is None else as_real(alpha, "alpha"),
@@ -157,6 +161,11 @@ class Problem:
         )
 
     @property
+    def n_outputs(self) -> int:
+        """Number K of outputs."""
+        return self.loss.n_outputs(self.y)
+
+    @property
     def n_samples(self) -> int:
         """Number N of samples that count."""
         return self.X.shape[0]
@@ -165,6 +174,16 @@ class Problem:
     def n_features(self) -> int:
         """Number d of features."""
         return self.X.shape[1]
+
+    @property
+    def several(self) -> bool:
+        """Whether the network has several outputs, so that v is (m, K) and a dual vector is (N, K)."""
+        return self.loss.several
+
+    @property
+    def no_dual(self) -> Array:
+        """The dual vector zero, (N,) or (N, K)."""
+        return np.zeros((self.n_samples, self.n_outputs) if self.several else self.n_samples)
 
     @property
     def cost_weight(self) -> float:
@@ -198,8 +217,7 @@ class Problem:
     def is_even(self) -> bool:
         """Whether a neuron and its mirror image sigma(-w.x - b) are the same, up to what costs nothing.
 
-        They differ by a multiple of w.x + b, so that holds with a skip connection, unless constants cost something or
-        the two cost differently.
+        They differ by a multiple of w.x + b: with a skip connection, unless constants or the two differ in cost.
         """
         return self.skip and not self.norm.cellwise and (self.norm.has_free_constant or not self.norm.has_bias)
 
@@ -225,15 +243,14 @@ class Problem:
         Returns
         -------
         float
-            The mean loss + alpha * cost, or the cost alone for the losses that are constraints;
-            infinite where such a constraint is missed by more than a relative 1e-6. This is the nearest value that
-            floats give; `Certificate.upper` is one that rounding cannot make too small.
+            The mean loss + alpha * cost, or the cost alone for the losses that are constraints; infinite where such a
+            constraint is missed by more than a relative 1e-6. `Certificate.upper` is one that rounding cannot make too
+            small.
 
         Raises
         ------
         InputError
-            If the network has another number of inputs, another negative slope, or a skip connection that the problem
-            does not have.
+            If the network has other inputs or outputs, another negative slope, or a skip connection of its own.
         """
         self.check_network(network)
         return self.loss.value(network(self.X), self.y) + self.cost_weight * network.cost(self.bias, self.norm)
@@ -245,6 +262,9 @@ class Problem:
                 f"The network takes {network.n_features} features and the problem has {self.n_features}; "
                 "pass the X that the network was trained on."
             )
+        if (shape := network.v.shape[1:]) != self.no_dual.shape[1:]:
+            wanted = f"(m, {self.n_outputs})" if self.several else "(m,)"
+            raise InputError(f"The output weights v have shape {(network.n_neurons, *shape)}; they must be {wanted}.")
         if network.negative_slope != self.negative_slope:
             raise InputError(
                 f"The network has negative slope {network.negative_slope:g} and the problem "
@@ -252,8 +272,10 @@ class Problem:
             )
         if network.skip.any() and not self.skip:
             raise InputError("The network has a skip connection and the problem has none; use Problem(..., skip=True).")
+        if not self.one_sided:
+            return
         costly = network.intercept < 0 and not self.norm.has_free_constant
-        if self.one_sided and ((network.v < 0).any() or costly):
+        if (network.v < 0).any() or costly:
             part = "a negative output constant" if costly else "negative output weights"
             raise InputError(
                 f"The network has {part} and the problem takes positive ones only; use Problem(..., output_sign='any')."
@@ -261,14 +283,9 @@ class Problem:
 
     def _check(self) -> None:
         loss, X, y = self.loss, self.X, self.y
-        if loss.regularised and self.alpha is None:
-            raise InputError(f"alpha is required by loss={loss.name!r}; pass a positive number such as alpha=0.1.")
-        if self.alpha is not None and not loss.regularised:
-            raise InputError(f"alpha has no meaning for loss={loss.name!r}, which fits exactly; leave it out.")
-        if self.alpha is not None and self.alpha <= 0:
-            raise InputError(
-                f"alpha={self.alpha:g} must be positive; for an exact fit use loss='interpolation' or loss='margin'."
-            )
+        check_alpha(loss, self.alpha)
+        if self.several:
+            refuse_unsupported(self.norm, self.skip, self.output_sign)
         if self.one_sided and self.norm.cellwise:
             raise InputError(f"output_sign='positive' takes norm='euclidean', not {self.norm.name!r}.")
         require_scale(X, "X")

@@ -1,11 +1,13 @@
 """Losses: one class each, which knows its parameters, what it pays, its dual, and how it changes with the units.
 
+Those of one output are `LOSSES`; for several outputs there are `outputs` of real targets and `classes` of labels.
 `loss` has the table of all of them, and what a class has to say; `rounding` has what lower bounds are made of.
 """
 
 from collections.abc import Mapping
 
 from cvxrelu.errors import InputTypeError
+from cvxrelu.problem.losses.classes import CLASS_LOSSES, MulticlassMargin, Softmax
 from cvxrelu.problem.losses.classification import Hinge, Logistic, Margin
 from cvxrelu.problem.losses.loss import Loss
 from cvxrelu.problem.losses.pieces import DualModel, ExactDual, LossExpression
@@ -17,6 +19,7 @@ from cvxrelu.problem.validation import as_choice
 
 __all__ = [
     "FIT_RTOL",
+    "CLASS_LOSSES",
     "LOSSES",
     "Absolute",
     "DualModel",
@@ -26,6 +29,8 @@ __all__ = [
     "Interpolation",
     "Logistic",
     "Loss",
+    "MulticlassMargin",
+    "Softmax",
     "LossExpression",
     "Margin",
     "Quantile",
@@ -67,9 +72,10 @@ def get_loss(loss: str | Loss, params: Mapping[str, float] | None = None) -> Los
         return loss
     if isinstance(loss, type) and issubclass(loss, Loss):
         raise InputTypeError(f"loss={loss.__name__} is a class; pass an object of it, {loss.__name__}(...).")
-    return LOSSES[as_choice(loss, LOSSES, "loss")](**(params or {}))
+    table = {**LOSSES, **CLASS_LOSSES}
+    return table[as_choice(loss, table, "loss")](**(params or {}))
 
 
 def is_listed(loss: Loss) -> bool:
     """Tell whether a loss, without its weights, is one of `LOSSES`: its name and its parameters say all about it."""
-    return LOSSES.get(loss.name) is type(loss.plain)
+    return {**LOSSES, **CLASS_LOSSES}.get(loss.name) is type(loss.plain)

@@ -55,6 +55,13 @@ class Loss(Dual, ABC):
     name: ClassVar[str]
     smooth: ClassVar[bool] = False
 
+    # Whether there are several outputs, of which `n_outputs` tells the number.
+    several: ClassVar[bool] = False
+
+    def n_outputs(self, y: Vector) -> int:
+        """Return the number of outputs that a network has for these targets."""
+        return 1
+
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value:g}" for name, value in self.params().items())
         return f"{type(self).__name__}({given})"

@@ -23,7 +23,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.numerics.lengths import exponents_of, shifted
+from cvxrelu.numerics.lengths import exponents_of, lengths, row_sizes, shifted
 
 __all__ = ["Bias", "Norm"]
 
@@ -112,18 +112,19 @@ class Norm(ABC):
         W, b, v, intercept : arrays and float
             The parts of the network.
         sizes_of : callable, default `neuron_costs`
-            What is weighted with abs(v).
+            What is weighted with abs(v), or with norm(v) where there are several outputs.
         """
         sizes_of = sizes_of or self.neuron_costs
         exponents = exponents_of(W if self.has_free_bias else np.column_stack([W, b]))
         sizes = sizes_of(shifted(W, -exponents[:, None]), shifted(b, -exponents))
         with np.errstate(invalid="ignore", over="ignore"):
-            costs = np.abs(shifted(v, exponents)) * sizes
+            costs = shifted(row_sizes(v), exponents) * sizes
         # A neuron that must not be costs infinity even if v = 0, and one that costs nothing does so for every v.
         costs = np.where(np.isfinite(sizes) & (sizes > 0), costs, sizes)
-        if self.has_free_constant or intercept == 0:
+        if self.has_free_constant or not np.any(intercept):
             return np.append(costs, 0.0)
-        return np.append(costs, abs(intercept) * sizes_of(np.zeros((1, W.shape[1])), np.ones(1))[0])
+        constant = float(lengths(np.atleast_1d(intercept)))
+        return np.append(costs, constant * sizes_of(np.zeros((1, W.shape[1])), np.ones(1))[0])
 
     def reach(self, X: Array, negative_slope: float) -> float:
         """Return at least the largest abs(sigma(w.x_i + b)) of a neuron of cost one on the (N, d) data.

@@ -1,0 +1,56 @@
+"""What is asked of a network of several outputs, and what of it there is.
+
+Targets are (N, K), one column an output, or for the losses of several classes labels (N,); K = 1 is allowed, and the
+same problem as with one output.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cvxrelu.errors import InputError
+from cvxrelu.problem.losses import Loss, Weighted
+from cvxrelu.problem.losses.classes import OfClasses
+from cvxrelu.problem.losses.outputs import of_outputs
+from cvxrelu.problem.norms import Norm
+from cvxrelu.problem.validation import as_floats, as_matrix, as_vector
+
+__all__ = ["as_targets", "loss_of", "refuse_unsupported"]
+
+Array = NDArray[np.float64]
+
+
+def as_targets(y: ArrayLike, n_samples: int, loss: Loss) -> Array:
+    """Return targets as a read-only (N,) or (N, K) array of finite floats.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If they are anything else, or two-dimensional for a loss that takes labels.
+    """
+    if np.ndim(as_floats(y, "y")) != 2:
+        return as_vector(y, n_samples)
+    if loss.labels:
+        raise InputError(f"y is two-dimensional, but loss={loss.name!r} takes labels; pass an array of shape (N,).")
+    targets = as_matrix(y, "y")
+    if len(targets) != n_samples:
+        raise InputError(f"y has shape {targets.shape}; it must have {n_samples} rows, one for each row of X.")
+    return targets
+
+
+def loss_of(plain: Loss, targets: Array, weights: Array | None) -> Loss:
+    """Return the loss on these targets, with sample weights if there are any."""
+    if isinstance(plain, OfClasses):
+        return type(plain)(weights if plain.regularised else None)
+    if targets.ndim == 2:
+        return of_outputs(plain, weights if plain.regularised else None)
+    return Weighted(plain, weights) if weights is not None and plain.regularised else plain
+
+
+def refuse_unsupported(norm: Norm, skip: bool, output_sign: str) -> None:
+    """Raise an InputError for what is known of networks of one output only."""
+    if norm.cellwise:
+        raise InputError(f"Several outputs take norm='euclidean', not {norm.name!r}; leave norm out.")
+    if skip:
+        raise InputError("A skip connection is for one output; use skip=False, or one problem for each output.")
+    if output_sign != "any":
+        raise InputError("Several outputs take output_sign='any'; for convex functions solve one problem for each.")
