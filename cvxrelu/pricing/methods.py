@@ -12,7 +12,9 @@ from cvxrelu.arrangement import enumerate_patterns
 from cvxrelu.numerics.span import span_of
 from cvxrelu.pricing.cells import cell_search
 from cvxrelu.pricing.cones import cone_search
+from cvxrelu.pricing.directions import MOST_RANK, price_directions, rank_of
 from cvxrelu.pricing.line import price_line
+from cvxrelu.pricing.norm_bound import bound_norms
 from cvxrelu.pricing.plane import price_plane
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
@@ -129,7 +131,9 @@ class Cones:
         return True
 
     def search(self, weights: Weights, search: Search) -> Priced:
-        """Branch and bound."""
+        """Branch and bound; of several outputs over the directions of the score, too."""
+        if weights.v.ndim == 2:
+            return _by_direction(self, weights, search)
         return cone_search(self.points, weights, tol=search.tol, threshold=search.threshold, stop=search.stop)
 
 
@@ -156,6 +160,8 @@ class Cells:
 
     def search(self, weights: Weights, search: Search) -> Priced:
         """Solve the cells that could be best."""
+        if weights.v.ndim == 2:
+            return _by_direction(self, weights, search)
         return cell_search(
             self.points,
             weights,
@@ -216,6 +222,18 @@ class InSubspace:
             complete=lambda value: priced.complete,
             nodes=priced.nodes,
         )
+
+
+def _by_direction(method: Cones | Cells, weights: Weights, search: Search) -> Priced:
+    """Price several outputs by prices of one, or where these would be too many by the bound that costs nothing."""
+    points = method.points
+    if rank_of(weights) > MOST_RANK:
+        return bound_norms(points, weights)
+
+    def inner(single: Weights, halt: Callable[[int], bool], tol: float) -> Priced:
+        return method.search(single, Search(tol, None, halt))
+
+    return price_directions(points, weights, inner, search.tol, search.threshold, search.stop)
 
 
 def choose(points: Points) -> tuple[str, type[Method]]:
