@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import Loss, LossExpression, get_loss
 from cvxrelu.problem.sample_weight import merge_samples

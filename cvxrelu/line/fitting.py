@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.line.cost import Rates, end_bend, function_cost
 from cvxrelu.line.line_program import LineSolution, solve_on_nodes
