@@ -103,7 +103,7 @@ def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced],
 
 def nothing_proven(problem: Problem) -> DualBound:
     """Return what the zero vector proves: no objective is negative."""
-    return DualBound(np.zeros(problem.n_samples), 0.0, None, 0.0, "global")
+    return DualBound(problem.no_dual, 0.0, None, 0.0, "global")
 
 
 def unsearched(dual: Array) -> DualBound:
@@ -154,7 +154,7 @@ def centred(problem: Problem, y: Array, v: Array) -> Array:
     if problem.loss.labels:
         return y
     if not problem.skip:
-        return y - np.sum(y / len(y)) if problem.norm.has_free_constant else y
+        return y - np.sum(y / len(y), axis=0) if problem.norm.has_free_constant else y
     ratio = nearby(problem, v).ratio
     if not ratio <= FAR:
         return np.zeros(len(y))

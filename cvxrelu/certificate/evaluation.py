@@ -9,6 +9,7 @@ Where `upper` is infinite, `lower` speaks of y alone.
 Separators are measured after they are scaled up to margin one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,12 +69,13 @@ def evaluate(problem: Problem, network: Network, bound: DualBound, exact: bool) 
 
     def blur(predictions: Enclosure) -> float:
         """Return the share of the objective that the radius of the predictions hides."""
-        (upper, lower), (least, most) = claims(predictions), claims(Enclosure(predictions.values, 0 * problem.y))
+        certain = np.zeros_like(predictions.values)
+        (upper, lower), (least, most) = claims(predictions), claims(Enclosure(predictions.values, certain))
         if upper == least:
             return 0.0 if lower == most else (most - lower) / max(upper, LEAST)
         return 1.0 if upper == np.inf else (upper - least + max(most - lower, 0.0)) / upper
 
-    predictions = enclose(network, problem.X)
+    predictions = _by_output(enclose, network, problem.X)
     for sharpen in (_in_wide_floats, _exactly) if exact else ():
         if blur(predictions) > EVALUATION_RTOL:
             predictions = sharpen(predictions, network, problem.X)
@@ -88,20 +90,30 @@ def _cost_above(network: Network, norm: Norm) -> float:
     with np.errstate(over="ignore"):
         costs = norm.charges(*parts)
         total = float(np.sum(costs + norm.charges(*parts, norm.rounding)))
-    # Sums and products, and output weights that underflow as they are rescaled.
+    # Sums and products, norms of output weights, and output weights that underflow as they are rescaled.
     lost = LEAST * (network.n_features + 2) * np.count_nonzero(network.v)
-    return total * (1 + EPS * (len(costs) + 4)) + lost
+    return total * (1 + EPS * (len(costs) + 4 + (network.n_outputs + 4) * (network.v.ndim == 2))) + lost
 
 
 def _in_wide_floats(predictions: Enclosure, network: Network, X: Array) -> Enclosure:
     """Return predictions evaluated in wide floats, which those of one input are already."""
-    return predictions if network.n_features == 1 else enclose_widely(network, X)
+    return predictions if network.n_features == 1 else _by_output(enclose_widely, network, X)
 
 
 def _exactly(predictions: Enclosure, network: Network, X: Array) -> Enclosure:
     """Return predictions evaluated exactly, those with the largest radius first, as many as time allows."""
     each = 1 if network.n_features == 1 else max(1, network.n_neurons * (network.n_features + 2))
-    worst = np.argsort(-predictions.radius)[: EVALUATION_PRODUCTS // each]
+    several = network.v.ndim == 2
+    sizes = predictions.radius.max(axis=1) if several else predictions.radius
+    worst = np.argsort(-sizes)[: EVALUATION_PRODUCTS // each // network.n_outputs]
     values, radius = predictions.values.copy(), predictions.radius.copy()
-    values[worst], radius[worst] = enclose_exactly(network, X[worst])
+    values[worst], radius[worst] = _by_output(enclose_exactly, network, X[worst])
     return Enclosure(values, radius)
+
+
+def _by_output(rule: Callable[[Network, Array], Enclosure], network: Network, X: Array) -> Enclosure:
+    """Return the predictions that a rule encloses, those of several outputs one after the other, as (n, K) arrays."""
+    if network.v.ndim == 1:
+        return rule(network, X)
+    values, radii = zip(*(rule(network.output(k), X) for k in range(network.n_outputs)), strict=True)
+    return Enclosure(np.column_stack(values), np.column_stack(radii))

@@ -87,7 +87,7 @@ def starting_columns(oracle: Oracle) -> Columns:
     costs = standard.norm.neuron_costs(W, b)
     W, b, costs = W[costs > 0], b[costs > 0], costs[costs > 0]
     start = Columns.of(standard, W / costs[:, None], b / costs)
-    y = standard.repair(standard.y)
+    y = standard.repair(standard.loss.first_dual(standard.y))
     if not y.any():
         return start
     if pricer.sweeps:

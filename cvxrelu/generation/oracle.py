@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual
+from cvxrelu.numerics.lengths import row_sizes
 from cvxrelu.pricing import Priced, Pricer, make_pricer
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
@@ -94,9 +95,9 @@ class Oracle:
         """Return a network in scaled coordinates: neurons of unit cost there that predict the same, up to rounding."""
         problem, scaling = self.problem, self.scaling
         costs = problem.norm.neuron_costs(network.W, network.b)
-        kept = costs * np.abs(network.v) > 0
+        kept = costs * row_sizes(network.v) > 0
         W, b = scaling.adopt(network.W[kept], network.b[kept])
-        weights = (network.v * costs)[kept] * scaling.cost_scale / scaling.y_scale
+        weights = (network.v.T * costs).T[kept] * scaling.cost_scale / scaling.y_scale
         intercept = (network.intercept - scaling.y_center) / scaling.y_scale * problem.norm.has_free_constant
         if not problem.skip:
             return Network(W, b, weights, intercept, problem.negative_slope)
@@ -107,7 +108,7 @@ class Oracle:
 
     def ascend(self, v: Array, network: Network) -> Priced:
         """Look for neurons by local ascent, the harder the fewer are found."""
-        heaviest = np.argsort(-np.abs(network.v))[:WARM_STARTS]
+        heaviest = np.argsort(-row_sizes(network.v))[:WARM_STARTS]
         starts = np.column_stack([network.W, network.b])[heaviest]
         return self.pricer.ascend(
             v,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from cvxrelu.numerics.powers import shift_up
 from cvxrelu.pricing.ascent import DEFAULT_STARTS, ascend
+from cvxrelu.pricing.ascent_outputs import ascend_outputs
 from cvxrelu.pricing.maxima import Maxima, find_maxima
 from cvxrelu.pricing.methods import Method, Search
 from cvxrelu.pricing.points import Points
@@ -144,6 +145,8 @@ class Pricer:
         given = given_starts(self.points, np.empty((0, self.points.X.shape[1] + 1)) if starts is None else starts)
         worth = np.inf if threshold is None else shift_up(as_real(threshold, "threshold"), -weights.exponent)
         n_starts, rng = as_count(n_starts, "n_starts", least=0), as_generator(random_state)
+        if weights.v.ndim == 2:
+            return ascend_outputs(self.points, weights, given, n_starts, rng, clock)
         return ascend(self.points, weights, given, n_starts, worth, rng, clock, as_jobs(n_jobs))
 
     def scout(
@@ -183,6 +186,8 @@ class Pricer:
         weights, clock = self.points.weigh(v), Clock(as_seconds(time_limit))
         given = given_starts(self.points, np.empty((0, self.points.X.shape[1] + 1)) if starts is None else starts)
         n_starts, rng = as_count(n_starts, "n_starts", least=0), as_generator(random_state)
+        if weights.v.ndim == 2:
+            return ascend_outputs(self.points, weights, given, n_starts, rng, clock)
         return scout(self.points, weights, given, n_starts, rng, clock, as_jobs(n_jobs))
 
     def maxima(

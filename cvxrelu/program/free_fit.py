@@ -75,8 +75,9 @@ def free_fit(problem: Problem) -> FreeFit:
 
 
 def _constant_fit(problem: Problem) -> FreeFit:
-    value = problem.loss.best_constant(problem.y) if problem.norm.has_free_constant else 0.0
-    return FreeFit(constant_network(value, problem.n_features, problem.negative_slope), np.zeros(problem.n_samples))
+    best = problem.loss.constants if problem.several else problem.loss.best_constant
+    value = best(problem.y) if problem.norm.has_free_constant else 0.0 * problem.no_dual[0]
+    return FreeFit(constant_network(value, problem.n_features, problem.negative_slope), problem.no_dual)
 
 
 def _affine_fit(problem: Problem) -> FreeFit:

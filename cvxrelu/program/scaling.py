@@ -13,6 +13,7 @@ optimum; it spares the solver data far from the origin, units of 1e-6 or 1e6, an
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -59,7 +60,7 @@ class Scaling:
     alpha : float
         Weight of the scaled cost against the scaled loss; 1.0 if the loss is a constraint.
     y_center, y_scale : float
-        m and t of f = t f' + B x + m.
+        m and t of f = t f' + B x + m; of several outputs m is (K,).
     y_slope : (d,) array
         B, zero without a skip connection.
     objective_scale : float
@@ -78,7 +79,7 @@ class Scaling:
     norm: Norm
     cost_scale: float
     alpha: float
-    y_center: float
+    y_center: Any
     y_scale: float
     y_slope: Array
     objective_scale: float
@@ -107,7 +108,8 @@ class Scaling:
             inverse[-1, :-1] = center @ basis @ basis.T
             lifted = np.column_stack([lifted, np.ones(problem.n_samples)])
 
-        y_center, y_slope = float(y.mean()) if norm.has_free_constant and loss.moves else 0.0, np.zeros(X.shape[1])
+        centre = y.mean(axis=0) if problem.several else float(y.mean())
+        y_center, y_slope = centre if norm.has_free_constant and loss.moves else 0.0, np.zeros(X.shape[1])
         rest = y - y_center
         if problem.skip and loss.moves:
             free = problem.free.coefficients(y)

@@ -116,7 +116,9 @@ def best_of_zero_cost(problem: Problem, clock: Clock) -> ZeroCost:
 
 def is_known(problem: Problem) -> bool:
     """Tell whether the dual vectors of the best constant are known, and with them alpha_max."""
-    return problem.loss.regularised and problem.loss.pulls(problem.y, problem.y) is not None
+    if problem.several or not problem.loss.regularised:
+        return problem.loss.regularised and problem.loss.smooth
+    return problem.loss.pulls(problem.y, problem.y) is not None
 
 
 def check_known(problem: Problem) -> None:

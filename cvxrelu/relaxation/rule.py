@@ -28,8 +28,8 @@ MOST_WORK = 2e11
 
 
 def can_relax(problem: Problem) -> bool:
-    """Tell whether the relaxation applies: not to other norms, beyond its size, or where a sweep is exact."""
-    if problem.norm.cellwise:
+    """Tell whether the relaxation applies: not to other norms or several outputs, beyond its size, or beside a sweep."""
+    if problem.norm.cellwise or problem.several:
         return False
     side = problem.lifted.shape[1] + 1
     if side * (side + 1) // 2 + problem.n_samples > LARGEST:

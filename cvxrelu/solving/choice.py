@@ -25,6 +25,8 @@ def methods_to_try(problem: Problem) -> tuple[tuple[str, ...], str]:
     >>> methods_to_try(Problem([[0.0], [1.0]], [0.0, 1.0]))
     (('line', 'generate', 'enumerate'), 'one input with free biases, where the problem has one variable a sample')
     """
+    if problem.several:
+        return ("generate",), f"{problem.n_outputs} outputs, whose neurons column generation finds"
     count = count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias)
     size = count * problem.lifted.shape[1]
     if METHODS["line"].takes(problem):

@@ -70,6 +70,11 @@ class OfClasses(Loss):
         """Return the number of classes."""
         return int(y.max()) + 1
 
+    def first_dual(self, y: Array) -> Array:
+        """Return indicators of the labels, less their share of all classes."""
+        count = self.n_outputs(y)
+        return _indicators(np.empty((len(y), count)), y) - 1 / count
+
     def check_labels(self, y: Array) -> None:
         """Refuse what is not a label, and classes without samples.
 
@@ -93,6 +98,10 @@ class OfClasses(Loss):
                 f"loss={self.name!r} takes the labels 0, ..., K - 1, each with at least one sample, but class "
                 f"{absent[0]} has none; number the classes that occur."
             )
+
+    def on_targets(self, y: Array) -> Loss:
+        """Return the loss itself."""
+        return self
 
     def repair(self, v: Array, y: Array, balanced: bool, boxed: bool = True) -> Array:
         """Return a matrix near v in the domain of the dual, or of which a multiple is there unless `boxed`."""
@@ -148,6 +157,11 @@ class Softmax(OfClasses):
         from scipy.special import softmax
 
         return self._counts(y)[:, None] * (_indicators(z, y) - softmax(z, axis=1))
+
+    def pulls(self, z: Array, y: Array) -> tuple[Array, Array]:
+        """Return the force, twice: the loss has a gradient."""
+        force = self.force(z, y)
+        return force, force
 
     def constants(self, y: Array) -> Array:
         """Return the logarithms of the sizes of the classes, which sum to zero."""

@@ -62,6 +62,14 @@ class Loss(Dual, ABC):
         """Return the number of outputs that a network has for these targets."""
         return 1
 
+    def first_dual(self, y: Vector) -> Vector:
+        """Return what a dual vector of the data may look like before anything is fitted: the targets."""
+        return y
+
+    def constants(self, y: Vector) -> Vector:
+        """Return the constant of least loss for every output."""
+        return np.array([self.best_constant(y)])
+
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value:g}" for name, value in self.params().items())
         return f"{type(self).__name__}({given})"

@@ -112,7 +112,12 @@ class Elementwise(Loss):
 
     def expression(self, z: "cp.Expression", y: Array) -> LossExpression:
         """Return the losses of all entries, or the constraint."""
-        return self.loss.expression(z, y)
+        paid = self.loss.expression(z, y)
+        if self.weights is None or self.fixes_predictions:
+            return paid
+        import cvxpy as cp
+
+        return LossExpression(cp.multiply(self.weights[:, None], paid.losses), paid.constraints)
 
     def pulls(self, z: Array, y: Array) -> tuple[Array, Array] | None:
         """Return the pulls of every entry."""
@@ -132,6 +137,10 @@ class Elementwise(Loss):
         """Return the loss in these units, with the same weights."""
         found = self.loss.in_units(unit)
         return None if found is None else (Elementwise(found[0], self.weights), found[1])
+
+    def on_targets(self, y: Array) -> Loss:
+        """Return the loss itself."""
+        return self
 
     def repair(self, v: Array, y: Array, balanced: bool, boxed: bool = True) -> Array:
         """Return what each output makes of its column."""

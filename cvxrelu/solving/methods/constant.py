@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.searches import pricer_of
 from cvxrelu.problem.problem import Problem
@@ -31,7 +29,7 @@ def _constant(run: Run) -> Iterator[Outcome]:
     if is_known(problem):
         bound = best_of_zero_cost(problem, run.clock).bound(problem, run.clock)
     else:
-        bound = bound_dual(problem, np.zeros(problem.n_samples), pricer_of(problem))
+        bound = bound_dual(problem, problem.no_dual, pricer_of(problem))
     complete = bound.priced is None or bound.priced.complete
     cause = Cause.TIME if run.clock.expired else Cause.ROUNDING if complete else Cause.PROOF
     yield run.outcome(network, bound, 0, "best network of zero cost", cause)
@@ -41,4 +39,4 @@ def _unmet_need(problem: Problem) -> str | None:
     return None if problem.loss.regularised else f"A constant does not meet the constraint of {problem.loss.name!r}."
 
 
-CONSTANT = Method("constant", _constant, _unmet_need)
+CONSTANT = Method("constant", _constant, _unmet_need, several=True)

@@ -14,6 +14,7 @@ import numpy as np
 from cvxrelu.arrangement import bounding_rows
 from cvxrelu.certificate.certificate import certificate_of
 from cvxrelu.errors import SolverError
+from cvxrelu.generation.fewer_outputs import fewer_of_several
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.primal_rule import MANY_SAMPLES
 from cvxrelu.generation.sliding import can_slide
@@ -116,6 +117,8 @@ def _relax(history: _History, best: GenerationRound) -> Iterator[Outcome]:
 def _reduce(run: Run, state: GenerationRound) -> Network:
     """Return a network with at most as many neurons as samples, if that takes little time or time is not short."""
     network = state.network
+    if run.problem.several:
+        return fewer_of_several(run.problem, network, REDUCTION_SHARE * run.options.tol)
     quick = run.problem.n_samples * network.n_neurons**2 <= QUICK_REDUCTION
     return fewer_neurons(run.problem, network) if quick or not run.clock.limited else network
 
@@ -126,6 +129,8 @@ def _finish(run: Run, state: GenerationRound, clock: Clock) -> Network:
     If the gap is still open with it, the program on the cells of its neurons moves them to their best places.
     """
     problem = run.problem
+    if problem.several:
+        return _reduce(run, state)
     solution = as_solution(problem, state.network, state.bound.dual)
     reduced = decode(problem, solution, None, max(NETWORK_RTOL, REDUCTION_SHARE * run.options.tol), clock)
     candidates = [state.network, reduced]
@@ -156,4 +161,4 @@ def _unmet_need(problem: Problem) -> str | None:
     return f"method='generate' takes the Euclidean norm; use method='enumerate' for {problem.norm.name!r}."
 
 
-GENERATE = Method("generate", _generate, _unmet_need)
+GENERATE = Method("generate", _generate, _unmet_need, several=True)

@@ -27,15 +27,18 @@ class Method:
         is not lost. It raises a `SolverError` where it fails.
     unmet_need : callable
         What a problem lacks that the method needs, as one sentence with a remedy; None if nothing.
+    several : bool
+        Whether it takes problems of several outputs.
     """
 
     name: str
     outcomes: Callable[[Run], Iterator[Outcome]]
     unmet_need: Callable[[Problem], str | None] = _any_problem
+    several: bool = False
 
     def takes(self, problem: Problem) -> bool:
         """Tell whether a problem has what the method needs."""
-        return self.unmet_need(problem) is None
+        return self._need(problem) is None
 
     def check(self, problem: Problem) -> None:
         """Refuse a problem that lacks what the method needs.
@@ -45,6 +48,11 @@ class Method:
         InputError
             With the sentence.
         """
-        need = self.unmet_need(problem)
+        need = self._need(problem)
         if need is not None:
             raise InputError(need)
+
+    def _need(self, problem: Problem) -> str | None:
+        if problem.several and not self.several:
+            return f"method={self.name!r} takes one output; use method='generate' for several."
+        return self.unmet_need(problem)

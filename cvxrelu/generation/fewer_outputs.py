@@ -1,0 +1,73 @@
+r"""Fewer neurons with several outputs, at no greater cost.
+
+    f = sum_j s_j  sigma(w_j.x + b_j) q_j + c,   s_j = norm(v_j), q_j = v_j / s_j
+
+On the data that is a nonnegative combination of k vectors of N K entries, to which multiples of K others, the constants
+of each output, may be added where they are free; so N K neurons do (`cvxrelu.numerics.caratheodory`).
+"""
+
+import numpy as np
+
+from cvxrelu.numerics.activation import leaky_relu
+from cvxrelu.numerics.caratheodory import fewest_terms
+from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.groups import made_feasible
+
+__all__ = ["fewer_of_several"]
+
+# Shares of the cost below which neurons are left out, from the boldest on.
+SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+# Numbers of the matrix of all vectors up to which a combination of fewer is looked for, in a second or so.
+MOST_NUMBERS = 5_000_000
+
+
+def fewer_of_several(problem: Problem, network: Network, rtol: float) -> Network:
+    """Return a network with fewer neurons, if there is one, whose objective is larger by a share of rtol at most.
+
+    Examples
+    --------
+    >>> problem = Problem([[0.0], [1.0]], [[0.0, 0.0], [1.0, 2.0]])
+    >>> twice = Network([[1.0], [1.0]], [0.0, 0.0], [[0.5, 1.0], [0.5, 1.0]])
+    >>> fewer_of_several(problem, twice, 1e-6).n_neurons
+    1
+    """
+    limit = problem.objective(network) * (1 + rtol)
+    best = network
+    for share in SHARES:
+        lighter = _lightened(problem, network, share)
+        if lighter.n_neurons < network.n_neurons and problem.objective(lighter) <= limit:
+            best = lighter
+            break
+    reduced = _combined(problem, best)
+    return reduced if reduced.n_neurons < best.n_neurons and problem.objective(reduced) <= limit else best
+
+
+def _lightened(problem: Problem, network: Network, share: float) -> Network:
+    """Return the network without neurons of less than this share of the cost."""
+    costs = row_sizes(network.v) * problem.norm.neuron_costs(network.W, network.b)
+    kept = costs > share * costs.sum()
+    W, b, v = network.W[kept], network.b[kept], network.v[kept]
+    return made_feasible(problem, Network(W, b, v, network.intercept, network.negative_slope))
+
+
+def _combined(problem: Problem, network: Network) -> Network:
+    """Return the network with linearly independent neurons."""
+    n, count = problem.n_samples, problem.n_outputs
+    sizes = row_sizes(network.v)
+    active = leaky_relu(problem.X @ network.W.T + network.b, network.negative_slope)
+    costs = problem.norm.neuron_costs(network.W, network.b)
+    used = (sizes > 0) & active.any(axis=0) & (costs > 0)
+    if not used.any() or n * count * np.count_nonzero(used) > MOST_NUMBERS:
+        return network
+    turned = network.v[used] / sizes[used, None]
+    vectors = np.einsum("ij,jk->ikj", active[:, used], turned).reshape(n * count, -1)
+    constants = np.kron(np.ones((n, 1)), np.eye(count)) if problem.norm.has_free_constant else None
+    found = fewest_terms(vectors, sizes[used], costs[used], False, constants)
+    v = turned * found[:, None]
+    kept = found > 0
+    rest = network(problem.X) - active[:, used][:, kept] @ v[kept]
+    intercept = rest.mean(axis=0) if problem.norm.has_free_constant else network.intercept
+    reduced = Network(network.W[used][kept], network.b[used][kept], v[kept], intercept, network.negative_slope)  # pyright: ignore[reportArgumentType]
+    return made_feasible(problem, reduced)

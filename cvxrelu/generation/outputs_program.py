@@ -1,0 +1,95 @@
+r"""The master problem of several outputs: the best output weights of the neurons in use, a group Lasso.
+
+    min over A (k, K), c:   (1/N) sum_i loss(z_i, y_i) + alpha sum_j norm(A_j),     z = Phi A + 1 c'
+
+Phi (N, k) are the outputs of neurons of unit cost on the data; or the least sum_j norm(A_j) under a constraint on z. As
+a cone program it is solved to the last digits, and has the dual matrix that column generation needs: minus N times the
+gradient of the loss or, for a constraint, the multipliers of what z is.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.problem.problem import Problem
+from cvxrelu.program.solvers import check_point, run_model
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["OutputsSolution", "solve_outputs"]
+
+Array = NDArray[np.float64]
+
+# Neurons with less than this share of the cost are zeros of the interior-point method.
+USED_RTOL = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class OutputsSolution:
+    """A solution of the master problem.
+
+    Attributes
+    ----------
+    weights : (k, K) array
+        A, zero for neurons that are not used.
+    constants : (K,) array
+        c.
+    dual : (N, K) array
+        The dual matrix.
+    """
+
+    weights: Array
+    constants: Array
+    dual: Array
+
+
+def solve_outputs(problem: Problem, outputs: Array, solver: str, clock: Clock) -> OutputsSolution:
+    """Solve the master problem on some neurons.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem of several outputs, in coordinates of order one.
+    outputs : (N, k) array
+        Phi.
+    solver : str
+        A solver of cvxpy, in capitals.
+    clock : Clock
+        When to stop.
+
+    Raises
+    ------
+    SolverError
+        If no weights meet the constraint of the loss, or the solver fails.
+
+    Examples
+    --------
+    >>> problem = Problem([[0.0], [1.0]], [[0.0, 0.0], [3.0, 4.0]])
+    >>> solution = solve_outputs(problem, np.array([[0.0], [1.0]]), "CLARABEL", Clock())
+    >>> solution.weights.round(6), solution.constants.round(6) + 0.0
+    (array([[3., 4.]]), array([0., 0.]))
+    """
+    import cvxpy as cp
+
+    n, count, free = problem.n_samples, problem.n_outputs, problem.norm.has_free_constant
+    A, z, c = cp.Variable((outputs.shape[1], count)), cp.Variable((n, count)), cp.Variable((1, count))
+    made = outputs @ A + (np.ones((n, 1)) @ c if free else np.zeros((n, count)))
+    link: Any = cp.Zero(z - made)
+    paid = problem.loss.expression(z, problem.y)
+    cost = cp.sum(cp.norm(A, 2, axis=1))
+    objective: Any = cost
+    if problem.alpha is not None:
+        objective = cp.sum(paid.losses) / n + problem.alpha * cost
+    model = cp.Problem(cp.Minimize(objective), [link, *paid.constraints])
+    run_model(model, solver, clock)
+    constants = c.value if free else np.zeros((1, count))
+    check_point(model, solver, [A.value, constants, link.dual_value])
+    weights, constants = np.asarray(A.value, dtype=float), np.asarray(constants, dtype=float)[0]
+    sizes = row_sizes(weights)
+    weights[sizes <= USED_RTOL * sizes.sum()] = 0.0
+    force = problem.loss.force(outputs @ weights + constants, problem.y) if problem.loss.smooth else None
+    if force is None:
+        force = np.asarray(link.dual_value, dtype=float) * (n if problem.loss.regularised else 1)
+    return OutputsSolution(weights, constants, force)

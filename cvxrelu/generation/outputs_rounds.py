@@ -1,0 +1,174 @@
+"""Rounds of column generation for several outputs: the cone program of the neurons in use, and pricing of its dual.
+
+Where sweeps price, every round proves a bound. Elsewhere local ascent looks for neurons, and only where it finds none
+that is worth it are all searched, for the bound and for what ascent has missed.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
+from cvxrelu.generation.columns import Columns, starting_columns
+from cvxrelu.generation.oracle import Oracle
+from cvxrelu.generation.outputs_program import OutputsSolution, solve_outputs
+from cvxrelu.generation.state import GenerationRound
+from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.pricing import Priced
+from cvxrelu.problem.network import Network
+from cvxrelu.program.groups import made_feasible
+from cvxrelu.runtime.endings import Cause
+
+__all__ = ["OutputsMaster", "OutputsState"]
+
+Array = NDArray[np.float64]
+
+# Rounds after which nothing more is expected, and rounds in a row without progress of either bound.
+MOST_ROUNDS, PATIENCE = 100, 4
+# Share of the gap to reach that counts as progress.
+PROGRESS = 1e-2
+# Neurons that join in a round, for every sample and at most; and neurons not in use that are kept beside them.
+NEW_A_SAMPLE, MOST_NEW, SPARE = 1.0, 100, 200
+# New neurons score more than the bound by this share of the largest excess.
+WORTHWHILE = 0.05
+# Random starts of an ascent.
+STARTS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class OutputsState:
+    """The neurons that the next master may use, and what is known.
+
+    Attributes
+    ----------
+    columns : Columns
+        The neurons, those in use first.
+    network : Network
+        The best network so far, in the units of the problem.
+    upper : float
+        Its objective.
+    best : DualBound
+        The best bound so far.
+    rounds : int
+        Rounds until now.
+    round : GenerationRound or None
+        What a caller sees.
+    idle : int
+        Rounds in a row without progress.
+    ended : bool
+        Whether another round is of no use, or not allowed.
+    """
+
+    columns: Columns
+    network: Network | None
+    upper: float
+    best: DualBound
+    rounds: int
+    round: GenerationRound | None = None
+    idle: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class OutputsMaster:
+    """The master of several outputs, a cone program."""
+
+    oracle: Oracle
+
+    def begin(self, start: Network | None, rounds: int) -> OutputsState:
+        """Return the first neurons, and those of a network if there is one."""
+        oracle, columns = self.oracle, starting_columns(self.oracle)
+        if start is not None:
+            inner = oracle.enter(start)
+            columns = Columns.of(oracle.standard, inner.W, inner.b) + columns
+        return OutputsState(columns, None, np.inf, nothing_proven(oracle.problem), rounds)
+
+    def step(self, state: OutputsState) -> OutputsState:
+        """Solve the master, price its dual, and let what is missing join."""
+        oracle, problem, options = self.oracle, self.oracle.problem, self.oracle.options
+        solution = solve_outputs(oracle.standard, state.columns.outputs, options.solver, oracle.clock)
+        network = self._network(state.columns, solution)
+        upper = problem.objective(network)
+        best_network, least = (state.network, state.upper) if upper > state.upper else (network, upper)
+        assert best_network is not None or not np.isfinite(upper), "the first network is the best so far"
+        best_network = network if best_network is None else best_network
+        dual = oracle.as_dual(solution.dual)
+        priced, bound = self._priced(dual, network)
+        if bound is None and oracle.excess(priced) <= oracle.tolerance and options.prove:
+            bound = oracle.search(dual, 1.0)
+            priced = bound.priced if bound.priced is not None and bound.priced.value > priced.value else priced
+        best = state.best if bound is None or bound.lower <= state.best.lower else bound
+        rounds, excess = state.rounds + 1, oracle.excess(priced)
+        gained = (state.upper - least) + (best.lower - state.best.lower)
+        idle = 0 if not gained <= PROGRESS * options.tol * abs(least) else state.idle + 1
+        closed = best.lower >= least * (1 - options.tol)
+        nothing = excess <= oracle.tolerance if not closed else False
+        limit = rounds == options.max_rounds
+        ended = closed or nothing or limit or idle == PATIENCE or rounds == MOST_ROUNDS or oracle.clock.expired
+        cause = Cause.ROUNDING
+        if not closed:
+            unproven = nothing and not (bound is not None and bound.priced is not None and bound.priced.complete)
+            cause = Cause.PROOF if unproven else cause
+            cause = Cause.PROOF_TIME if unproven and oracle.clock.expired else cause
+            cause = Cause.ROUNDS if limit else Cause.TIME if oracle.clock.expired and not unproven else cause
+        known = GenerationRound(best_network, least, best, len(state.columns), cause)
+        columns = self._next(state.columns, solution, priced)
+        return replace(
+            state,
+            columns=columns,
+            network=best_network,
+            upper=least,
+            best=best,
+            rounds=rounds,
+            round=known,
+            idle=idle,
+            ended=ended,
+        )
+
+    def has_ended(self, state: OutputsState) -> bool:
+        """Tell whether another round is of no use, or not allowed."""
+        return state.ended
+
+    def is_last(self, state: OutputsState) -> bool:
+        """Tell that no other master follows."""
+        return True
+
+    def _network(self, columns: Columns, solution: OutputsSolution) -> Network:
+        """Return the network of a master solution, in the units of the problem."""
+        used = solution.weights.any(axis=1)
+        slope = self.oracle.problem.negative_slope
+        network = Network(columns.W[used], columns.b[used], solution.weights[used], solution.constants, slope)  # pyright: ignore[reportArgumentType]
+        return made_feasible(self.oracle.problem, self.oracle.scaling.restore(network))
+
+    def _priced(self, dual: Array, network: Network) -> tuple[Priced, DualBound | None]:
+        """Return what scores most, and the bound where that is known for certain."""
+        oracle = self.oracle
+        if oracle.pricer.sweeps:
+            bound = bound_dual(oracle.problem, dual, oracle.pricer)
+            assert bound.priced is not None or not dual.any(), "what is not zero has a price"
+            return bound.priced or _none(oracle), bound
+        if not dual.any():
+            return _none(oracle), None
+        starts = np.column_stack([network.W, network.b])[np.argsort(-row_sizes(network.v))]
+        found = oracle.pricer.ascend(
+            dual, n_starts=STARTS, starts=starts, random_state=oracle.rng, time_limit=oracle.clock.left
+        )
+        return found, None
+
+    def _next(self, columns: Columns, solution: OutputsSolution, priced: Priced) -> Columns:
+        """Return the neurons in use, the best of the others, and those that were found."""
+        oracle, standard = self.oracle, self.oracle.standard
+        sizes, scores = row_sizes(solution.weights), row_sizes(columns.outputs.T @ solution.dual)
+        spare = np.argsort(-np.where(sizes > 0, np.inf, scores), kind="stable")
+        kept = np.zeros(len(columns), dtype=bool)
+        kept[spare[: np.count_nonzero(sizes) + SPARE]] = True
+        excess = max(oracle.excess(priced), 0.0)
+        most = min(MOST_NEW, max(10, round(NEW_A_SAMPLE * standard.n_samples)))
+        new = np.flatnonzero(priced.scores > oracle.bound * (1 + WORTHWHILE * excess))[:most]
+        return columns[kept] + Columns.of(standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
+
+
+def _none(oracle: Oracle) -> Priced:
+    d = oracle.problem.n_features
+    return Priced(0.0, 0.0, np.empty((0, d)), np.empty(0), np.empty(0), "none", True, 0)
