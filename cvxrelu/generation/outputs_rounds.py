@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
 from cvxrelu.generation.columns import Columns, starting_columns
 from cvxrelu.generation.oracle import Oracle
+from cvxrelu.generation.outputs_newton import descend_outputs
 from cvxrelu.generation.outputs_program import OutputsSolution, solve_outputs
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.numerics.lengths import row_sizes
@@ -29,9 +30,11 @@ MOST_ROUNDS, PATIENCE = 100, 4
 # Share of the gap to reach that counts as progress.
 PROGRESS = 1e-2
 # Neurons that join in a round, for every sample and at most; and neurons not in use that are kept beside them.
-NEW_A_SAMPLE, MOST_NEW, SPARE = 1.0, 100, 200
+NEW_A_SAMPLE, MOST_NEW, SPARE = 1.0, 50, 40
 # New neurons score more than the bound by this share of the largest excess.
 WORTHWHILE = 0.05
+# Accuracy of the master, as a share of the bound on scores.
+ACCURACY = 1e-8
 # Random starts of an ascent.
 STARTS = 64
 
@@ -44,6 +47,8 @@ class OutputsState:
     ----------
     columns : Columns
         The neurons, those in use first.
+    solution : OutputsSolution or None
+        The last solution, for the first of the neurons.
     network : Network
         The best network so far, in the units of the problem.
     upper : float
@@ -61,6 +66,7 @@ class OutputsState:
     """
 
     columns: Columns
+    solution: OutputsSolution | None
     network: Network | None
     upper: float
     best: DualBound
@@ -82,12 +88,12 @@ class OutputsMaster:
         if start is not None:
             inner = oracle.enter(start)
             columns = Columns.of(oracle.standard, inner.W, inner.b) + columns
-        return OutputsState(columns, None, np.inf, nothing_proven(oracle.problem), rounds)
+        return OutputsState(columns, None, None, np.inf, nothing_proven(oracle.problem), rounds)
 
     def step(self, state: OutputsState) -> OutputsState:
         """Solve the master, price its dual, and let what is missing join."""
         oracle, problem, options = self.oracle, self.oracle.problem, self.oracle.options
-        solution = solve_outputs(oracle.standard, state.columns.outputs, options.solver, oracle.clock)
+        solution = self._solved(state)
         network = self._network(state.columns, solution)
         upper = problem.objective(network)
         best_network, least = (state.network, state.upper) if upper > state.upper else (network, upper)
@@ -113,10 +119,11 @@ class OutputsMaster:
             cause = Cause.PROOF_TIME if unproven and oracle.clock.expired else cause
             cause = Cause.ROUNDS if limit else Cause.TIME if oracle.clock.expired and not unproven else cause
         known = GenerationRound(best_network, least, best, len(state.columns), cause)
-        columns = self._next(state.columns, solution, priced)
+        columns, solution = self._next(state.columns, solution, priced)
         return replace(
             state,
             columns=columns,
+            solution=solution,
             network=best_network,
             upper=least,
             best=best,
@@ -133,6 +140,19 @@ class OutputsMaster:
     def is_last(self, state: OutputsState) -> bool:
         """Tell that no other master follows."""
         return True
+
+    def _solved(self, state: OutputsState) -> OutputsSolution:
+        """Return the solution of the master on the neurons at hand."""
+        oracle, standard, columns = self.oracle, self.oracle.standard, state.columns
+        if not (standard.loss.regularised and standard.loss.smooth):
+            return solve_outputs(standard, columns.outputs, oracle.options.solver, oracle.clock)
+        weights, constants = np.zeros((len(columns), standard.n_outputs)), np.zeros(standard.n_outputs)
+        if state.solution is not None:
+            weights[: len(state.solution.weights)] = state.solution.weights
+            constants = state.solution.constants
+        elif standard.norm.has_free_constant:
+            constants = standard.loss.constants(standard.y)
+        return descend_outputs(standard, columns.outputs, weights, constants, ACCURACY, oracle.clock)
 
     def _network(self, columns: Columns, solution: OutputsSolution) -> Network:
         """Return the network of a master solution, in the units of the problem."""
@@ -156,8 +176,10 @@ class OutputsMaster:
         )
         return found, None
 
-    def _next(self, columns: Columns, solution: OutputsSolution, priced: Priced) -> Columns:
-        """Return the neurons in use, the best of the others, and those that were found."""
+    def _next(
+        self, columns: Columns, solution: OutputsSolution, priced: Priced
+    ) -> tuple[Columns, OutputsSolution]:
+        """Return the neurons in use, the best of the others, and those that were found; and the weights of the first."""
         oracle, standard = self.oracle, self.oracle.standard
         sizes, scores = row_sizes(solution.weights), row_sizes(columns.outputs.T @ solution.dual)
         spare = np.argsort(-np.where(sizes > 0, np.inf, scores), kind="stable")
@@ -166,7 +188,8 @@ class OutputsMaster:
         excess = max(oracle.excess(priced), 0.0)
         most = min(MOST_NEW, max(10, round(NEW_A_SAMPLE * standard.n_samples)))
         new = np.flatnonzero(priced.scores > oracle.bound * (1 + WORTHWHILE * excess))[:most]
-        return columns[kept] + Columns.of(standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
+        found = Columns.of(standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
+        return columns[kept] + found, replace(solution, weights=solution.weights[kept])
 
 
 def _none(oracle: Oracle) -> Priced:

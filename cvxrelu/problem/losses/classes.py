@@ -158,6 +158,13 @@ class Softmax(OfClasses):
 
         return self._counts(y)[:, None] * (_indicators(z, y) - softmax(z, axis=1))
 
+    def bends(self, z: Array, y: Array) -> Array:
+        """Return diag(p) - p p', times the weights."""
+        from scipy.special import softmax
+
+        p = softmax(z, axis=1)
+        return self._counts(y)[:, None, None] * (p[:, :, None] * np.eye(p.shape[1]) - p[:, :, None] * p[:, None, :])
+
     def pulls(self, z: Array, y: Array) -> tuple[Array, Array]:
         """Return the force, twice: the loss has a gradient."""
         force = self.force(z, y)

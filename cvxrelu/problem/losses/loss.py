@@ -62,6 +62,10 @@ class Loss(Dual, ABC):
         """Return the number of outputs that a network has for these targets."""
         return 1
 
+    def bends(self, z: Vector, y: Vector) -> Vector:
+        """Return the curvature of N times the loss of each sample, an (N, K, K) array; one output has its dual's."""
+        raise NotImplementedError
+
     def first_dual(self, y: Vector) -> Vector:
         """Return what a dual vector of the data may look like before anything is fitted: the targets."""
         return y

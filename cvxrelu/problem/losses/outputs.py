@@ -129,6 +129,15 @@ class Elementwise(Loss):
         force = self._flat(y).force(z.ravel(), y.ravel())
         return None if force is None else force.reshape(y.shape)
 
+    def bends(self, z: Array, y: Array) -> Array:
+        """Return the curvatures of all entries on the diagonals, one over those of the dual inside its box."""
+        flat = self._flat(y)
+        force = flat.force(z.ravel(), y.ravel())
+        assert force is not None, "the loss has a gradient"
+        model = flat.dual_model(force, y.ravel())
+        bends = np.where((model.lower < force) & (force < model.upper), 1 / model.curvature, 0.0)
+        return bends.reshape(y.shape)[:, :, None] * np.eye(y.shape[1])
+
     def constants(self, y: Array) -> Array:
         """Return the best constant of every output."""
         return np.array([self.each.best_constant(column) for column in y.T])

@@ -1,0 +1,162 @@
+r"""The group Lasso over neurons, for losses with a gradient, by an interior-point method on the cones of the groups.
+
+    min over A (k, K), c, s:   F(z) + lam sum_j s_j - mu sum_j log(s_j^2 - norm(A_j)^2),     z = Phi A + 1 c',  mu -> 0
+
+with F = N times the mean loss and lam = N alpha. For given A_j the best s_j solves lam s_j^2 - 2 mu s_j = lam norm(A_j)^2,
+
+    s = (mu + r) / lam,  r = sqrt(mu^2 + lam^2 norm(A)^2),     gradient lam A / s,     curvature lam/s (I - lam A A'/(s r)),
+
+so that A and c are all that Newton's method sees, and any of them is a place to begin. Where it ends, V = -grad F(z) has
+norm(Phi_j'V) = lam norm(A_j) / s_j < lam: it is in the domain of the dual of these neurons, and the gap is less than
+2 mu for each. With k K unknowns a step takes (k K)^3 / 3 operations.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from cvxrelu.generation.outputs_program import OutputsSolution
+from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.problem.problem import Problem
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["descend_outputs"]
+
+Array = NDArray[np.float64]
+
+# mu at first, as a share of the objective for each neuron, and by what it is multiplied.
+FIRST, FALL = 1e-2, 0.1
+# Newton steps for one mu; and the square of the Newton decrement, as a multiple of mu, up to which it is solved.
+MOST_STEPS, CENTRED = 30, 0.1
+# Damping of the Newton matrix as a share of its mean diagonal, to begin with and how much more where that fails.
+DAMPING, MORE = 1e-14, 100.0
+# Halvings of a step, and the share of what the gradient promises that a step keeps.
+HALVINGS, KEPT = 30, 1e-3
+# Neurons with less than this share of the cost are zeros.
+USED_RTOL = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Output weights and constants, with what follows from them for some mu."""
+
+    weights: Array
+    constants: Array
+    predictions: Array
+    value: float
+
+    @classmethod
+    def of(cls, problem: Problem, outputs: Array, weights: Array, constants: Array, mu: float) -> "_Point":
+        z = outputs @ weights + constants
+        loss, (s, _) = problem.n_samples * problem.loss.value(z, problem.y), _slacks(problem, weights, mu)
+        return cls(weights, constants, z, loss + problem.score_bound * float(s.sum()) - mu * float(np.log(s).sum()))
+
+
+def descend_outputs(
+    problem: Problem, outputs: Array, weights: Array, constants: Array, accuracy: float, clock: Clock
+) -> OutputsSolution:
+    """Solve the master problem from a point.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem of several outputs, in coordinates of order one, with a loss that has a gradient.
+    outputs : (N, k) array
+        Phi.
+    weights, constants : (k, K) array, (K,) array
+        Where to begin.
+    accuracy : float
+        Share of the objective that the gap is to be less than.
+    clock : Clock
+        No step is taken once it has expired.
+
+    Examples
+    --------
+    >>> problem = Problem([[0.0], [1.0]], [[0.0, 0.0], [3.0, 4.0]], loss="squared", alpha=0.5)
+    >>> found = descend_outputs(problem, np.array([[0.0], [1.0]]), np.zeros((1, 2)), np.zeros(2), 1e-9, Clock())
+    >>> found.weights.round(6)
+    array([[1.8, 2.4]])
+    """
+    objective = problem.n_samples * problem.loss.value(outputs @ weights + constants, problem.y)
+    objective += problem.score_bound * float(row_sizes(weights).sum())
+    unit = (objective or 1.0) / (2 * max(1, len(weights)))
+    mu = FIRST * unit
+    while True:
+        weights, constants = _centred(problem, outputs, weights, constants, mu, clock)
+        if mu <= accuracy * unit or clock.expired:
+            break
+        mu = max(FALL * mu, accuracy * unit)
+    sizes = row_sizes(weights)
+    kept = np.where((sizes > USED_RTOL * sizes.sum())[:, None], weights, 0.0)
+    return OutputsSolution(kept, constants, _force(problem, outputs @ weights + constants))
+
+
+def _centred(
+    problem: Problem, outputs: Array, weights: Array, constants: Array, mu: float, clock: Clock
+) -> tuple[Array, Array]:
+    """Return the weights and constants that are best for mu."""
+    point, free = _Point.of(problem, outputs, weights, constants, mu), problem.norm.has_free_constant
+    rows = np.column_stack([outputs, np.ones(len(outputs))]) if free else outputs
+    for _ in range(MOST_STEPS):
+        if clock.expired:
+            break
+        step, decrease = _newton(problem, rows, point, mu)
+        change, shift = step[: len(weights)], step[len(weights) :]
+        moved, length = None, 1.0
+        for _ in range(HALVINGS):
+            there = point.constants + length * shift[0] if free else point.constants
+            trial = _Point.of(problem, outputs, point.weights + length * change, there, mu)
+            if trial.value <= point.value - KEPT * length * decrease:
+                moved = trial
+                break
+            length /= 2
+        if moved is None:
+            break
+        point = moved
+        if decrease <= CENTRED * mu:
+            break
+    return point.weights, point.constants
+
+
+def _newton(problem: Problem, rows: Array, point: _Point, mu: float) -> tuple[Array, float]:
+    """Return the Newton step, a row for each neuron and last one for the constants, and the squared decrement."""
+    lam, A, bends = problem.score_bound, point.weights, problem.loss.bends(point.predictions, problem.y)
+    k, count = rows.shape[1], A.shape[1]
+    s, r = _slacks(problem, A, mu)
+    gradient = -rows.T @ _force(problem, point.predictions)
+    gradient[: len(A)] += (lam / s)[:, None] * A
+    matrix = np.empty((k, count, k, count))
+    for a in range(count):
+        for b in range(a + 1):
+            matrix[:, a, :, b] = rows.T @ (bends[:, a, b, None] * rows)
+            matrix[:, b, :, a] = matrix[:, a, :, b]
+    groups = np.arange(len(A))
+    rounds = np.eye(count) - (lam / (s * r))[:, None, None] * (A[:, :, None] * A[:, None, :])
+    matrix[groups, :, groups, :] += (lam / s)[:, None, None] * rounds
+    dense = matrix.reshape(k * count, k * count)
+    damping = DAMPING * float(np.trace(dense)) / len(dense)
+    while True:
+        damped = dense.copy()
+        damped[np.diag_indices(len(dense))] += damping
+        try:
+            factor: Any = scipy.linalg.cho_factor(damped, overwrite_a=True, check_finite=False)
+        except scipy.linalg.LinAlgError:
+            damping = max(damping, 1e-300) * MORE
+            continue
+        step = -np.asarray(scipy.linalg.cho_solve(factor, gradient.ravel(), check_finite=False))
+        return step.reshape(k, count), -float(step @ gradient.ravel())
+
+
+def _slacks(problem: Problem, weights: Array, mu: float) -> tuple[Array, Array]:
+    """Return s and r of every neuron."""
+    r = np.hypot(mu, problem.score_bound * row_sizes(weights))
+    return (mu + r) / problem.score_bound, r
+
+
+def _force(problem: Problem, predictions: Array) -> Array:
+    force = problem.loss.force(predictions, problem.y)
+    assert force is not None, "the loss has a gradient"
+    return force
