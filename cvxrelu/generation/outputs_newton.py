@@ -29,8 +29,10 @@ Array = NDArray[np.float64]
 
 # mu at first, as a share of the objective for each neuron, and by what it is multiplied.
 FIRST, FALL = 1e-2, 0.1
+# Neurons with less than these shares of the largest score are left out, where mu over its unit is up to these levels.
+LEVELS, SCORES = np.array([1e-5, 1e-4, 1e-3]), np.array([0.99, 0.95, 0.8, 0.0])
 # Newton steps for one mu; and the square of the Newton decrement, as a multiple of mu, up to which it is solved.
-MOST_STEPS, CENTRED = 30, 0.1
+MOST_STEPS, CENTRED = 30, 0.3
 # Damping of the Newton matrix as a share of its mean diagonal, to begin with and how much more where that fails.
 DAMPING, MORE = 1e-14, 100.0
 # Halvings of a step, and the share of what the gradient promises that a step keeps.
@@ -83,15 +85,21 @@ def descend_outputs(
     objective = problem.n_samples * problem.loss.value(outputs @ weights + constants, problem.y)
     objective += problem.score_bound * float(row_sizes(weights).sum())
     unit = (objective or 1.0) / (2 * max(1, len(weights)))
-    mu = FIRST * unit
+    mu, kept = FIRST * unit, np.arange(len(weights))
+    found = weights
     while True:
-        weights, constants = _centred(problem, outputs, weights, constants, mu, clock)
+        found, constants = _centred(problem, outputs[:, kept], found, constants, mu, clock)
         if mu <= accuracy * unit or clock.expired:
             break
+        # Neurons far from being in use are left out: who prices the solution finds what was left out too soon.
+        limit = SCORES[np.searchsorted(LEVELS, mu / unit)]
+        near = row_sizes(found) >= limit * _slacks(problem, found, mu)[0]
+        found, kept = found[near], kept[near]
         mu = max(FALL * mu, accuracy * unit)
-    sizes = row_sizes(weights)
-    kept = np.where((sizes > USED_RTOL * sizes.sum())[:, None], weights, 0.0)
-    return OutputsSolution(kept, constants, _force(problem, outputs @ weights + constants))
+    sizes = row_sizes(found)
+    weights = np.zeros_like(weights)
+    weights[kept] = np.where((sizes > USED_RTOL * sizes.sum())[:, None], found, 0.0)
+    return OutputsSolution(weights, constants, _force(problem, outputs[:, kept] @ found + constants))
 
 
 def _centred(
@@ -128,26 +136,26 @@ def _newton(problem: Problem, rows: Array, point: _Point, mu: float) -> tuple[Ar
     s, r = _slacks(problem, A, mu)
     gradient = -rows.T @ _force(problem, point.predictions)
     gradient[: len(A)] += (lam / s)[:, None] * A
-    matrix = np.empty((k, count, k, count))
+    # Unknowns are sorted by output; Cholesky's method looks at the lower triangle only.
+    matrix, groups = np.zeros((count, k, count, k)), np.arange(len(A))
     for a in range(count):
         for b in range(a + 1):
-            matrix[:, a, :, b] = rows.T @ (bends[:, a, b, None] * rows)
-            matrix[:, b, :, a] = matrix[:, a, :, b]
-    groups = np.arange(len(A))
-    rounds = np.eye(count) - (lam / (s * r))[:, None, None] * (A[:, :, None] * A[:, None, :])
-    matrix[groups, :, groups, :] += (lam / s)[:, None, None] * rounds
+            if bends[:, a, b].any():
+                matrix[a, :, b, :] = rows.T @ (bends[:, a, b, None] * rows)
+            matrix[a, groups, b, groups] += lam / s * ((a == b) - lam / (s * r) * A[:, a] * A[:, b])
     dense = matrix.reshape(k * count, k * count)
     damping = DAMPING * float(np.trace(dense)) / len(dense)
     while True:
         damped = dense.copy()
         damped[np.diag_indices(len(dense))] += damping
         try:
-            factor: Any = scipy.linalg.cho_factor(damped, overwrite_a=True, check_finite=False)
+            factor: Any = scipy.linalg.cho_factor(damped, lower=True, overwrite_a=True, check_finite=False)
         except scipy.linalg.LinAlgError:
             damping = max(damping, 1e-300) * MORE
             continue
-        step = -np.asarray(scipy.linalg.cho_solve(factor, gradient.ravel(), check_finite=False))
-        return step.reshape(k, count), -float(step @ gradient.ravel())
+        step = -np.asarray(scipy.linalg.cho_solve(factor, gradient.T.ravel(), check_finite=False))
+        step = step.reshape(count, k).T
+        return step, -float(np.sum(step * gradient))
 
 
 def _slacks(problem: Problem, weights: Array, mu: float) -> tuple[Array, Array]:

@@ -25,16 +25,19 @@ __all__ = ["OutputsMaster", "OutputsState"]
 
 Array = NDArray[np.float64]
 
-# Rounds after which nothing more is expected, and rounds in a row without progress of either bound.
+# Rounds after which nothing more is expected, and rounds in a row without progress of either bound that end them.
 MOST_ROUNDS, PATIENCE = 100, 4
 # Share of the gap to reach that counts as progress.
 PROGRESS = 1e-2
-# Neurons that join in a round, for every sample and at most; and neurons not in use that are kept beside them.
-NEW_A_SAMPLE, MOST_NEW, SPARE = 1.0, 50, 40
+# Most neurons that join in a round; and neurons not in use that are kept beside them, more where
+# a solver of cone programs ends less exactly.
+MOST_NEW, SPARE, MANY = 40, 30, 300
+# Share of the cost from which on a neuron is in use.
+IN_USE = 1e-4
 # New neurons score more than the bound by this share of the largest excess.
-WORTHWHILE = 0.05
-# Accuracy of the master, as a share of the bound on scores.
-ACCURACY = 1e-8
+WORTHWHILE = 0.1
+# Accuracy of a master with a gradient, as a share of the gap that is left, and its limits.
+ACCURACY, FINEST, COARSEST = 1e-2, 1e-9, 1e-4
 # Random starts of an ascent.
 STARTS = 64
 
@@ -59,6 +62,8 @@ class OutputsState:
         Rounds until now.
     round : GenerationRound or None
         What a caller sees.
+    accuracy : float
+        Share of the objective that the next master may miss.
     idle : int
         Rounds in a row without progress.
     ended : bool
@@ -72,6 +77,7 @@ class OutputsState:
     best: DualBound
     rounds: int
     round: GenerationRound | None = None
+    accuracy: float = COARSEST
     idle: int = 0
     ended: bool = False
 
@@ -109,7 +115,10 @@ class OutputsMaster:
         gained = (state.upper - least) + (best.lower - state.best.lower)
         idle = 0 if not gained <= PROGRESS * options.tol * abs(least) else state.idle + 1
         closed = best.lower >= least * (1 - options.tol)
-        nothing = excess <= oracle.tolerance if not closed else False
+        # A master that was not solved to the end has nothing to say of what is missing.
+        nothing = not closed and excess <= oracle.tolerance and state.accuracy <= FINEST
+        left = 1.0 if best.lower <= 0 else 1 - best.lower / least
+        accuracy = min(max(ACCURACY * min(left, max(excess, 0.0)), FINEST), COARSEST, state.accuracy)
         limit = rounds == options.max_rounds
         ended = closed or nothing or limit or idle == PATIENCE or rounds == MOST_ROUNDS or oracle.clock.expired
         cause = Cause.ROUNDING
@@ -118,6 +127,10 @@ class OutputsMaster:
             cause = Cause.PROOF if unproven else cause
             cause = Cause.PROOF_TIME if unproven and oracle.clock.expired else cause
             cause = Cause.ROUNDS if limit else Cause.TIME if oracle.clock.expired and not unproven else cause
+        if ended and self._descends:
+            polished = self._network(state.columns, self._polished(state.columns, solution))
+            if (objective := problem.objective(polished)) < least:
+                best_network, least = polished, objective
         known = GenerationRound(best_network, least, best, len(state.columns), cause)
         columns, solution = self._next(state.columns, solution, priced)
         return replace(
@@ -129,6 +142,7 @@ class OutputsMaster:
             best=best,
             rounds=rounds,
             round=known,
+            accuracy=accuracy,
             idle=idle,
             ended=ended,
         )
@@ -144,7 +158,7 @@ class OutputsMaster:
     def _solved(self, state: OutputsState) -> OutputsSolution:
         """Return the solution of the master on the neurons at hand."""
         oracle, standard, columns = self.oracle, self.oracle.standard, state.columns
-        if not (standard.loss.regularised and standard.loss.smooth):
+        if not self._descends:
             return solve_outputs(standard, columns.outputs, oracle.options.solver, oracle.clock)
         weights, constants = np.zeros((len(columns), standard.n_outputs)), np.zeros(standard.n_outputs)
         if state.solution is not None:
@@ -152,7 +166,22 @@ class OutputsMaster:
             constants = state.solution.constants
         elif standard.norm.has_free_constant:
             constants = standard.loss.constants(standard.y)
-        return descend_outputs(standard, columns.outputs, weights, constants, ACCURACY, oracle.clock)
+        return descend_outputs(standard, columns.outputs, weights, constants, state.accuracy, oracle.clock)
+
+    def _polished(self, columns: Columns, solution: OutputsSolution) -> OutputsSolution:
+        """Return the solution on the neurons that carry some of the cost, as exact as can be."""
+        sizes = row_sizes(solution.weights)
+        kept = np.flatnonzero(sizes > IN_USE * sizes.sum())
+        start = solution.weights[kept], solution.constants
+        found = descend_outputs(self.oracle.standard, columns.outputs[:, kept], *start, FINEST, self.oracle.clock)
+        weights = np.zeros_like(solution.weights)
+        weights[kept] = found.weights
+        return replace(found, weights=weights)
+
+    @property
+    def _descends(self) -> bool:
+        """Whether the loss has a gradient, so that the master has its own method."""
+        return self.oracle.standard.loss.regularised and self.oracle.standard.loss.smooth
 
     def _network(self, columns: Columns, solution: OutputsSolution) -> Network:
         """Return the network of a master solution, in the units of the problem."""
@@ -182,12 +211,13 @@ class OutputsMaster:
         """Return the neurons in use, the best of the others, and those that were found; and the weights of the first."""
         oracle, standard = self.oracle, self.oracle.standard
         sizes, scores = row_sizes(solution.weights), row_sizes(columns.outputs.T @ solution.dual)
-        spare = np.argsort(-np.where(sizes > 0, np.inf, scores), kind="stable")
+        in_use = sizes > IN_USE * sizes.sum()
+        spare = np.argsort(-np.where(in_use, np.inf, scores), kind="stable")
         kept = np.zeros(len(columns), dtype=bool)
-        kept[spare[: np.count_nonzero(sizes) + SPARE]] = True
+        many = SPARE if self._descends else MANY
+        kept[spare[: np.count_nonzero(in_use) + many]] = True
         excess = max(oracle.excess(priced), 0.0)
-        most = min(MOST_NEW, max(10, round(NEW_A_SAMPLE * standard.n_samples)))
-        new = np.flatnonzero(priced.scores > oracle.bound * (1 + WORTHWHILE * excess))[:most]
+        new = np.flatnonzero(priced.scores > oracle.bound * (1 + WORTHWHILE * excess))[:MOST_NEW]
         found = Columns.of(standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
         return columns[kept] + found, replace(solution, weights=solution.weights[kept])
 
