@@ -15,6 +15,7 @@ from typing import Any
 
 from cvxrelu.generation.column_rounds import ColumnMaster
 from cvxrelu.generation.oracle import Oracle
+from cvxrelu.generation.outputs_descent import OutputsDescent, is_descended
 from cvxrelu.generation.outputs_rounds import OutputsMaster
 from cvxrelu.generation.primal_rounds import PrimalMaster
 from cvxrelu.generation.primal_rule import suits
@@ -62,8 +63,10 @@ def generate(problem: Problem, options: Options, clock: Clock) -> Iterator[Gener
     start, rounds = options.warm_start, 0
     with Worker() as worker:
         # Each master knows of its own state only.
-        masters: list[Master[Any]] = [OutputsMaster(oracle) if problem.several else ColumnMaster(oracle, worker)]
-        if not problem.several and suits(oracle):
+        masters: list[Master[Any]] = [ColumnMaster(oracle, worker)]
+        if problem.several:
+            masters = [OutputsDescent(oracle) if is_descended(oracle) else OutputsMaster(oracle)]
+        elif suits(oracle):
             masters.insert(0, PrimalMaster.of(oracle))
         for master in masters:
             state = master.begin(start, rounds)

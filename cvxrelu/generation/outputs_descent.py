@@ -1,0 +1,192 @@
+"""Rounds for several outputs and many samples: all neurons slide, and pricing finds those that are missing.
+
+    many small random neurons slide  ->  neurons found join, so small that the objective falls  ->  they slide  -> ...
+
+The random neurons begin small, so that they spread before they count (`cvxrelu.generation.primal_rounds`). Where few
+neurons are in use, an interior-point method finds their best output weights first. A round takes some hundred times
+N k (d + K) operations, where the cone program takes (k K)^3. Nothing but the bound of the last round is claimed.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.certificate.bounds import DualBound, nothing_proven
+from cvxrelu.generation.columns import first_network
+from cvxrelu.generation.oracle import Oracle
+from cvxrelu.generation.outputs_newton import descend_outputs
+from cvxrelu.generation.outputs_sliding import slide_outputs
+from cvxrelu.generation.state import GenerationRound
+from cvxrelu.numerics.activation import leaky_relu
+from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.pricing import Priced
+from cvxrelu.problem.network import Network
+from cvxrelu.runtime.endings import Cause
+
+__all__ = ["OutputsDescent", "is_descended"]
+
+Array = NDArray[np.float64]
+
+# Entries of the predictions from which on neurons slide instead of being chosen by a cone program.
+MANY_ENTRIES = 2000
+# Random neurons that slide first, and what they cost together, in coordinates of order one; and the first steps.
+WIDE, SMALL, FIRST_STEPS, STEPS = 100, 1e-1, 300, 150
+# Unknowns up to which output weights are found by the interior-point method.
+MOST_UNKNOWNS = 400
+# Random starts of the ascent; the most neurons that join; rounds after which nothing more is expected.
+STARTS, MOST_NEW, MOST_ROUNDS = 32, 40, 40
+# Share of the gap to reach that a round has to save of the objective, rounds in a row that do not, and the same for a
+# step of sliding.
+SAVING, PATIENCE, PROGRESS = 0.05, 2, 1e-3
+# New neurons score more than the bound by this share of the largest excess.
+WORTHWHILE = 0.1
+# Shares of the cost that new neurons try to begin with.
+BEGINNINGS = (1e-1, 1e-2, 1e-3, 1e-4)
+
+
+def is_descended(oracle: Oracle) -> bool:
+    """Tell whether the loss has a gradient and samples are many."""
+    standard = oracle.standard
+    return standard.loss.regularised and standard.loss.smooth and standard.no_dual.size > MANY_ENTRIES
+
+
+@dataclass(frozen=True, eq=False)
+class DescentState:
+    """A network in scaled coordinates, and what is known.
+
+    Attributes
+    ----------
+    inner : Network
+        The network, in scaled coordinates.
+    best : DualBound
+        The bound that was searched.
+    rounds : int
+        Rounds until now.
+    round : GenerationRound or None
+        What a caller sees.
+    idle : int
+        Rounds in a row that saved little.
+    ended : bool
+        Whether another round is of no use, or not allowed.
+    """
+
+    inner: Network
+    best: DualBound
+    rounds: int
+    round: GenerationRound | None = None
+    idle: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class OutputsDescent:
+    """The master of several outputs and many samples."""
+
+    oracle: Oracle
+
+    def begin(self, start: Network | None, rounds: int) -> DescentState:
+        """Return the network to begin with: the one given, or random neurons."""
+        oracle = self.oracle
+        inner = self._wide() if start is None else oracle.enter(start)
+        return DescentState(inner, nothing_proven(oracle.problem), rounds)
+
+    def step(self, state: DescentState) -> DescentState:
+        """Let the neurons slide, then look for those that are missing, and let them join."""
+        oracle, problem, options = self.oracle, self.oracle.problem, self.oracle.options
+        inner = self._slid(state.inner, FIRST_STEPS if state.round is None else STEPS)
+        network = oracle.scaling.restore(inner)
+        upper, before = problem.objective(network), np.inf if state.round is None else state.round.upper
+        if upper > before and state.round is not None:
+            network, upper = state.round.network, before
+            inner = oracle.enter(network)
+        dual, rounds = oracle.as_dual(self._force(inner)), state.rounds + 1
+        priced = self._priced(dual, network)
+        gamma = 0.0 if priced is None else priced.value
+        hoped = problem.loss.lower_bound(dual, problem.y, gamma, problem.alpha) if problem.loss.labels else 0.0
+        idle = state.idle + 1 if upper > before * (1 - SAVING * options.tol) else 0
+        nothing = oracle.excess(priced) <= oracle.tolerance or (hoped >= upper * (1 - options.tol) and idle > 0)
+        limit = rounds == options.max_rounds
+        ended = limit or nothing or idle == PATIENCE or rounds == MOST_ROUNDS or oracle.clock.expired
+        cause, best = Cause.PROOF, state.best
+        if ended and options.prove:
+            best = oracle.search(dual, 1.0)
+            proven = best.lower >= upper * (1 - options.tol)
+            cause = Cause.ROUNDING if proven else Cause.PROOF_TIME if oracle.clock.expired else cause
+        cause = Cause.ROUNDS if limit else Cause.TIME if oracle.clock.expired and not nothing else cause
+        known = GenerationRound(network, upper, best, network.n_neurons, cause)
+        joined = inner if ended else self._joined(inner, priced)
+        return replace(state, inner=joined, best=best, rounds=rounds, round=known, idle=idle, ended=ended)
+
+    def has_ended(self, state: DescentState) -> bool:
+        """Tell whether another round is of no use, or not allowed."""
+        return state.ended
+
+    def is_last(self, state: DescentState) -> bool:
+        """Tell that no other master follows."""
+        return True
+
+    def _wide(self) -> Network:
+        """Return small random neurons around the best constants."""
+        standard, rng = self.oracle.standard, self.oracle.rng
+        W = rng.standard_normal((WIDE, standard.n_features))
+        b = np.zeros(WIDE)
+        if standard.norm.has_bias:
+            b = -np.einsum("jk,jk->j", W, standard.X[rng.integers(standard.n_samples, size=WIDE)])
+        costs, v = standard.norm.neuron_costs(W, b), rng.standard_normal((WIDE, standard.n_outputs))
+        v *= SMALL / WIDE / row_sizes(v)[:, None]
+        constants = first_network(standard).intercept
+        return Network(W / costs[:, None], b / costs, v, constants, standard.negative_slope)
+
+    def _slid(self, inner: Network, steps: int) -> Network:
+        """Return the network with the best output weights, if these are few, and then all moved."""
+        oracle, standard = self.oracle, self.oracle.standard
+        if 0 < inner.v.size <= MOST_UNKNOWNS:
+            outputs = leaky_relu(standard.X @ inner.W.T + inner.b, inner.negative_slope)
+            constants = np.asarray(inner.intercept) * standard.norm.has_free_constant
+            found = descend_outputs(standard, outputs, inner.v, constants, 1e-6, oracle.clock)
+            used = found.weights.any(axis=1)
+            offset = found.constants
+            chosen = Network(inner.W[used], inner.b[used], found.weights[used], offset, inner.negative_slope)  # pyright: ignore[reportArgumentType]
+            inner = min((inner, chosen), key=standard.objective)
+        slid = slide_outputs(standard, inner, steps, oracle.clock, PROGRESS * oracle.options.tol)
+        return min((inner, slid), key=standard.objective)
+
+    def _force(self, inner: Network) -> Array:
+        standard = self.oracle.standard
+        force = standard.loss.force(inner(standard.X), standard.y)
+        assert force is not None, "the loss has a gradient"
+        return force
+
+    def _priced(self, dual: Array, network: Network) -> Priced | None:
+        oracle = self.oracle
+        if not dual.any() or oracle.clock.expired:
+            return None
+        starts = np.column_stack([network.W, network.b])
+        options = {"starts": starts, "random_state": oracle.rng, "time_limit": oracle.clock.left}
+        return oracle.pricer.ascend(dual, n_starts=STARTS, **options)
+
+    def _joined(self, inner: Network, priced: Priced | None) -> Network:
+        """Return the network with neurons that score more than the bound, so small that the objective falls."""
+        oracle, standard = self.oracle, self.oracle.standard
+        if priced is None:
+            return inner
+        excess = max(oracle.excess(priced), 0.0)
+        new = np.flatnonzero(priced.scores > oracle.bound * (1 + WORTHWHILE * excess))[:MOST_NEW]
+        if not len(new):
+            return inner
+        W, b = oracle.scaling.adopt(priced.W[new], priced.b[new])
+        pulls = leaky_relu(standard.X @ W.T + b, inner.negative_slope).T @ self._force(inner)
+        directions = pulls / row_sizes(pulls)[:, None]
+        cost = max(float(row_sizes(inner.v).sum()), 1.0)
+        trials = [
+            Network(
+                np.vstack([inner.W, W]),
+                np.append(inner.b, b),
+                np.vstack([inner.v, share * cost / len(new) * directions]),
+                inner.intercept,
+                inner.negative_slope,
+            )
+            for share in BEGINNINGS
+        ]
+        return min(trials, key=standard.objective)

@@ -1,0 +1,122 @@
+r"""Sliding with several outputs: neurons and their output weights move together, by L-BFGS.
+
+    min over (w_j, b_j, v_j), c:   (1/N) sum_i loss(sum_j v_j sigma(w_j.x_i + b_j) + c, y_i)
+                                   + (alpha/2) sum_j (norm(w_j)^2 + norm(v_j)^2)
+
+As `cvxrelu.generation.sliding` does for one output, and for the same reason: rescaled so that norm(w_j) = norm(v_j), a
+network pays here what it pays in the problem, and a step takes N k (d + K) operations for k neurons.
+"""
+
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from cvxrelu.generation.sliding import MEMORY, NEGLIGIBLE
+from cvxrelu.numerics.activation import activation_slopes, leaky_relu
+from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.problem import Problem
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["slide_outputs"]
+
+Array = NDArray[np.float64]
+
+
+def slide_outputs(problem: Problem, network: Network, steps: int, clock: Clock, progress: float = 0.0) -> Network:
+    """Return a network with a lower objective, whose neurons have moved and of which some may have gone.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem of several outputs with a smooth loss, in coordinates of order one.
+    network : Network
+        Where to start.
+    steps : int
+        Most steps of L-BFGS.
+    clock : Clock
+        No step is taken once it has expired.
+    progress : float, default 0.0
+        What a step has to save of the objective (of order one) for another one.
+
+    Examples
+    --------
+    >>> problem = Problem([[0.0], [1.0]], [[0.0, 0.0], [3.0, 4.0]], loss="squared", alpha=0.5)
+    >>> start = Network([[1.0]], [0.0], [[1.0, 1.0]], [0.0, 0.0])
+    >>> slid = slide_outputs(problem, start, 200, Clock())
+    >>> problem.objective(slid) < problem.objective(start)
+    True
+    """
+    if not network.n_neurons:
+        return network
+    layout = _Layout(problem, network.n_neurons)
+
+    def late(_: Array) -> None:
+        if clock.expired:
+            raise StopIteration
+
+    found: Any = scipy.optimize.minimize(
+        layout.objective,
+        layout.pack(network),
+        jac=True,
+        method="L-BFGS-B",
+        callback=late,
+        options={"maxiter": steps, "maxcor": MEMORY, "ftol": progress, "gtol": 0.0},
+    )
+    return layout.unpack(found.x)
+
+
+class _Layout:
+    """How k neurons and the constants are one vector: (W, b, v, c), with norm(w_j) = norm(v_j)."""
+
+    def __init__(self, problem: Problem, k: int) -> None:
+        d, count = problem.n_features, problem.n_outputs
+        self.problem, self.shapes = problem, ((k, d), (k,), (k, count), (count,))
+        self.ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
+
+    def pack(self, network: Network) -> Array:
+        """Return the vector of a network."""
+        costs = self.problem.norm.neuron_costs(network.W, network.b)
+        scale = np.sqrt(row_sizes(network.v) / np.where(costs > 0, costs, 1.0))
+        scale = np.where(scale > 0, scale, 1.0)
+        parts = (network.W * scale[:, None], network.b * scale, network.v / scale[:, None], network.intercept)
+        return np.concatenate([np.ravel(part) for part in parts])
+
+    def parts(self, theta: Array) -> list[Array]:
+        """Return W, b, v and c."""
+        return [part.reshape(shape) for part, shape in zip(np.split(theta, self.ends[:-1]), self.shapes, strict=True)]
+
+    def unpack(self, theta: Array) -> Network:
+        """Return the network of a vector, without the neurons that vanished, of unit cost each."""
+        W, b, v, c = self.parts(theta)
+        costs = self.problem.norm.neuron_costs(W, b)
+        shares = costs * row_sizes(v)
+        used = shares > NEGLIGIBLE * shares.sum()
+        W, b, v, costs = W[used], b[used], v[used], costs[used]
+        slope: Any = self.problem.negative_slope
+        offset: Any = c * self.problem.norm.has_free_constant
+        return Network(W / costs[:, None], b / costs, v * costs[:, None], offset, slope)
+
+    def objective(self, theta: Array) -> tuple[float, Array]:
+        """Return the balanced objective and its gradient."""
+        problem, norm, alpha = self.problem, self.problem.norm, self.problem.alpha or 0.0
+        W, b, v, c = self.parts(theta)
+        heights = problem.X @ W.T + b
+        active = leaky_relu(heights, problem.negative_slope)
+        z = active @ v + c
+        force = problem.loss.force(z, problem.y)
+        assert force is not None, "only smooth losses slide"
+        pull = force / -problem.n_samples
+        pulled = (pull @ v.T) * activation_slopes(heights >= 0, problem.negative_slope)
+        bias_cost = float(norm.has_bias and not norm.has_free_bias)
+        penalty = alpha / 2 * float((W * W).sum() + bias_cost * (b @ b) + (v * v).sum())
+        gradients = (
+            pulled.T @ problem.X + alpha * W,
+            (pulled.sum(axis=0) + bias_cost * alpha * b) * norm.has_bias,
+            active.T @ pull + alpha * v,
+            pull.sum(axis=0) * norm.has_free_constant,
+        )
+        value = problem.loss.value(z, problem.y) + penalty
+        return value, np.concatenate([part.ravel() for part in gradients])
