@@ -69,15 +69,16 @@ def test_binary_classifier(loss):
     assert hasattr(model, "predict_proba") == (loss == "logistic")
 
 
-def test_probabilities_of_several_classes():
+@pytest.mark.parametrize(("multi_class", "networks"), [("softmax", 1), ("ovr", 3)])
+def test_probabilities_of_several_classes(multi_class, networks):
     X, y = load_iris(return_X_y=True)
     X, y = X[::5, 2:], y[::5]
-    model = cr.ReLUClassifier(alpha=0.01).fit(X, y)
+    model = cr.ReLUClassifier(alpha=0.01, multi_class=multi_class).fit(X, y)
     probabilities = model.predict_proba(X)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     np.testing.assert_array_equal(model.classes_[probabilities.argmax(axis=1)], model.predict(X))
     assert model.score(X, y) > 0.9
-    assert len(model.fits_) == 3
+    assert len(model.fits_) == networks
 
 
 def test_several_classes_in_parallel_are_the_same():

@@ -1,28 +1,22 @@
-"""The classifier: by the sign of a network for two classes, one network a class against the rest for more."""
+"""The classifier: by the sign of a network for two classes, by the largest of its outputs for more."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from joblib import delayed, effective_n_jobs
 from numpy.typing import NDArray
-from scipy.special import expit
-from sklearn.base import ClassifierMixin
-from sklearn.preprocessing import label_binarize
-from sklearn.utils.class_weight import compute_class_weight
+from scipy.special import expit, softmax
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from cvxrelu.certificate.certificate import Certificate
-from cvxrelu.errors import InputError, Interrupted
-from cvxrelu.estimators.base import Estimator, strength, validated, weights_of
-from cvxrelu.problem.network import Network
+from cvxrelu.errors import InputError
+from cvxrelu.estimators.base import strength, validated, weights_of
+from cvxrelu.estimators.labelled import Labelled
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_choice, as_jobs
-from cvxrelu.runtime.parallel import results_of
-from cvxrelu.solving.fit import Fit
 
 __all__ = ["ReLUClassifier"]
 
@@ -35,11 +29,13 @@ def _has_probabilities(estimator: "ReLUClassifier") -> bool:
     return True
 
 
-class ReLUClassifier(ClassifierMixin, Estimator):
-    """A classifier by the sign of a network; several classes are taken one against the rest.
+class ReLUClassifier(Labelled):
+    """A classifier by the sign of a network, or for several classes by the largest of its outputs.
 
     Minimises (1/N) sum_i loss(y_i f(x_i)) + alpha * cost(f), or, with loss="margin", cost(f) subject to
-    y_i f(x_i) >= 1, over one-hidden-layer networks f of every width.
+    y_i f(x_i) >= 1, over one-hidden-layer networks f of every width. With more than two classes the network has an
+    output for each, and the loss is the cross-entropy of their softmax or, with loss="margin", the constraint
+    f_y(x_i) - f_k(x_i) >= 1 for all other classes k.
 
     Parameters
     ----------
@@ -48,6 +44,9 @@ class ReLUClassifier(ClassifierMixin, Estimator):
     alpha : float or "auto", default "auto"
         Regularisation strength, positive, as in `ReLURegressor`; of several classes, and with class weights and
         without, the largest. Not used by "margin".
+    multi_class : {"softmax", "ovr"}, default "softmax"
+        Whether more than two classes are told apart by one network or, with "ovr", loss="hinge" or a skip connection,
+        by one network for each class against the rest.
     class_weight : dict, "balanced" or None, default None
         What samples of a class count, times their own weights; "balanced" makes all classes weigh the same in sum.
     bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, warm_start,
@@ -61,7 +60,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
     classes_ : (K,) array
         The classes.
     fits_ : list of Fit
-        One for two classes, otherwise one for each class against the rest.
+        One, or one for each class against the rest.
     networks_, certificates_ : list
         Their networks and certificates.
     n_iter_ : int
@@ -93,6 +92,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         loss: str = "logistic",
         alpha: float | str = "auto",
         *,
+        multi_class: str = "softmax",
         class_weight: Mapping[Any, float] | str | None = None,
         bias: str = "free",
         negative_slope: float = 0.0,
@@ -125,10 +125,11 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         )
         self.loss = loss
         self.alpha = alpha
+        self.multi_class = multi_class
         self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the network, or one for each class if there are more than two.
+        """Fit the network, or one for each class against the rest.
 
         Parameters
         ----------
@@ -147,11 +148,12 @@ class ReLUClassifier(ClassifierMixin, Estimator):
             If the solver fails, or no network without bias separates the classes.
         """
         inputs, labels, weights = self._labelled(X, y, sample_weight, ("logistic", "hinge", "margin"))
-        regularised = self.loss != "margin"
+        as_choice(self.multi_class, ("softmax", "ovr"), "multi_class")
+        regularised, (loss, targets) = self.loss != "margin", self._targets(labels)
 
         def problems_of(counts: Array) -> list[Problem]:
             alpha = 1.0 if regularised else None
-            return [self._problem(inputs, row, counts, loss=self.loss, alpha=alpha) for row in self._signs(labels)]
+            return [self._problem(inputs, row, counts, loss=loss, alpha=alpha) for row in targets]
 
         problems = problems_of(self._with_classes(weights, labels))
         if regularised:
@@ -168,55 +170,6 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         ]
         self._gather(tasks, len(problems))
         self._count(self.fits_)
-        return self
-
-    def _starts(self, count: int) -> Sequence[Network | None]:
-        """Return the networks of the fit before where they are to be gone on from, for as many classes."""
-        networks = getattr(self, "networks_", []) if self.warm_start else []
-        return networks if len(networks) == count else [None] * count
-
-    def _labelled(self, X: Any, y: Any, sample_weight: Any, losses: Sequence[str]) -> tuple[Array, NDArray[Any], Array]:
-        """Check the data of a fit and the loss, and keep the classes."""
-        inputs, labels = validated(self, X, y, dtype=np.float64)
-        check_classification_targets(labels)
-        as_choice(self.loss, losses, "loss")
-        weights = weights_of(sample_weight, inputs)
-        weights = np.ones(len(labels)) if weights is None else weights
-        self.classes_ = np.unique(labels[weights != 0])
-        if len(self.classes_) < 2:
-            raise InputError(
-                f"Classifier can't train when only one class is present; y holds only {self.classes_[0]!r}."
-            )
-        return inputs, labels, weights
-
-    def _with_classes(self, weights: Array, labels: NDArray[Any]) -> Array:
-        """Return sample weights times those of their classes."""
-        counted, result = weights != 0, weights.copy()
-        of_classes = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=labels[counted], sample_weight=weights[counted]
-        )
-        result[counted] *= of_classes[np.searchsorted(self.classes_, labels[counted])]
-        return result
-
-    def _gather(self, tasks: Iterable[Any], count: int) -> Self:
-        """Keep the fits of all classes; if interrupted, those there are, if there is one for each."""
-        fits: list[Fit] = []
-        try:
-            for fit in results_of(tasks, as_jobs(self.n_jobs)):
-                fits.append(fit)
-            return self._keep(fits)
-        except KeyboardInterrupt as interrupt:
-            fits += getattr(interrupt, "fits", ())
-            if len(fits) == count:
-                self._keep(fits)
-            raise Interrupted(
-                f"Interrupted; .fits holds what was found for {len(fits)} of {count} networks.", tuple(fits)
-            ) from None
-
-    def _keep(self, fits: list[Fit]) -> Self:
-        self.fits_ = fits
-        self.networks_ = [fit.network for fit in fits]
-        self.certificates_ = [fit.certificate for fit in fits]
         return self
 
     def certify(
@@ -250,12 +203,8 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         unknown = np.setdiff1d(labels, self.classes_)
         if len(unknown):
             raise InputError(f"y holds {unknown[0]!r}, which is no class that the classifier was fitted to.")
-        return self._certified(self.fits_, inputs, self._signs(labels), weights_of(sample_weight, inputs), time_limit)
-
-    def _signs(self, labels: NDArray[Any]) -> Array:
-        """Return the labels as -1 and 1, a row for each network."""
-        signs = label_binarize(labels, classes=self.classes_, neg_label=-1, pos_label=1)
-        return np.asarray(signs, dtype=float).T
+        targets = self._targets(labels)[1]
+        return self._certified(self.fits_, inputs, targets, weights_of(sample_weight, inputs), time_limit)
 
     def decision_function(self, X: Any) -> Array:
         """Return f(x), positive for the second class; (n, K) with one column a class if there are more than two.
@@ -283,7 +232,9 @@ class ReLUClassifier(ClassifierMixin, Estimator):
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> Array:
-        """Return the (n, K) class probabilities 1 / (1 + exp(-f(x))), normalised if there are more than two classes.
+        """Return the (n, K) class probabilities: the softmax of the outputs.
+
+        Those of two classes are 1 / (1 + exp(-f(x))); of one class against the rest these are normalised.
 
         Parameters
         ----------
@@ -293,5 +244,7 @@ class ReLUClassifier(ClassifierMixin, Estimator):
         scores = self.decision_function(X)
         if scores.ndim == 1:
             return np.column_stack([expit(-scores), expit(scores)])
+        if self._in_one:
+            return np.asarray(softmax(scores, axis=1))
         probabilities = expit(scores)
         return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -67,6 +67,8 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
     ((5, 5), True, True)
     """
 
+    _several_outputs = False
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Choose alpha, and fit the network to all data with it.
 

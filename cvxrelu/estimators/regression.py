@@ -23,12 +23,15 @@ Array = NDArray[np.float64]
 class _Regressor(RegressorMixin, Estimator):
     """A network for real targets."""
 
+    # Whether targets may be two-dimensional, and whether those of the fit were, with one column.
+    _several_outputs, _in_column = True, False
+
     def _posed(self, X: Array, y: Array, sample_weight: Array | None) -> Problem:
         """Return the problem of some data."""
         raise NotImplementedError
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True)
+        inputs, targets = self._checked(X, y)
         try:
             start = self.network_ if self.warm_start and hasattr(self, "network_") else None
             posed = self._posed(inputs, targets, weights_of(sample_weight, inputs))
@@ -45,6 +48,21 @@ class _Regressor(RegressorMixin, Estimator):
         self.fit_, self.network_, self.certificate_ = fit, fit.network, fit.certificate
         return self
 
+    def _checked(self, X: Any, y: Any, reset: bool = True) -> tuple[Array, Array]:
+        """Return inputs and targets; one column of targets is one output, of which predictions have a column, too."""
+        inputs, targets = validated(
+            self, X, y, dtype=np.float64, y_numeric=True, multi_output=self._several_outputs, reset=reset
+        )
+        column = targets.ndim == 2 and targets.shape[1] == 1
+        if reset:
+            self._in_column = column
+        return inputs, targets.ravel() if column else targets
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = self._several_outputs
+        return tags
+
     def certify(self, X: Any, y: Any, time_limit: float | None = 60.0, *, sample_weight: Any = None) -> Certificate:
         """Prove how far the network is from the best of all widths on some data, for the loss and the alpha of the fit.
 
@@ -52,8 +70,8 @@ class _Regressor(RegressorMixin, Estimator):
         ----------
         X : (N, d) array_like
             Inputs, those of the fit or others.
-        y : (N,) array_like
-            Targets.
+        y : (N,) array_like or (N, K) array_like
+            Targets; with K columns, one network of K outputs that share its neurons.
         time_limit : float or None, default 60.0
             Seconds for the proof; what is proven by then holds, and a warning says what is missing.
         sample_weight : (N,) array_like, optional
@@ -71,13 +89,13 @@ class _Regressor(RegressorMixin, Estimator):
         'global'
         """
         check_is_fitted(self)
-        inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True, reset=False)
+        inputs, targets = self._checked(X, y, reset=False)
         weights = weights_of(sample_weight, inputs)
         (certificate,) = self._certified([self.fit_], inputs, [targets], weights, time_limit)
         return certificate
 
     def predict(self, X: Any) -> Array:
-        """Return the network's predictions, an (n,) array.
+        """Return the network's predictions, an (n,) array, or (n, K) if the targets were two-dimensional.
 
         Parameters
         ----------
@@ -85,7 +103,8 @@ class _Regressor(RegressorMixin, Estimator):
             Inputs.
         """
         check_is_fitted(self)
-        return self.network_(validated(self, X, dtype=np.float64, reset=False))
+        predictions = self.network_(validated(self, X, dtype=np.float64, reset=False))
+        return predictions[:, None] if self._in_column else predictions
 
 
 class ReLUInterpolator(_Regressor):
@@ -163,8 +182,8 @@ class ReLUInterpolator(_Regressor):
         ----------
         X : (N, d) array_like
             Inputs; equal rows must have equal targets.
-        y : (N,) array_like
-            Targets.
+        y : (N,) array_like or (N, K) array_like
+            Targets; with K columns, one network of K outputs that share its neurons.
         sample_weight : (N,) array_like, optional
             Samples of weight zero are left out; other weights make no difference.
 
@@ -267,8 +286,8 @@ class ReLURegressor(_Regressor):
         ----------
         X : (N, d) array_like
             Inputs.
-        y : (N,) array_like
-            Targets.
+        y : (N,) array_like or (N, K) array_like
+            Targets; with K columns, one network of K outputs that share its neurons.
         sample_weight : (N,) array_like, optional
             What each sample counts in the mean of the losses; at least zero.
 

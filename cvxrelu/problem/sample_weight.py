@@ -57,5 +57,5 @@ def merge_samples(X: Array, y: Array, weights: Array | None) -> tuple[Array, Arr
     """
     rows, places = np.unique(np.column_stack([X, y]), axis=0, return_inverse=True)
     totals = np.bincount(places.reshape(-1), weights).astype(float)
-    kept = totals != 0
-    return rows[kept, :-1], rows[kept, -1], totals[kept]
+    kept, d = totals != 0, X.shape[1]
+    return rows[kept, :d], rows[kept, d:].reshape(-1, *y.shape[1:]), totals[kept]
