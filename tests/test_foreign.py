@@ -133,23 +133,52 @@ def test_a_module_gets_its_certificate():
 def test_errors_name_what_was_understood():
     W, b, v, c = draw(4, 3)
     hidden, output = Linear(W, b), Linear(v[None, :], [c])
-    two = Linear(np.ones((2, 4)), [0, 0])
     layer = {"kernel": W.T, "bias": b}
     cases = [
         (Sequential(hidden, Tanh(), output), "has the layers Linear, Tanh, Linear"),
         (Sequential(hidden, output), "has the layers Linear, Linear; certificates"),
         (Sequential(hidden, ReLU(), Linear(np.eye(4), b), ReLU(), output), "has 3 linear layers"),
-        (Sequential(hidden, ReLU(), two), "This Sequential has 2 outputs"),
-        (Sequential(hidden, ReLU(), two).state_dict(), "This state dict has 2 outputs"),
         ({"0.weight": W, "0.bias": b}, "This state dict has 1 linear layers"),
         ({"Dense_0": layer}, "This tree of Flax parameters has 1 linear layers"),
-        ({"Dense_0": layer, "Dense_1": {"kernel": np.ones((4, 2))}}, "Flax parameters has 2 outputs"),
         ({"Dense_0": layer, "BatchNorm_0": {"scale": b}}, "this one has Dense_0, BatchNorm_0"),
         ((W, b[:2], v), r"have shapes \(4, 3\), \(2,\), \(4,\) and \(\)"),
         ((W, b, v[:2]), r"have shapes \(4, 3\), \(4,\), \(2,\)"),
         ((W, b, v, [1.0, 2.0]), r"and \(2,\); they must be"),
-        ((W, b, np.ones((4, 2))), "has 2 outputs"),
+        ((W, b, np.ones((3, 2))), r"\(3, 2\) and \(\); they must be"),
     ]
     for model, message in cases:
         with pytest.raises(cr.InputError, match=message):
             cr.as_network(model)
+
+
+def test_several_outputs_are_read_from_whatever_holds_them():
+    W, b, _, _ = draw(4, 3)
+    v, c = RNG.standard_normal((4, 2)), RNG.standard_normal(2)
+    network = cr.Network(W, b, v, c)
+    hidden, output = Linear(W, b), Linear(v.T, c)
+    tree = {"Dense_0": {"kernel": W.T, "bias": b}, "Dense_1": {"kernel": v, "bias": c}}
+    models = [
+        Sequential(hidden, ReLU(), output),
+        Sequential(hidden, ReLU(), output).state_dict(),
+        tree,
+        dict(reversed(tree.items())),
+        (W, b, v, c),
+        (W.T, b, v.T, c),
+    ]
+    for model in models:
+        np.testing.assert_allclose(cr.as_network(model)(X), network(X), rtol=1e-6, atol=1e-6)
+    one = cr.as_network((W[:1], b[:1], v[:1], c))
+    np.testing.assert_allclose(one(X), cr.Network(W[:1], b[:1], v[:1], c)(X))
+
+
+@pytest.mark.parametrize("targets", ["several", "classes"])
+def test_perceptrons_of_several_outputs_are_certified(targets):
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    x = np.linspace(-1, 1, 12)[:, None]
+    kind, y = (MLPRegressor, np.hstack([x, x**2])) if targets == "several" else (MLPClassifier, np.arange(12) // 4)
+    model = kind((8,), alpha=0.12, solver="lbfgs", max_iter=500, random_state=0).fit(x, y)
+    loss = "squared" if targets == "several" else "softmax"
+    certificate = cr.certify(model, cr.Problem(x, y, loss=loss, alpha=0.01))
+    assert certificate.scope == "global"
+    assert 0 < certificate.lower <= certificate.upper <= model.loss_ * (1 + 1e-3)

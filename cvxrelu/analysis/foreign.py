@@ -1,13 +1,13 @@
 r"""Networks from elsewhere, read by what they offer and never by importing where they come from.
 
-    f(x) = v . sigma(W x + b) + c,   W (m, d),  b (m,),  v (m,),  c a number
+    f(x) = v' sigma(W x + b) + c,   W (m, d),  b (m,),  v (m,),  c a number;  with K outputs  v (m, K),  c (K,)
 
 | from         | hidden weights    | output weights | order of the layers           | slope                     |
 |--------------|-------------------|----------------|-------------------------------|---------------------------|
-| scikit-learn | coefs_[0] (d, m)  | (m, 1)         | as given                      | activation="relu"         |
-| PyTorch      | weight (m, d)     | (1, m)         | as given                      | its LeakyReLU's, or given |
-| Flax         | kernel (d, m)     | (m, 1)         | the one whose shapes fit      | given                     |
-| Keras        | list entry (d, m) | (m, 1)         | as given                      | given                     |
+| scikit-learn | coefs_[0] (d, m)  | (m, K)         | as given                      | activation="relu"         |
+| PyTorch      | weight (m, d)     | (K, m)         | as given                      | its LeakyReLU's, or given |
+| Flax         | kernel (d, m)     | (m, K)         | the one whose shapes fit      | given                     |
+| Keras        | list entry (d, m) | (m, K)         | as given                      | given                     |
 | arrays       | (m, d) or (d, m)  | any of these   | W, b, v, c                    | given                     |
 """
 
@@ -40,14 +40,15 @@ def as_network(model: Any, negative_slope: float = 0.0) -> Network:
     model : Network, Fit, estimator, module, mapping or sequence
         A network of this package, or a `Fit` or a fitted estimator that holds one; or, with one hidden layer,
 
-        - a fitted `MLPRegressor` or binary `MLPClassifier` of scikit-learn with activation "relu" (of a classifier, the
-          logit of its second class);
+        - a fitted `MLPRegressor` or `MLPClassifier` of scikit-learn with activation "relu" (of a classifier, the logit
+          of its second class or, of several, those of all classes);
         - a `torch.nn.Sequential` of Linear, ReLU or LeakyReLU, and Linear, or the state dict of such a module;
         - a tree of Flax parameters, {"Dense_0": {"kernel": ..., "bias": ...}, "Dense_1": ...}, within "params" or not;
         - a sequence W, b, v or W, b, v, c of arrays, such as `get_weights()` of Keras, or a mapping with the keys "W",
           "b", "v" and, if wanted, "intercept", "negative_slope" and "skip". W is (m, d), or (d, m) where the m entries
           of b tell so: a square W is taken as (m, d), one row a neuron, so transpose square kernels of Keras. v is
-          (m,), (m, 1) or (1, m), and c a number or an array that holds one.
+          (m,), (m, 1) or (1, m), and c a number or an array that holds one; with K outputs v is (m, K), or (K, m) where
+          m tells so, and c is (K,).
     negative_slope : float, default 0.0
         Slope of the activation where the model does not name it: arrays, parameters and state dicts.
 
@@ -61,8 +62,8 @@ def as_network(model: Any, negative_slope: float = 0.0) -> Network:
     InputTypeError
         If the model is none of these.
     InputError
-        If the model is not fitted, has another number of hidden layers or outputs or another activation, or its shapes
-        do not go together.
+        If the model is not fitted, has another number of hidden layers or another activation, or its shapes do not go
+        together.
 
     Examples
     --------
@@ -89,7 +90,7 @@ def as_network(model: Any, negative_slope: float = 0.0) -> Network:
     if isinstance(model, (tuple, list)) and len(model) in (3, 4):
         return _of_arrays(**dict(zip(PARTS, model, strict=False)), negative_slope=negative_slope)
     raise InputTypeError(
-        f"{type(model).__name__} cannot be read as a network; pass a cvxrelu.Network, a fitted MLPRegressor or binary "
+        f"{type(model).__name__} cannot be read as a network; pass a cvxrelu.Network, a fitted MLPRegressor or "
         "MLPClassifier (of a pipeline its last step, with a problem of the transformed X), a torch.nn.Sequential, a "
         "state dict, a tree of Flax parameters, or arrays (W, b, v, c)."
     )
@@ -98,8 +99,8 @@ def as_network(model: Any, negative_slope: float = 0.0) -> Network:
 def _only_network(networks: list[Network]) -> Network:
     if len(networks) != 1:
         raise InputError(
-            f"A classifier of several classes holds {len(networks)} networks; pass one of its networks_, with its "
-            "one-against-the-rest problem."
+            f"This classifier holds {len(networks)} networks; pass one of its networks_, with its one-against-the-rest "
+            "problem."
         )
     return networks[0]
 
@@ -116,9 +117,11 @@ def _of_mlp(model: Any) -> Network:
         )
     if model.activation != "relu":
         raise InputError(f"This {name} has activation={model.activation!r}; certificates are for activation='relu'.")
-    if model.out_activation_ not in ("identity", "logistic") and model.coefs_[1].shape[1] == 1:
+    count = model.coefs_[1].shape[1]
+    if model.out_activation_ not in ("identity", "logistic" if count == 1 else "softmax"):
         raise InputError(
-            f"This {name} ends in {model.out_activation_!r}; certificates are for a linear output or a binary logit."
+            f"This {name} ends in {model.out_activation_!r} with {count} outputs; certificates are for linear outputs, a "
+            "binary logit, or the softmax of several classes."
         )
     (hidden, output), (biases, offsets) = model.coefs_, model.intercepts_
     return _of_layers(f"This {name}", np.asarray(hidden).T, biases, np.asarray(output).T, offsets, 0.0)
@@ -145,7 +148,9 @@ def _of_flax(layers: list[Mapping[str, Any]], negative_slope: float) -> Network:
     """Read two layers in the order in which their shapes fit, which names need not tell."""
     _check_depth("This tree of Flax parameters", len(layers))
     kernels = [_array(layer["kernel"], "kernel").T for layer in layers]
-    if kernels[1].shape != (1, len(kernels[0])) and kernels[0].shape == (1, len(kernels[1])):
+    fits = kernels[1].shape[1] == len(kernels[0]) and len(kernels[0]) > 1
+    turned = kernels[0].shape[1] == len(kernels[1])
+    if turned and kernels[1].shape[0] != 1 and (not fits or kernels[0].shape[0] == 1):
         layers, kernels = layers[::-1], kernels[::-1]
     (hidden, output), (b, c) = kernels, (layer.get("bias") for layer in layers)
     return _of_layers("This tree of Flax parameters", hidden, b, output, c, negative_slope)
@@ -190,25 +195,25 @@ def _check_depth(source: str, n_layers: int) -> None:
 
 def _of_arrays(W: Any, b: Any, v: Any, intercept: Any = 0.0, negative_slope: float = 0.0, skip: Any = None) -> Network:
     """Read arrays, in whatever shape they are stored."""
-    weights, biases = _array(W, "W"), _array(b, "b")
+    weights, biases, output = _array(W, "W"), _array(b, "b"), _array(v, "v")
+    if output.ndim == 2 and len(output) == biases.size and 1 not in output.shape:
+        output = output.T
     turned = weights.ndim == 2 and weights.shape[0] != biases.size == weights.shape[1]
     network = _of_layers(
-        "The arrays are a network whose", weights.T if turned else weights, biases, v, intercept, negative_slope
+        "The arrays are a network whose", weights.T if turned else weights, biases, output, intercept, negative_slope
     )
     return network if skip is None else replace(network, skip=_array(skip, "skip").ravel())
 
 
 def _of_layers(source: str, W: Any, b: Any, v: Any, c: Any, negative_slope: float) -> Network:
-    """Return the network with weights W (m, d) and v (m,), (m, 1) or (1, m); biases that are None are zero."""
+    """Return the network with weights W (m, d) and v (m,), (m, 1), (1, m) or (K, m); biases that are None are zero."""
     weights, output = _array(W, "W"), _array(v, "v")
     m = len(weights) if weights.ndim else 0
     biases = np.zeros(m) if b is None else _array(b, "b")
     offset = np.zeros(1) if c is None else _array(c, "c")
-    if output.ndim == 2 and 1 not in output.shape:
-        count = output.shape[0] if output.shape[1] == m else output.shape[1]
-        raise InputError(
-            f"{source} has {count} outputs; certificates are for networks with one: a single target, or two classes."
-        )
+    if output.ndim == 2 and output.size != m and output.shape[1] == m and weights.ndim == 2 and biases.size == m:
+        constants: Any = np.zeros(len(output)) if c is None else offset.ravel()
+        return Network(weights, biases.ravel(), output.T, constants, negative_slope)
     if weights.ndim != 2 or biases.size != m or output.size != m or offset.size != 1:
         raise InputError(
             f"The weights, biases, output weights and output bias have shapes {weights.shape}, {biases.shape}, "

@@ -51,7 +51,9 @@ class MaxMargin:
 
 
 def max_margin(certificate: Certificate) -> MaxMargin:
-    """Return bounds on the largest normalised margin, from a certificate of a fit with the loss "margin".
+    """Return bounds on the largest normalised margin, from a certificate of a fit with loss "margin".
+
+    Of "multiclass-margin" it is the least of f_y(x_i) - f_k(x_i), over all other classes k, that is normalised.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def max_margin(certificate: Certificate) -> MaxMargin:
     """
     problem = as_instance(certificate, Certificate, "certificate").problem
     if not problem.loss.labels or problem.loss.regularised or problem.norm.cellwise or certificate.scope != "global":
-        raise InputError("max_margin takes a global certificate of the loss 'margin' with the Euclidean norm.")
+        raise InputError("max_margin takes a global certificate of loss 'margin' or 'multiclass-margin' with the Euclidean norm.")
     lower, upper = certificate.lower, certificate.upper
     return MaxMargin(0.5 / upper, 0.5 / lower if lower > 0 else math.inf)
 

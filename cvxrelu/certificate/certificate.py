@@ -29,6 +29,7 @@ from cvxrelu.certificate.wording import sentence_of
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
+from cvxrelu.problem.several_outputs import require_one_output
 
 __all__ = ["Certificate", "certificate_of"]
 
@@ -52,7 +53,7 @@ class Certificate:
         patterns, if the scope is "sampled"). For an interpolant it holds for the targets and for its own predictions.
     scope : {"global", "sampled"}
         What the lower bound speaks of. "global" is said only after a search that leaves nothing out.
-    dual : (N,) array
+    dual : (N,) array, or (N, K) of K outputs
         The repaired dual vector that the lower bound comes from, any multiple of which proves the same: as it was
         given or, where that is out of its domain or of the range of ordinary numbers, with its largest entry between
         1/2 and 1, or as near to that as the domain allows. It satisfies the constraint of the dual times N alpha /
@@ -167,6 +168,7 @@ class Certificate:
         >>> certify_dual(problem, network, np.array([-1.0, 1.0])).verify_exact().lower
         Fraction(1, 1)
         """
+        require_one_output(self.problem.several, "verify_exact")
         multipliers = None if self.multipliers is None else record_of_multipliers(self.multipliers)
         return exact_bound(self.problem, self.dual, exact_data, multipliers)
 
@@ -220,6 +222,7 @@ class Certificate:
         Evidence, no proof: 100 ascents found 2 local maxima, none above what an optimum allows; each was found more
         than once. If no neuron scores more, the network is at most ... % above the best possible.
         """
+        require_one_output(self.problem.several, "Certificate.search")
         options = {"random_state": random_state, "time_limit": time_limit}
         return gather_evidence(self.problem, self.network, self.dual, self.upper, n_ascents, **options)
 
@@ -238,6 +241,7 @@ class Certificate:
         InputError
             If the loss or the norm of the problem is an object that cannot be named in a file.
         """
+        require_one_output(self.problem.several, "A certificate file")
         bounds = {name: getattr(self, name) for name in ("upper", "lower", "scope", "gamma")}
         claims = {"claim": self.sentence} | bounds
         trees = self.multipliers

@@ -71,9 +71,9 @@ class FunctionFit:
 
 
 def is_line_problem(problem: Problem) -> bool:
-    """Tell whether `fit_function` takes a problem: one feature, free bias, Euclidean norm, any output weights."""
+    """Tell whether `fit_function` takes a problem: one feature and output, free bias, Euclidean norm."""
     one_line = problem.n_features == 1 and problem.bias == "free"
-    return one_line and not (problem.norm.cellwise or problem.one_sided)
+    return one_line and not (problem.norm.cellwise or problem.one_sided or problem.several)
 
 
 def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float | None = None) -> FunctionFit:

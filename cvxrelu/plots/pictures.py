@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import CvxReluError, InputError
+from cvxrelu.plots.hinges import hinge_lines, visible_knots
+from cvxrelu.plots.outputs import draw_curves, draw_regions
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.validation import as_matrix, as_vector
 from cvxrelu.runtime.files import check_writable, writing
@@ -30,11 +32,6 @@ PALE_BLUE, PALE_ORANGE = "#8fc1de", "#eeb38c"
 VALUES = ["#fdf8e1", "#a5d9b2", "#3b97bd"]
 # Share of the data's extent that is drawn beyond it, and the points of a grid along one axis.
 MARGIN, GRID = 0.15, 401
-# Hinges nearer to each other than this share of the data's extent are one knot: decoded hinges agree to about 1e-6,
-# and a picture cannot show 1e-4.
-SAME_KNOT = 1e-4
-# Knots that turn the graph by less than this share of the sharpest one are invisible, and often only rounding.
-VISIBLE_KINK = 1e-3
 # Decision maps saturate at this multiple of the margin, so that what happens between the margins stays visible.
 SATURATION = 2.0
 # The margins are drawn at this share of theirs: a network is often +1 or -1, up to rounding, all over a region, where a
@@ -57,8 +54,8 @@ def plot_network(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | None"
         The network.
     X : (N, d) array_like
         Inputs, d = 1 or 2.
-    y : (N,) array_like
-        Targets.
+    y : (N,) array_like, or (N, K) array_like
+        Targets. A network of several outputs takes labels 0, ..., K - 1 as well, and in the plane only these.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
@@ -93,8 +90,11 @@ def plot_network_1d(
     grid = np.union1d(np.linspace(low, high, GRID), inside)
     for k, knot in enumerate(inside):
         axes.axvline(knot, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1, label=None if k else "hinge")
-    axes.plot(grid, network(grid[:, None]), color=BLUE, linewidth=2.2, label=label or "network", zorder=2)
-    axes.plot(x, targets, "o", color=ORANGE, markeredgecolor="white", markersize=8, label="data", zorder=4)
+    if network.v.ndim == 2:
+        draw_curves(axes, network, grid, x, targets)
+    else:
+        axes.plot(grid, network(grid[:, None]), color=BLUE, linewidth=2.2, label=label or "network", zorder=2)
+        axes.plot(x, targets, "o", color=ORANGE, markeredgecolor="white", markersize=8, label="data", zorder=4)
     axes.set(xlabel="$x$", ylabel="$f(x)$", xlim=(low, high))
     axes.spines[["top", "right"]].set_visible(False)
     return axes
@@ -110,10 +110,11 @@ def plot_network_2d(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | No
     points, targets = _data(network, X, y)
     (left, right), (bottom, top) = box = _limits(points[:, 0]), _limits(points[:, 1])
     xs, ys = np.meshgrid(np.linspace(left, right, GRID), np.linspace(bottom, top, GRID))
-    values = network(np.column_stack([xs.ravel(), ys.ravel()])).reshape(xs.shape)
+    values = network(np.column_stack([xs.ravel(), ys.ravel()])).reshape(*xs.shape, *network.v.shape[1:])
     draw = _draw_decision if np.isin(targets, (-1.0, 1.0)).all() else _draw_surface
+    draw = draw_regions if network.v.ndim == 2 else draw
     draw(axes, (xs, ys, values), points, targets)
-    for line, share in _hinge_lines(network, float(np.hypot(right - left, top - bottom))):
+    for line, share in hinge_lines(network, float(np.hypot(right - left, top - bottom))):
         _draw_hinge(axes, line, share, box)
     axes.plot([], [], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label="hinges")
     axes.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(left, right), ylim=(bottom, top))
@@ -197,59 +198,6 @@ def check_picture(file: str | PathLike[str], n_features: int = 1) -> None:
         raise InputError(f"{str(file)!r} has an unknown ending; a picture can be one of {', '.join(sorted(endings))}.")
 
 
-def visible_knots(network: Network, extent: float) -> Array:
-    """Return the sorted places where the graph of a one-input network visibly turns.
-
-    A neuron changes the slope by v abs(w) (1 - a) at its hinge. Hinges that differ by rounding are one knot, at their
-    mean, and knots at which the changes cancel are none.
-
-    Parameters
-    ----------
-    network : Network
-        A network with one input.
-    extent : float
-        Length of the interval that is looked at.
-
-    Examples
-    --------
-    The hinges at 0 and 1e-9 are one, and the two neurons with hinges at 1 add up to a straight line:
-
-    >>> network = Network(W=[[1.0], [1.0], [1.0], [-1.0]], b=[0.0, -1e-9, -1.0, 1.0], v=[1.0, 1.0, 1.0, -1.0])
-    >>> visible_knots(network, extent=2.0).round(6)
-    array([0.])
-    """
-    slopes = network.W[:, 0]
-    turning = slopes != 0
-    positions = -network.b[turning] / slopes[turning]
-    changes = (network.v * np.abs(slopes))[turning]
-    order = np.argsort(positions)
-    positions, changes = positions[order], changes[order]
-    if not len(positions):
-        return positions
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(positions) > SAME_KNOT * extent]))
-    counts = np.diff(np.append(starts, len(positions)))
-    kinks = np.abs(np.add.reduceat(changes, starts))
-    means = np.add.reduceat(positions, starts) / counts
-    return means[kinks > VISIBLE_KINK * kinks.max()]
-
-
-def _hinge_lines(network: Network, extent: float) -> list[tuple[Array, float]]:
-    """Return the lines [w, b], norm(w) = 1, of the hinges in the plane, each once, with their shares of the cost.
-
-    Two dashed lines on top of each other would look like one solid line.
-    """
-    lengths = np.linalg.norm(network.W, axis=1)
-    turning = lengths > 0
-    if not turning.any():
-        return []
-    lines = np.column_stack([network.W, network.b])[turning] / lengths[turning, None]
-    lines *= np.where((lines[:, 0] > 0) | ((lines[:, 0] == 0) & (lines[:, 1] > 0)), 1.0, -1.0)[:, None]
-    cells = np.round(lines / [SAME_KNOT, SAME_KNOT, SAME_KNOT * extent])
-    _, first, group = np.unique(cells, axis=0, return_index=True, return_inverse=True)
-    costs = np.bincount(group.ravel(), (np.abs(network.v) * lengths)[turning])
-    return [(line, float(cost / costs.max())) for line, cost in zip(lines[first], costs, strict=True) if cost > 0]
-
-
 def _draw_hinge(axes: "Axes", line: Array, share: float, box: tuple[tuple[float, float], ...]) -> None:
     """Draw the part of the line w.x + b = 0 in the box, the darker the larger its share of the cost."""
     (left, right), (bottom, top) = box
@@ -283,7 +231,12 @@ def _data(network: Network, X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     points = as_matrix(X)
     if points.shape[1] != network.n_features:
         raise InputError(f"X has {points.shape[1]} columns, and the network takes {network.n_features} inputs.")
-    return points, as_vector(y, len(points))
+    if network.v.ndim == 1 or np.ndim(y) != 2:
+        return points, as_vector(y, len(points))
+    targets = as_matrix(y, "y")
+    if targets.shape != (len(points), network.n_outputs):
+        raise InputError(f"y has shape {targets.shape}; it must be ({len(points)}, {network.n_outputs}).")
+    return points, targets
 
 
 def _axes(ax: "Axes | None") -> "Axes":

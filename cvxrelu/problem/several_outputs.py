@@ -14,7 +14,7 @@ from cvxrelu.problem.losses.outputs import of_outputs
 from cvxrelu.problem.norms import Norm
 from cvxrelu.problem.validation import as_floats, as_matrix, as_vector
 
-__all__ = ["as_targets", "loss_of", "refuse_unsupported"]
+__all__ = ["as_targets", "loss_of", "refuse_unsupported", "require_one_output"]
 
 Array = NDArray[np.float64]
 
@@ -54,3 +54,9 @@ def refuse_unsupported(norm: Norm, skip: bool, output_sign: str) -> None:
         raise InputError("A skip connection is for one output; use skip=False, or one problem for each output.")
     if output_sign != "any":
         raise InputError("Several outputs take output_sign='any'; for convex functions solve one problem for each.")
+
+
+def require_one_output(several: bool, what: str) -> None:
+    """Raise an InputError if there are several outputs; `what` is what takes one only."""
+    if several:
+        raise InputError(f"{what} takes one output; pose a problem of each output by itself, with y of shape (N,).")

@@ -21,6 +21,7 @@ from cvxrelu.problem.losses import Interpolation
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.rows import name_rows
+from cvxrelu.problem.several_outputs import require_one_output
 from cvxrelu.problem.validation import as_matrix
 from cvxrelu.program.backend import Solution
 from cvxrelu.program.cells import Cells, covering_cells
@@ -190,6 +191,7 @@ def build_program(
     >>> round(problem.objective(network), 6), network([[0.0]]).round(6)
     (2.0, array([1.]))
     """
+    require_one_output(problem.several, "build_program")
     further = np.empty((0, problem.n_features)) if points is None else as_matrix(points, "points")
     if further.shape[1] != problem.n_features:
         raise InputError(f"points has {further.shape[1]} columns, and X has {problem.n_features}.")

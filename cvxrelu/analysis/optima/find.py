@@ -14,6 +14,7 @@ from cvxrelu.analysis.optima.search import NeuronSearch
 from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.problem.problem import Problem
+from cvxrelu.problem.several_outputs import require_one_output
 from cvxrelu.problem.validation import as_instance, as_limit
 from cvxrelu.program.scaling import standardise
 from cvxrelu.solving.fit import Fit
@@ -61,6 +62,7 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     """
     problem = as_instance(fit, Fit, "fit").problem
     as_limit(tol, "tol")
+    require_one_output(problem.several, "optimal_set")
     if problem.norm.cellwise:
         raise InputError(f"The set of optimal networks is known for norm='euclidean', not for {problem.norm.name!r}.")
     if problem.one_sided:
