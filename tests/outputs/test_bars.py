@@ -1,0 +1,262 @@
+"""Several outputs: what is known of optima without solving anything, and what a proof has to survive."""
+
+import math
+
+import cvxpy as cp
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from tests.instances import BIASES, objective_by_hand
+
+LABELS = np.array([0, 1, 2, 0, 1, 2, 1, 0, 2])
+
+
+def data(n_samples=9, n_features=2, n_outputs=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n_samples, n_features)), rng.standard_normal((n_samples, n_outputs))
+
+
+def assert_certified(fit, gap=1e-6):
+    """Check what a certified optimum promises, from the network and the dual matrix alone."""
+    problem, network, certificate = fit.problem, fit.network, fit.certificate
+    assert certificate.scope == "global"
+    assert fit.status is cr.Status.OPTIMAL
+    assert -1e-9 <= certificate.relative_gap <= gap
+    np.testing.assert_allclose(objective_of(problem, network), fit.objective, rtol=1e-9)
+    assert network.n_neurons <= problem.n_samples * problem.n_outputs
+    assert network.v.shape == (network.n_neurons, problem.n_outputs)
+    V = certificate.dual
+    if problem.bias == "free":
+        assert all(math.fsum(column) == 0 for column in V.T)
+    if problem.bias == "none":
+        assert not network.b.any()
+        assert not network.intercept.any()
+    if problem.loss.labels:
+        own = np.arange(problem.n_outputs) == problem.y[:, None]
+        assert all(math.fsum(row) == 0 for row in V)
+        assert (V[~own] <= 0).all()
+
+
+def objective_of(problem, network):
+    """The objective from the definition."""
+    z = np.array([network.intercept + sum_of(network, problem, x) for x in problem.X])
+    norms = np.linalg.norm(np.column_stack([network.W, network.b]) if problem.bias == "joint" else network.W, axis=1)
+    cost = float(np.linalg.norm(network.v, axis=1) @ norms)
+    if problem.alpha is None:
+        return cost
+    y, name = problem.y, problem.loss.name
+    if name == "softmax":
+        paid = [math.log(sum(math.exp(a - row[int(k)]) for a in row)) for row, k in zip(z, y, strict=True)]
+    else:
+        size = np.abs(z - y)
+        each = size**2 / 2 if name == "squared" else np.where(size <= 1, size**2 / 2, size - 0.5)
+        paid = each.sum(axis=1)
+    weights = np.ones(len(y)) if problem.sample_weight is None else problem.sample_weight
+    return float(np.mean(weights * np.array(paid))) + problem.alpha * cost
+
+
+def sum_of(network, problem, x):
+    total = np.zeros(network.n_outputs)
+    for w, b, v in zip(network.W, network.b, network.v, strict=True):
+        t = float(w @ x) + b
+        total += v * (t if t >= 0 else problem.negative_slope * t)
+    return total
+
+
+@pytest.mark.parametrize("loss", ["interpolation", "squared", "huber"])
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("n_features", [1, 2])
+def test_one_column_is_one_output(loss, bias, n_features):
+    X, Y = data(n_features=n_features, n_outputs=1)
+    options = {"loss": loss, "bias": bias, "alpha": None if loss == "interpolation" else 0.03}
+    if bias == "none" and loss == "interpolation" and n_features == 1:
+        pytest.skip("without a bias lines through the origin are all there is")
+    one, other = cr.solve(cr.Problem(X, Y[:, 0], **options)), cr.solve(cr.Problem(X, Y, **options))
+    assert_certified(other)
+    assert other.objective == pytest.approx(one.objective, rel=1e-6)
+    assert max(one.certificate.lower, other.certificate.lower) <= min(one.objective, other.objective) * (1 + 1e-12)
+    assert objective_by_hand(one.problem, other.network.output(0)) >= one.certificate.lower * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, -1.0])
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("loss", ["squared", "softmax"])
+def test_several_outputs_are_certified(loss, bias, slope):
+    X, Y = data()
+    y = LABELS if loss == "softmax" else Y
+    fit = cr.solve(cr.Problem(X, y, loss=loss, bias=bias, alpha=0.02, negative_slope=slope), random_state=0)
+    assert_certified(fit)
+
+
+@pytest.mark.parametrize("loss", ["interpolation", "multiclass-margin"])
+def test_constraints_are_met_at_least_cost(loss):
+    X, Y = data()
+    fit = cr.solve(cr.Problem(X, LABELS if loss == "multiclass-margin" else Y, loss=loss), tol=1e-5)
+    assert_certified(fit, 1e-5)
+    z = fit.network(X)
+    if loss == "interpolation":
+        np.testing.assert_allclose(z, Y, atol=1e-6)
+    else:
+        own = np.arange(3) == LABELS[:, None]
+        assert (z[own][:, None] - np.where(own, -np.inf, z) >= 1 - 1e-6).all()
+        assert cr.max_margin(fit.certificate).lower == pytest.approx(
+            fit.network.normalised_margin(X, LABELS), rel=1e-6
+        )
+
+
+def joined_dots(x, Y):
+    """Least cost over hinges at the data, both ways: with one input an optimum has no others."""
+    atoms = np.maximum(np.array([side * (x - knot) for knot in x for side in (1, -1)]).T, 0)
+    V, c = cp.Variable((atoms.shape[1], Y.shape[1])), cp.Variable((1, Y.shape[1]))
+    model = cp.Problem(cp.Minimize(cp.sum(cp.norm(V, 2, axis=1))), [atoms @ V + np.ones((len(x), 1)) @ c == Y])
+    return model.solve(solver="CLARABEL", tol_gap_rel=1e-10, tol_gap_abs=1e-10, tol_feas=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_with_one_input_the_dots_are_joined(seed):
+    rng = np.random.default_rng(seed)
+    n, count = int(rng.integers(3, 9)), (2, 3, 5)[seed % 3]
+    x, Y = np.sort(rng.standard_normal(n)), rng.standard_normal((n, count))
+    fit = cr.solve(cr.Problem(x[:, None], Y))
+    assert_certified(fit)
+    assert fit.objective == pytest.approx(joined_dots(x, Y), rel=1e-7)
+    turns = np.linalg.norm(np.diff(np.diff(Y, axis=0) / np.diff(x)[:, None], axis=0), axis=1).sum()
+    if fit.objective <= turns * (1 + 1e-9):
+        middle = (x[1:] + x[:-1]) / 2
+        joined = np.column_stack([np.interp(middle, x, column) for column in Y.T])
+        np.testing.assert_allclose(fit.network(middle[:, None]), joined, atol=1e-6 * np.abs(Y).max())
+
+
+def test_equal_outputs_cost_the_root_of_their_number():
+    X, Y = data()
+    one = cr.solve(cr.Problem(X, Y[:, 0]))
+    three = cr.solve(cr.Problem(X, np.repeat(Y[:, :1], 3, axis=1)))
+    assert three.objective == pytest.approx(math.sqrt(3) * one.objective, rel=1e-6)
+
+
+def test_turning_the_targets_changes_nothing():
+    X, Y = data(12)
+    turn = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))[0]
+    problem = cr.Problem(X, Y, loss="squared", alpha=0.02)
+    turned = cr.Problem(X, Y @ turn, loss="squared", alpha=0.02)
+    first, second = cr.solve(problem, tol=1e-9), cr.solve(turned, tol=1e-9)
+    assert first.objective == pytest.approx(second.objective, rel=2e-9)
+    there = cr.Network(first.network.W, first.network.b, first.network.v @ turn, first.network.intercept @ turn)
+    assert turned.objective(there) == pytest.approx(problem.objective(first.network), rel=1e-12)
+    assert second.certificate.lower <= turned.objective(there) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "softmax"])
+def test_weights_are_copies(loss):
+    X, Y = data()
+    y, counts = (LABELS if loss == "softmax" else Y), np.array([1, 2, 1, 3, 1, 1, 2, 1, 0])
+    counts[-1] = 1 if loss == "softmax" else 0
+    weighted = cr.Problem(X, y, loss=loss, alpha=0.02, sample_weight=counts)
+    copied = cr.Problem(np.repeat(X, counts, axis=0), np.repeat(y, counts, axis=0), loss=loss, alpha=0.02)
+    one, other = cr.solve(weighted), cr.solve(copied)
+    assert_certified(one)
+    assert one.objective == pytest.approx(other.objective, rel=2e-6)
+
+
+DEGENERATE = {
+    "one sample": ([[1.0, 2.0]], [[3.0, 4.0]]),
+    "equal targets": ([[0.0, 1.0], [1.0, 0.0], [2.0, 5.0]], [[3.0, 4.0]] * 3),
+    "copies": ([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]], [[3.0, 4.0], [0.0, 1.0], [0.0, 1.0]]),
+    "a line in the plane": ([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0], [3.0, 6.0]], [[0.0, 1.0], [1, 0], [0, 0], [2, 2]]),
+    "far away": ([[1e6, 1e6], [1e6 + 1, 1e6], [1e6, 1e6 + 1]], [[1e3, 0.0], [1e3 + 1, 1.0], [1e3, 2.0]]),
+    "a constant output": ([[0.0], [1.0], [2.0]], [[0.0, 7.0], [1.0, 7.0], [0.0, 7.0]]),
+}
+
+
+@pytest.mark.parametrize("loss", ["interpolation", "squared"])
+@pytest.mark.parametrize("case", DEGENERATE)
+def test_degenerate_data_are_normal_data(case, loss):
+    X, Y = DEGENERATE[case]
+    fit = cr.solve(cr.Problem(X, Y, loss=loss, alpha=None if loss == "interpolation" else 0.01), tol=1e-5)
+    assert fit.certificate.scope == "global"
+    assert fit.certificate.gap <= 1e-5 * max(fit.certificate.upper, 1e-9)
+
+
+def test_three_inputs_are_certified():
+    X, _ = data(30, 3)
+    fit = cr.solve(cr.Problem(X, np.arange(30) % 3, loss="softmax", alpha=0.05), tol=1e-3, random_state=0)
+    assert_certified(fit, 1e-3)
+    assert fit.certificate.method == "directions"
+
+
+def test_no_network_is_below_the_bound():
+    X, Y = data(15)
+    problem = cr.Problem(X, Y, loss="squared", alpha=0.05)
+    fit = cr.solve(problem)
+    rng = np.random.default_rng(0)
+    for scale in (1e-6, 1e-4, 1e-2, 1.0):
+        for _ in range(20):
+            noise = [part + scale * rng.standard_normal(part.shape) for part in (fit.network.W, fit.network.b)]
+            other = cr.Network(*noise, fit.network.v, fit.network.intercept)
+            assert problem.objective(other) >= fit.certificate.lower
+            assert cr.certify(other, problem, tol=1e-3).lower <= fit.objective * (1 + 1e-12)
+            break
+
+
+def test_what_takes_one_output_says_so():
+    X, Y = data()
+    problem = cr.Problem(X, Y, loss="squared", alpha=0.1)
+    fit = cr.solve(problem)
+    uses = [
+        lambda: cr.solve(problem, method="enumerate"),
+        lambda: cr.build_program(problem),
+        lambda: cr.optimal_set(fit),
+        lambda: fit.certificate.verify_exact(),
+        lambda: fit.certificate.save("nowhere.json"),
+        lambda: fit.certificate.search(),
+    ]
+    for use in uses:
+        with pytest.raises(cr.InputError, match=r"takes? one output"):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "absolute", "alpha": 1.0}, "takes one output, and y is two-dimensional"),
+        ({"norm": "response"}, "Several outputs take norm='euclidean'"),
+        ({"skip": True}, "A skip connection is for one output"),
+        ({"output_sign": "positive"}, "output_sign='any'"),
+        ({"loss": "softmax", "alpha": 1.0}, "takes labels; pass an array of shape"),
+        ({"loss": "softmax", "alpha": 1.0, "y": [0, 1, 3, 0, 1, 2, 1, 0, 3.5]}, "number your classes"),
+        ({"loss": "softmax", "alpha": 1.0, "y": [0, 1, 3] * 3}, "but class 2 has none"),
+        ({"loss": "softmax", "alpha": 1.0, "y": [0] * 9}, "needs two classes or more"),
+        ({"y": np.full((9, 2), np.nan)}, "y has a NaN"),
+    ],
+)
+def test_unusable_problems(options, message):
+    X, Y = data()
+    with pytest.raises(cr.InputError, match=message):
+        cr.Problem(**{"X": X, "y": Y, **options})
+
+
+def test_rows_that_contradict_each_other_are_named():
+    with pytest.raises(cr.InputError, match="Rows 0 and 2 of X are equal but their y differ"):
+        cr.Problem([[0.0], [1.0], [0.0]], [[1.0, 2.0], [0.0, 0.0], [1.0, 3.0]])
+
+
+def test_a_network_of_several_outputs_goes_through_a_file(tmp_path):
+    _, Y = data(4)
+    network = cr.Network(np.eye(4)[:, :2], np.ones(4), Y, [1.0, 2.0, 3.0], 0.1)
+    network.save(tmp_path / "network.npz")
+    assert cr.Network.load(tmp_path / "network.npz") == network
+    balanced = network.balanced("joint")
+    inputs = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_allclose(balanced(inputs), network(inputs), rtol=1e-12)
+    squares = (balanced.W**2).sum() + (balanced.b**2).sum() + (balanced.v**2).sum()
+    assert squares / 2 == pytest.approx(network.cost("joint"), rel=1e-12)
+    np.testing.assert_array_equal(network.output(1)(inputs), network(inputs)[:, 1])
+
+
+def test_the_path_of_several_classes():
+    X, _ = data(15)
+    found = cr.path(cr.Problem(X, np.arange(15) % 3, loss="softmax", alpha=1.0), n_alphas=4)
+    assert found.costs[0] == 0
+    assert (np.diff(found.costs) > 0).all()
+    assert (found.relative_gaps <= 1e-6).all()
