@@ -166,7 +166,7 @@ def test_every_parameter_arrives(model, parameter, value):
 
 def test_probabilities_of_several_classes_are_logistic_and_normalised():
     X, y = load_iris(return_X_y=True)
-    model = cr.ReLUClassifier(alpha=0.05, tol=1e-3).fit(X[::10, 2:], y[::10])
+    model = cr.ReLUClassifier(alpha=0.05, tol=1e-3, multi_class="ovr").fit(X[::10, 2:], y[::10])
     alone = 1 / (1 + np.exp(-model.decision_function(X[:, 2:])))
     expected = alone / alone.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model.predict_proba(X[:, 2:]), expected, rtol=1e-12)

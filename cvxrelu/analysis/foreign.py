@@ -120,8 +120,8 @@ def _of_mlp(model: Any) -> Network:
     count = model.coefs_[1].shape[1]
     if model.out_activation_ not in ("identity", "logistic" if count == 1 else "softmax"):
         raise InputError(
-            f"This {name} ends in {model.out_activation_!r} with {count} outputs; certificates are for linear outputs, a "
-            "binary logit, or the softmax of several classes."
+            f"This {name} ends in {model.out_activation_!r} with {count} outputs; certificates are for linear outputs, "
+            "a binary logit, or the softmax of several classes."
         )
     (hidden, output), (biases, offsets) = model.coefs_, model.intercepts_
     return _of_layers(f"This {name}", np.asarray(hidden).T, biases, np.asarray(output).T, offsets, 0.0)

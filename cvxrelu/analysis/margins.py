@@ -79,7 +79,9 @@ def max_margin(certificate: Certificate) -> MaxMargin:
     """
     problem = as_instance(certificate, Certificate, "certificate").problem
     if not problem.loss.labels or problem.loss.regularised or problem.norm.cellwise or certificate.scope != "global":
-        raise InputError("max_margin takes a global certificate of loss 'margin' or 'multiclass-margin' with the Euclidean norm.")
+        raise InputError(
+            "max_margin takes a global certificate of loss 'margin' or 'multiclass-margin' with the Euclidean norm."
+        )
     lower, upper = certificate.lower, certificate.upper
     return MaxMargin(0.5 / upper, 0.5 / lower if lower > 0 else math.inf)
 

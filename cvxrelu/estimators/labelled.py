@@ -1,8 +1,8 @@
 """What classifiers share: labels, the weights of classes, and the targets that networks are fitted to.
 
-    two classes        one network, labels -1 and +1
-    more, "softmax"    one network with an output for each class, labels 0, ..., K - 1
-    more, "ovr"        one network for each class against the rest
+two classes        one network, labels -1 and +1
+more, "softmax"    one network with an output for each class, labels 0, ..., K - 1
+more, "ovr"        one network for each class against the rest
 """
 
 from collections.abc import Iterable, Sequence

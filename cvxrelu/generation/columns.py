@@ -15,12 +15,13 @@ from cvxrelu.generation.dual_master import MasterSolution
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.line import min_norm_interpolant
 from cvxrelu.numerics.activation import leaky_relu
+from cvxrelu.numerics.lengths import row_sizes
 from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
 from cvxrelu.program.zero_cost import best_free_network
 
-__all__ = ["Columns", "first_network", "network_of_master", "starting_columns"]
+__all__ = ["Columns", "corrected", "first_network", "network_of_master", "starting_columns"]
 
 Array = NDArray[np.float64]
 
@@ -124,7 +125,7 @@ def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) 
     skip, shift = standard.free.skip_of(master.linear)
     constant = master.constant + shift
     free = constant + (standard.X @ skip if standard.skip else 0.0)
-    output_weights = _corrected(standard, columns.outputs[:, used], master.weights[used], free)
+    output_weights = corrected(standard, columns.outputs[:, used], master.weights[used], free)
     network = scaling.restore(
         Network(columns.W[used], columns.b[used], output_weights, constant, problem.negative_slope, skip)
     )
@@ -152,12 +153,12 @@ def _fan(X: Array, rng: np.random.Generator) -> Array:
     return np.vstack([across, -across, axes, -axes])
 
 
-def _corrected(standard: Problem, outputs: Array, weights: Array, free: Array | float) -> Array:
+def corrected(standard: Problem, outputs: Array, weights: Array, free: Array | float) -> Array:
     """Return the output weights, changed so that the predictions are what an exact solution would predict.
 
     The change is the smallest relative to the weights themselves: what is almost zero stays so.
     """
-    shares = weights**2
+    shares = row_sizes(weights) ** 2
     for _ in range(CORRECTIONS):
         predictions = outputs @ weights + free
         misfit = standard.loss.aim(predictions, standard.y) - predictions
@@ -165,5 +166,5 @@ def _corrected(standard: Problem, outputs: Array, weights: Array, free: Array | 
             break
         gram = (outputs * shares) @ outputs.T
         solution: Any = scipy.linalg.lstsq(gram, misfit, lapack_driver="gelsy")
-        weights = weights + shares * (outputs.T @ solution[0])
+        weights = weights + (shares * (outputs.T @ solution[0]).T).T
     return weights

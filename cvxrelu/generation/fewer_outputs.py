@@ -6,6 +6,8 @@ On the data that is a nonnegative combination of k vectors of N K entries, to wh
 of each output, may be added where they are free; so N K neurons do (`cvxrelu.numerics.caratheodory`).
 """
 
+from typing import Any
+
 import numpy as np
 
 from cvxrelu.numerics.activation import leaky_relu
@@ -63,7 +65,7 @@ def _combined(problem: Problem, network: Network) -> Network:
         return network
     turned = network.v[used] / sizes[used, None]
     vectors = np.einsum("ij,jk->ikj", active[:, used], turned).reshape(n * count, -1)
-    constants = np.kron(np.ones((n, 1)), np.eye(count)) if problem.norm.has_free_constant else None
+    constants: Any = np.kron(np.ones((n, 1)), np.eye(count)) if problem.norm.has_free_constant else None
     found = fewest_terms(vectors, sizes[used], costs[used], False, constants)
     v = turned * found[:, None]
     kept = found > 0

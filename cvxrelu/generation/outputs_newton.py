@@ -1,13 +1,14 @@
 r"""The group Lasso over neurons, for losses with a gradient, by an interior-point method on the cones of the groups.
 
-    min over A (k, K), c, s:   F(z) + lam sum_j s_j - mu sum_j log(s_j^2 - norm(A_j)^2),     z = Phi A + 1 c',  mu -> 0
+    min over A (k, K), c, s:   F(z) + lam sum_j s_j - mu sum_j log(s_j^2 - norm(A_j)^2),   z = Phi A + 1 c',  mu -> 0
 
-with F = N times the mean loss and lam = N alpha. For given A_j the best s_j solves lam s_j^2 - 2 mu s_j = lam norm(A_j)^2,
+with F = N times the mean loss and lam = N alpha. For given A_j the best s_j solves lam s_j^2 - 2 mu s_j = lam a^2, a =
+norm(A_j):
 
-    s = (mu + r) / lam,  r = sqrt(mu^2 + lam^2 norm(A)^2),     gradient lam A / s,     curvature lam/s (I - lam A A'/(s r)),
+    s = (mu + r) / lam,   r = sqrt(mu^2 + lam^2 a^2),   gradient lam A / s,   curvature lam/s (I - lam A A'/(s r)),
 
-so that A and c are all that Newton's method sees, and any of them is a place to begin. Where it ends, V = -grad F(z) has
-norm(Phi_j'V) = lam norm(A_j) / s_j < lam: it is in the domain of the dual of these neurons, and the gap is less than
+so that A and c are all that Newton's method sees, and any of them is a place to begin. Where it ends, V = -grad F(z)
+has norm(Phi_j'V) = lam norm(A_j) / s_j < lam: it is in the domain of the dual of these neurons, and the gap is less than
 2 mu for each. With k K unknowns a step takes (k K)^3 / 3 operations.
 """
 

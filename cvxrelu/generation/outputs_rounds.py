@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
-from cvxrelu.generation.columns import Columns, starting_columns
+from cvxrelu.generation.columns import Columns, corrected, starting_columns
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.outputs_newton import descend_outputs
 from cvxrelu.generation.outputs_program import OutputsSolution, solve_outputs
@@ -185,9 +185,12 @@ class OutputsMaster:
 
     def _network(self, columns: Columns, solution: OutputsSolution) -> Network:
         """Return the network of a master solution, in the units of the problem."""
-        used = solution.weights.any(axis=1)
-        slope = self.oracle.problem.negative_slope
-        network = Network(columns.W[used], columns.b[used], solution.weights[used], solution.constants, slope)  # pyright: ignore[reportArgumentType]
+        used, standard = solution.weights.any(axis=1), self.oracle.standard
+        weights, constants = solution.weights[used], solution.constants
+        if standard.loss.fixes_predictions:
+            weights = corrected(standard, columns.outputs[:, used], weights, constants)
+        slope = standard.negative_slope
+        network = Network(columns.W[used], columns.b[used], weights, constants, slope)  # pyright: ignore[reportArgumentType]
         return made_feasible(self.oracle.problem, self.oracle.scaling.restore(network))
 
     def _priced(self, dual: Array, network: Network) -> tuple[Priced, DualBound | None]:
@@ -205,10 +208,8 @@ class OutputsMaster:
         )
         return found, None
 
-    def _next(
-        self, columns: Columns, solution: OutputsSolution, priced: Priced
-    ) -> tuple[Columns, OutputsSolution]:
-        """Return the neurons in use, the best of the others, and those that were found; and the weights of the first."""
+    def _next(self, columns: Columns, solution: OutputsSolution, priced: Priced) -> tuple[Columns, OutputsSolution]:
+        """Return the neurons in use, the best others, and those that were found; and the weights of the first."""
         oracle, standard = self.oracle, self.oracle.standard
         sizes, scores = row_sizes(solution.weights), row_sizes(columns.outputs.T @ solution.dual)
         in_use = sizes > IN_USE * sizes.sum()

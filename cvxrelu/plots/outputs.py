@@ -33,7 +33,9 @@ def draw_curves(axes: "Axes", network: Network, grid: Array, x: Array, targets: 
         low = float(values.min())
         for k in range(network.n_outputs):
             members = x[targets == k]
-            axes.plot(members, np.full(len(members), low), "|", color=COLOURS[k % len(COLOURS)], markersize=12, zorder=4)
+            axes.plot(
+                members, np.full(len(members), low), "|", color=COLOURS[k % len(COLOURS)], markersize=12, zorder=4
+            )
 
 
 def draw_regions(axes: "Axes", surface: tuple[Array, Array, Array], points: Array, labels: Array) -> None:

@@ -1,10 +1,12 @@
-r"""Local ascent on norm(F(u)), F(u) = G0 u + sum_i C_i max(z_i . u, 0) in R^K: cheap columns of several outputs, no proof.
+r"""Local ascent on the score of several outputs: cheap columns, no proof.
+
+    norm(F(u)),   F(u) = G0 u + sum_i C_i max(z_i . u, 0) in R^K
 
     q <- F(u) / norm(F(u)),   u <- a better neuron for the score q . F(u) of one output
 
 Marches take short steps along the gradient of q . F from all starts at once (`cvxrelu.pricing.ascent` says why), with q
-new in every step. From the best ends, climbs of one output, which get the kinks exactly right, alternate with q: norm(F)
-is the largest q . F over unit q, so neither ever lowers it.
+new in every step. From the best ends, climbs of one output, which get the kinks exactly right, alternate with q:
+norm(F) is the largest q . F over unit q, so neither ever lowers it.
 """
 
 from dataclasses import dataclass
@@ -108,7 +110,9 @@ class NormScore:
         t, C = np.take_along_axis(t, order, axis=1)[..., None], self.C[order]
         mass, moment = np.cumsum(C, axis=1) - C, np.cumsum(C * t, axis=1) - C * t
         linear = neurons[:, :-1] @ self.G[:, :-1].T
-        best = np.argmax(row_sizes((linear[:, None] + moment - mass * t).reshape(-1, C.shape[2])).reshape(order.shape), 1)
+        best = np.argmax(
+            row_sizes((linear[:, None] + moment - mass * t).reshape(-1, C.shape[2])).reshape(order.shape), 1
+        )
         moved[:, -1] = -t[np.arange(len(t)), best, 0] / self.Z[0, -1]
         return np.where((self(moved) > self(neurons))[:, None], moved, neurons)
 

@@ -6,11 +6,11 @@ g is sublinear, so that on the cone of independent q_1, ..., q_r, for any g_j >=
 
     q = sum_j a_j q_j, a >= 0:     g(q) <= sum_j a_j g_j = h . q <= norm(h),     h . q_j = g_j,
 
-and where h is not in the cone, the largest h . q over its unit vectors is that of a face. So a few prices of one output,
-by whatever proves them, bound the price of a cone of directions, closely where the cone is narrow; cones are halved where
-the bound is largest. g is even, so half of all directions do. V of the softmax has rank K - 1: three classes take
-an arc of angles, four a cap. A price that was not finished is an upper bound like any other, and is gone on with only
-where it matters.
+and where h is not in the cone, the largest h . q over its unit vectors is that of a face. So a few prices of one
+output, by whatever proves them, bound the price of a cone of directions, closely where the cone is narrow; cones are
+halved where the bound is largest. g is even, so half of all directions do. V of the softmax has rank K - 1: three
+classes take an arc of angles, four a cap. A price that was not finished is an upper bound like any other, and is gone
+on with only where it matters.
 
 Rounding. q is taken from an orthonormal basis of the rows of V, up to a rest E that adds at most sum_i norm(E_i) rho_i;
 V q in floats is off by r eps norm(V_i) in each row, and h by an amount that the residual of its equations shows. The

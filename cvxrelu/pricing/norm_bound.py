@@ -39,7 +39,9 @@ def bound_norms(points: Points, weights: Weights) -> Priced:
     # An entry of the linear part is a sum over the points, whose rounding is relative to its terms.
     lost = weights.margin(len(points.X) + 256.0)
     upper = float(np.linalg.norm(linear, 2) + spread) * size * WIDENING + lost + weights.residue
-    upper = min(upper, float(row_sizes(weights.original) @ points.reach[points.place]) * weights.factor * WIDENING + lost)
+    upper = min(
+        upper, float(row_sizes(weights.original) @ points.reach[points.place]) * weights.factor * WIDENING + lost
+    )
     found = ascend_outputs(
         points, weights, np.empty((0, points.X.shape[1] + 1)), STARTS, np.random.default_rng(0), Clock()
     )

@@ -215,7 +215,7 @@ class Points:
         return weights.mass * (1 + 2 * len(self.X) * ROUNDOFF) + weights.residue
 
     def score(self, weights: Weights, W: Array, b: Array) -> Array:
-        """Scores of neurons given in the centred coordinates, W of shape (k, d), b (k,); their norms, of several outputs."""
+        """Scores of neurons in the centred coordinates, W of shape (k, d), b (k,); of several outputs their norms."""
         T = self.Z @ (np.column_stack([W, b]) if self.bias == "joint" else W).T
         if self.bias == "free":
             T += b

@@ -1,4 +1,4 @@
-"""The parts of a network, checked: hidden weights and biases, output weights, output constant, slope, skip connection."""
+"""The parts of a network, checked: weights and biases of both layers, slope, and skip connection."""
 
 from typing import Any
 

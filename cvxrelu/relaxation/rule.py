@@ -28,7 +28,7 @@ MOST_WORK = 2e11
 
 
 def can_relax(problem: Problem) -> bool:
-    """Tell whether the relaxation applies: not to other norms or several outputs, beyond its size, or beside a sweep."""
+    """Tell whether the relaxation applies: not to other norms, several outputs, beyond its size, or beside a sweep."""
     if problem.norm.cellwise or problem.several:
         return False
     side = problem.lifted.shape[1] + 1

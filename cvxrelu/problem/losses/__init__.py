@@ -18,8 +18,8 @@ from cvxrelu.problem.losses.weighted import Weighted
 from cvxrelu.problem.validation import as_choice
 
 __all__ = [
-    "FIT_RTOL",
     "CLASS_LOSSES",
+    "FIT_RTOL",
     "LOSSES",
     "Absolute",
     "DualModel",
@@ -29,11 +29,11 @@ __all__ = [
     "Interpolation",
     "Logistic",
     "Loss",
-    "MulticlassMargin",
-    "Softmax",
     "LossExpression",
     "Margin",
+    "MulticlassMargin",
     "Quantile",
+    "Softmax",
     "Squared",
     "Weighted",
     "get_loss",

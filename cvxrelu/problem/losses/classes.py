@@ -86,7 +86,7 @@ class OfClasses(Loss):
         foreign = np.flatnonzero((y != np.round(y)) | (y < 0) | (y >= len(y)))
         if len(foreign):
             raise InputError(
-                f"loss={self.name!r} takes the labels 0, 1, ..., K - 1 of K classes, each with at least one sample, but "
+                f"loss={self.name!r} takes the labels 0, ..., K - 1 of K classes, each with at least one sample, but "
                 f"y is something else in {name_rows(foreign)}; number your classes, or use ReLUClassifier."
             )
         present = np.unique(y)
@@ -175,9 +175,7 @@ class Softmax(OfClasses):
         sizes = np.bincount(_integers(y), self._counts(y))
         return np.log(sizes) - np.log(sizes).mean()
 
-    def lower_bound(
-        self, v: Array, y: Array, gamma: float, alpha: float | None, weights: Array | None = None
-    ) -> float:
+    def lower_bound(self, v: Array, y: Array, gamma: float, alpha: float | None, weights: Array | None = None) -> float:
         """Return the largest sum_i w_i H(p_i(t)) / N of the factors t with t gamma <= N alpha and t v in the domain."""
         counts = self._counts(y)
         amounts = amounts_of(v, _integers(y)) / counts[:, None]
@@ -208,9 +206,7 @@ class Softmax(OfClasses):
     def dual_value(self, v: Array, y: Array) -> float:
         """Return the dual objective (N times the mean) at a v in its domain."""
         counts = self._counts(y)
-        return math.fsum(
-            counts * _entropies_below(amounts_of(v, _integers(y)) / counts[:, None], _own(v, y) / counts)
-        )
+        return math.fsum(counts * _entropies_below(amounts_of(v, _integers(y)) / counts[:, None], _own(v, y) / counts))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -235,9 +231,7 @@ class MulticlassMargin(OfClasses):
         gaps = cp.reshape(cp.sum(cp.multiply(own, z), axis=1), (z.shape[0], 1), order="C") - z
         return LossExpression(0.0, [gaps + own >= 1])
 
-    def lower_bound(
-        self, v: Array, y: Array, gamma: float, alpha: float | None, weights: Array | None = None
-    ) -> float:
+    def lower_bound(self, v: Array, y: Array, gamma: float, alpha: float | None, weights: Array | None = None) -> float:
         """Return sum_ik a_ik / gamma."""
         return quotient_below(math.fsum(_own(v, y)) * (1 - ROUNDING), gamma)
 

@@ -2,12 +2,12 @@ r"""What a network of several outputs pays for its predictions, and the dual of 
 
     z, V (N, K),     gamma(V) = max over unit neurons of norm( sum_i V_i sigma(w.x_i + b) )_2 <= bound
 
-| name              | primal                                  | dual objective (N times if regularised)   | domain of V        |
-|-------------------|-----------------------------------------|-------------------------------------------|--------------------|
-| interpolation     | z = Y                                   | <Y, V>                                    | all V              |
-| squared, huber    | sum_k loss(z_ik, Y_ik)                  | sum_ik of the dual of each                | that of each       |
-| softmax           | log sum_k exp(z_ik) - z_i,y             | sum_i H(p_i),  V_i = e_y - p_i            | p_i probabilities  |
-| multiclass-margin | z_i,y - z_i,k >= 1 for all k != y       | sum_ik a_ik,   V_i = sum_k a_ik (e_y - e_k) | a_ik >= 0        |
+| name              | primal                            | dual objective (N times, if a mean)       | domain of V   |
+|-------------------|-----------------------------------|-------------------------------------------|---------------|
+| interpolation     | z = Y                             | <Y, V>                                    | all V         |
+| squared, huber    | sum_k loss(z_ik, Y_ik)            | sum_ik of the dual of each                | that of each  |
+| softmax           | log sum_k exp(z_ik) - z_i,y       | sum_i H(p_i),  V_i = e_y - p_i            | probabilities |
+| multiclass-margin | z_i,y - z_i,k >= 1 for all k != y | sum_ik a_ik,  V_i = sum_k a_ik (e_y - e_k) | a_ik >= 0    |
 
 If output constants are free, every column of V sums to zero. This file has the first two rows: losses of real targets,
 each of which is paid for every entry by itself, so that all is known from the loss of one output.
@@ -164,9 +164,7 @@ class Elementwise(Loss):
         """Return the largest k <= 0 with 2^k v in the domain of the dual."""
         return self._flat(y).power_within(v.ravel(), y.ravel())
 
-    def lower_bound(
-        self, v: Array, y: Array, gamma: float, alpha: float | None, weights: Array | None = None
-    ) -> float:
+    def lower_bound(self, v: Array, y: Array, gamma: float, alpha: float | None, weights: Array | None = None) -> float:
         """Return the dual objective at the best feasible multiple of a repaired V, given gamma(V) <= `gamma`.
 
         It is that of N K entries of one output, whose mean is a K-th of what is paid here.
