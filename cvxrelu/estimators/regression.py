@@ -5,109 +5,18 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
-from cvxrelu.certificate.certificate import Certificate
-from cvxrelu.errors import Interrupted
-from cvxrelu.estimators.base import Estimator, regression_loss, strength, validated, weights_of
+from cvxrelu.estimators.base import regression_loss, strength
+from cvxrelu.estimators.regressor import Regressor
 from cvxrelu.problem.losses import Loss
 from cvxrelu.problem.problem import Problem
-from cvxrelu.solving.fit import Fit
 
 __all__ = ["ReLUInterpolator", "ReLURegressor"]
 
 Array = NDArray[np.float64]
 
 
-class _Regressor(RegressorMixin, Estimator):
-    """A network for real targets."""
-
-    # Whether targets may be two-dimensional, and whether those of the fit were, with one column.
-    _several_outputs, _in_column = True, False
-
-    def _posed(self, X: Array, y: Array, sample_weight: Array | None) -> Problem:
-        """Return the problem of some data."""
-        raise NotImplementedError
-
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        inputs, targets = self._checked(X, y)
-        try:
-            start = self.network_ if self.warm_start and hasattr(self, "network_") else None
-            posed = self._posed(inputs, targets, weights_of(sample_weight, inputs))
-            self._keep(self._solve(posed, self.n_jobs, start=start))
-        except Interrupted as interrupt:
-            # What was found can predict.
-            if interrupt.fit is not None:
-                self._keep(interrupt.fit)
-            raise
-        self._count([self.fit_])
-        return self
-
-    def _keep(self, fit: Fit) -> Self:
-        self.fit_, self.network_, self.certificate_ = fit, fit.network, fit.certificate
-        return self
-
-    def _checked(self, X: Any, y: Any, reset: bool = True) -> tuple[Array, Array]:
-        """Return inputs and targets; one column of targets is one output, of which predictions have a column, too."""
-        inputs, targets = validated(
-            self, X, y, dtype=np.float64, y_numeric=True, multi_output=self._several_outputs, reset=reset
-        )
-        column = targets.ndim == 2 and targets.shape[1] == 1
-        if reset:
-            self._in_column = column
-        return inputs, targets.ravel() if column else targets
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = self._several_outputs
-        return tags
-
-    def certify(self, X: Any, y: Any, time_limit: float | None = 60.0, *, sample_weight: Any = None) -> Certificate:
-        """Prove how far the network is from the best of all widths on some data, for the loss and the alpha of the fit.
-
-        Parameters
-        ----------
-        X : (N, d) array_like
-            Inputs, those of the fit or others.
-        y : (N,) array_like or (N, K) array_like
-            Targets; with K columns, one network of K outputs that share its neurons.
-        time_limit : float or None, default 60.0
-            Seconds for the proof; what is proven by then holds, and a warning says what is missing.
-        sample_weight : (N,) array_like, optional
-            Weights of these samples.
-
-        Returns
-        -------
-        Certificate
-            As `cvxrelu.certify` returns it; the estimator stays as it is.
-
-        Examples
-        --------
-        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 0.0, 2.0]
-        >>> ReLURegressor(alpha=0.01).fit(X, y).certify(X, y).scope
-        'global'
-        """
-        check_is_fitted(self)
-        inputs, targets = self._checked(X, y, reset=False)
-        weights = weights_of(sample_weight, inputs)
-        (certificate,) = self._certified([self.fit_], inputs, [targets], weights, time_limit)
-        return certificate
-
-    def predict(self, X: Any) -> Array:
-        """Return the network's predictions, an (n,) array, or (n, K) if the targets were two-dimensional.
-
-        Parameters
-        ----------
-        X : (n, d) array_like
-            Inputs.
-        """
-        check_is_fitted(self)
-        predictions = self.network_(validated(self, X, dtype=np.float64, reset=False))
-        return predictions[:, None] if self._in_column else predictions
-
-
-class ReLUInterpolator(_Regressor):
+class ReLUInterpolator(Regressor):
     """The least-cost network through all data points.
 
     Minimises cost(f) subject to f(x_i) = y_i, over one-hidden-layer networks f of every width.
@@ -200,7 +109,7 @@ class ReLUInterpolator(_Regressor):
         return self._problem(X, y, sample_weight, loss="interpolation")
 
 
-class ReLURegressor(_Regressor):
+class ReLURegressor(Regressor):
     """Regression with the cost of the network as the penalty: weight decay, solved to its global optimum.
 
     Minimises (1/N) sum_i loss(f(x_i), y_i) + alpha * cost(f), with half the squared error by default, over

@@ -6,10 +6,12 @@ On the data that is a nonnegative combination of k vectors of N K entries, to wh
 of each output, may be added where they are free; so N K neurons do (`cvxrelu.numerics.caratheodory`).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from cvxrelu.generation.columns import corrected
 from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.numerics.caratheodory import fewest_terms
 from cvxrelu.numerics.lengths import row_sizes
@@ -51,7 +53,7 @@ def _lightened(problem: Problem, network: Network, share: float) -> Network:
     costs = row_sizes(network.v) * problem.norm.neuron_costs(network.W, network.b)
     kept = costs > share * costs.sum()
     W, b, v = network.W[kept], network.b[kept], network.v[kept]
-    return made_feasible(problem, Network(W, b, v, network.intercept, network.negative_slope))
+    return _met(problem, Network(W, b, v, network.intercept, network.negative_slope))
 
 
 def _combined(problem: Problem, network: Network) -> Network:
@@ -72,4 +74,12 @@ def _combined(problem: Problem, network: Network) -> Network:
     rest = network(problem.X) - active[:, used][:, kept] @ v[kept]
     intercept = rest.mean(axis=0) if problem.norm.has_free_constant else network.intercept
     reduced = Network(network.W[used][kept], network.b[used][kept], v[kept], intercept, network.negative_slope)  # pyright: ignore[reportArgumentType]
-    return made_feasible(problem, reduced)
+    return _met(problem, reduced)
+
+
+def _met(problem: Problem, network: Network) -> Network:
+    """Return the network with output weights changed so that a constraint is met."""
+    if not problem.loss.fixes_predictions:
+        return made_feasible(problem, network)
+    outputs = leaky_relu(problem.X @ network.W.T + network.b, network.negative_slope)
+    return replace(network, v=corrected(problem, outputs, network.v, network.intercept))

@@ -8,7 +8,7 @@ norm(A_j):
     s = (mu + r) / lam,   r = sqrt(mu^2 + lam^2 a^2),   gradient lam A / s,   curvature lam/s (I - lam A A'/(s r)),
 
 so that A and c are all that Newton's method sees, and any of them is a place to begin. Where it ends, V = -grad F(z)
-has norm(Phi_j'V) = lam norm(A_j) / s_j < lam: it is in the domain of the dual of these neurons, and the gap is less than
+has norm(Phi_j'V) = lam norm(A_j) / s_j < lam: it is in the domain of the dual of these neurons, and the gap is below
 2 mu for each. With k K unknowns a step takes (k K)^3 / 3 operations.
 """
 

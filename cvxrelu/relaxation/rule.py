@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from cvxrelu.pricing import make_pricer
 from cvxrelu.problem.problem import Problem
+from cvxrelu.relaxation.outputs import can_relax_outputs, relaxed_outputs
 from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.progress import progress_line
@@ -23,13 +24,17 @@ __all__ = ["can_relax", "is_relaxed_first", "share_of_cones", "tighten"]
 LARGEST = 3000
 # Features up to which cones are searched for long, and shares of the time that they get up to there and beyond.
 FEW_FEATURES, SHARE_OF_FEW, SHARE_OF_MANY = 5, 0.3, 0.02
+# Outputs up to which prices of one output bound those of several; beyond that there is one bound that costs nothing.
+FEW_OUTPUTS = 4
 # Multiplications of the relaxation where time is not limited; half a minute or so.
 MOST_WORK = 2e11
 
 
 def can_relax(problem: Problem) -> bool:
-    """Tell whether the relaxation applies: not to other norms, several outputs, beyond its size, or beside a sweep."""
-    if problem.norm.cellwise or problem.several:
+    """Tell whether the relaxation applies: not to other norms, beyond its size, or where a sweep is exact."""
+    if problem.several:
+        return can_relax_outputs(problem) and not make_pricer(problem.X, problem.bias, problem.negative_slope).sweeps
+    if problem.norm.cellwise:
         return False
     side = problem.lifted.shape[1] + 1
     if side * (side + 1) // 2 + problem.n_samples > LARGEST:
@@ -39,14 +44,15 @@ def can_relax(problem: Problem) -> bool:
 
 def is_relaxed_first(problem: Problem) -> bool:
     """Tell whether the relaxation is what bounds the optimum best."""
-    return problem.n_features > FEW_FEATURES and can_relax(problem)
+    many = problem.n_features > FEW_FEATURES or problem.n_outputs > FEW_OUTPUTS
+    return many and can_relax(problem)
 
 
 def share_of_cones(problem: Problem, clock: Clock) -> float:
     """Return the share of the time, or of the cones where time is not limited, that branch and bound gets."""
     if not can_relax(problem):
         return 1.0
-    if problem.n_features <= FEW_FEATURES:
+    if problem.n_features <= FEW_FEATURES and problem.n_outputs <= FEW_OUTPUTS:
         return SHARE_OF_FEW if clock.limited else 1.0
     return SHARE_OF_MANY
 
@@ -66,7 +72,11 @@ def tighten(problem: Problem, clock: Clock, target: float, progress: bool) -> It
         Whether to show a progress bar.
     """
     with progress_line(progress) as say:
-        for state in relaxed_rounds(problem, clock=clock, target=target):
+        if problem.several:
+            rounds = relaxed_outputs(problem, clock, target)
+        else:
+            rounds = relaxed_rounds(problem, clock=clock, target=target)
+        for state in rounds:
             gap = f", gap {max(1 - state.bound.lower / target, 0.0):.1e}" if 0 < target < float("inf") else ""
             say(f"relaxation: {state.regions} regions, {state.cuts} cuts{gap}")
             yield state

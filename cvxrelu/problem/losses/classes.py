@@ -57,11 +57,6 @@ class OfClasses(Loss):
         """The loss without the weights."""
         return type(self)()
 
-    @property
-    def moves(self) -> bool:
-        """Labels are not centred."""
-        return False
-
     def params(self) -> dict[str, float]:
         """Return none: there are no parameters."""
         return {}

@@ -1,0 +1,165 @@
+r"""A bound on the scores of several outputs from multipliers alone, in any dimension.
+
+With C = (1 - a) V on the places and L = a V'Z + C'Z/2 the score of a neuron u is norm(L u + sum_i c_i abs(t_i)), t = Z u,
+c_i = C_i / 2. For any rows M_p of multipliers of pairs p = (i, k) of places, with e_p = z_i - z_k, let
+
+    A_i = c_i - (what the pairs take from i, and give to k),      tau_i, tau_p > 0 any numbers.
+
+Then for every unit vector q, since abs(abs(t_i) - abs(t_k)) <= abs(e_p . u), and x y <= tau x^2 / 2 + y^2 / (2 tau),
+
+    q . score <= q'L u + u'Q1 u + q'Q2 q,
+    Q1 = (sum_i tau_i z_i z_i' + sum_p tau_p e_p e_p') / 2,
+    Q2 = (sum_i A_i A_i' / tau_i + sum_p M_p M_p' / tau_p) / 2
+
+and beta = nu1 + nu2 bounds that over unit neurons wherever, for some nu3 >= 0 (nu3 = 0 unless the bias is free, when
+abs(u_b) <= norm(u_w) for a best neuron),
+
+    [[ (nu1 - nu3) I_w + nu3 I_b - Q1,  -L'/2 ],  [ -L/2,  nu2 I - Q2 ]]   is positive semidefinite.
+
+A solver that failed, or stopped early, only makes it looser.
+
+Rounding. A is made from M, so it is off by a few roundings of its terms, which score no more than their size times
+norm(z_i) (in free mode sqrt(2) norm(z_i)). Entries of the matrix are sums of n + P terms, and its eigenvalues as
+computed are off by a small multiple of their number times eps times its norm; all that is added to nu1, nu2 and nu3.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.pricing.points import Points
+from cvxrelu.pricing.weights import Weights
+
+__all__ = ["NormMultipliers", "bound_scores"]
+
+Array = NDArray[np.float64]
+
+EPS = float(np.finfo(float).eps)
+# Least tau of a row, relative to the one at which both of its terms are the same for a neuron along it.
+LEAST_TAU = 1e-6
+# Steps of the search for nu, of two numbers at most.
+STEPS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class NormMultipliers:
+    """Multipliers for a dual matrix.
+
+    Attributes
+    ----------
+    pairs : (P, 2) array of int
+        Places i and k of each pair.
+    amounts : (P, K) array
+        M.
+    single, paired : (n,), (P,) arrays
+        tau of places and of pairs, not negative.
+    """
+
+    pairs: NDArray[np.intp]
+    amounts: Array
+    single: Array
+    paired: Array
+
+    def times(self, factor: float) -> "NormMultipliers":
+        """Return the multipliers for a positive multiple of the dual matrix."""
+        return NormMultipliers(self.pairs, factor * self.amounts, factor * self.single, factor * self.paired)
+
+
+def bound_scores(points: Points, weights: Weights, multipliers: NormMultipliers) -> float:
+    """Return a bound on the scores of all unit neurons, in units of the points and of the weights.
+
+    Parameters
+    ----------
+    points, weights
+        The places and the dual matrix on them.
+    multipliers : NormMultipliers
+        Any; those of the relaxation make the bound close.
+
+    Examples
+    --------
+    >>> points = Points.prepare(np.eye(3), "none", 0.0)
+    >>> none = NormMultipliers(np.empty((0, 2), dtype=int), np.empty((0, 3)), np.ones(3), np.empty(0))
+    >>> bound = bound_scores(points, points.weigh(np.eye(3)), none)
+    >>> 1.0 <= bound * 2.0**points.exponent < 1.0001
+    True
+    """
+    Z, a = points.lifted, points.negative_slope
+    normed = Z.shape[1] - (points.bias == "free")
+    C = (1 - a) * weights.v
+    L = a * (weights.v.T @ Z) + C.T @ Z / 2
+    E = Z[multipliers.pairs[:, 0]] - Z[multipliers.pairs[:, 1]]
+    A, moved = C / 2, row_sizes(C)
+    np.subtract.at(A, multipliers.pairs[:, 0], multipliers.amounts)
+    np.add.at(A, multipliers.pairs[:, 1], multipliers.amounts)
+    for end in range(2):
+        np.add.at(moved, multipliers.pairs[:, end], row_sizes(multipliers.amounts))
+    # A row whose multiplier is zero, or nearly, gets one of its own.
+    lengths, widths = row_sizes(Z), row_sizes(E)
+    single = np.maximum(multipliers.single, LEAST_TAU * row_sizes(A) / np.where(lengths > 0, lengths, 1.0))
+    paired = np.maximum(
+        multipliers.paired, LEAST_TAU * row_sizes(multipliers.amounts) / np.where(widths > 0, widths, 1.0)
+    )
+    Q1 = (Z.T @ (single[:, None] * Z) + E.T @ (paired[:, None] * E)) / 2
+    Q2 = (_over(A, single) + _over(multipliers.amounts, paired)) / 2
+    numbers = _best_numbers(Q1, Q2, L, normed)
+    nu1, nu2, nu3 = (max(number, 0.0) for number in numbers)
+    matrix = _matrix(Q1, Q2, L, normed, (nu1, nu2, nu3))
+    terms = len(Z) + len(E) + 8 * len(matrix)
+    size = float(np.trace(Q1) + np.trace(Q2) + row_sizes(C) @ lengths * (1 + 2 * abs(a) / abs(1 - a)))
+    size += float(np.linalg.norm(matrix))
+    doubt = 8 * terms * EPS * size * len(matrix)
+    shift = max(0.0, -float(np.linalg.eigvalsh(matrix)[0])) * (1 + 1e-9) + doubt
+    free = normed < Z.shape[1]
+    lost = 64 * EPS * (len(E) + 4) * float(moved @ lengths) * (np.sqrt(2.0) if free else 1.0)
+    beta = nu1 + nu2 + (2 + free) * shift
+    return float(beta * (1 + 8 * EPS) + lost + weights.margin(len(points.X) + 256.0))
+
+
+def _over(rows: Array, tau: Array) -> Array:
+    """Return the sum of row row' / tau; rows of zeros count nothing."""
+    used = rows.any(axis=1)
+    return rows[used].T @ (rows[used] / tau[used, None])
+
+
+def _matrix(Q1: Array, Q2: Array, L: Array, normed: int, numbers: tuple[float, float, float]) -> Array:
+    nu1, nu2, nu3 = numbers
+    ball = np.full(len(Q1), nu1 - nu3 * (normed < len(Q1)))
+    ball[normed:] = nu3
+    return np.block([[np.diag(ball) - Q1, -L.T / 2], [-L / 2, nu2 * np.eye(len(Q2)) - Q2]])
+
+
+def _best_numbers(Q1: Array, Q2: Array, L: Array, normed: int) -> tuple[float, float, float]:
+    """Return nu1, nu2 and nu3 of nearly the least nu1 + nu2; any numbers are safe."""
+    free = normed < len(Q1)
+    scale = float(np.linalg.norm(Q1, 2) + np.linalg.norm(Q2, 2) + np.linalg.norm(L, 2)) or 1.0
+
+    def parts(x: Array) -> tuple[float, float, float]:
+        nu3 = scale * float(np.exp(x[1])) if free else 0.0
+        head = Q1.copy()
+        if free:
+            head[np.arange(normed), np.arange(normed)] += nu3
+            # What is left of the bias is eliminated: nu3 has to be above it.
+            rest = nu3 - head[normed, normed]
+            if rest <= 0:
+                return np.inf, np.inf, nu3
+            head = head[:normed, :normed] + np.outer(head[:normed, normed], head[:normed, normed]) / rest
+        nu1 = float(np.linalg.eigvalsh(head)[-1]) + scale * float(np.exp(x[0]))
+        block = _matrix(Q1, Q2, L, normed, (nu1, 0.0, nu3))[: len(Q1), : len(Q1)]
+        nu2 = float(np.linalg.eigvalsh(Q2 + L @ np.linalg.solve(block, L.T) / 4)[-1])
+        return nu1, nu2, nu3
+
+    def total(x: Array) -> float:
+        try:
+            nu1, nu2, _ = parts(x)
+        except np.linalg.LinAlgError:
+            return np.inf
+        return nu1 + nu2 if np.isfinite(nu1 + nu2) else 1e300
+
+    starts = [np.array([near, far]) for near in (-3.0, -1.0) for far in (-2.0, 0.0, 1.0)]
+    start = min(starts, key=total)
+    found: Any = scipy.optimize.minimize(total, start, method="Nelder-Mead", options={"maxfev": STEPS})
+    return parts(found.x if found.fun <= total(start) else start)
