@@ -1,7 +1,7 @@
 r"""A bound on the scores of several outputs from multipliers alone, in any dimension.
 
-With C = (1 - a) V on the places and L = a V'Z + C'Z/2 the score of a neuron u is norm(L u + sum_i c_i abs(t_i)), t = Z u,
-c_i = C_i / 2. For any rows M_p of multipliers of pairs p = (i, k) of places, with e_p = z_i - z_k, let
+With C = (1 - a) V on the places and L = a V'Z + C'Z/2 the score of a neuron u is norm(L u + sum_i c_i abs(t_i)), where
+t = Z u and c_i = C_i / 2. For any rows M_p of multipliers of pairs p = (i, k) of places, with e_p = z_i - z_k, let
 
     A_i = c_i - (what the pairs take from i, and give to k),      tau_i, tau_p > 0 any numbers.
 

@@ -1,0 +1,55 @@
+"""The relaxation of several outputs: its bound is one, whatever its multipliers are."""
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu.certificate.norm_multipliers import NormMultipliers, bound_scores
+from cvxrelu.pricing.points import Points
+from cvxrelu.relaxation import tighten
+from cvxrelu.runtime.clock import Clock
+from tests.outputs.test_pricing import draw, norms, random_units
+
+
+@pytest.mark.parametrize("bias", ["free", "joint", "none"])
+@pytest.mark.parametrize("slope", [0.0, -0.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_any_multipliers_bound_all_scores(bias, slope, seed):
+    X, V = draw(12, 4, 3, seed)
+    rng = np.random.default_rng(seed)
+    points = Points.prepare(X, bias, slope)
+    pairs = np.array([(0, 1), (2, 3), (0, 5)])
+    multipliers = NormMultipliers(pairs, rng.standard_normal((3, 3)), rng.random(12), rng.random(3))
+    weights = points.weigh(V)
+    bound = bound_scores(points, weights, multipliers) * 2.0**weights.exponent
+    W, b = random_units(X, bias, 20_000, seed)
+    assert norms(X, V, W, b, slope).max() <= bound
+    none = NormMultipliers(np.empty((0, 2), dtype=int), np.empty((0, 3)), np.zeros(12), np.empty(0))
+    assert norms(X, V, W, b, slope).max() <= bound_scores(points, weights, none) * 2.0**weights.exponent
+
+
+@pytest.mark.parametrize("loss", ["squared", "softmax"])
+@pytest.mark.parametrize("bias", ["free", "joint"])
+def test_its_bound_is_below_what_is_proven_otherwise(loss, bias):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((24, 3))
+    y = np.arange(24) % 3 if loss == "softmax" else rng.standard_normal((24, 2)) + 5
+    problem = cr.Problem(X, y, loss=loss, bias=bias, alpha=0.05)
+    fit = cr.solve(problem, prove=False, random_state=0)
+    lowers = [state.bound.lower for state in tighten(problem, Clock(), fit.objective, False)]
+    assert len(lowers) > 1
+    assert (np.diff(lowers) >= 0).all()
+    assert 0.5 * fit.objective < lowers[-1] <= fit.objective
+
+
+def test_wine_is_certified_in_its_thirteen_features():
+    from sklearn.datasets import load_wine
+
+    X, y = load_wine(return_X_y=True)
+    X, y = ((X - X.mean(axis=0)) / X.std(axis=0))[::3], y[::3]
+    problem = cr.Problem(X, y, loss="softmax", alpha=0.02)
+    network = cr.solve(problem, prove=False, tol=1e-3, random_state=0).network
+    certificate = cr.certify(network, problem, tol=0.3)
+    assert certificate.scope == "global"
+    assert certificate.method == "relaxation"
+    assert 0 < certificate.relative_gap < 0.3
