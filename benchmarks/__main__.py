@@ -30,6 +30,7 @@ BENCHMARKS = (
     "experiments.annealing",
     "experiments.wasserstein_flow",
     "experiments.practical_worth",
+    "experiments.several_outputs",
 )
 
 

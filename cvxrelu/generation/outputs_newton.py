@@ -83,13 +83,14 @@ def descend_outputs(
     >>> found.weights.round(6)
     array([[1.8, 2.4]])
     """
-    objective = problem.n_samples * problem.loss.value(outputs @ weights + constants, problem.y)
-    objective += problem.score_bound * float(row_sizes(weights).sum())
-    unit = (objective or 1.0) / (2 * max(1, len(weights)))
+    unit = _objective(problem, outputs, weights, constants) / (2 * max(1, len(weights))) or 1.0
     mu, kept = FIRST * unit, np.arange(len(weights))
     found = weights
     while True:
         found, constants = _centred(problem, outputs[:, kept], found, constants, mu, clock)
+        # With weak regularisation the objective falls by orders of magnitude on the way.
+        least = _objective(problem, outputs[:, kept], found, constants) / (2 * max(1, len(weights)))
+        unit = min(unit, least) or unit
         if mu <= accuracy * unit or clock.expired:
             break
         # Neurons far from being in use are left out: who prices the solution finds what was left out too soon.
@@ -101,6 +102,11 @@ def descend_outputs(
     weights = np.zeros_like(weights)
     weights[kept] = np.where((sizes > USED_RTOL * sizes.sum())[:, None], found, 0.0)
     return OutputsSolution(weights, constants, _force(problem, outputs[:, kept] @ found + constants))
+
+
+def _objective(problem: Problem, outputs: Array, weights: Array, constants: Array) -> float:
+    loss = problem.n_samples * problem.loss.value(outputs @ weights + constants, problem.y)
+    return loss + problem.score_bound * float(row_sizes(weights).sum())
 
 
 def _centred(
