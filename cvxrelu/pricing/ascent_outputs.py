@@ -38,7 +38,7 @@ HINGES = 2**21
 NEAR = 3e-3
 """Of neurons that are closer than this (an angle) the best is kept."""
 
-CLIMBED_SIZE, FEWEST_CLIMBS, MOST_CLIMBS, TURNS = 400_000, 4, 64, 20
+CLIMBED_SIZE, FEWEST_CLIMBS, MOST_CLIMBS, TURNS = 400_000, 4, 24, 10
 """Climbs times the size of the lifted data, limits of their number, and changes of q in each."""
 
 PROGRESS = 1e-10

@@ -72,10 +72,12 @@ def test_one_column_is_one_output(loss, bias, n_features):
     options = {"loss": loss, "bias": bias, "alpha": None if loss == "interpolation" else 0.03}
     if bias == "none" and loss == "interpolation" and n_features == 1:
         pytest.skip("without a bias lines through the origin are all there is")
-    one, other = cr.solve(cr.Problem(X, Y[:, 0], **options)), cr.solve(cr.Problem(X, Y, **options), random_state=0)
-    assert_certified(other)
-    assert other.objective == pytest.approx(one.objective, rel=1e-6)
-    assert max(one.certificate.lower, other.certificate.lower) <= min(one.objective, other.objective) * (1 + 1e-12)
+    tol = 1e-4 if bias == "joint" and n_features == 2 else 1e-6  # three dimensions, lifted
+    one = cr.solve(cr.Problem(X, Y[:, 0], **options), tol=tol)
+    other = cr.solve(cr.Problem(X, Y, **options), tol=tol, random_state=0)
+    assert_certified(other, tol)
+    assert other.objective == pytest.approx(one.objective, rel=tol)
+    assert max(one.certificate.lower, other.certificate.lower) <= min(one.objective, other.objective) * (1 + 1e-8)
     assert objective_by_hand(one.problem, other.network.output(0)) >= one.certificate.lower * (1 - 1e-6)
 
 
