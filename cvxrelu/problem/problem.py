@@ -154,8 +154,9 @@ class Problem:
     def __repr__(self) -> str:
         alpha = "" if self.alpha is None else f", alpha={self.alpha:g}"
         skip = (", skip=True" if self.skip else "") + (", output_sign='positive'" if self.one_sided else "")
+        outputs = f", {self.n_outputs} outputs" if self.several else ""
         return (
-            f"Problem({self.n_samples} samples, {self.n_features} features, loss={self.loss.name!r}, "
+            f"Problem({self.n_samples} samples, {self.n_features} features{outputs}, loss={self.loss.name!r}, "
             f"bias={self.bias!r}, norm={self.norm.name!r}{alpha}, negative_slope={self.negative_slope:g}{skip}"
             f"{'' if self.sample_weight is None else ', weighted'})"
         )

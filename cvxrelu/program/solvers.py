@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import cvxpy as cp
     from cvxpy.reductions.solvers.solving_chain import SolvingChain
 
-__all__ = ["INFEASIBLE", "OPTIMAL", "Options", "check_point", "check_solver", "run_model"]
+__all__ = ["INFEASIBLE", "OPTIMAL", "Options", "check_point", "check_solver", "run_clarabel", "run_model"]
 
 Options = dict[str, float | int]
 
@@ -161,21 +161,27 @@ def _run(model: "cp.Problem", name: str, data: Any, chain: "SolvingChain", optio
 
 
 def _run_clarabel(data: dict[str, Any], settings: Any) -> Any:
-    """Run Clarabel in a thread, as cvxpy runs it here: only so can the main thread see a signal meanwhile."""
-    import clarabel
+    """Run Clarabel as cvxpy runs it."""
     import scipy.sparse as sp
     from cvxpy.reductions.solvers.conic_solvers.clarabel_conif import dims_to_solver_cones
+
+    size = len(data["c"])
+    quadratic = sp.triu(data.get("P", sp.csc_array((size, size)))).tocsc()
+    return run_clarabel(quadratic, data["c"], data["A"], data["b"], dims_to_solver_cones(data["dims"]), settings)
+
+
+def run_clarabel(P: Any, q: Any, A: Any, b: Any, cones: list[Any], settings: Any) -> Any:
+    """Return what Clarabel ends with, run in a thread: only so can the main thread see a signal meanwhile.
+
+    It minimises x'P x / 2 + q'x subject to A x + s = b with s in a product of cones, given the upper triangle of P.
+    """
+    import clarabel
 
     abandoned, outcome = Event(), Future[Any]()
 
     def work() -> None:
         try:
-            size = len(data["c"])
-            quadratic = sp.triu(data.get("P", sp.csc_array((size, size)))).tocsc()
-            cones = dims_to_solver_cones(data["dims"])
-            solver: Any = clarabel.DefaultSolver(  # pyright: ignore[reportAttributeAccessIssue]
-                quadratic, data["c"], data["A"], data["b"], cones, settings
-            )
+            solver: Any = clarabel.DefaultSolver(P, q, A, b, cones, settings)  # pyright: ignore[reportAttributeAccessIssue]
             solver.set_termination_callback(lambda _: abandoned.is_set())
             outcome.set_result(solver.solve())
         except BaseException as error:

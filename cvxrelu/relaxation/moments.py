@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cvxrelu.certificate.norm_multipliers import NormMultipliers
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.problem import Problem
+from cvxrelu.program.solvers import run_clarabel
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["MomentProgram", "Moments"]
@@ -154,8 +155,7 @@ class MomentProgram:
         settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = ACCURACY
         if clock.limited:
             settings.time_limit = max(clock.left, 0.1)
-        solver: Any = clarabel.DefaultSolver(P, q, rows.matrix(), np.array(rows.right), cones, settings)  # pyright: ignore[reportAttributeAccessIssue]
-        found = solver.solve()
+        found = run_clarabel(P, q, rows.matrix(), np.array(rows.right), cones, settings)
         x, z = np.array(found.x), np.array(found.z)
         if not (np.isfinite(x).all() and np.isfinite(z).all() and x.any()):
             return None
@@ -204,7 +204,7 @@ class _Rows:
 
     def __init__(self, total: int) -> None:
         self.total, self.count = total, 0
-        self.at: list[Array] = []
+        self.at: list[Any] = []
         self.columns: list[Any] = []
         self.values: list[Any] = []
         self.right: list[float] = []
