@@ -122,7 +122,7 @@ def tangents_of(problem: Problem, v: Array, neurons: "Neurons") -> Array:
 
 
 def along_biases(problem: Problem, v: Array, groups: Array, least: float) -> Array:
-    """Return the neurons of score at least `least`, of either sign, with the directions of the groups given.
+    """Return the neurons of score at least `least`, of either sign if output weights are, with the directions of the groups given.
 
     If the bias is free these are neurons with their hinge through a data point, facing either way; otherwise the
     groups themselves and their opposites.
@@ -130,13 +130,13 @@ def along_biases(problem: Problem, v: Array, groups: Array, least: float) -> Arr
     both = np.vstack([groups, -groups])
     if not problem.norm.has_free_constant:
         scores = leaky_relu(both @ problem.lifted.T, problem.negative_slope) @ v
-        return both[np.abs(scores) >= least]
+        return both[problem.sizes(scores) >= least]
     found = [np.empty((0, both.shape[1]))]
     directions = both[:, :-1]
     for w in directions[np.unique(_classes(directions), return_index=True)[1]]:
         biases = -np.unique(problem.X @ w)
         scores = leaky_relu(problem.X @ w + biases[:, None], problem.negative_slope) @ v
-        best = biases[np.abs(scores) >= least]
+        best = biases[problem.sizes(scores) >= least]
         found.append(np.column_stack([np.tile(w, (len(best), 1)), best]))
     return np.vstack(found)
 

@@ -66,7 +66,7 @@ class NeuronSearch:
         if v.any():
             priced = self._priced(v, share)
             least = (1 - share) * (1 - CLOSE) * priced.value
-            near = np.abs(priced.scores) >= least
+            near = self.problem.sizes(priced.scores) >= least
             groups = np.column_stack([priced.W, priced.b])[near, : groups.shape[1]]
             groups = along_biases(self.problem, v, groups, least)
         found = neurons_of(self.problem, v, groups)
@@ -83,4 +83,5 @@ class NeuronSearch:
             negative_slope=self.problem.negative_slope,
             facets=self.facets,
             near=share,
+            one_sided=self.problem.one_sided,
         )
