@@ -15,6 +15,7 @@ from cvxrelu.certificate.nearby import FAR, nearby
 from cvxrelu.certificate.rational.orthogonal import orthogonal
 from cvxrelu.function_space import PiecewiseLinear, fit_function, function_cost, is_min_norm, minimum_cost
 from cvxrelu.generation import primal_rounds
+from cvxrelu.pricing import price_cells
 from cvxrelu.problem.free import Free
 from tests.instances import (
     BIASES,
@@ -357,6 +358,33 @@ def test_estimators():
     assert grid.network_.skip[0] > 40
 
 
+@pytest.mark.parametrize("model", [cr.ReLURegressor, cr.ReLURegressorCV])
+def test_convex_estimators(model):
+    X, y = normal_data(40, 2, seed=8)
+    options = {"n_alphas": 3, "cv": 2} if model is cr.ReLURegressorCV else {}
+    fitted = model(skip=True, output_sign="positive", **options).fit(X, (X**2).sum(axis=1) + 50 * X[:, 0] + y / 9)
+    A, B = np.random.default_rng(0).uniform(-2, 2, (2, 100, 2))
+    assert (fitted.predict((A + B) / 2) <= (fitted.predict(A) + fitted.predict(B)) / 2 + 1e-9).all()
+    assert fitted.certificate_.relative_gap <= 1e-6
+    assert fitted.score(X, (X**2).sum(axis=1) + 50 * X[:, 0]) > 0.99
+
+
+def test_convex_classes_and_interpolants():
+    X = normal_data(30, 2, seed=8)[0]
+    square = (X**2).sum(axis=1)
+    labels = np.where(square < 1.2, "in", "out")
+    for model in (cr.ReLUClassifier("hinge"), cr.ReLUClassifierCV("hinge", n_alphas=3, cv=2)):
+        model.set_params(output_sign="positive").fit(X, labels)
+        assert (model.network_ if hasattr(model, "network_") else model.networks_[0]).v.min() > 0
+        assert model.score(X, labels) > 0.9
+    convex = cr.ReLUInterpolator(skip=True, output_sign="positive")
+    np.testing.assert_allclose(convex.fit(X[:9], square[:9]).predict(X[:9]), square[:9], atol=1e-6)
+    with pytest.raises(cr.SolverError, match="output_sign='positive'"):
+        convex.fit(X[:9], -square[:9])
+    with pytest.raises(cr.InputError, match="output_sign"):
+        convex.set_params(output_sign="negative").fit(X[:9], square[:9])
+
+
 def test_weights_are_copies():
     X, y = normal_data(9, 2, seed=9)
     counts = np.array([1, 2, 3, 1, 0, 1, 2, 1, 1])
@@ -424,8 +452,62 @@ def test_convex_interpolation():
     fit = cr.solve(cr.Problem(x[:, None], x**2, skip=True, output_sign="positive"), "enumerate")
     assert fit.objective == pytest.approx(total_variation(x, x**2), rel=1e-6)
     assert fit.certificate.relative_gap <= 1e-6
-    with pytest.raises(cr.SolverError):
+    with pytest.raises(cr.SolverError, match="No network with output_sign='positive' meets"):
         cr.solve(cr.Problem(x[:, None], -(x**2), output_sign="positive"), "enumerate")
+
+
+@pytest.mark.parametrize("loss", [*REGULARISED, "interpolation", "margin"])
+@pytest.mark.parametrize("slope", SLOPES)
+def test_convex_functions_on_the_line(loss, slope):
+    """In closed form: what enumeration finds; concave functions for slopes above one."""
+    problem = make_problem(loss, 12, 1, seed=3, negative_slope=slope, skip=True, output_sign="positive")
+    if loss in CONSTRAINTS:
+        bowl = np.sign(1 - slope) * (problem.X[:, 0] - 0.3) ** 2
+        problem = replace(problem, y=bowl if loss == "interpolation" else np.where(bowl > np.median(bowl), 1.0, -1.0))
+    fit = cr.solve(problem, "line")
+    assert_certified(fit)
+    assert (fit.network.v >= 0).all()
+    assert fit.objective == pytest.approx(cr.solve(problem, "enumerate").objective, rel=2e-6)
+
+
+def test_convex_interpolation_on_the_line_in_closed_form():
+    rng = np.random.default_rng(0)
+    for n in (3, 10, 300):
+        x = rng.standard_normal(n)
+        y = np.exp(x) - 7 * x
+        fit = cr.solve(cr.Problem(x[:, None], y, skip=True, output_sign="positive"))
+        assert fit.objective == pytest.approx(total_variation(x, y), rel=1e-9)
+        assert fit.certificate.relative_gap <= 1e-9
+        with pytest.raises(cr.SolverError, match="output_sign='positive'"):
+            cr.solve(cr.Problem(x[:, None], -y, skip=True, output_sign="positive"))
+
+
+def test_convex_interpolation_in_more_dimensions_than_are_swept():
+    X = np.random.default_rng(0).uniform(-1, 1, (10, 4))
+    fit = cr.solve(cr.Problem(X, (X**2).sum(axis=1), skip=True, output_sign="positive"), tol=1e-4)
+    assert fit.certificate.relative_gap <= 1e-4
+    with pytest.raises(cr.SolverError, match="output_sign='positive'"):
+        cr.solve(cr.Problem(X[:4, :1], -(X[:4, 0] ** 2), "interpolation", "joint", skip=True, output_sign="positive"))
+
+
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize(("bias", "d", "slope"), [("free", 1, 0.0), ("free", 2, -1.0), ("joint", 1, 2.0), ("none", 2, 0.3)])
+@pytest.mark.parametrize("loss", ["squared", "absolute"])
+def test_the_set_of_all_optima_of_one_sign(loss, bias, d, slope, skip):
+    options = {"alpha": 0.01, "bias": bias, "negative_slope": slope, "skip": skip, "output_sign": "positive"}
+    fit = cr.solve(make_problem(loss, 12, d, seed=4, **options), tol=1e-8)
+    optima = cr.optimal_set(fit, tol=1e-6)
+    for member in (*optima.sample(2, random_state=0), optima.sparsest()):
+        assert member.relative_gap <= 1e-6
+        assert (member.network.v >= 0).all()
+
+
+def test_cells_whose_scores_do_not_count_hide_no_others():
+    """On the side that counts all scores are small, on the other there is a large one."""
+    X, v = np.array([[1.0], [2.0], [3.0], [-1.0]]), np.array([0.1, 0.2, -5.0, 1.0])
+    patterns = cr.enumerate_patterns(X, bias=False).to_bool()
+    priced = price_cells(X, v, patterns, bias="none", one_sided=True)
+    assert priced.upper == pytest.approx(1.0, rel=1e-9)
 
 
 def test_what_one_sign_refuses():
@@ -439,6 +521,6 @@ def test_what_one_sign_refuses():
         problem.objective(cr.Network([[1.0, 0.0]], [0.0], [-1.0]))
     with pytest.raises(cr.InputError, match="method='enumerate'"):
         cr.solve(cr.Problem(X, y, output_sign="positive"), "generate")
-    with pytest.raises(cr.InputError, match="output_sign='any'"):
-        cr.optimal_set(cr.solve(problem))
+    with pytest.raises(cr.InputError, match="with skip=True only; use method='auto'"):
+        cr.solve(cr.Problem(X[:, :1], y, "squared", alpha=0.1, output_sign="positive"), "line")
     assert set(CONSTRAINTS) == {"interpolation", "margin"}

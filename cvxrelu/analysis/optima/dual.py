@@ -17,8 +17,7 @@ and maximise
 
 whose multipliers are the output weights lambda_k. Which of the neurons carry weight is decided by this quadratic
 program: from a gap of 1e-6, two to six steps reach rounding. Linearised constraints are true of every feasible vector,
-so that even a rough start is improved as in column generation: a step that violates constraints of earlier steps is
-taken again with those. (Where output weights are positive, few constraints are near, and steps could run in circles.)
+so that even a rough start is improved as in column generation.
 
 Samples at which v is at a bound of its domain (margin and hinge loss) stay there, and have no equation: their
 predictions may be on one side of z(v), the predictions that go with v (y for an interpolant, y - v for the squared
@@ -48,8 +47,6 @@ Array = NDArray[np.float64]
 NEAR = 1e-2
 # Steps of Newton's method.
 MOST_STEPS = 40
-# A score of an earlier neuron above the bound by this share has the step taken again with that neuron, so many times.
-FORGOTTEN, REMINDERS = 1e-6, 5
 # Ends the steps: a score above the bound by this share is rounding, and a step of this size (relative to v) leaves an
 # error of its square, or of the share of it that the pull below keeps.
 EXCESS, STEP = 1e-13, 1e-6
@@ -130,11 +127,10 @@ def refined_dual(search: NeuronSearch, v: Array, cost: float) -> RefinedDual:
         v = problem.repair(problem.y / 2)
     sides, neurons, length = np.zeros(len(v)), search.near(v, NEAR), np.inf
     v = _best_multiple(problem, v, neurons.best(v))
-    met = np.empty((len(v), 0))
     for _ in range(MOST_STEPS):
         if not v.any() or (neurons.best(v) <= limit * (1 + EXCESS) and length <= STEP):
             break
-        step, met = _reminded_step(problem, v, neurons, cost, met), np.hstack([met, neurons.outputs])
+        step = _step(problem, v, neurons, cost)
         length = np.abs(step.v - v).max() / max(np.abs(step.v).max(), np.abs(v).max())
         v, sides, neurons = step.v, step.sides, search.near(step.v, NEAR)
         if not problem.loss.regularised and step.weights.sum() <= NO_WEIGHT:
@@ -157,46 +153,33 @@ def _best_multiple(problem: Problem, v: Array, gamma: float) -> Array:
     return best.x * most * v
 
 
-def _reminded_step(problem: Problem, v: Array, neurons: Neurons, cost: float, met: Array) -> _Step:
-    """Return the step at v that no neuron of earlier steps, of outputs `met`, scores too much at."""
-    used = np.zeros(met.shape[1], dtype=bool)
-    step = _step(problem, v, neurons, cost, met[:, used])
-    for _ in range(REMINDERS):
-        forgotten = ~used & (step.v @ met > problem.score_bound * (1 + FORGOTTEN))
-        if not forgotten.any():
-            break
-        used |= forgotten
-        step = _step(problem, v, neurons, cost, met[:, used])
-    return step
-
-
-def _step(problem: Problem, v: Array, neurons: Neurons, cost: float, others: Array) -> _Step:
-    """Maximise the quadratic model at v, subject to the linearised constraints, and those of others by their outputs."""
+def _step(problem: Problem, v: Array, neurons: Neurons, cost: float) -> _Step:
+    """Maximise the quadratic model at v, subject to the linearised constraints."""
     model = problem.loss.dual_model(v, problem.y)
     if not problem.loss.quadratic_dual:
         lower, upper = v + INSIDE * (model.lower - v), v + INSIDE * (model.upper - v)
         model = model._replace(lower=lower, upper=upper)
-    tangents, outputs = tangents_of(problem, v, neurons), np.hstack([neurons.outputs, others])
+    tangents = tangents_of(problem, v, neurons)
     pull = PULL * np.abs(model.slope).max() / np.abs(v).max()
 
     def solved(weights: Array) -> tuple[DualModel, MasterSolution]:
         """Return the model with the second derivatives that go with weights, and its solution."""
-        weighted = np.sqrt(weights[: len(neurons)])[:, None, None] * tangents
+        weighted = np.sqrt(weights)[:, None, None] * tangents
         curvature = np.tensordot(weighted, weighted, axes=([0, 2], [0, 2])) + pull * np.eye(len(v))
         bent = model._replace(curvature=np.diag(model.curvature) + curvature, slope=model.slope - curvature @ v)
-        return bent, solve_quadratic(problem, outputs, bent, ACCURACY)
+        return bent, solve_quadratic(problem, neurons.outputs, bent, ACCURACY)
 
     _, first = solved(np.full(len(neurons), cost / max(len(neurons), 1)))
-    return _refined(problem, outputs, *solved(np.maximum(first.weights, 0.0)))
+    return _refined(problem, neurons, *solved(np.maximum(first.weights, 0.0)))
 
 
-def _refined(problem: Problem, outputs: Array, model: DualModel, solution: MasterSolution) -> _Step:
+def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: MasterSolution) -> _Step:
     """Solve the equations of the constraints that hold with equality in a quadratic program, to rounding.
 
     In a solution of an interior-point method either a multiplier or the room that its constraint has is small, so the
     larger of both, as shares, decides.
     """
-    limit, border = problem.score_bound, problem.free.basis
+    limit, outputs, border = problem.score_bound, neurons.outputs, problem.free.basis
     n_free = border.shape[1]
     coefficients = np.append(np.full(int(problem.free.has_constant), solution.constant), solution.linear)
     x, weights, total = solution.dual, np.maximum(solution.weights, 0.0), np.abs(solution.weights).sum()

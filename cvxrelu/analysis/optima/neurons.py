@@ -161,7 +161,7 @@ def neurons_of(problem: Problem, v: Array, groups: Array) -> Neurons:
         generic = np.random.default_rng(0).standard_normal(problem.n_features)
         moved = moved * np.where(moved[:, : problem.n_features] @ generic < 0, -1.0, 1.0)[:, None]
     first = np.unique(_classes(moved, mirrored), return_index=True)[1]
-    moved, signs = moved[first], np.sign(scores[first])
+    moved, signs = moved[first], np.ones(len(first)) if problem.one_sided else np.sign(scores[first])
     preactivations = moved @ problem.lifted.T
     outputs = (signs[:, None] * leaky_relu(preactivations, problem.negative_slope)).T
     rays, segments = np.zeros(len(moved)), np.empty((0, 2), dtype=np.intp)
