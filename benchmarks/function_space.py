@@ -14,7 +14,7 @@ import numpy as np
 
 import cvxrelu as cr
 from benchmarks.harness import RESULTS, environment, table, update_page, write
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.function_space import (
     PiecewiseLinear,
     cheapest_network,

@@ -24,7 +24,7 @@ import cvxrelu as cr
 from benchmarks.harness import RESULTS, Record, environment, isolated, read, table, update_page, write
 from benchmarks.problems import teacher
 from benchmarks.suite import DEFAULT, SUITE
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.plots import BLUE, INK, ORANGE
 from cvxrelu.solving.run import RELAXATION
 

@@ -42,9 +42,12 @@ FORBIDDEN = {
     "certificate": {"cvxpy", "piqp", "clarabel"},
     "certificate/multipliers.py": {"cvxrelu.problem.losses", "cvxrelu.problem.problem"},
     "certificate/rational": {"cvxrelu.pricing", "cvxrelu.arrangement", "scipy", "numba"},
-    "problem/losses.py": {"cvxrelu.problem.network", "cvxrelu.problem.problem"},
+    "problem/losses": {"cvxrelu.problem.network", "cvxrelu.problem.problem"},
     "problem/network.py": {"cvxrelu.problem.problem", "cvxpy"},
 }
+
+# Lines of a file.
+LONGEST = 300
 
 FILES = sorted(ROOT.rglob("*.py"))
 
@@ -101,6 +104,13 @@ def test_imports_follow_the_flow(place, file):
 def test_no_file_imports_itself_through_others():
     graph = {name_of(file): {name for name in imports_of(file) if name in NAMES - {"cvxrelu"}} for file in FILES}
     TopologicalSorter(graph | {"cvxrelu": set()}).prepare()
+
+
+@pytest.mark.parametrize(("place", "file"), list(each_file()))
+def test_files_are_short_and_say_what_they_are(place, file):
+    text = file.read_text()
+    assert text.count("\n") <= LONGEST
+    assert ast.get_docstring(ast.parse(text))
 
 
 def test_optional_dependencies_are_not_needed_to_import():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import cvxrelu as cr
 from cvxrelu.arrangement import enumerate_patterns
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from tests.instances import BIASES, LOSSES, SIX_X, SIX_Y, make_problem
 
 CASES = [

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 import cvxrelu as cr
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.certificate.wording import sentence_of
 from cvxrelu.pricing import make_pricer
 from cvxrelu.problem.losses import Hinge

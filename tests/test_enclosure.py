@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import cvxrelu as cr
 from cvxrelu.certificate.bounds import bound_dual
-from cvxrelu.certificate.certificate import certificate_of, certify_dual
+from cvxrelu.certificate.certificate import certificate_of
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.problem.enclosure import enclose, enclose_exactly, enclose_widely
 from cvxrelu.problem.losses import FIT_RTOL
 from tests.instances import BIASES, LABELLED, LOSSES, REGULARISED, RULES, exact_cost

@@ -8,8 +8,9 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.certificate.bounds import nothing_proven
-from cvxrelu.certificate.certificate import certificate_of, certify_dual
+from cvxrelu.certificate.certificate import certificate_of
 from cvxrelu.certificate.evidence import gather_evidence
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.certificate.wording import search_sentence
 from cvxrelu.pricing import make_pricer, price
 from cvxrelu.problem.losses import Hinge, Squared

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cvxrelu as cr
-from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.certificate.rational import exact_bound
 from cvxrelu.certificate.rational.circle import gamma_squared
 from cvxrelu.certificate.rational.numbers import entropy_below, log_below, root_above, to_fractions
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.pricing import price
 from cvxrelu.problem.losses import Hinge
 from tests.instances import LOSSES, REGULARISED, SIX_X, SIX_Y, SLOPES, make_problem, normal_data

@@ -7,11 +7,12 @@ from scipy.special import entr
 
 import cvxrelu as cr
 from cvxrelu.errors import Interrupted
-from cvxrelu.generation import primal_rounds
+from cvxrelu.generation import primal_parts, primal_rule
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_master import solve_primal
 from cvxrelu.generation.primal_rounds import PrimalMaster
+from cvxrelu.generation.primal_rule import suits
 from cvxrelu.pricing import ascent, make_pricer, methods, price, scout
 from cvxrelu.problem.losses import get_loss
 from cvxrelu.problem.losses.smoothed import smoothed
@@ -51,10 +52,10 @@ def oracle_of(problem, **options):
 @pytest.fixture
 def few_are_many(monkeypatch):
     """Let small problems go the way of large ones, parts of the samples included."""
-    monkeypatch.setattr(primal_rounds, "MANY_SAMPLES", 50)
-    monkeypatch.setattr(primal_rounds, "KINKED_SAMPLES", 50)
-    monkeypatch.setattr(primal_rounds, "FEWEST", 30)
-    monkeypatch.setattr(primal_rounds, "FEWEST_A_FEATURE", 5)
+    monkeypatch.setattr(primal_rule, "MANY_SAMPLES", 50)
+    monkeypatch.setattr(primal_rule, "KINKED_SAMPLES", 50)
+    monkeypatch.setattr(primal_parts, "FEWEST", 30)
+    monkeypatch.setattr(primal_parts, "FEWEST_A_FEATURE", 5)
 
 
 @pytest.mark.parametrize("loss", SMOOTH)
@@ -120,10 +121,10 @@ def test_it_finds_what_the_dual_master_proves(loss, bias, slope, few_are_many):
 
 def test_it_is_the_optimum_of_the_other_master(monkeypatch, few_are_many):
     problem = six_neurons(150, 3)
-    assert PrimalMaster.suits(oracle_of(problem))
+    assert suits(oracle_of(problem))
     primal = cr.solve(problem, "generate", tol=1e-5, random_state=0, prove=False)
     monkeypatch.undo()
-    assert not PrimalMaster.suits(oracle_of(problem))
+    assert not suits(oracle_of(problem))
     dual = cr.solve(problem, "generate", tol=1e-5, random_state=0, prove=False)
     assert primal.objective == pytest.approx(dual.objective, rel=2e-5)
 
@@ -226,7 +227,7 @@ def test_only_losses_with_one_kink_are_smoothed():
 @pytest.mark.parametrize("bias", ["free", "joint"])
 def test_losses_with_a_kink_find_what_the_dual_master_proves(loss, bias, few_are_many):
     problem = six_neurons(200, 2, loss, bias=bias)
-    assert PrimalMaster.suits(oracle_of(problem))
+    assert suits(oracle_of(problem))
     fit = cr.solve(problem, "generate", tol=1e-3, random_state=0)
     certificate = fit.certificate
     assert certificate.scope == "global"
@@ -247,7 +248,7 @@ def test_losses_with_a_kink_reach_the_optimum_of_the_other_master(loss, monkeypa
     # The width of the kink goes with the gap to reach, and what it leaves to find is more than that.
     primal = cr.solve(problem, "generate", tol=1e-4, random_state=0, prove=False)
     monkeypatch.undo()
-    assert not PrimalMaster.suits(oracle_of(problem))
+    assert not suits(oracle_of(problem))
     dual = cr.solve(problem, "generate", tol=1e-4, random_state=0, prove=False)
     assert primal.objective <= dual.objective * (1 + 2e-3)
 

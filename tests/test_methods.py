@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.generation import column_rounds, primal_rounds
+from cvxrelu.generation import column_rounds, primal_rule
 from cvxrelu.program.options import Options
 from cvxrelu.solving import fit as solving
 from cvxrelu.solving.choice import methods_to_try
@@ -84,7 +84,7 @@ def test_a_path_starts_from_a_network():
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
 def test_masters_hand_over_and_count_rounds_together(monkeypatch):
     """Sliding goes first and the dual master goes on from its network; neither knows of the other."""
-    monkeypatch.setattr(primal_rounds, "SEVERAL_SAMPLES", 10)
+    monkeypatch.setattr(primal_rule, "SEVERAL_SAMPLES", 10)
     begun = []
     original = column_rounds.ColumnMaster.begin
 

@@ -97,7 +97,7 @@ def test_prefix_sums_on_the_line_and_blocks_change_nothing(monkeypatch, slope):
     wide = cr.Network(rng.standard_normal((30, 4)), b, v, 0.7, slope)
     points = rng.standard_normal((17, 4))
     expected = network(x), wide(points)
-    monkeypatch.setattr("cvxrelu.problem.network.BLOCK_SIZE", 60)
+    monkeypatch.setattr("cvxrelu.problem.predictions.BLOCK_SIZE", 60)
     np.testing.assert_allclose(network(x), expected[0], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(wide(points), expected[1], rtol=1e-13)
     assert network(np.empty((0, 1))).shape == (0,)

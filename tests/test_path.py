@@ -8,7 +8,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.analysis.path import alpha_grid
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.pricing import price
 from cvxrelu.program.zero_cost import best_of_zero_cost
 from cvxrelu.runtime.clock import Clock

@@ -7,7 +7,8 @@ import pytest
 
 from cvxrelu.arrangement import enumerate_patterns
 from cvxrelu.program.backend import run_solver
-from cvxrelu.program.program import Cells, covering_cells, program_on
+from cvxrelu.program.cells import Cells, covering_cells
+from cvxrelu.program.program import program_on
 from tests.instances import BIASES, SLOPES, make_problem
 
 

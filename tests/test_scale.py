@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.certificate.rational import exact_bound
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.problem.losses import LOSSES, get_loss
 from tests.exact import exact_dual
 from tests.instances import LABELLED, RULES, make_problem, normal_data

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.certificate.certificate import certify_dual
 from cvxrelu.certificate.nearby import FAR, nearby
 from cvxrelu.certificate.rational.orthogonal import orthogonal
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.function_space import PiecewiseLinear, fit_function, function_cost, is_min_norm, minimum_cost
-from cvxrelu.generation import primal_rounds
+from cvxrelu.generation import primal_rule
 from cvxrelu.pricing import price_cells
 from cvxrelu.problem.free import Free
 from tests.instances import (
@@ -130,7 +130,7 @@ def test_what_is_linear_in_the_targets_makes_no_difference():
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
 @pytest.mark.parametrize("bias", BIASES)
 def test_the_primal_master(loss, bias, monkeypatch):
-    monkeypatch.setattr(primal_rounds, "MANY_SAMPLES", 50)
+    monkeypatch.setattr(primal_rule, "MANY_SAMPLES", 50)
     problem = make_problem(loss, 120, 2, seed=6, alpha=0.02, bias=bias, skip=True)
     few = cr.solve(problem, "generate")
     monkeypatch.undo()
@@ -491,7 +491,9 @@ def test_convex_interpolation_in_more_dimensions_than_are_swept():
 
 
 @pytest.mark.parametrize("skip", [False, True])
-@pytest.mark.parametrize(("bias", "d", "slope"), [("free", 1, 0.0), ("free", 2, -1.0), ("joint", 1, 2.0), ("none", 2, 0.3)])
+@pytest.mark.parametrize(
+    ("bias", "d", "slope"), [("free", 1, 0.0), ("free", 2, -1.0), ("joint", 1, 2.0), ("none", 2, 0.3)]
+)
 @pytest.mark.parametrize("loss", ["squared", "absolute"])
 def test_the_set_of_all_optima_of_one_sign(loss, bias, d, slope, skip):
     options = {"alpha": 0.01, "bias": bias, "negative_slope": slope, "skip": skip, "output_sign": "positive"}

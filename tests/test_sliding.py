@@ -5,7 +5,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.analysis.alpha_max import default_alpha
-from cvxrelu.generation import primal_rounds, sliding
+from cvxrelu.generation import primal_rule, sliding
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.sliding import _Layout, can_slide, merged
 from cvxrelu.problem.network import Network
@@ -68,7 +68,7 @@ def test_sliding_finds_what_column_generation_finds(loss, bias):
 
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
 def test_many_samples_slide_and_are_proven(monkeypatch):
-    monkeypatch.setattr(primal_rounds, "MANY_SAMPLES", 50)
+    monkeypatch.setattr(primal_rule, "MANY_SAMPLES", 50)
     fit = cr.solve(teacher("squared"), "generate", tol=1e-3, random_state=0, time_limit=60.0)
     assert 0 < fit.certificate.lower <= fit.objective
     assert fit.certificate.scope == "global"
@@ -108,7 +108,7 @@ def test_the_default_strength_follows_the_units():
 
 @pytest.mark.parametrize("max_rounds", [1, 3, 6])
 def test_rounds_of_both_kinds_count(monkeypatch, max_rounds):
-    monkeypatch.setattr(primal_rounds, "SEVERAL_SAMPLES", 10)
+    monkeypatch.setattr(primal_rule, "SEVERAL_SAMPLES", 10)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40, 3))
     problem = cr.Problem(X, np.abs(X[:, 0]) + 0.1 * rng.standard_normal(40), "squared", alpha=1e-3)

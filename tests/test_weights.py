@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import Loss, LossExpression, get_loss
-from cvxrelu.problem.rows import merge_samples
+from cvxrelu.problem.sample_weight import merge_samples
 from tests.instances import BIASES, LOSSES, NORMS, OTHERS, REGULARISED, RULES, rule_of
 
 CHECKER = Path(__file__).parents[1] / "checker" / "check_certificate.py"

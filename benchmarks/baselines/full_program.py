@@ -12,8 +12,9 @@ import numpy as np
 
 import cvxrelu as cr
 from cvxrelu.program.backend import Solution, run_solver
+from cvxrelu.program.cells import Cells, covering_cells
 from cvxrelu.program.decode import decode
-from cvxrelu.program.program import Cells, covering_cells, program_on
+from cvxrelu.program.program import program_on
 
 __all__ = ["Formulation", "solve_program", "to_network"]
 

@@ -2,9 +2,10 @@
 
 from cvxrelu.arrangement.bounding import bounding_rows
 from cvxrelu.arrangement.counting import count_patterns
-from cvxrelu.arrangement.enumeration import Arrangement, enumerate_patterns
+from cvxrelu.arrangement.enumeration import enumerate_patterns
 from cvxrelu.arrangement.packing import unpack_patterns
 from cvxrelu.arrangement.parallel_rows import ParallelClasses, parallel_classes
+from cvxrelu.arrangement.patterns import Arrangement
 from cvxrelu.arrangement.sampling import sample_patterns
 
 __all__ = [

@@ -24,14 +24,13 @@ from cvxrelu.certificate.multipliers import settled
 from cvxrelu.certificate.rational import ExactBound, exact_bound
 from cvxrelu.certificate.rational.numbers import ExactData
 from cvxrelu.certificate.records import write_record
-from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.certificate.trees import Tree
 from cvxrelu.certificate.wording import sentence_of
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 
-__all__ = ["Certificate", "certificate_of", "certify_dual"]
+__all__ = ["Certificate", "certificate_of"]
 
 Array = NDArray[np.float64]
 
@@ -78,6 +77,7 @@ class Certificate:
 
     Examples
     --------
+    >>> from cvxrelu.certificate.searches import certify_dual
     >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
     >>> network = Network(W=[[1.01]], b=[0.0], v=[1 / 1.01])
     >>> print(certify_dual(problem, network, np.array([-1.0, 1.0])))
@@ -161,6 +161,7 @@ class Certificate:
 
         Examples
         --------
+        >>> from cvxrelu.certificate.searches import certify_dual
         >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
         >>> network = Network(W=[[1.0]], b=[0.0], v=[1.0])
         >>> certify_dual(problem, network, np.array([-1.0, 1.0])).verify_exact().lower
@@ -212,6 +213,7 @@ class Certificate:
 
         Examples
         --------
+        >>> from cvxrelu.certificate.searches import certify_dual
         >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
         >>> network = Network(W=[[1.0]], b=[0.0], v=[1.0])
         >>> print(certify_dual(problem, network, np.array([-1.0, 1.0])).search(100, random_state=0))
@@ -265,44 +267,3 @@ def certificate_of(problem: Problem, network: Network, bound: DualBound, *, exac
         method=bound.method,
         multipliers=bound.multipliers,
     )
-
-
-def certify_dual(
-    problem: Problem,
-    network: Network,
-    dual: Array,
-    *,
-    patterns: NDArray[np.bool_] | None = None,
-    time_limit: float | None = None,
-) -> Certificate:
-    """Return what a dual vector proves about a network.
-
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    network : Network
-        Any network with the problem's inputs and slope.
-    dual : (N,) array
-        Any vector; the nearer to an optimal dual vector, the larger the lower bound.
-    patterns : (P, N) bool array, optional
-        Restrict the search to neurons in these cells; the scope is then "sampled". By default every neuron is
-        searched.
-    time_limit : float, optional
-        Seconds after which the search stops, with a valid but looser bound.
-
-    Returns
-    -------
-    Certificate
-        The bounds.
-
-    Examples
-    --------
-    Two points of slope one are fitted by one neuron of cost one, and no network is cheaper:
-
-    >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
-    >>> network = Network(W=[[1.0]], b=[0.0], v=[1.0])
-    >>> certify_dual(problem, network, np.array([-1.0, 1.0]))
-    Certificate(upper=1, lower=1, relative_gap=..., scope='global')
-    """
-    return certificate_of(problem, network, prove_dual(problem, dual, patterns=patterns, time_limit=time_limit))

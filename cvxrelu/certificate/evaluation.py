@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from cvxrelu.certificate.bounds import DualBound, at_scale_one, centred
 from cvxrelu.certificate.nearby import FAR
 from cvxrelu.problem.enclosure import Enclosure, enclose, enclose_exactly, enclose_widely
-from cvxrelu.problem.network import EPS, LEAST, Network
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.norms import Norm
 from cvxrelu.problem.problem import Problem
 
 __all__ = ["Claims", "evaluate"]
 
 Array = NDArray[np.float64]
 
+# The distance from 1 to the next float, and the least float above 0.
+EPS, LEAST = float(np.finfo(float).eps), 5e-324
 # Share of the objective that rounding of predictions may hide before they are evaluated in wide floats, and then
 # exactly; and products of integers that this may take (some tenths of a second).
 EVALUATION_RTOL, EVALUATION_PRODUCTS = 1e-11, 10**6
@@ -48,7 +51,7 @@ def evaluate(problem: Problem, network: Network, bound: DualBound, exact: bool) 
     """
     problem.check_network(network)
     v, gamma = at_scale_one(bound.dual, bound.gamma)
-    cost = network.cost_above(problem.norm)
+    cost = _cost_above(network, problem.norm)
     with np.errstate(over="ignore"):
         weighted = cost if problem.alpha is None else np.multiply(problem.alpha, cost) * (1 + EPS)
 
@@ -77,6 +80,17 @@ def evaluate(problem: Problem, network: Network, bound: DualBound, exact: bool) 
     upper, lower = claims(predictions)
     residual = problem.loss.residual(predictions.values, problem.y, predictions.radius)
     return Claims(float(upper), float(lower), residual, blur(predictions))
+
+
+def _cost_above(network: Network, norm: Norm) -> float:
+    """Return at least the cost of the network as it is stored: as it is computed, and what rounding can make of it."""
+    parts = (network.W, network.b, network.v, network.intercept)
+    with np.errstate(over="ignore"):
+        costs = norm.charges(*parts)
+        total = float(np.sum(costs + norm.charges(*parts, norm.rounding)))
+    # Sums and products, and output weights that underflow as they are rescaled.
+    lost = LEAST * (network.n_features + 2) * np.count_nonzero(network.v)
+    return total * (1 + EPS * (len(costs) + 4)) + lost
 
 
 def _in_wide_floats(predictions: Enclosure, network: Network, X: Array) -> Enclosure:

@@ -55,7 +55,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     Examples
     --------
     >>> import tempfile
-    >>> from cvxrelu.certificate.certificate import certify_dual
+    >>> from cvxrelu.certificate.searches import certify_dual
     >>> from cvxrelu.problem.network import Network
     >>> from cvxrelu.problem.problem import Problem
     >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])

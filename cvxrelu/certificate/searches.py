@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from cvxrelu.arrangement import count_patterns
 from cvxrelu.certificate.bounds import DualBound, bound_dual
+from cvxrelu.certificate.certificate import Certificate, certificate_of
 from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
+from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["pricer_of", "prove_dual"]
+__all__ = ["certify_dual", "pricer_of", "prove_dual"]
 
 Array = NDArray[np.float64]
 
@@ -82,3 +84,44 @@ def _search_of_cells(problem: Problem, patterns: NDArray[np.bool_], clock: Clock
 def _few_cells(problem: Problem) -> bool:
     """Tell whether every cell of the data can be searched by itself."""
     return count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias) <= CELL_LIMIT
+
+
+def certify_dual(
+    problem: Problem,
+    network: Network,
+    dual: Array,
+    *,
+    patterns: NDArray[np.bool_] | None = None,
+    time_limit: float | None = None,
+) -> Certificate:
+    """Return what a dual vector proves about a network.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    network : Network
+        Any network with the problem's inputs and slope.
+    dual : (N,) array
+        Any vector; the nearer to an optimal dual vector, the larger the lower bound.
+    patterns : (P, N) bool array, optional
+        Restrict the search to neurons in these cells; the scope is then "sampled". By default every neuron is
+        searched.
+    time_limit : float, optional
+        Seconds after which the search stops, with a valid but looser bound.
+
+    Returns
+    -------
+    Certificate
+        The bounds.
+
+    Examples
+    --------
+    Two points of slope one are fitted by one neuron of cost one, and no network is cheaper:
+
+    >>> problem = Problem([[0.0], [1.0]], [0.0, 1.0])
+    >>> network = Network(W=[[1.0]], b=[0.0], v=[1.0])
+    >>> certify_dual(problem, network, np.array([-1.0, 1.0]))
+    Certificate(upper=1, lower=1, relative_gap=..., scope='global')
+    """
+    return certificate_of(problem, network, prove_dual(problem, dual, patterns=patterns, time_limit=time_limit))

@@ -29,7 +29,7 @@ from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import LOSSES, Loss, get_loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
-from cvxrelu.problem.rows import merge_samples
+from cvxrelu.problem.sample_weight import merge_samples
 from cvxrelu.problem.validation import as_seconds
 from cvxrelu.program.options import Options
 from cvxrelu.solving.fit import Fit, Status, solve_as

@@ -16,6 +16,7 @@ from typing import Any
 from cvxrelu.generation.column_rounds import ColumnMaster
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_rounds import PrimalMaster
+from cvxrelu.generation.primal_rule import suits
 from cvxrelu.generation.state import GenerationRound, Master
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.options import Options
@@ -61,7 +62,7 @@ def generate(problem: Problem, options: Options, clock: Clock) -> Iterator[Gener
     with Worker() as worker:
         # Each master knows of its own state only.
         masters: list[Master[Any]] = [ColumnMaster(oracle, worker)]
-        if PrimalMaster.suits(oracle):
+        if suits(oracle):
             masters.insert(0, PrimalMaster.of(oracle))
         for master in masters:
             state = master.begin(start, rounds)

@@ -11,7 +11,6 @@ about the square root of their number of that of all, so all that is left to do 
 but the bounds of the last rounds is claimed, and these are of all samples.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,28 +20,19 @@ from cvxrelu.certificate.bounds import DualBound, nothing_proven
 from cvxrelu.generation.columns import Columns, first_network
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_master import force_of, solve_primal
-from cvxrelu.generation.sliding import can_slide, merged, slide
+from cvxrelu.generation.primal_parts import parts_of, wide_network
+from cvxrelu.generation.primal_rule import is_alone, is_followed
+from cvxrelu.generation.sliding import merged, slide
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.pricing import Priced
-from cvxrelu.problem.losses.smoothed import Smoothed, smoothed
+from cvxrelu.problem.losses.smoothed import Smoothed
 from cvxrelu.problem.network import Network
-from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.endings import Cause
 
 __all__ = ["PrimalMaster", "PrimalState"]
 
 Array = NDArray[np.float64]
 
-# Samples from which on this master takes the place of the others, and from which on it comes first; also with fewer
-# where nothing needs to be proven.
-MANY_SAMPLES, SEVERAL_SAMPLES = 1000, 300
-# The same for a loss with a kink: smoothed, it ends near the gap to reach and not always below it, so that the dual
-# master has it as long as that is bearable.
-KINKED_SAMPLES = 3000
-# Random neurons that slide first, and what they cost together, in coordinates of order one.
-WIDE, SMALL = 100, 1e-1
-# Samples of the smallest part for every feature, and at least; and how many times more the next part has.
-FEWEST_A_FEATURE, FEWEST, GROWTH = 50, 500, 4
 # A round: random starts of the ascent, with all samples and after a round that saved little; the most neurons that
 # join, and steps of L-BFGS.
 STARTS, MORE_STARTS, MOST_STARTS = 16, 32, 64
@@ -60,9 +50,6 @@ PROGRESS = 1e-3
 STALLING, PATIENCE, FOLLOWED = 0.02, 3, 1e-4
 # The share of the objective of all samples that a round on a part of them has to save for another one.
 PAYING = 3e-3
-# The widths of a smoothed kink, as shares of the objective of the best constant: the first, by how much it shrinks from
-# part to part, and the last one, for each unit of the gap to reach and at least.
-FIRST_WIDTH, SHRINKING, LAST_WIDTH, LEAST_WIDTH = 0.1, 0.1, 0.2, 2e-6
 # Rounds after which nothing more is expected.
 MOST_ROUNDS = 60
 # New neurons score more than the bound by this share of the largest excess.
@@ -121,25 +108,9 @@ class PrimalMaster:
 
     @classmethod
     def of(cls, oracle: Oracle) -> "PrimalMaster":
-        """Return the master of a problem, with the parts of its samples; the last are all of them, ever less smooth."""
-        parts = [*(_part(oracle, rows) for rows in _nested(oracle.problem, oracle.rng)), oracle]
-        if not can_slide(oracle.standard):
-            size = oracle.standard.objective(oracle.enter(first_network(oracle.problem)))
-            last = max(LAST_WIDTH * oracle.options.tol, LEAST_WIDTH)
-            count = max(math.ceil(math.log(last / FIRST_WIDTH, SHRINKING)), 1) + 1
-            widths = np.geomspace(FIRST_WIDTH, last, count) * size
-            parts += [oracle] * max(count - len(parts), 0)
-            widths = np.append(np.full(len(parts) - count, widths[0]), widths)
-            parts = [_smoothed(part, float(width)) for part, width in zip(parts, widths, strict=True)]
-        return cls(parts[-1], tuple(parts))
-
-    @staticmethod
-    def suits(oracle: Oracle) -> bool:
-        """Tell whether the loss has a gradient or one kink, and this is sooner than the dual master or enough."""
-        several, proof = oracle.problem.n_samples > SEVERAL_SAMPLES, oracle.options.prove
-        if can_slide(oracle.standard):
-            return _is_alone(oracle) or ((several or not proof) and not oracle.pricer.sweeps)
-        return oracle.problem.n_samples > KINKED_SAMPLES and smoothed(oracle.standard.loss.plain, 1.0) is not None
+        """Return the master of a problem, with the parts of its samples that its rounds look at."""
+        parts = parts_of(oracle)
+        return cls(parts[-1], parts)
 
     def begin(self, start: Network | None, rounds: int) -> PrimalState:
         """Return the network to begin with: the one given, for all samples, or random neurons that have slid."""
@@ -147,7 +118,7 @@ class PrimalMaster:
         network = first_network(problem) if start is None else start
         if start is None:
             oracle = self.parts[part]
-            spread = _slid(oracle, _wide(oracle), FIRST_STEPS, self._progress)
+            spread = _slid(oracle, wide_network(oracle), FIRST_STEPS, self._progress)
             wide = oracle.scaling.restore(merged(oracle.standard, spread))
             network = min((network, wide), key=oracle.problem.objective)
         return PrimalState(network, nothing_proven(problem), rounds, rounds, part)
@@ -177,7 +148,7 @@ class PrimalMaster:
             return found if pays else replace(found, part=state.part + 1, objective=np.inf)
         pays = upper <= state.objective * (1 - self._worthwhile)
         found = replace(found, stalled=0 if pays else state.stalled + 1)
-        if late or (found.stalled == PATIENCE and _is_alone(self.oracle)):
+        if late or (found.stalled == PATIENCE and not is_followed(self.oracle)):
             return self._ended(found, _dual(self.oracle, self.oracle.enter(improved)), None)
         return found
 
@@ -187,13 +158,13 @@ class PrimalMaster:
 
     def is_last(self, state: PrimalState) -> bool:
         """Tell whether no dual master is to follow, which few samples allow and only a proof needs."""
-        return state.settled or state.late or _is_alone(self.oracle) or not self.oracle.options.prove
+        return state.settled or state.late or not is_followed(self.oracle)
 
     @property
     def _worthwhile(self) -> float:
         """Share of the objective that a round on all samples has to save."""
         share = STALLING * self.oracle.options.tol
-        return share if _is_alone(self.oracle) or not self.oracle.options.prove else max(share, FOLLOWED)
+        return max(share, FOLLOWED) if is_followed(self.oracle) else share
 
     @property
     def _progress(self) -> float:
@@ -235,7 +206,7 @@ class PrimalMaster:
             return None
         network, count = state.network, STARTS
         if oracle is self.oracle:
-            count = MOST_STARTS if state.stalled else MORE_STARTS if _is_alone(oracle) else STARTS
+            count = MOST_STARTS if state.stalled else MORE_STARTS if is_alone(oracle) else STARTS
         starts = np.column_stack([network.W, network.b])
         options = {
             "starts": starts,
@@ -277,30 +248,6 @@ class PrimalMaster:
         )
 
 
-def _smoothed(oracle: Oracle, width: float) -> Oracle:
-    """Return the oracle with a smoothed loss, in scaled coordinates; what is claimed is of the loss itself."""
-    loss = smoothed(oracle.standard.loss.plain, width)
-    assert loss is not None, "the loss has one kink"
-    return replace(oracle, standard=replace(oracle.standard, loss=loss))
-
-
-def _is_alone(oracle: Oracle) -> bool:
-    """Tell whether samples are too many for a dual master."""
-    return oracle.problem.n_samples > MANY_SAMPLES
-
-
-def _wide(oracle: Oracle) -> Network:
-    """Return random neurons with small weights, their hinges through random samples, in scaled coordinates."""
-    standard, rng = oracle.standard, oracle.rng
-    W, b = rng.standard_normal((WIDE, standard.n_features)), np.zeros(WIDE)
-    if standard.norm.has_bias:
-        b = -np.einsum("kd,kd->k", W, standard.X[rng.integers(standard.n_samples, size=WIDE)])
-    signs = np.where((rng.random(WIDE) < 0.5) & (not standard.one_sided), -1.0, 1.0)
-    costs = standard.norm.neuron_costs(W, b)
-    v = signs * SMALL / WIDE
-    return Network(W / costs[:, None], b / costs, v, 0.0, standard.negative_slope)
-
-
 def _slid(oracle: Oracle, network: Network, steps: int, progress: float) -> Network:
     """Return a network after sliding, in double precision where the loss has all but kinks."""
     standard = oracle.standard
@@ -311,24 +258,3 @@ def _slid(oracle: Oracle, network: Network, steps: int, progress: float) -> Netw
 def _dual(oracle: Oracle, network: Network) -> Array:
     """Return the dual vector of a network in scaled coordinates: minus the gradient of the loss, repaired."""
     return oracle.as_dual(force_of(oracle.standard, network(oracle.standard.X)))
-
-
-def _nested(problem: Problem, rng: np.random.Generator) -> list[NDArray[np.intp]]:
-    """Return the rows of random parts of the samples, each a part of the next one."""
-    order, size = rng.permutation(problem.n_samples), max(FEWEST, FEWEST_A_FEATURE * problem.n_features)
-    parts = []
-    while size * GROWTH <= problem.n_samples:
-        rows = np.sort(order[:size])
-        # Both classes are there.
-        if not problem.loss.labels or np.ptp(problem.y[rows]) > 0:
-            parts.append(rows)
-        size *= GROWTH
-    return parts
-
-
-def _part(oracle: Oracle, rows: NDArray[np.intp]) -> Oracle:
-    """Return the oracle of a part of the samples."""
-    problem = oracle.problem
-    weights = None if problem.sample_weight is None else problem.sample_weight[rows]
-    part = replace(problem, X=problem.X[rows], y=problem.y[rows], sample_weight=weights)
-    return replace(Oracle.of(part, oracle.options, oracle.clock), rng=oracle.rng)

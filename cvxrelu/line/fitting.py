@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.errors import InputError, SolverError, unmet
 from cvxrelu.line.cost import Rates, end_bend, function_cost
 from cvxrelu.line.line_program import LineSolution, solve_on_nodes
@@ -128,8 +128,8 @@ def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float |
     """
     if not is_line_problem(as_instance(problem, Problem, "problem")):
         raise InputError(
-            f"fit_function takes problems with one feature, bias='free' and norm='euclidean', and output_sign='positive' "
-            f"with skip=True only, not {problem!r}; use solve."
+            "fit_function takes problems with one feature, bias='free' and norm='euclidean', and with "
+            f"output_sign='positive' those with skip=True, not {problem!r}; use solve."
         )
     if problem.loss.fixes_predictions:
         return _interpolate(problem)

@@ -16,7 +16,6 @@ it, the more are drawn. Every start goes up on one side: for the score or for it
 
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
 
 import numpy as np
 from joblib import delayed
@@ -25,12 +24,13 @@ from numpy.typing import NDArray
 from cvxrelu.pricing.climb import best_biases, climb
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.score import Score, sides_of
 from cvxrelu.pricing.starts import between, lift, random_starts, unit_rows, unlift
 from cvxrelu.pricing.weights import Weights
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.parallel import results_of
 
-__all__ = ["DEFAULT_STARTS", "Reached", "Score", "ascend", "march", "sides_of"]
+__all__ = ["DEFAULT_STARTS", "Reached", "ascend", "march"]
 
 Array = NDArray[np.float64]
 
@@ -68,51 +68,6 @@ CLIMBED_SIZE, FEWEST_CLIMBS, MANY_CLIMBS = 200_000, 8, 64
 CLEAR, STARTS_PER_CLIMB, MOST_CLIMBS = 0.1, 8, 250
 """Where no score is above the threshold by this share, digits count: many starts then go with more climbs, one for so
 many of them, up to a limit."""
-
-
-@dataclass(frozen=True, eq=False)
-class Score:
-    """F(u) = linear . u + sum_i c_i max(z_i . u, 0), for lifted neurons u.
-
-    Attributes
-    ----------
-    Z, c, linear : (n, m), (n,), (m,)
-        Lifted points, ReLU weights and linear part.
-    normed : int
-        Number of leading components of a neuron whose norm is 1; m, or m - 1 in free mode.
-
-    Examples
-    --------
-    >>> score = Score(np.eye(2), np.array([1.0, -1.0]), np.zeros(2), 2)
-    >>> score(np.array([[3.0, 1.0], [-1.0, 1.0]]))
-    array([ 2., -1.])
-    """
-
-    Z: Array
-    c: Array
-    linear: Array
-    normed: int
-
-    @classmethod
-    def of(cls, points: Points, weights: Weights) -> "Score":
-        """Return the score of a dual vector."""
-        Z, a = np.ascontiguousarray(points.lifted), points.negative_slope
-        return cls(Z, (1 - a) * weights.v, a * (weights.v @ Z), Z.shape[1] - (points.bias == "free"))
-
-    def rough(self) -> "Score":
-        """Return a multiple of F in single precision, which is faster and does for long steps."""
-        size, weight = np.abs(self.Z).max(initial=0.0) or 1.0, np.abs(self.c).max(initial=0.0) or 1.0
-        Z, c, linear = self.Z / size, self.c / weight, self.linear / (size * weight)
-        single: Any = np.float32
-        return Score(Z.astype(single), c.astype(single), linear.astype(single), self.normed)
-
-    def __call__(self, neurons: Array) -> Array:
-        """Return F of each row."""
-        return neurons @ self.linear + np.maximum(neurons @ self.Z.T, 0.0) @ self.c
-
-    def gradients(self, neurons: Array) -> Array:
-        """Return G of each row; at a kink, that of the side where the kink's own term vanishes."""
-        return ((neurons @ self.Z.T > 0) * self.c) @ self.Z + self.linear
 
 
 def march(score: Score, sides: Array, starts: Array, lengths: Array) -> Array:
@@ -310,13 +265,6 @@ class Reached:
                 if len(kept) == most:
                     break
         return Reached(sides[kept], neurons[kept], counts[kept])
-
-
-def sides_of(score: Score, neurons: Array, sides: tuple[float, ...]) -> Array:
-    """Return the side of each neuron's score, or the only one that counts."""
-    if len(sides) == 1:
-        return np.full(len(neurons), sides[0])
-    return np.where(score(neurons) >= 0, 1.0, -1.0)
 
 
 def _with_best_biases(score: Score, sides: Array, neurons: Array) -> Array:

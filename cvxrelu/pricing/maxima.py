@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.numerics.lengths import shifted
-from cvxrelu.pricing.ascent import Score
 from cvxrelu.pricing.climb import climb
 from cvxrelu.pricing.points import Points
+from cvxrelu.pricing.score import Score
 from cvxrelu.pricing.starts import lift, unlift
 from cvxrelu.pricing.weights import Weights
 from cvxrelu.runtime.clock import Clock

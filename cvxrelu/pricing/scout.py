@@ -10,9 +10,10 @@ joins a network and moves on with it. Where this finds nothing, `cvxrelu.pricing
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.pricing.ascent import Reached, Score, sides_of
+from cvxrelu.pricing.ascent import Reached
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
+from cvxrelu.pricing.score import Score, sides_of
 from cvxrelu.pricing.starts import between, lift, random_starts, unlift
 from cvxrelu.pricing.weights import Weights
 from cvxrelu.runtime.clock import Clock

@@ -4,7 +4,6 @@ sigma(t) = t for t >= 0 and a t for t < 0, with a the negative slope (0 for ReLU
 connection, is zero for most.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 
@@ -14,20 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.activation import leaky_relu
 from cvxrelu.numerics.lengths import exponents_of, lengths, shifted
+from cvxrelu.problem.network_file import read_parts, write_parts
 from cvxrelu.problem.norms import Bias, Norm, get_norm
+from cvxrelu.problem.predictions import predictions
 from cvxrelu.problem.validation import as_floats, refuse_infinite
-from cvxrelu.runtime.files import read_arrays, writing
 
 __all__ = ["Network"]
 
 Array = NDArray[np.float64]
-
-# Most numbers of hidden activations that are computed at a time: some 32 MB.
-BLOCK_SIZE = 2**22
-# What the constant is called in the file of a network with a skip connection.
-BESIDE_SKIP = "intercept_beside_skip"
-# The distance from 1 to the next float, and the least float above 0.
-EPS, LEAST = float(np.finfo(float).eps), 5e-324
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,37 +124,7 @@ class Network:
         if inputs.ndim != 2 or inputs.shape[1] != self.n_features:
             raise InputError(f"X has shape {inputs.shape}; this network takes (n_samples, {self.n_features}) arrays.")
         refuse_infinite(inputs, "X")
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self._on_the_line(inputs[:, 0]) if self.n_features == 1 else self._in_blocks(inputs)
-
-    def _in_blocks(self, inputs: Array) -> Array:
-        """Return the predictions, a block of rows at a time."""
-        rows = max(1, BLOCK_SIZE // max(1, self.n_neurons))
-        blocks = [inputs[start : start + rows] for start in range(0, len(inputs), rows)] or [inputs]
-        hidden = [leaky_relu(block @ self.W.T + self.b, self.negative_slope) @ self.v for block in blocks]
-        linear = inputs @ self.skip if self.skip.any() else 0.0
-        return np.concatenate(hidden) + linear + self.intercept
-
-    def _on_the_line(self, x: Array) -> Array:
-        """Return the predictions by prefix sums over the hinges, in O((n + m) log m) and wide floats."""
-        bent = self.W[:, 0] != 0
-        w, b, v = (part[bent].astype(np.longdouble) for part in (self.W[:, 0], self.b, self.v))
-        with np.errstate(over="ignore"):  # a hinge at infinity has all numbers on one side, as it should
-            hinges = np.asarray(-b / w, dtype=float)
-        order = np.argsort(hinges)
-        passed = np.searchsorted(hinges[order], x, side="right")
-        past = np.where(w > 0, 1.0, self.negative_slope)[order]
-        ahead = np.where(w > 0, self.negative_slope, 1.0)[order]
-
-        def total(terms: NDArray[np.longdouble]) -> NDArray[np.longdouble]:
-            """Return the sums of the terms with the slopes that the neurons have at each x."""
-            before = np.concatenate([[0.0], np.cumsum(terms * past)])
-            after = np.concatenate([np.cumsum((terms * ahead)[::-1])[::-1], [0.0]])
-            return (before + after)[passed]
-
-        constant = leaky_relu(self.b[~bent], self.negative_slope) @ self.v[~bent] + self.intercept
-        slopes = total((v * w)[order]) + self.skip.astype(np.longdouble)[0]
-        return (slopes * x + total((v * b)[order]) + constant).astype(float)
+        return predictions(inputs, self.W, self.b, self.v, self.intercept, self.skip, self.negative_slope)
 
     predict = __call__
 
@@ -183,43 +146,7 @@ class Network:
         """
         cost_of = get_norm(norm, bias)
         with np.errstate(over="ignore"):
-            return float(np.sum(self._weighted(cost_of, cost_of.neuron_costs)))
-
-    def cost_above(self, norm: Norm) -> float:
-        """Return a float that is at least the cost of the network as it is stored.
-
-        Parameters
-        ----------
-        norm : Norm
-            The norm of a neuron.
-
-        Returns
-        -------
-        float
-            The cost as `cost` computes it, and what rounding can make of it.
-        """
-        with np.errstate(over="ignore"):
-            costs = self._weighted(norm, norm.neuron_costs)
-            total = float(np.sum(costs + self._weighted(norm, norm.rounding)))
-        # Sums and products, and output weights that underflow as they are rescaled.
-        lost = LEAST * (self.n_features + 2) * np.count_nonzero(self.v)
-        return total * (1 + EPS * (len(costs) + 4)) + lost
-
-    def _weighted(self, norm: Norm, sizes_of: Callable[[Array, Array], Array]) -> Array:
-        """Return abs(v_j) times the size of neuron j, and last the same of the output constant, an (m + 1,) array.
-
-        Every neuron is first rescaled by a power of two, which changes no digit, so that its weights are near one:
-        costs are infinite, or zero, only if they are out of the range of floats themselves.
-        """
-        exponents = exponents_of(self.W if norm.has_free_bias else np.column_stack([self.W, self.b]))
-        sizes = sizes_of(shifted(self.W, -exponents[:, None]), shifted(self.b, -exponents))
-        with np.errstate(invalid="ignore", over="ignore"):
-            costs = np.abs(shifted(self.v, exponents)) * sizes
-        # A neuron that must not be costs infinity even if v = 0, and one that costs nothing does so for every v.
-        costs = np.where(np.isfinite(sizes) & (sizes > 0), costs, sizes)
-        if norm.has_free_constant or self.intercept == 0:
-            return np.append(costs, 0.0)
-        return np.append(costs, abs(self.intercept) * sizes_of(np.zeros((1, self.n_features)), np.ones(1))[0])
+            return float(np.sum(cost_of.charges(self.W, self.b, self.v, self.intercept)))
 
     def balanced(self, bias: Bias = "free") -> "Network":
         """Return the network with each neuron rescaled so that both of its layers weigh the same.
@@ -348,14 +275,7 @@ class Network:
         FileError
             If the file cannot be written.
         """
-        parts = self._parts()
-        if self.skip.any():
-            # What reads files without knowing of skip connections misses the constant, and does not go on.
-            parts[BESIDE_SKIP] = parts.pop("intercept")
-        else:
-            del parts["skip"]
-        with writing(file):
-            np.savez(file, **notes, **parts)  # pyright: ignore[reportArgumentType]
+        write_parts(file, self._parts(), **notes)
 
     @classmethod
     def load(cls, file: str | PathLike[str]) -> "Network":
@@ -366,14 +286,7 @@ class Network:
         InputError
             If the file cannot be read or holds something else.
         """
-        parts = dict(read_arrays(file, "a saved network"))
-        if BESIDE_SKIP in parts and "skip" in parts:
-            parts["intercept"] = parts[BESIDE_SKIP]
-        elif "W" in parts and np.ndim(parts["W"]) == 2:
-            parts["skip"] = np.zeros(parts["W"].shape[1])
-        if missing := [name for name in cls.__dataclass_fields__ if name not in parts]:
-            raise InputError(f"{file} is not a saved network: it has no {missing[0]}; write one with Network.save.")
-        return cls(**{name: parts[name] for name in cls.__dataclass_fields__})  # pyright: ignore[reportArgumentType]
+        return cls(**read_parts(file, cls.__dataclass_fields__))  # pyright: ignore[reportArgumentType]
 
     def _parts(self) -> dict[str, Array | float]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -6,7 +6,6 @@ with sample weights w of mean one, which are ones unless given; or, for the loss
 cost(f) of a network that meets them.
 """
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -21,18 +20,14 @@ from cvxrelu.problem.losses import Loss, Weighted, get_loss
 from cvxrelu.problem.losses.rounding import balance
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Bias, Norm, get_norm
-from cvxrelu.problem.rows import first_conflict, name_rows
+from cvxrelu.problem.sample_weight import shares_of
+from cvxrelu.problem.targets import check_targets
 from cvxrelu.problem.validation import as_choice, as_flag, as_matrix, as_real, as_slope, as_vector
 
 __all__ = ["Problem"]
 
 Array = NDArray[np.float64]
 OutputSign = Literal["any", "positive"]
-
-# Weights are at their mean up to rounding if it is this near to one; then they are taken as they are.
-MEAN_RTOL = 1e-15
-# Share of the mean that a positive weight has at least; the largest one is N at most.
-LEAST_WEIGHT = 2.0**-100
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +127,7 @@ class Problem:
         inputs, plain, cost = as_matrix(X), get_loss(loss).plain, get_norm(norm, bias)
         targets, slope, weights = as_vector(y, len(inputs)), as_slope(negative_slope), None
         if sample_weight is not None:
-            weights, kept = _shares(as_vector(sample_weight, len(inputs), "sample_weight"))
+            weights, kept = shares_of(as_vector(sample_weight, len(inputs), "sample_weight"))
             inputs, targets = as_matrix(inputs[kept]), as_vector(targets[kept], len(kept))
             if not (plain.regularised or cost.cellwise):
                 weights = None
@@ -287,52 +282,4 @@ class Problem:
             require_scale(self.alpha, "alpha")
         for name, value in loss.params().items():
             require_scale(value, name)
-        if loss.labels:
-            self._check_labels()
-        if not loss.regularised:
-            clash = first_conflict(X, y)
-            if clash is not None:
-                raise InputError(
-                    f"Rows {clash[0]} and {clash[1]} of X are equal but their y differ ({y[clash[0]]:g} and "
-                    f"{y[clash[1]]:g}), so no function fits both; merge them, or use a regularised loss."
-                )
-        if self.bias == "none" and not loss.regularised:
-            stuck = np.flatnonzero(~X.any(axis=1) & (y != 0))
-            if len(stuck):
-                raise InputError(
-                    f"Without bias every network is 0 at the origin, so y cannot be met in {name_rows(stuck)}, "
-                    "where x = 0; use bias='free' or bias='joint'."
-                )
-
-    def _check_labels(self) -> None:
-        foreign = np.flatnonzero(np.abs(self.y) != 1)
-        if len(foreign):
-            raise InputError(
-                f"loss={self.loss.name!r} takes labels -1 and +1, but y is something else in {name_rows(foreign)}; "
-                "map your classes, or use ReLUClassifier."
-            )
-        if len(np.unique(self.y)) < 2:
-            raise InputError(f"loss={self.loss.name!r} needs both classes, but every label in y is {self.y[0]:+g}.")
-
-
-def _shares(weights: Array) -> tuple[Array | None, NDArray[np.intp]]:
-    """Return the positive weights over their mean, None if they are all the same, and which they are."""
-    kept = np.flatnonzero(weights)
-    if len(negative := np.flatnonzero(weights < 0)):
-        raise InputError(f"sample_weight is negative in {name_rows(negative)}; weights are zero or more.")
-    if not len(kept):
-        raise InputError("sample_weight is zero for every sample; at least one has to count.")
-    positive = weights[kept]
-    if np.ptp(positive) == 0:
-        return None, kept
-    with np.errstate(over="ignore", under="ignore"):
-        shares = positive / positive.max()
-        mean = math.fsum(shares) / len(kept)
-        shares = positive if abs(math.fsum(positive) / len(kept) - 1) <= MEAN_RTOL else shares / mean
-    extreme = np.flatnonzero(shares < LEAST_WEIGHT)
-    if len(extreme):
-        raise InputError(
-            f"sample_weight is positive and less than 1e-30 of the mean in {name_rows(kept[extreme])}; use 0 instead."
-        )
-    shares.flags.writeable = False
-    return shares, kept
+        check_targets(loss, X, y, self.bias)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import unmet
-from cvxrelu.program.program import Cells, Program
+from cvxrelu.program.cells import Cells
+from cvxrelu.program.program import Program
 from cvxrelu.program.scaling import Scaling
 from cvxrelu.program.solvers import INFEASIBLE, OPTIMAL, check_point, check_solver, run_model
 from cvxrelu.runtime.clock import Clock

@@ -26,9 +26,9 @@ from cvxrelu.numerics.caratheodory import fewest_terms
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.backend import Solution
+from cvxrelu.program.cells import Cells
 from cvxrelu.program.groups import NEGLIGIBLE_COST, Groups, above, as_solution, occupied, to_network
 from cvxrelu.program.polish import polish
-from cvxrelu.program.program import Cells
 from cvxrelu.program.scaling import Scaling
 from cvxrelu.runtime.clock import Clock
 

@@ -18,7 +18,7 @@ from cvxrelu.numerics.tolerances import ON_HINGE
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.backend import Solution
-from cvxrelu.program.program import Cells, flat_cells
+from cvxrelu.program.cells import Cells, flat_cells
 from cvxrelu.program.scaling import Scaling, split_groups
 
 __all__ = ["NEGLIGIBLE_COST", "Groups", "above", "as_solution", "made_feasible", "occupied", "to_network"]

@@ -23,8 +23,9 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.rows import name_rows
 from cvxrelu.problem.validation import as_matrix
 from cvxrelu.program.backend import Solution
+from cvxrelu.program.cells import Cells, covering_cells
 from cvxrelu.program.decode import decode
-from cvxrelu.program.program import Cells, GroupVariables, covering_cells, variables_of
+from cvxrelu.program.program import GroupVariables, variables_of
 from cvxrelu.program.scaling import Scaling
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import scipy.linalg
 from cvxrelu.numerics.activation import activation_slopes
 from cvxrelu.numerics.lengths import lengths
 from cvxrelu.problem.problem import Problem
+from cvxrelu.program.cells import flat_cells
 from cvxrelu.program.groups import Groups
-from cvxrelu.program.program import flat_cells
 from cvxrelu.program.scaling import Scaling
 from cvxrelu.runtime.clock import Clock
 

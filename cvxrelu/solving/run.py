@@ -9,8 +9,9 @@ from cvxrelu.errors import SolverError
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.backend import Solution, run_solver
+from cvxrelu.program.cells import Cells
 from cvxrelu.program.options import Options
-from cvxrelu.program.program import Cells, program_on
+from cvxrelu.program.program import program_on
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.runtime.worker import Worker, is_portable

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cvxrelu as cr
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.function_space import fit_function, function_cost, is_line_problem
 from cvxrelu.line.networks import cheapest_network

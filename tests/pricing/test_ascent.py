@@ -7,8 +7,9 @@ import pytest
 
 from cvxrelu.errors import InputError
 from cvxrelu.pricing import make_pricer
-from cvxrelu.pricing.ascent import LONG, NEAR, SHORT, Score, march
+from cvxrelu.pricing.ascent import LONG, NEAR, SHORT, march
 from cvxrelu.pricing.points import Points
+from cvxrelu.pricing.score import Score
 from cvxrelu.pricing.starts import lift, random_starts
 from tests.pricing.reference import BIASES, SLOPES, check_priced, scores
 

@@ -11,7 +11,7 @@ from cvxrelu.analysis.optima.neurons import Neurons
 from cvxrelu.analysis.optima.optimal import OptimalSet
 from cvxrelu.analysis.optima.polytope import Polytope, polytope_of
 from cvxrelu.analysis.optima.search import NeuronSearch
-from cvxrelu.certificate.certificate import certify_dual
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_instance, as_limit

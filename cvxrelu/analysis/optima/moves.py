@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.analysis.optima.neurons import Neurons
+from cvxrelu.analysis.optima.polytope import Polytope, solve_linear
 from cvxrelu.numerics.activation import leaky_relu
 
-__all__ = ["Move", "Parts", "merged", "moved", "moves_to", "random_moves"]
+__all__ = ["Move", "Parts", "best_moves", "merged", "moved", "moves_to", "random_moves"]
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -111,6 +112,18 @@ def merged(neurons: Neurons, weights: Array, elements: NDArray[np.bool_]) -> Par
                 totals.append(total)
         left[members] = 0.0
     return Parts(np.array(groups).reshape(-1, neurons.groups.shape[1]), np.array(signs), np.array(totals))
+
+
+def best_moves(polytope: Polytope, moves: list[Move], costs: Array) -> tuple[Array, Array]:
+    """Return the point of the polytope, and the amounts of moves from it, of least costs (dimensions and moves)."""
+    size = polytope.dimension
+    # The first rows of the polytope say that the weights are not negative; moves take from them.
+    taken = np.zeros((len(polytope.slack), len(moves)))
+    for k, move in enumerate(moves):
+        taken[move.sources, k] = move.shares
+    matrix = np.block([[-polytope.slopes, taken], [np.zeros((len(moves), size)), -np.eye(len(moves))]])
+    solution = solve_linear(costs, matrix, np.append(polytope.slack, np.zeros(len(moves))))
+    return polytope.point(solution[:size]), np.maximum(solution[size:], 0.0)
 
 
 def _between(neurons: Neurons, pair: IntArray, share: float) -> Move:

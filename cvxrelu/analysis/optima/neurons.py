@@ -122,7 +122,7 @@ def tangents_of(problem: Problem, v: Array, neurons: "Neurons") -> Array:
 
 
 def along_biases(problem: Problem, v: Array, groups: Array, least: float) -> Array:
-    """Return the neurons of score at least `least`, of either sign if output weights are, with the directions of the groups given.
+    """Return the neurons of score at least `least`, in size where it counts, with the directions of the groups given.
 
     If the bias is free these are neurons with their hinge through a data point, facing either way; otherwise the
     groups themselves and their opposites.

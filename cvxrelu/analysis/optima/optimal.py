@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.analysis.optima.members import ExtremePredictions, OptimalNetwork, SparsestNetwork
-from cvxrelu.analysis.optima.moves import Move, Parts, merged, moved, moves_to, random_moves
+from cvxrelu.analysis.optima.moves import Move, Parts, best_moves, merged, moved, moves_to, random_moves
 from cvxrelu.analysis.optima.neurons import Neurons
-from cvxrelu.analysis.optima.polytope import Polytope, solve_linear
+from cvxrelu.analysis.optima.polytope import Polytope
 from cvxrelu.analysis.optima.sparsity import Cover, carrying, fewest, reweighted
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.activation import leaky_relu
@@ -292,16 +292,9 @@ class OptimalSet:
         lifted = z if self.problem.norm.has_bias else np.append(z, 1.0)
         slope = np.append(outputs, lifted @ self._free.lift) @ polytope.basis
         gains = np.array([move.gain(neurons, z) for move in moves])
-        size = polytope.dimension
-        # The first rows of the polytope say that the weights are not negative; moves take from them.
-        taken = np.zeros((len(polytope.slack), len(moves)))
-        for k, move in enumerate(moves):
-            taken[move.sources, k] = move.shares
-        matrix = np.block([[-polytope.slopes, taken], [np.zeros((len(moves), size)), -np.eye(len(moves))]])
-        bounds = np.append(polytope.slack, np.zeros(len(moves)))
         objective = np.append(slope, gains)
         objective[np.abs(objective) <= SAME_FUNCTION * np.abs(outputs).max(initial=0.0)] = 0.0
         if not objective.any():
             return self.center
-        solution = solve_linear(-sign * objective, matrix, bounds)
-        return self._member(polytope.point(solution[:size]), moves, np.maximum(solution[size:], 0.0))
+        point, amounts = best_moves(polytope, moves, -sign * objective)
+        return self._member(point, moves, amounts)

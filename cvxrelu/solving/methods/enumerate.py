@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cvxrelu.arrangement import enumerate_patterns
-from cvxrelu.program.program import Cells, covering_cells
+from cvxrelu.program.cells import Cells, covering_cells
 from cvxrelu.runtime.progress import progress_stages
 from cvxrelu.solving.methods.method import Method
 from cvxrelu.solving.methods.on_cells import outcomes_on_cells

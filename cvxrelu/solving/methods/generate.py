@@ -15,14 +15,14 @@ from cvxrelu.arrangement import bounding_rows
 from cvxrelu.certificate.certificate import certificate_of
 from cvxrelu.errors import SolverError
 from cvxrelu.generation.loop import generate
-from cvxrelu.generation.primal_rounds import MANY_SAMPLES
+from cvxrelu.generation.primal_rule import MANY_SAMPLES
 from cvxrelu.generation.sliding import can_slide
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
+from cvxrelu.program.cells import Cells
 from cvxrelu.program.decode import NETWORK_RTOL, decode, fewer_neurons
 from cvxrelu.program.groups import as_solution
-from cvxrelu.program.program import Cells
 from cvxrelu.relaxation import can_relax, is_relaxed_first, tighten
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import STOPS, Cause

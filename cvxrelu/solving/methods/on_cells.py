@@ -13,8 +13,8 @@ from cvxrelu.certificate.bounds import DualBound, nothing_proven
 from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.generation.columns import first_network
 from cvxrelu.problem.network import Network
+from cvxrelu.program.cells import Cells
 from cvxrelu.program.decode import decode, plain_network
-from cvxrelu.program.program import Cells
 from cvxrelu.program.ties import with_least_weights
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.solving.run import Outcome, Run

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.arrangement import sample_patterns
 from cvxrelu.problem.problem import Problem
-from cvxrelu.program.program import Cells
+from cvxrelu.program.cells import Cells
 from cvxrelu.runtime.progress import progress_stages
 from cvxrelu.solving.methods.method import Method
 from cvxrelu.solving.methods.on_cells import outcomes_on_cells

@@ -1,0 +1,155 @@
+r"""Costs that look at the data: what gradient descent with noisy labels implicitly minimises.
+
+de Dios & Bruna, "On Sparsity in Overparametrised Shallow ReLU Networks", Section 3: the mean over the data of the
+squared gradient of a neuron in its parameters, z_i = [x_i, 1], u = [w, b], h_i the slope of the activation at z_i.u,
+
+    mean_i [ sigma(z_i.u)^2 + v^2 h_i^2 norm(z_i)^2 ],    at its least over (v / t, t u):  2 abs(v) r m,
+
+r^2 = mean_i sigma(z_i.u)^2, m^2 = mean_i h_i^2 norm(z_i)^2, where they print abs(v) r. Both are seminorms of u: zero at
+neurons that vanish on the data.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvxrelu.errors import InputError
+from cvxrelu.numerics.lengths import lengths
+from cvxrelu.numerics.tolerances import ON_HINGE
+from cvxrelu.problem.norms.norm import EPS, UNITS, BoolArray, Norm
+
+__all__ = ["LabelNoise", "Response"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Response(Norm):
+    """The root mean square of a neuron's response on the data: the potential that de Dios & Bruna print.
+
+    Parameters
+    ----------
+    bias : {"free", "joint", "none"}
+        With "free" an output constant costs nothing; with "joint" it costs as much as the neuron w = 0, b = 1; with
+        "none" there are no biases.
+    X : (N, d) array, optional
+        The data; a `Problem` sets it.
+    negative_slope : float, default 0.0
+        Slope of the activation at negative arguments; a `Problem` sets it.
+    weights : (N,) array, optional
+        What each sample counts, of mean one; a `Problem` sets it.
+
+    Examples
+    --------
+    >>> norm = Response("joint").on(np.array([[-1.0], [0.0], [1.0], [2.0]]), 0.0)
+    >>> norm.neuron_costs(np.array([[2.0]]), np.array([0.0])) ** 2  # responses 0, 0, 2, 4
+    array([5.])
+    """
+
+    X: Array | None = None
+    negative_slope: float = 0.0
+    weights: Array | None = None
+    name = "response"
+
+    def on(self, X: Array, negative_slope: float, weights: Array | None = None) -> Self:
+        """Return the norm for these data, this activation and these weights."""
+        return replace(self, X=X, negative_slope=negative_slope, weights=weights)
+
+    def neuron_costs(self, W: Array, b: Array) -> Array:
+        """Return the cost of each neuron.
+
+        Where it jumps, since a sample lies on the hinge up to rounding, it is that of the cheaper neurons nearby.
+
+        Raises
+        ------
+        InputError
+            If the norm has no data.
+        """
+        X = self._data()
+        heights = W @ X.T + b[:, None]
+        reach = lengths(W)[:, None] * lengths(X) + np.abs(b)[:, None]
+        side = np.where(np.abs(heights) <= ON_HINGE * reach, 0.0, np.sign(heights))
+        slopes = np.abs(np.where(side > 0, 1.0, self.negative_slope))
+        cheaper = np.where(side == 0, min(1.0, abs(self.negative_slope)), slopes)
+        costs = self._factors(cheaper) * self._root_mean_square(slopes * heights)
+        return np.where(b == 0, costs, np.inf) if self.bias == "none" else costs
+
+    def rounding(self, W: Array, b: Array) -> Array:
+        """Return as much for each sample, and what rounding makes of its pre-activation where terms cancel."""
+        N, d = self._data().shape
+        steepest = np.full((1, N), max(1.0, abs(self.negative_slope)))
+        reach = lengths(W)[:, None] * lengths(self._data()) + np.abs(b)[:, None]
+        cancelled = self._factors(steepest) * self._root_mean_square(steepest * reach)
+        return UNITS * EPS * ((N + d + 1) * self.neuron_costs(W, b) + (d + 1) * cancelled)
+
+    def reach(self, X: Array, negative_slope: float) -> float:
+        """Return sqrt(N) over the least factor of the root mean square; twice that covers differences."""
+        n = len(X) / float(1.0 if self.weights is None else self.weights.min())
+        return 2.0 * float(np.sqrt(n)) / self._least_factor(n, negative_slope) * (1 + UNITS * EPS * len(X))
+
+    def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
+        """Return the triangular factors of the matrices D_s Z / sqrt(N), times the factor of each cell."""
+        slopes = np.where(patterns, 1.0, self.negative_slope)
+        scale = self._factors(np.abs(slopes)) / np.sqrt(len(lifted))
+        return np.asarray(np.linalg.qr((scale[:, None] * self._weighted(slopes))[:, :, None] * lifted, mode="r"))
+
+    def _least_factor(self, n: float, negative_slope: float) -> float:
+        """Return at most what multiplies it, for n samples of equal weight."""
+        return 1.0
+
+    def _factors(self, slopes: Array) -> Array:
+        """Return what multiplies the root mean square response, given the (k, N) absolute slopes on the data."""
+        return np.ones(len(slopes))
+
+    def _root_mean_square(self, values: Array) -> Array:
+        """Return the weighted root mean square of each row."""
+        return lengths(self._weighted(values)) / np.sqrt(values.shape[1])
+
+    def _weighted(self, values: Array) -> Array:
+        return values if self.weights is None else np.sqrt(self.weights) * values
+
+    def _data(self) -> Array:
+        if self.X is None:
+            raise InputError(
+                f"norm={self.name!r} measures neurons on data; pass the norm of a problem, problem.norm, and its bias."
+            )
+        return self.X
+
+
+@dataclass(frozen=True, eq=False)
+class LabelNoise(Response):
+    """What label noise makes gradient descent minimise: the potential of de Dios & Bruna, corrected.
+
+    Parameters
+    ----------
+    bias : {"free", "joint"}
+        With "free" an output constant costs nothing; with "joint" it costs as much as the neuron w = 0, b = 1.
+    X, negative_slope
+        As in `Response`.
+
+    Raises
+    ------
+    InputError
+        If bias is "none": where neurons cannot be moved off the data, a cost that jumps there has no minimum.
+
+    Examples
+    --------
+    >>> norm = LabelNoise("joint").on(np.array([[-1.0], [0.0], [1.0], [2.0]]), 0.0)
+    >>> norm.neuron_costs(np.array([[2.0]]), np.array([0.0])) ** 2  # 4 * 5 * (2 + 5) / 4; 0 on the hinge is not counted
+    array([35.])
+    """
+
+    name = "label-noise"
+
+    def __post_init__(self) -> None:
+        if self.bias == "none":
+            raise InputError("norm='label-noise' needs biases; use bias='free' or bias='joint'.")
+
+    def _least_factor(self, n: float, negative_slope: float) -> float:
+        # One sample at least is active, or all have the negative slope; and norm(z_i) is at least one.
+        return 2.0 * min(1.0 / float(np.sqrt(n)), abs(negative_slope) or np.inf)
+
+    def _factors(self, slopes: Array) -> Array:
+        return 2.0 * self._root_mean_square(slopes * np.hypot(lengths(self._data()), 1.0))
