@@ -15,7 +15,7 @@ from cvxrelu.certificate.rational.orthogonal import orthogonal
 from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.function_space import PiecewiseLinear, fit_function, function_cost, is_min_norm, minimum_cost
 from cvxrelu.generation import primal_rule
-from cvxrelu.pricing import price_cells
+from cvxrelu.pricing import make_pricer, price_cells
 from cvxrelu.problem.free import Free
 from tests.instances import (
     BIASES,
@@ -147,6 +147,35 @@ def test_the_relaxation():
     assert certificate.lower > 0.5 * certificate.upper
     if certificate.multipliers is not None:
         assert certificate.verify_exact().lower > certificate.lower * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("slope", [0.0, 2.0])
+@pytest.mark.parametrize("one_sided", [False, True])
+@pytest.mark.parametrize(
+    ("method", "bias", "d"),
+    [("line", "free", 1), ("plane", "free", 2), ("plane", "none", 2), ("cells", "none", 3), ("cells", "free", 2)]
+    + [("cones", "free", d) for d in (2, 3)]
+    + [("cones", "none", d) for d in (3, 4)],
+)
+def test_half_of_the_neurons_will_do(method, bias, d, one_sided, slope):
+    """What is priced for one of each pair of opposite neurons holds for all, and no pair is found."""
+    X, y = normal_data(14, d, seed=3)
+    far = X + (20.0 * (bias == "none") if method == "cones" and d == 3 else 0.0)  # a slab, in its own coordinates
+    free = Free.of(far, bias == "free", skip=True)
+    v = free.rest(free.rest(y))
+    v = v - math.fsum(v) / len(v) if bias == "free" else v
+    whole, half = (make_pricer(far, bias, slope, method, one_sided=one_sided, even=even) for even in (False, True))
+    full, found = whole(v), half(v)
+    assert found.upper == pytest.approx(full.upper, rel=1e-9)
+    assert found.value == pytest.approx(full.value, rel=1e-9)
+    assert found.complete == full.complete
+    assert found.nodes < 0.7 * full.nodes or method != "cones"
+    local = half.ascend(v, n_starts=40, random_state=0)
+    for neurons in (found, local):
+        units = np.column_stack([neurons.W, neurons.b])
+        units /= np.linalg.norm(units, axis=1)[:, None]
+        assert (units @ units.T > -1 + 1e-9).all()
+    assert local.value == pytest.approx(full.value, rel=1e-6)
 
 
 # What costs nothing.

@@ -17,7 +17,7 @@ from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.certificate.trees import Tree
 from cvxrelu.errors import FileError, InputError
 from cvxrelu.numerics.powers import exponent_of, shift_up
-from cvxrelu.pricing import Priced, make_pricer
+from cvxrelu.pricing import Priced, euclidean_pricer
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_real, as_vector
 
@@ -105,7 +105,7 @@ def _proven_again(stated: Certificate, time_limit: float | None) -> Certificate:
     """Return what the dual vector proves by its multipliers, or by a search if it has none, or needs none."""
     problem, network, trees = stated.problem, stated.network, stated.multipliers
     if trees is not None:
-        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
+        pricer = euclidean_pricer(problem)
 
         def bounded(v: NDArray[np.float64]) -> Priced:
             """Return the bound of the multipliers on gamma(v)."""

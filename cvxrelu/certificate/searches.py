@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cvxrelu.arrangement import count_patterns
 from cvxrelu.certificate.bounds import DualBound, bound_dual
 from cvxrelu.certificate.certificate import Certificate, certificate_of
-from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
+from cvxrelu.pricing import NormPricer, Priced, Pricer, euclidean_pricer, price_cells
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
@@ -44,7 +44,7 @@ def pricer_of(problem: Problem) -> Pricer | NormPricer:
         If the norm is not Euclidean, and the cells, which are then searched one by one, would not fit in memory.
     """
     if not problem.norm.cellwise:
-        return make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
+        return euclidean_pricer(problem)
     return NormPricer.of(problem.norm, problem.X, problem.negative_slope)
 
 
@@ -60,7 +60,7 @@ def _search_of_all(problem: Problem, clock: Clock) -> Callable[[Array], Priced]:
     nodes = NODE_LIMIT if branches and not clock.limited else None
     if not (branches and _few_cells(problem)):
         return partial(pricer, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)
-    cells = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells", one_sided=problem.one_sided)
+    cells = euclidean_pricer(problem, "cells")
 
     def search(v: Array) -> Priced:
         found = cells(v, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)

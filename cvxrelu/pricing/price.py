@@ -15,14 +15,21 @@ from cvxrelu.pricing.methods import METHODS, choose
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.pricer import Pricer
 from cvxrelu.pricing.result import Priced
+from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_choice
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["make_pricer", "price", "price_cells"]
+__all__ = ["euclidean_pricer", "make_pricer", "price", "price_cells"]
 
 
 def make_pricer(
-    X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto", *, one_sided: bool = False
+    X: ArrayLike,
+    bias: str = "free",
+    negative_slope: float = 0.0,
+    method: str = "auto",
+    *,
+    one_sided: bool = False,
+    even: bool = False,
 ) -> Pricer:
     """Prepare the pricing of many dual vectors of one data set.
 
@@ -37,6 +44,9 @@ def make_pricer(
         A name in `METHODS`, or "auto" for the first that applies.
     one_sided : bool, default=False
         Whether only positive scores count, and not absolute values: gamma(v) where output weights are positive.
+    even : bool, default=False
+        Whether dual vectors are orthogonal to linear functions of X, so that half of the neurons will do: bounds are
+        then of gamma at the vector nearby that is so exactly, once `cvxrelu.certificate.nearby` is added.
 
     Raises
     ------
@@ -48,7 +58,7 @@ def make_pricer(
     >>> make_pricer([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]).method
     'plane'
     """
-    points = Points.prepare(X, bias, negative_slope, one_sided)
+    points = Points.prepare(X, bias, negative_slope, one_sided, even)
     as_choice(method, ("auto", *METHODS), "method")
     if method == "auto":
         method = choose(points)[0]
@@ -57,6 +67,31 @@ def make_pricer(
             f"method {method!r} does not price {points.X.shape[1]} features with bias {bias!r}; use 'auto'."
         )
     return Pricer(points, method, METHODS[method](points))
+
+
+def euclidean_pricer(problem: Problem, method: str = "auto") -> Pricer:
+    """Prepare the pricing of the dual vectors of a problem with the Euclidean norm.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of which data, bias, slope, output signs, and whether scores are even, count.
+    method : str, default="auto"
+        As in `make_pricer`.
+
+    Examples
+    --------
+    >>> euclidean_pricer(Problem([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]], [0.0, 1.0, 2.0], skip=True)).points.even
+    True
+    """
+    return make_pricer(
+        problem.X,
+        problem.bias,
+        problem.negative_slope,
+        method,
+        one_sided=problem.one_sided,
+        even=problem.is_even,
+    )
 
 
 def price(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.analysis.optima.neurons import Neurons, along_biases, neurons_of
 from cvxrelu.arrangement import count_patterns, enumerate_patterns
-from cvxrelu.pricing import Priced, Pricer, make_pricer, price_cells
+from cvxrelu.pricing import Priced, Pricer, euclidean_pricer, price_cells
 from cvxrelu.problem.problem import Problem
 
 __all__ = ["NeuronSearch"]
@@ -51,7 +51,7 @@ class NeuronSearch:
         count = count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias)
         arrangement = enumerate_patterns(problem.X, problem.norm.has_bias) if count <= CELL_LIMIT else None
         patterns, facets = (None, None) if arrangement is None else (arrangement.to_bool(), arrangement.facets())
-        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
+        pricer = euclidean_pricer(problem)
         starts = np.column_stack([W, b])
         return cls(problem, patterns, facets, pricer, np.vstack([starts, -starts]))
 
