@@ -145,7 +145,7 @@ def _fitted(problem: cr.Problem, seed: int) -> cr.Fit:
 
 def _load(size: Size) -> None:
     """Load the compiled kernels and the libraries of both sides."""
-    few = six_neurons(2_000, size.n_features, size.loss)
+    few = six_neurons(4_000, size.n_features, size.loss)  # enough for the searches of larger sizes
     _fitted(few, 0)
     _trained(few, 0)
     if size.seconds is not None:

@@ -45,9 +45,10 @@ LOOSE = 1e-3
 SEARCHED = 2
 # Share of the gap to reach that a step has to save for another one.
 PROGRESS = 1e-3
-# Share of the gap to reach that one of so many rounds has to save, of the objective, for another one; and the least
-# share of the objective where a dual master follows.
-STALLING, PATIENCE, FOLLOWED = 0.02, 3, 1e-4
+# Share of the gap to reach that one of so many rounds has to save, of the objective, for another one.
+STALLING, PATIENCE = 0.02, 3
+# Share of the objective that every round has to save where a dual master follows, which then is the faster one.
+FOLLOWED = 0.01
 # The share of the objective of all samples that a round on a part of them has to save for another one.
 PAYING = 3e-3
 # Rounds after which nothing more is expected.
@@ -148,13 +149,13 @@ class PrimalMaster:
             return found if pays else replace(found, part=state.part + 1, objective=np.inf)
         pays = upper <= state.objective * (1 - self._worthwhile)
         found = replace(found, stalled=0 if pays else state.stalled + 1)
-        if late or (found.stalled == PATIENCE and not is_followed(self.oracle)):
+        if late or (found.stalled == self._patience and not is_followed(self.oracle)):
             return self._ended(found, _dual(self.oracle, self.oracle.enter(improved)), None)
         return found
 
     def has_ended(self, state: PrimalState) -> bool:
         """Tell whether the gap is closed, rounds save no more, or there is no time or no round left."""
-        return state.settled or state.late or state.stalled == PATIENCE
+        return state.settled or state.late or state.stalled == self._patience
 
     def is_last(self, state: PrimalState) -> bool:
         """Tell whether no dual master is to follow, which few samples allow and only a proof needs."""
@@ -163,8 +164,12 @@ class PrimalMaster:
     @property
     def _worthwhile(self) -> float:
         """Share of the objective that a round on all samples has to save."""
-        share = STALLING * self.oracle.options.tol
-        return max(share, FOLLOWED) if is_followed(self.oracle) else share
+        return FOLLOWED if is_followed(self.oracle) else STALLING * self.oracle.options.tol
+
+    @property
+    def _patience(self) -> int:
+        """Rounds in a row that may save less, the last one included."""
+        return 1 if is_followed(self.oracle) else PATIENCE
 
     @property
     def _progress(self) -> float:

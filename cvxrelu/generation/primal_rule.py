@@ -12,7 +12,7 @@ __all__ = ["is_alone", "is_followed", "suits"]
 
 # Samples from which on this master takes the place of the others, and from which on it comes first; also with fewer
 # where nothing needs to be proven.
-MANY_SAMPLES, SEVERAL_SAMPLES = 1000, 300
+MANY_SAMPLES, SEVERAL_SAMPLES = 1000, 50
 # The same for a loss with a kink: smoothed, it ends near the gap to reach and not always below it, so that the dual
 # master has it as long as that is bearable.
 KINKED_SAMPLES = 3000

@@ -24,7 +24,6 @@ from cvxrelu.program.cells import Cells
 from cvxrelu.program.decode import NETWORK_RTOL, decode, fewer_neurons
 from cvxrelu.program.groups import as_solution
 from cvxrelu.relaxation import can_relax, is_relaxed_first, tighten
-from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import STOPS, Cause
 from cvxrelu.runtime.progress import progress_line
 from cvxrelu.solving.methods.method import Method
@@ -87,9 +86,9 @@ def _generate(run: Run) -> Iterator[Outcome]:
     assert best is not None, "there is a first round"
     unproven = best.cause in (Cause.PROOF, Cause.PROOF_TIME, Cause.TIME)
     relaxed = unproven and options.prove and can_relax(problem) and not run.clock.expired
-    clock = run.clock.share(FINISHING_SHARE) if relaxed else run.clock
+    finishing = replace(run, clock=run.clock.share(FINISHING_SHARE)) if relaxed else run
     try:
-        network = _reduce(run, best) if best.cause in STOPS and not relaxed else _finish(run, best, clock)
+        network = _reduce(run, best) if best.cause in STOPS and not relaxed else _finish(finishing, best)
     except SolverError as error:
         logger.info("the last network is kept as it is: %s", error)
         network = best.network
@@ -120,24 +119,24 @@ def _reduce(run: Run, state: GenerationRound) -> Network:
     return fewer_neurons(run.problem, network) if quick or not run.clock.limited else network
 
 
-def _finish(run: Run, state: GenerationRound, clock: Clock) -> Network:
+def _finish(run: Run, state: GenerationRound) -> Network:
     """Return a network with at most as many neurons as samples that is no worse than that of the last round.
 
     If the gap is still open with it, the program on the cells of its neurons moves them to their best places.
     """
     problem = run.problem
     solution = as_solution(problem, state.network, state.bound.dual)
-    reduced = decode(problem, solution, None, max(NETWORK_RTOL, REDUCTION_SHARE * run.options.tol), clock)
+    reduced = decode(problem, solution, None, max(NETWORK_RTOL, REDUCTION_SHARE * run.options.tol), run.clock)
     candidates = [state.network, reduced]
     closed = problem.objective(reduced) * (1 - run.options.tol) <= state.bound.lower
     # What has slid is where its cells would have it.
     slid = can_slide(problem) or problem.n_samples > MANY_SAMPLES
-    moved = (not run.options.prove and slid) or clock.expired
+    moved = (not run.options.prove and slid) or run.clock.expired
     if not (closed or moved) and reduced.n_neurons and solution.plus.size * problem.n_samples <= FINISHING_SIZE:
         patterns = as_solution(problem, reduced, state.bound.dual).cells.patterns
         cells = Cells(patterns, bounding_rows(problem.X, patterns, problem.norm.has_bias))
         try:
-            candidates.append(decode(problem, run.solve_on(cells), run.solve_on, clock=clock))
+            candidates.append(decode(problem, run.solve_on(cells), run.solve_on, clock=run.clock))
         except (SolverError, TimeoutError) as error:
             logger.info("the program on the cells of the last neurons was not solved: %s", error)
     objectives = np.array([problem.objective(network) for network in candidates])
