@@ -13,11 +13,11 @@ from cvxrelu.certificate.certificate import Certificate, certificate_of
 from cvxrelu.certificate.multiplier_record import multipliers_of
 from cvxrelu.certificate.multipliers import bound_of
 from cvxrelu.certificate.records import network_of, problem_of, read_record
-from cvxrelu.certificate.searches import prove_dual
+from cvxrelu.certificate.searches import euclidean_pricer, prove_dual
 from cvxrelu.certificate.trees import Tree
 from cvxrelu.errors import FileError, InputError
 from cvxrelu.numerics.powers import exponent_of, shift_up
-from cvxrelu.pricing import Priced, euclidean_pricer
+from cvxrelu.pricing import Priced
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_real, as_vector
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from cvxrelu.arrangement import count_patterns
 from cvxrelu.certificate.bounds import DualBound, bound_dual
 from cvxrelu.certificate.certificate import Certificate, certificate_of
-from cvxrelu.pricing import NormPricer, Priced, Pricer, euclidean_pricer, price_cells
+from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["certify_dual", "pricer_of", "prove_dual"]
+__all__ = ["certify_dual", "euclidean_pricer", "pricer_of", "prove_dual"]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +33,26 @@ def prove_dual(
     if patterns is None:
         return bound_dual(problem, dual, _search_of_all(problem, clock))
     return bound_dual(problem, dual, _search_of_cells(problem, patterns, clock), "sampled")
+
+
+def euclidean_pricer(problem: Problem, method: str = "auto") -> Pricer:
+    """Return what prices the dual vectors of a problem with the Euclidean norm.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its data, bias, slope, output signs, and whether scores are even.
+    method : str, default "auto"
+        As in `cvxrelu.pricing.make_pricer`.
+
+    Examples
+    --------
+    >>> euclidean_pricer(Problem([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]], [0.0, 1.0, 2.0], skip=True)).points.even
+    True
+    """
+    return make_pricer(
+        problem.X, problem.bias, problem.negative_slope, method, one_sided=problem.one_sided, even=problem.is_even
+    )
 
 
 def pricer_of(problem: Problem) -> Pricer | NormPricer:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual
-from cvxrelu.pricing import Priced, Pricer, euclidean_pricer
+from cvxrelu.certificate.searches import euclidean_pricer
+from cvxrelu.pricing import Priced, Pricer
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.options import Options

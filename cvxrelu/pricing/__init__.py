@@ -6,8 +6,8 @@ Nothing here depends on how a network was found, so that a bound proved here pro
 
 from cvxrelu.pricing.any_norm import NormPricer
 from cvxrelu.pricing.maxima import Maxima
-from cvxrelu.pricing.price import euclidean_pricer, make_pricer, price, price_cells
+from cvxrelu.pricing.price import make_pricer, price, price_cells
 from cvxrelu.pricing.pricer import Pricer
 from cvxrelu.pricing.result import Priced
 
-__all__ = ["Maxima", "NormPricer", "Priced", "Pricer", "euclidean_pricer", "make_pricer", "price", "price_cells"]
+__all__ = ["Maxima", "NormPricer", "Priced", "Pricer", "make_pricer", "price", "price_cells"]

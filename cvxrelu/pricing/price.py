@@ -15,11 +15,10 @@ from cvxrelu.pricing.methods import METHODS, choose
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.pricer import Pricer
 from cvxrelu.pricing.result import Priced
-from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_choice
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["euclidean_pricer", "make_pricer", "price", "price_cells"]
+__all__ = ["make_pricer", "price", "price_cells"]
 
 
 def make_pricer(
@@ -67,31 +66,6 @@ def make_pricer(
             f"method {method!r} does not price {points.X.shape[1]} features with bias {bias!r}; use 'auto'."
         )
     return Pricer(points, method, METHODS[method](points))
-
-
-def euclidean_pricer(problem: Problem, method: str = "auto") -> Pricer:
-    """Prepare the pricing of the dual vectors of a problem with the Euclidean norm.
-
-    Parameters
-    ----------
-    problem : Problem
-        Of which data, bias, slope, output signs, and whether scores are even, count.
-    method : str, default="auto"
-        As in `make_pricer`.
-
-    Examples
-    --------
-    >>> euclidean_pricer(Problem([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]], [0.0, 1.0, 2.0], skip=True)).points.even
-    True
-    """
-    return make_pricer(
-        problem.X,
-        problem.bias,
-        problem.negative_slope,
-        method,
-        one_sided=problem.one_sided,
-        even=problem.is_even,
-    )
 
 
 def price(

@@ -11,7 +11,7 @@ minute.
 
 from collections.abc import Iterator
 
-from cvxrelu.pricing import euclidean_pricer
+from cvxrelu.certificate.searches import euclidean_pricer
 from cvxrelu.problem.problem import Problem
 from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds
 from cvxrelu.runtime.clock import Clock

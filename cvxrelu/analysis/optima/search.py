@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from cvxrelu.analysis.optima.neurons import Neurons, along_biases, neurons_of
 from cvxrelu.arrangement import count_patterns, enumerate_patterns
-from cvxrelu.pricing import Priced, Pricer, euclidean_pricer, price_cells
+from cvxrelu.certificate.searches import euclidean_pricer
+from cvxrelu.pricing import Priced, Pricer, price_cells
 from cvxrelu.problem.problem import Problem
 
 __all__ = ["NeuronSearch"]
