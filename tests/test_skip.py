@@ -17,6 +17,7 @@ from cvxrelu.function_space import PiecewiseLinear, fit_function, function_cost,
 from cvxrelu.generation import primal_rule
 from cvxrelu.pricing import make_pricer, price_cells
 from cvxrelu.problem.free import Free
+from cvxrelu.problem.network import constant_network
 from tests.instances import (
     BIASES,
     CONSTRAINTS,
@@ -193,6 +194,14 @@ def test_from_alpha_max_on_the_affine_fit_is_optimal(loss, bias):
     assert above.certificate.relative_gap <= 1e-6
     assert below.network.n_neurons > 0
     assert below.objective < cr.Problem.objective(below.problem, above.network)
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "absolute"])
+def test_no_affine_function_is_worse_than_the_constant(loss):
+    """Where targets are equal, slopes of 1e-22 times inputs of 1e5 are far from nothing."""
+    X = 1e5 * np.random.default_rng(0).standard_normal((8, 2)) + 3e5
+    problem = cr.Problem(X, np.full(8, -1.5749240283638834e-08), loss, alpha=1.0, skip=True)
+    assert cr.solve(problem).objective == problem.objective(constant_network(problem.y[0], 2)) == 0.0
 
 
 def test_separated_classes():

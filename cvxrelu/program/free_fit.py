@@ -99,11 +99,13 @@ def _affine_fit(problem: Problem) -> FreeFit:
     A, c = free.affine(coefficients * scaling.y_scale)
     constant = (c + scaling.y_center) * problem.norm.has_free_constant
     network = constant_network(constant, problem.n_features, problem.negative_slope, A + scaling.y_slope)
-    if not loss.regularised:
-        network = made_feasible(problem, network)
-        if not np.isfinite(problem.objective(network)) or not (flat or loss.labels):
-            return FreeFit(None, dual)
-    return FreeFit(network, dual)
+    if loss.regularised:
+        # Where targets hardly vary, rounding of slopes costs more than they are worth.
+        best = min(filter(None, (_constant_fit(problem).network, network)), key=problem.objective)
+        return FreeFit(best, dual)
+    network = made_feasible(problem, network)
+    met = np.isfinite(problem.objective(network)) and (flat or loss.labels)
+    return FreeFit(network if met else None, dual)
 
 
 def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
