@@ -201,7 +201,7 @@ def test_no_affine_function_is_worse_than_the_constant(loss):
     """Where targets are equal, slopes of 1e-22 times inputs of 1e5 are far from nothing."""
     X = 1e5 * np.random.default_rng(0).standard_normal((8, 2)) + 3e5
     problem = cr.Problem(X, np.full(8, -1.5749240283638834e-08), loss, alpha=1.0, skip=True)
-    assert cr.solve(problem).objective == problem.objective(constant_network(problem.y[0], 2)) == 0.0
+    assert cr.solve(problem).objective == problem.objective(constant_network(problem.y[0], 2, 0.0)) == 0.0
 
 
 def test_separated_classes():

@@ -75,8 +75,12 @@ def free_fit(problem: Problem) -> FreeFit:
 
 
 def _constant_fit(problem: Problem) -> FreeFit:
+    return FreeFit(_best_constant(problem), np.zeros(problem.n_samples))
+
+
+def _best_constant(problem: Problem) -> Network:
     value = problem.loss.best_constant(problem.y) if problem.norm.has_free_constant else 0.0
-    return FreeFit(constant_network(value, problem.n_features, problem.negative_slope), np.zeros(problem.n_samples))
+    return constant_network(value, problem.n_features, problem.negative_slope)
 
 
 def _affine_fit(problem: Problem) -> FreeFit:
@@ -101,8 +105,7 @@ def _affine_fit(problem: Problem) -> FreeFit:
     network = constant_network(constant, problem.n_features, problem.negative_slope, A + scaling.y_slope)
     if loss.regularised:
         # Where targets hardly vary, rounding of slopes costs more than they are worth.
-        best = min(filter(None, (_constant_fit(problem).network, network)), key=problem.objective)
-        return FreeFit(best, dual)
+        return FreeFit(min(_best_constant(problem), network, key=problem.objective), dual)
     network = made_feasible(problem, network)
     met = np.isfinite(problem.objective(network)) and (flat or loss.labels)
     return FreeFit(network if met else None, dual)
