@@ -20,6 +20,7 @@ from cvxrelu.numerics.powers import exponent_of, shift_up
 from cvxrelu.pricing import Priced
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_real, as_vector
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["load_certificate"]
 
@@ -81,7 +82,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
             network=network,
             multipliers=_multipliers_of(record, problem),
         )
-        found = _found_again(stated, verify, time_limit)
+        found = _found_again(stated, verify, Clock(time_limit))
     except FileError:
         raise
     except KeyError as error:
@@ -101,7 +102,7 @@ def _multipliers_of(record: Mapping[str, Any], problem: Problem) -> tuple[Tree, 
     return multipliers_of(record["multipliers"], len(np.unique(problem.X, axis=0)))
 
 
-def _proven_again(stated: Certificate, time_limit: float | None) -> Certificate:
+def _proven_again(stated: Certificate, clock: Clock) -> Certificate:
     """Return what the dual vector proves by its multipliers, or by a search if it has none, or needs none."""
     problem, network, trees = stated.problem, stated.network, stated.multipliers
     if trees is not None:
@@ -117,7 +118,7 @@ def _proven_again(stated: Certificate, time_limit: float | None) -> Certificate:
         proven = certificate_of(problem, network, replace(bound_dual(problem, stated.dual, bounded), multipliers=trees))
         if not (pricer.sweeps and _overclaim(stated, proven)):
             return proven
-    return certificate_of(problem, network, prove_dual(problem, stated.dual, time_limit=time_limit))
+    return certificate_of(problem, network, prove_dual(problem, stated.dual, clock))
 
 
 def _overclaim(stated: Certificate, proven: Certificate) -> str:
@@ -131,13 +132,13 @@ def _overclaim(stated: Certificate, proven: Certificate) -> str:
     return ""
 
 
-def _found_again(stated: Certificate, verify: bool, time_limit: float | None) -> Certificate:
+def _found_again(stated: Certificate, verify: bool, clock: Clock) -> Certificate:
     """Return what the contents of a certificate prove, its dual vector repaired; a ValueError if it claims more."""
     found = stated.of(stated.network)
     if stated.scope not in get_args(Scope):
         raise ValueError(f"its scope is {stated.scope!r}, which is none of {', '.join(map(repr, get_args(Scope)))}.")
     if verify and stated.scope == "global":
-        proven = _proven_again(stated, time_limit) if stated.gamma < np.inf else found
+        proven = _proven_again(stated, clock) if stated.gamma < np.inf else found
         overclaim = _overclaim(stated, proven)
         if overclaim:
             raise ValueError(overclaim)

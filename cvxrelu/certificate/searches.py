@@ -26,10 +26,10 @@ CELL_LIMIT, NODE_LIMIT = 20_000, 1_000_000
 
 
 def prove_dual(
-    problem: Problem, dual: Array, *, patterns: NDArray[np.bool_] | None = None, time_limit: float | None = None
+    problem: Problem, dual: Array, clock: Clock | None = None, *, patterns: NDArray[np.bool_] | None = None
 ) -> DualBound:
     """Return the lower bound that a dual vector proves, by itself; parameters as in `certify_dual`."""
-    clock = Clock(time_limit)
+    clock = clock or Clock()
     if patterns is None:
         return bound_dual(problem, dual, _search_of_all(problem, clock))
     return bound_dual(problem, dual, _search_of_cells(problem, patterns, clock), "sampled")
@@ -144,4 +144,4 @@ def certify_dual(
     >>> certify_dual(problem, network, np.array([-1.0, 1.0]))
     Certificate(upper=1, lower=1, relative_gap=..., scope='global')
     """
-    return certificate_of(problem, network, prove_dual(problem, dual, patterns=patterns, time_limit=time_limit))
+    return certificate_of(problem, network, prove_dual(problem, dual, Clock(time_limit), patterns=patterns))

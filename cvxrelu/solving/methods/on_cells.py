@@ -70,4 +70,4 @@ def outcomes_on_cells(
         network = with_least_weights(problem, decode(problem, solution, run.solve_on, clock=run.clock))
         yield outcome(network, nothing_proven(problem))
     stage("certifying")
-    yield outcome(network, prove_dual(problem, solution.dual, patterns=searched, time_limit=run.clock.left))
+    yield outcome(network, prove_dual(problem, solution.dual, run.clock, patterns=searched))
