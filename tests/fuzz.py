@@ -705,7 +705,7 @@ def main() -> None:
         {"stop": stop, "median s late": median, "95 %": most, "99 %": nearly, "latest": latest}
         for stop, (median, most, nearly, latest) in record["seconds late (median, 95 %, 99 %, most)"].items()
     ]
-    update_page(options.output, "fuzz", table(rows) + "\n\n" + table(late))
+    update_page(options.output, "fuzz", "\n\n".join(table(part) for part in (rows, late) if part))
 
 
 if __name__ == "__main__":
