@@ -194,12 +194,7 @@ def test_all_losses_of_the_table_are_weighted():
 def test_every_part_of_a_weighted_loss_is_that_of_copies(loss):
     """With weights k / 2 for k copies: what multiplies a loss multiplies its dual, w d(v / w), and its box."""
     rng, counts = np.random.default_rng(0), np.array([1, 2, 3, 2])
-    y, z, sizes, weights = (
-        np.array([1.0, -1.0, 1.0, -1.0]),
-        rng.standard_normal(4),
-        rng.uniform(0.1, 0.4, 4),
-        counts / 2,
-    )
+    y, z, weights = np.array([1.0, -1.0, 1.0, -1.0]), rng.standard_normal(4), counts / 2
     weighted, v = Weighted(loss, weights), weights * y * rng.uniform(0.1, 0.4, 4)
     spread, copies = np.repeat(v / weights, counts), np.repeat(y, counts)
     assert 2 * weighted.values(z, y).sum() == pytest.approx(loss.values(np.repeat(z, counts), copies).sum())
