@@ -275,9 +275,56 @@ def test_a_vector_far_from_orthogonal_proves_nothing():
     problem = make_problem("interpolation", 12, 2, skip=True)
     v = np.zeros(12)
     v[:2] = 1.0, -1.0
-    assert nearby(problem, v).ratio > FAR or nearby(problem, v).moved == math.inf
+    assert nearby(problem, v) == (math.inf, math.inf)
+    columns = [[Fraction(x) for x in column] for column in problem.free.columns.T.tolist()]
+    assert orthogonal([Fraction(x) for x in v.tolist()], columns) is None
     fit = cr.solve(problem)
     assert certify_dual(problem, fit.network, fit.certificate.dual).lower == pytest.approx(fit.objective, rel=1e-6)
+
+
+def test_what_scores_change_by_is_bounded_also_where_the_vector_is_not_next_door():
+    problem = make_problem("interpolation", 14, 2, seed=1, skip=True)
+    rng = np.random.default_rng(0)
+    for size in (1e-7, 1e-9):
+        v = problem.repair(problem.y) + size * rng.standard_normal(14)
+        v -= v.mean()
+        found = nearby(problem, v)
+        assert size / 100 < found.ratio < FAR
+        columns = [[Fraction(x) for x in column] for column in problem.free.columns.T.tolist()]
+        exact = orthogonal([Fraction(x) for x in v.tolist()], columns)
+        moved = np.array([float(a) for a in exact]) - v
+        W, places = rng.standard_normal((200, 2)), rng.integers(14, size=200)
+        W /= np.linalg.norm(W, axis=1)[:, None]
+        outputs = np.maximum(problem.X @ W.T - (problem.X[places] * W).sum(axis=1), 0.0)
+        assert np.abs(moved @ outputs).max() <= found.moved
+        assert np.abs(moved) @ (v != 0) <= found.moved  # it is no bound by luck
+
+
+def test_dependence_that_is_rounding_is_no_dependence():
+    """Of (x, 0.1 x) the second column is free like any other; of (x, 2 x) it is the first once more."""
+    x = np.random.default_rng(0).standard_normal(12)
+    v = Free.of(x[:, None], True, True).nearest(np.cos(5 * x), np.full(12, -np.inf), np.full(12, np.inf))
+    for factor, dependent in ((0.1, False), (2.0, True)):
+        columns = [np.ones(12), x, factor * x]
+        found = orthogonal(*([Fraction(a) for a in v.tolist()], [[Fraction(a) for a in c.tolist()] for c in columns]))
+        assert (found is not None) == dependent
+        problem = cr.Problem(np.column_stack(columns[1:]), np.cos(5 * x), skip=True)
+        assert (nearby(problem, v).ratio < FAR) == dependent
+
+
+def test_where_rows_are_few_nothing_is_left_of_a_vector():
+    free = Free.of(np.array([[0.1, 0.7], [0.3, -0.2], [1.1, 0.4]]), True, True)
+    ends = np.full(3, np.inf)
+    assert not free.nearest(np.array([1.0, -0.3, 2.0]), -ends, ends).any()
+    assert not free.nearest(np.array([1.0, -0.3, 2.0]), -np.ones(3), np.ones(3)).any()
+
+
+def test_the_least_skip_connection_of_all_that_are_the_same():
+    x = np.random.default_rng(0).standard_normal(9)
+    free = Free.of(np.column_stack([x, 4 * x]), True, True)
+    A, c = free.affine(free.coefficients(3 * x + 1))
+    np.testing.assert_allclose(A, np.array([1.0, 4.0]) * 3 / 17, rtol=1e-12)
+    assert c == pytest.approx(1.0)
 
 
 def test_the_nearest_vector_of_a_box():
@@ -323,7 +370,7 @@ def test_files_are_checked_and_tampering_shows(loss, bias, d, tmp_path):
     for name, change in changes.items():
         changed = json.loads(json.dumps(record))
         change(changed)
-        assert verdict(changed, tmp_path) != 0, name
+        assert verdict(changed, tmp_path) == (2 if name == "newer" else 1), name
         with pytest.raises(cr.InputError):
             cr.load_certificate(tmp_path / "certificate.json")
 
@@ -470,6 +517,28 @@ def test_positive_output_weights_against_brute_force(k, loss, bias, skip, tmp_pa
             changed["format"] = "cvxrelu certificate 1"
         if fit.objective > 1.001 * cr.solve(replace(problem, output_sign="any")).objective:
             assert verdict(changed, tmp_path) == 1
+
+
+def test_the_checker_takes_no_vector_that_is_far_from_orthogonal(tmp_path):
+    """Whatever it is said to prove, that is for the vector it was made from."""
+    cr.solve(make_problem("squared", 11, 2, seed=3, alpha=0.02, bias="none", skip=True)).certificate.save(
+        tmp_path / "original.json"
+    )
+    record = json.loads((tmp_path / "original.json").read_text())
+    record["dual"][0] += 1e-3 * max(map(abs, record["dual"]))
+    record["lower"] *= 0.5
+    assert verdict(record, tmp_path) == 1
+
+
+def test_the_checker_sees_a_negative_output_weight(tmp_path):
+    problem = make_problem("squared", 9, 1, seed=5, alpha=0.02, skip=True, output_sign="positive")
+    certificate = cr.solve(problem).certificate
+    certificate.save(tmp_path / "original.json")
+    record = json.loads((tmp_path / "original.json").read_text())
+    record["network"]["v"] = [-v for v in record["network"]["v"]]
+    network = replace(certificate.network, v=-certificate.network.v)
+    record["upper"] = replace(problem, output_sign="any").objective(network) * (1 + 1e-12)
+    assert verdict(record, tmp_path) == 1
 
 
 def test_convex_regression():
