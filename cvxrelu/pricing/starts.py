@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.numerics.lengths import shifted
+from cvxrelu.numerics.lengths import lengths, shifted
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.validation import as_floats
 
@@ -14,6 +14,9 @@ Array = NDArray[np.float64]
 
 DISTINCT = 1e-7
 """Neurons closer than this count as one."""
+
+BEYOND = 2.0
+"""Distance of a hinge from the centre, in radii of the places, that is beyond all of them."""
 
 
 def between(given: Array, count: int, rng: np.random.Generator) -> Array:
@@ -58,10 +61,12 @@ def given_starts(points: Points, starts: ArrayLike) -> Array:
 
 
 def lift(points: Points, rows: Array) -> Array:
-    """Turn rows (w, b) in the centred coordinates into lifted neurons."""
+    """Turn rows (w, b) in the centred coordinates into lifted neurons, a hinge beyond all places just beyond them."""
     lifted = rows[:, : points.lifted.shape[1]].copy()
     if points.bias == "free" and points.radius > 0:
-        lifted[:, -1] /= points.radius
+        # Where all places are on one side of a hinge, it makes no difference how far away it is.
+        farthest = BEYOND * lengths(lifted[:, :-1])
+        lifted[:, -1] = np.clip(lifted[:, -1] / points.radius, -farthest, farthest)
     return lifted
 
 

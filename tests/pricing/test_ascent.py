@@ -179,3 +179,17 @@ def test_hinges_of_random_starts_pass_through_places(bias, size):
     starts = lift(points, random_starts(points, 50, np.random.default_rng(1)))
     heights = np.abs(starts @ points.lifted.T) / np.linalg.norm(starts, axis=1)[:, None]
     assert (heights.min(axis=1) <= 1e-12).all()
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+def test_hinges_however_far_away_are_starts(slope):
+    """Beyond all places a neuron is linear on them, so that the distance of its hinge makes no difference."""
+    X, v = noise(30, 3, seed=6)
+    pricer = make_pricer(X, "free", slope)
+    near, far = (np.array([[1.0, 2.0, -1.0, b], [1.0, 2.0, -1.0, -b]]) for b in (1e2, 1e120))
+    options = {"n_starts": 4, "random_state": 0}
+    with np.errstate(all="raise"):
+        scouted = pricer.scout(v, starts=far, **options)
+        ascended = pricer.ascend(v, starts=far, **options)
+    assert ascended.value == pytest.approx(pricer.ascend(v, starts=near, **options).value, rel=1e-12)
+    assert scouted.value > 0
