@@ -214,3 +214,12 @@ def test_the_lightest_sample_decides_which_loss_is_simpler():
     """Huber's loss is a square up to 1/2, which a sample of weight 1/2 pays as 1/4."""
     weighted = Weighted(cr.Huber(1.0), np.array([0.5, 1.5]))
     assert (weighted.below(0.3).plain, weighted.below(0.2).plain) == (cr.Huber(1.0), get_loss("squared"))
+
+
+def test_the_checker_takes_weights_over_their_mean(tmp_path):
+    cr.solve(twins("squared", n_features=1)[0]).certificate.save(tmp_path / "weighted.json")
+    record = json.loads((tmp_path / "weighted.json").read_text())
+    record["problem"]["sample_weight"] = [2 * weight for weight in record["problem"]["sample_weight"]]
+    (tmp_path / "doubled.json").write_text(json.dumps(record))
+    seen = subprocess.run([sys.executable, CHECKER, tmp_path / "doubled.json"], capture_output=True, check=False)
+    assert seen.returncode == 0
