@@ -21,7 +21,7 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
 from cvxrelu.program.zero_cost import best_free_network
 
-__all__ = ["Columns", "first_network", "network_of_master", "starting_columns"]
+__all__ = ["Columns", "first_network", "network_of_master", "standard_network", "starting_columns"]
 
 Array = NDArray[np.float64]
 
@@ -140,6 +140,14 @@ def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) 
         Network(columns.W[used], columns.b[used], output_weights, constant, problem.negative_slope, skip)
     )
     return made_feasible(problem, network)
+
+
+def standard_network(standard: Problem, columns: Columns, solution: MasterSolution) -> Network:
+    """Return the network of a master solution, in scaled coordinates, without the neurons of no weight."""
+    used = solution.weights != 0
+    skip, shift = standard.free.skip_of(solution.linear)
+    constant = solution.constant + shift
+    return Network(columns.W[used], columns.b[used], solution.weights[used], constant, standard.negative_slope, skip)
 
 
 def _staircase(X: Array, rng: np.random.Generator) -> tuple[Array, Array]:
