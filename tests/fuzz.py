@@ -248,7 +248,7 @@ def _outputs(rows: np.ndarray, u: np.ndarray, bias: str, slope: float) -> np.nda
 def bounds(seed: int) -> Trial:
     """Solve a hostile problem, certify its network once more, and hold the bounds against exact ones."""
     trial, rng = Trial(), np.random.default_rng([seed, 1])
-    problem, options = hostile_problem(seed)
+    problem, options = hostile_problem(seed, with_parts=True)
     tol = float(rng.choice([1e-6, 1e-3, 1e-9]))
     if rng.random() < 0.2:
         options["max_rounds"] = int(rng.integers(1, 4))
@@ -352,7 +352,7 @@ def _waited() -> float:
 def files(seed: int) -> Trial:
     """Write a certificate and a network, damage the files, and read them again."""
     trial, rng = Trial(), np.random.default_rng([seed, 3])
-    problem, options = hostile_problem(seed)
+    problem, options = hostile_problem(seed, with_parts=True)
     fit = trial.call(cr.solve, problem, time_limit=ENOUGH, **options)
     if fit is None:
         return trial
@@ -580,7 +580,7 @@ def arguments(seed: int) -> Trial:
 def estimators(seed: int) -> Trial:
     """Fit an estimator to a damaged table, and predict."""
     trial, rng = Trial(), np.random.default_rng([seed, 6])
-    problem, _ = hostile_problem(seed)
+    problem, _ = hostile_problem(seed, with_parts=True)
     X, y = problem.X.copy(), problem.y.copy()
     if rng.random() < 0.2:
         X[rng.integers(len(X)), 0] = rng.choice([np.nan, np.inf, 1e308])

@@ -118,13 +118,16 @@ def hostile_parts(rng: Rng, y: Array) -> dict[str, Any]:
     return parts
 
 
-def hostile_problem(seed: int) -> tuple[cr.Problem, dict[str, Any]]:
+def hostile_problem(seed: int, with_parts: bool = False) -> tuple[cr.Problem, dict[str, Any]]:
     """Return a problem and options of `solve`; the same for the same seed.
 
     Parameters
     ----------
     seed : int
         Any non-negative number.
+    with_parts : bool, default False
+        Whether it may have sample weights, a skip connection and signs, with which some exact fits are impossible and
+        the logistic loss may have no minimum: then `solve` refuses it.
 
     Returns
     -------
@@ -147,7 +150,7 @@ def hostile_problem(seed: int) -> tuple[cr.Problem, dict[str, Any]]:
     if loss in LABELLED and np.ptp(y) == 0:
         one = (place.ravel() == place.ravel()[0]) if loss == "margin" else np.arange(len(y)) == 0
         y = np.where(one, -y[0], y[0])
-    parts = hostile_parts(np.random.default_rng([seed, 1]), y)
+    parts = hostile_parts(np.random.default_rng([seed, 1]), y) if with_parts else {}
     alpha = float(rng.choice([0.01, 0.1]) if rng.random() < ORDINARY else 10.0 ** rng.integers(-12, 13))
     problem = cr.Problem(
         X,

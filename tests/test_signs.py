@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.pricing import price_cells
+from cvxrelu.pricing import make_pricer, price_cells
 from tests.instances import (
     BIASES,
     CONSTRAINTS,
@@ -142,6 +142,14 @@ def test_cells_whose_scores_do_not_count_hide_no_others():
     patterns = cr.enumerate_patterns(X, bias=False).to_bool()
     priced = price_cells(X, v, patterns, bias="none", one_sided=True)
     assert priced.upper == pytest.approx(1.0, rel=1e-9)
+    assert priced.value == pytest.approx(1.0, rel=1e-9)
+    # In the plane, with cells of both kinds in one batch.
+    X, v = normal_data(12, 2, seed=1)
+    v = v - v.mean() - 0.5 * np.abs(X[:, 0])
+    patterns = cr.enumerate_patterns(X, bias=False).to_bool()
+    found, whole = price_cells(X, v, patterns, bias="none", one_sided=True), make_pricer(X, "none", one_sided=True)(v)
+    assert found.value == pytest.approx(whole.value, rel=1e-9)
+    assert found.upper == pytest.approx(whole.upper, rel=1e-6)
 
 
 def test_what_one_sign_refuses():
