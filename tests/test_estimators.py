@@ -25,7 +25,14 @@ FEW = {"alphas": [0.01], "cv": 2}
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore::sklearn.exceptions.SkipTestWarning",
 )
-@parametrize_with_checks([cr.ReLUInterpolator(**QUICK), cr.ReLURegressor(**QUICK), cr.ReLUClassifier(**QUICK)])
+@parametrize_with_checks(
+    [
+        cr.ReLUInterpolator(**QUICK),
+        cr.ReLURegressor(**QUICK),
+        cr.ReLURegressor(skip=True, output_sign="positive", **QUICK),
+        cr.ReLUClassifier(**QUICK),
+    ]
+)
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
     # Conventions do not need tight bounds, and the time that each fit would spend on them adds up.
     for module in ("generation.oracle", "program.dual_face", "certificate.searches"):

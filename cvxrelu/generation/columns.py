@@ -11,6 +11,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from cvxrelu.arrangement.memory import default_max_memory
 from cvxrelu.generation.dual_master import MasterSolution
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.line import min_norm_interpolant
@@ -75,7 +76,13 @@ class Columns:
 
 
 def starting_columns(oracle: Oracle) -> Columns:
-    """Return neurons from which the master is feasible if any are, and the first local maxima of the targets."""
+    """Return neurons from which the master is feasible if any are, and the first local maxima of the targets.
+
+    Raises
+    ------
+    MemoryError
+        If their outputs would fill more than a quarter of the machine's memory, of which a solver makes copies.
+    """
     standard, pricer, rng, clock = oracle.standard, oracle.pricer, oracle.rng, oracle.clock
     if standard.alpha is not None and standard.n_samples * standard.alpha > NEARLY_NONE:
         W, b = rng.standard_normal((FIRST_NEURONS, standard.n_features)), np.zeros(FIRST_NEURONS)
@@ -86,6 +93,10 @@ def starting_columns(oracle: Oracle) -> Columns:
         b = np.zeros(len(W))
     costs = standard.norm.neuron_costs(W, b)
     W, b, costs = W[costs > 0], b[costs > 0], costs[costs > 0]
+    # Known before anything is allocated: some systems promise memory that is not there.
+    needed, limit = standard.n_samples * len(costs) * W.itemsize, default_max_memory()
+    if needed > limit:
+        raise MemoryError(f"The first neurons have outputs of {needed:,} bytes, more than the {limit:,} for them.")
     start = Columns.of(standard, W / costs[:, None], b / costs)
     y = standard.repair(standard.y)
     if not y.any():

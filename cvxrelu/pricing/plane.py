@@ -47,7 +47,7 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
     values, directions, done = [], [], 0
     while done < n and not (stop is not None and done > 0 and stop(done)):
         span = (done, min(n, done + block))
-        part_values, part_directions = sweep_anchors(points.Z, weights.v, points.negative_slope, span)
+        part_values, part_directions = sweep_anchors(points.Z, weights.v, points.negative_slope, span, points.halves)
         values.append(part_values)
         directions.append(part_directions)
         done = span[1]

@@ -63,8 +63,6 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     as_limit(tol, "tol")
     if problem.norm.cellwise:
         raise InputError(f"The set of optimal networks is known for norm='euclidean', not for {problem.norm.name!r}.")
-    if problem.one_sided:
-        raise InputError("The set of optimal networks is known for output_sign='any', not for 'positive'.")
     standard, scaling = standardise(problem)
     kept = problem.norm.neuron_costs(fit.network.W, fit.network.b) > 0
     search = NeuronSearch.of(standard, *scaling.adopt(fit.network.W[kept], fit.network.b[kept]))
