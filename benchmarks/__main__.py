@@ -16,6 +16,7 @@ BENCHMARKS = (
     "arrangement",
     "pricing",
     "function_space",
+    "variants",
     "experiments.widths",
     "experiments.weight_decay",
     "experiments.classification",

@@ -64,14 +64,21 @@ class AccuracyWarning(UserWarning):
     """The result is usable but less accurate than asked; its certificate states how accurate it is."""
 
 
-def unmet(loss: str, bias: str) -> SolverError:
+def unmet(loss: str, bias: str, one_sided: bool = False) -> SolverError:
     """Return the error for a constraint that no network was found to meet; with biases there always is one.
 
     Parameters
     ----------
     loss, bias : str
         Of the problem.
+    one_sided : bool, default False
+        Whether its output weights have to be positive.
     """
+    if one_sided:
+        return SolverError(
+            f"No network with output_sign='positive' meets loss={loss!r} on this data, or none within the digits of "
+            "floats; use output_sign='any', skip=True, or a regularised loss."
+        )
     if bias == "none":
         return SolverError(
             f"No network with bias='none' meets loss={loss!r} on this data, or none within the digits of floats; "

@@ -22,9 +22,11 @@ def entropy(q):
     return rest - q * q.ln()
 
 
-def exact_dual(loss, v, y, gamma, alpha):
-    """The best dual objective of a multiple of v, whose gamma it is."""
+def exact_dual(loss, v, y, gamma, alpha, weights=None):
+    """The best dual objective of a multiple of v, whose gamma it is; a weight w makes w d(v / w) of d(v)."""
     v, y = [Fraction(x) for x in v.tolist()], [Fraction(x) for x in y.tolist()]
+    weights = [Fraction(1)] * len(y) if weights is None else [Fraction(x) for x in weights.tolist()]
+    weights = [x * len(y) / sum(weights) for x in weights]
     correlation = sum(a * b for a, b in zip(v, y, strict=True))
     if loss in CONSTRAINTS:
         if not gamma:
@@ -32,17 +34,20 @@ def exact_dual(loss, v, y, gamma, alpha):
         return max(Fraction(0), correlation / Fraction(gamma))
     rule = RULES[loss]
     p = [a * b for a, b in zip(v, y, strict=True)] if rule.labels else v
+    p = [a / w for a, w in zip(p, weights, strict=True)]
     steps = [len(y) * Fraction(alpha) / Fraction(gamma)] if gamma else []
     steps += [Fraction(end) / q for q in p for end in rule.box if q * Fraction(end if abs(end) < inf else 0) > 0]
     if loss != "logistic":
-        square = rule.bend * sum(a * a for a in v)
+        square = rule.bend * sum(w * a * a for a, w in zip(p, weights, strict=True))
         steps += [correlation / square] if square else []
         t = max(Fraction(0), min(steps))
         return max(Fraction(0), t * (correlation - t * square / 2) / len(y))
     t = min(steps)
 
     def total(t):
-        return sum(entropy(Decimal((t * q).numerator) / Decimal((t * q).denominator)) for q in p)
+        shares = (Decimal((t * q).numerator) / Decimal((t * q).denominator) for q in p)
+        counts = (Decimal(w.numerator) / Decimal(w.denominator) for w in weights)
+        return sum(count * entropy(share) for count, share in zip(counts, shares, strict=True))
 
     low, high = Fraction(0), t
     for _ in range(120):
@@ -71,13 +76,14 @@ def dot(a, b):
     return sum(x * y for x, y in zip(a, b, strict=True))
 
 
-def score_squared(rows, v, slope, u):
-    """The squared score of the unit neuron in the direction of u, whatever its norm."""
+def score_squared(rows, v, slope, u, one_sided=False):
+    """The squared score of the unit neuron in the direction of u, whatever its norm; zero if it does not count."""
     outputs = [t if t >= 0 else slope * t for t in (dot(row, u) for row in rows)]
-    return dot(v, outputs) ** 2 / dot(u, u)
+    score = dot(v, outputs)
+    return Fraction(0) if one_sided and score < 0 else score**2 / dot(u, u)
 
 
-def gamma_on_circle(X, v, bias, slope):
+def gamma_on_circle(X, v, bias, slope, one_sided=False):
     """gamma(v) where neurons have one or two components: the score peaks at the ends of arcs or along a gradient."""
     v, slope = [Fraction(x) for x in v.tolist()], Fraction(slope)
     best = Fraction(0)
@@ -87,7 +93,7 @@ def gamma_on_circle(X, v, bias, slope):
             directions = [[Fraction(1)], [Fraction(-1)]]
         else:
             directions = [[-s * row[1], s * row[0]] for row in kinks for s in (1, -1)]
-        best = max([best, *(score_squared(rows, v, slope, u) for u in directions)])
+        best = max([best, *(score_squared(rows, v, slope, u, one_sided) for u in directions)])
         if len(rows[0]) == 1:
             continue
         for u in directions:
@@ -97,13 +103,13 @@ def gamma_on_circle(X, v, bias, slope):
             shares = [x if side else slope * x for x, side in zip(v, sides, strict=True)]
             gradient = [dot(shares, column) for column in zip(*rows, strict=True)]
             for sign in (1, -1) if any(gradient) else ():
-                best = max(best, score_squared(rows, v, slope, [sign * g for g in gradient]))
+                best = max(best, score_squared(rows, v, slope, [sign * g for g in gradient], one_sided))
     return root(best)
 
 
-def gamma_at_neurons(X, v, bias, slope, neurons):
+def gamma_at_neurons(X, v, bias, slope, neurons, one_sided=False):
     """The largest score among the neurons of some directions, hinges through every place: at most gamma(v)."""
     v, slope = [Fraction(x) for x in v.tolist()], Fraction(slope)
     directions = [[Fraction(x) for x in u] for u in neurons.tolist() if np.any(u)]
-    scores = (score_squared(rows, v, slope, u) for rows in lifted(X, bias) for u in directions)
+    scores = (score_squared(rows, v, slope, u, one_sided) for rows in lifted(X, bias) for u in directions)
     return root(max(scores, default=Fraction(0)))

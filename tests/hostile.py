@@ -91,13 +91,43 @@ def hostile_targets(rng: Rng, n_samples: int) -> Array:
     return y if rng.random() < ORDINARY else y * 10.0 ** float(rng.choice([-60, -20, -8, -3, 3, 8, 20, 56, 67]))
 
 
-def hostile_problem(seed: int) -> tuple[cr.Problem, dict[str, Any]]:
+WEIGHTS: dict[str, Callable[[Rng, int], Array]] = {
+    "counts": lambda rng, n: rng.integers(0, 4, n).astype(float),
+    "wide": lambda rng, n: 10.0 ** rng.uniform(-12, 12, n),
+    "one": lambda rng, n: np.where(np.arange(n) == rng.integers(n), 1.0, 0.0),
+    "huge": lambda rng, n: 1e300 * rng.random(n),
+    "equal": lambda _, n: np.full(n, 3.0),
+}
+
+
+def hostile_parts(rng: Rng, y: Array) -> dict[str, Any]:
+    """Return sample weights, a skip connection and signs for some problems, nothing for most."""
+    parts: dict[str, Any] = {}
+    if rng.random() < 0.3:
+        weights = WEIGHTS[str(rng.choice(list(WEIGHTS)))](rng, len(y))
+        # Both labels have to count, and something does.
+        for kind in np.unique(np.sign(y)):
+            place = np.flatnonzero(np.sign(y) == kind)
+            if not weights[place].any():
+                weights[place[0]] = 1.0
+        parts["sample_weight"] = weights
+    if rng.random() < 0.3:
+        parts["skip"] = True
+    if rng.random() < 0.2:
+        parts["output_sign"] = "positive"
+    return parts
+
+
+def hostile_problem(seed: int, with_parts: bool = False) -> tuple[cr.Problem, dict[str, Any]]:
     """Return a problem and options of `solve`; the same for the same seed.
 
     Parameters
     ----------
     seed : int
         Any non-negative number.
+    with_parts : bool, default False
+        Whether it may have sample weights, a skip connection and signs, with which some exact fits are impossible and
+        the logistic loss may have no minimum: then `solve` refuses it.
 
     Returns
     -------
@@ -120,6 +150,7 @@ def hostile_problem(seed: int) -> tuple[cr.Problem, dict[str, Any]]:
     if loss in LABELLED and np.ptp(y) == 0:
         one = (place.ravel() == place.ravel()[0]) if loss == "margin" else np.arange(len(y)) == 0
         y = np.where(one, -y[0], y[0])
+    parts = hostile_parts(np.random.default_rng([seed, 1]), y) if with_parts else {}
     alpha = float(rng.choice([0.01, 0.1]) if rng.random() < ORDINARY else 10.0 ** rng.integers(-12, 13))
     problem = cr.Problem(
         X,
@@ -128,5 +159,6 @@ def hostile_problem(seed: int) -> tuple[cr.Problem, dict[str, Any]]:
         bias=bias,
         alpha=alpha if loss in REGULARISED else None,
         negative_slope=float(rng.choice(SLOPES)),
+        **parts,
     )
     return problem, {"method": str(rng.choice(METHODS, p=[0.4, 0.25, 0.15, 0.2])), "random_state": int(seed)}

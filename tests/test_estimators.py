@@ -25,7 +25,14 @@ FEW = {"alphas": [0.01], "cv": 2}
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore::sklearn.exceptions.SkipTestWarning",
 )
-@parametrize_with_checks([cr.ReLUInterpolator(**QUICK), cr.ReLURegressor(**QUICK), cr.ReLUClassifier(**QUICK)])
+@parametrize_with_checks(
+    [
+        cr.ReLUInterpolator(**QUICK),
+        cr.ReLURegressor(**QUICK),
+        cr.ReLURegressor(skip=True, output_sign="positive", **QUICK),
+        cr.ReLUClassifier(**QUICK),
+    ]
+)
 def test_scikit_learn_conventions(estimator, check, monkeypatch):
     # Conventions do not need tight bounds, and the time that each fit would spend on them adds up.
     for module in ("generation.oracle", "program.dual_face", "certificate.searches"):
@@ -175,15 +182,15 @@ def test_probabilities_of_several_classes_are_logistic_and_normalised():
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
 def test_a_fit_is_proven_later():
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((40, 3))
+    X = rng.standard_normal((20, 3))
     y = np.abs(X[:, 0]) + X[:, 1]
     model = cr.ReLURegressor(alpha=0.02).fit(X, y)
     certificate = model.certify(X, y, time_limit=20.0)
     assert certificate.network == model.network_
     assert certificate.upper == pytest.approx(model.certificate_.upper)
     assert certificate.lower > max(0.9 * certificate.upper, model.certificate_.lower)
-    other = model.certify(X[:20], y[:20], time_limit=1.0)
-    assert other.problem.n_samples == 20
+    other = model.certify(X[:10], y[:10], time_limit=1.0)
+    assert other.problem.n_samples == 10
     assert other.problem.alpha == 0.02
     with pytest.raises(cr.InputError, match="time_limit"):
         model.certify(X, y, time_limit=-1)

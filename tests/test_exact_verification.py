@@ -55,6 +55,15 @@ def test_the_dual_vector_of_the_six_points_is_found():
     assert repr(bound) == "ExactBound(lower=30, exact_data='decimal')"
 
 
+@pytest.mark.parametrize("shift", [1, -8, 0.25])
+def test_a_shift_of_all_entries_makes_no_difference_where_constants_are_free(shift):
+    # That they are free is that the entries sum to zero: what is off, least squares puts right at no loss.
+    dual = np.array([2.5, -7.5, 5, 5, -7.5, 2.5])
+    bound = exact_bound(cr.Problem(SIX_X, SIX_Y), dual + shift, "decimal")
+    assert (bound.lower, bound.gamma) == (30, 1)
+    assert bound.dual == tuple(map(Fraction, dual))
+
+
 @pytest.mark.parametrize("slope", SLOPES)
 @pytest.mark.parametrize("seed", range(3))
 def test_integers_on_the_line_reach_the_closed_form_exactly(slope, seed):

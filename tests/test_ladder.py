@@ -7,8 +7,11 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 import cvxrelu as cr
-from cvxrelu.generation import column_rounds
+from cvxrelu.generation import column_rounds, columns
+from cvxrelu.generation.oracle import Oracle
 from cvxrelu.problem.network import constant_network
+from cvxrelu.program.options import Options
+from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.solving import ladder
 from cvxrelu.solving.methods import METHODS
@@ -207,3 +210,17 @@ def test_a_method_that_does_not_fit_into_memory_is_one_that_failed():
     assert fit.method == "line"
     assert fit.certificate.relative_gap < 0.1
     assert "needs more memory than there is" in fit.history[0].note
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(8 * 9 * 20, False), (8 * 9 * 20 - 1, True)])
+def test_what_the_first_neurons_need_is_known_before_it_is_taken(limit, refused, monkeypatch):
+    """Both hinges at every point, and two constants."""
+    monkeypatch.setattr(columns, "default_max_memory", lambda: limit)
+    monkeypatch.setattr(columns.Columns, "of", None if refused else columns.Columns.of)
+    X, y = np.random.default_rng(0).standard_normal((2, 9))
+    oracle = Oracle.of(cr.Problem(X[:, None], y, bias="joint"), Options(), Clock(None))
+    if refused:
+        with pytest.raises(MemoryError, match="1,440 bytes, more than the 1,439"):
+            columns.starting_columns(oracle)
+    else:
+        assert len(columns.starting_columns(oracle)) >= 18

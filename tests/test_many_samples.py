@@ -1,5 +1,7 @@
 """Many samples and few neurons: the primal master against cvxpy, and what it fits against first principles."""
 
+from dataclasses import replace
+
 import cvxpy as cp
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from scipy.special import entr
 import cvxrelu as cr
 from cvxrelu.errors import Interrupted
 from cvxrelu.generation import primal_parts, primal_rule
+from cvxrelu.generation.exact_master import solve_exact
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_master import solve_primal
@@ -124,6 +127,7 @@ def test_it_is_the_optimum_of_the_other_master(monkeypatch, few_are_many):
     assert suits(oracle_of(problem))
     primal = cr.solve(problem, "generate", tol=1e-5, random_state=0, prove=False)
     monkeypatch.undo()
+    monkeypatch.setattr(primal_rule, "SEVERAL_SAMPLES", 200)
     assert not suits(oracle_of(problem))
     dual = cr.solve(problem, "generate", tol=1e-5, random_state=0, prove=False)
     assert primal.objective == pytest.approx(dual.objective, rel=2e-5)
@@ -222,35 +226,33 @@ def test_only_losses_with_one_kink_are_smoothed():
     assert smoothed(get_loss("margin"), 1.0) is None
 
 
-@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
 @pytest.mark.parametrize("loss", KINKED)
 @pytest.mark.parametrize("bias", ["free", "joint"])
-def test_losses_with_a_kink_find_what_the_dual_master_proves(loss, bias, few_are_many):
+@pytest.mark.parametrize("tol", [1e-3, 1e-5])
+def test_losses_with_a_kink_find_what_the_dual_master_proves(loss, bias, tol, few_are_many):
     problem = six_neurons(200, 2, loss, bias=bias)
     assert suits(oracle_of(problem))
-    fit = cr.solve(problem, "generate", tol=1e-3, random_state=0)
+    fit = cr.solve(problem, "generate", tol=tol, random_state=0)
     certificate = fit.certificate
     assert certificate.scope == "global"
-    # Narrow kinks slow all of it down: the gap ends near the one to reach, not always below it.
-    assert certificate.relative_gap <= 2e-2
+    assert certificate.relative_gap <= tol
     gamma = price(problem.X, certificate.dual, bias=bias, method="cones", tol=1e-9).upper
     v = certificate.dual * min(1.0, problem.n_samples * problem.alpha / gamma)
     low, high = problem.loss.limits()
     p = v * problem.y if problem.loss.labels else v
     assert (p >= low - 1e-9).all()
     assert (p <= high + 1e-9).all()
-    assert v @ problem.y / problem.n_samples == pytest.approx(fit.objective, rel=2e-2)
+    assert v @ problem.y / problem.n_samples == pytest.approx(fit.objective, rel=1.01 * tol)
 
 
 @pytest.mark.parametrize("loss", ["hinge", "absolute"])
 def test_losses_with_a_kink_reach_the_optimum_of_the_other_master(loss, monkeypatch, few_are_many):
     problem = six_neurons(200, 3, loss)
-    # The width of the kink goes with the gap to reach, and what it leaves to find is more than that.
     primal = cr.solve(problem, "generate", tol=1e-4, random_state=0, prove=False)
     monkeypatch.undo()
     assert not suits(oracle_of(problem))
     dual = cr.solve(problem, "generate", tol=1e-4, random_state=0, prove=False)
-    assert primal.objective <= dual.objective * (1 + 2e-3)
+    assert primal.objective <= dual.objective * (1 + 1e-4)
 
 
 def test_a_wide_start_is_no_worse_than_a_constant_and_counts_no_round(few_are_many):
@@ -311,3 +313,36 @@ def test_four_thousand_samples_in_the_plane_are_proven():
     assert fit.status is cr.Status.OPTIMAL
     assert fit.certificate.scope == "global"
     assert fit.certificate.method == "cones"
+
+
+@pytest.mark.parametrize("loss", KINKED)
+@pytest.mark.parametrize(
+    ("bias", "skip", "sign"),
+    [("free", False, "any"), ("joint", False, "any"), ("none", True, "any"), ("free", True, "positive")],
+)
+def test_the_exact_master_solves_what_cvxpy_solves(loss, bias, skip, sign):
+    """With weights of all sizes; strong duality holds to the last digits, and the dual vector is in its domain."""
+    rng = np.random.default_rng(0)
+    problem = replace(six_neurons(60, 2, loss, bias=bias), skip=skip, output_sign=sign, sample_weight=rng.random(60))
+    outputs = rng.standard_normal((60, 7))
+    solution = solve_exact(problem, outputs, Clock())
+    a, free = cp.Variable(7, nonneg=sign == "positive"), cp.Variable(problem.free.rank)
+    z = outputs @ a + (problem.free.basis @ free if problem.free.rank else 0.0)
+    losses = problem.loss.expression(z, problem.y)
+    total = cp.sum(losses.losses) + problem.score_bound * cp.norm1(a)
+    value = cp.Problem(cp.Minimize(total), losses.constraints).solve(solver="CLARABEL")
+    predictions = outputs @ solution.weights + problem.free.basis @ np.append(
+        [solution.constant] * problem.free.has_constant, solution.linear
+    )
+    primal = problem.loss.values(predictions, problem.y).sum() + problem.score_bound * np.abs(solution.weights).sum()
+    assert primal == pytest.approx(value, rel=1e-6)
+    assert problem.loss.dual_value(solution.dual, problem.y) == pytest.approx(primal, rel=1e-9)
+    np.testing.assert_allclose(problem.free.basis.T @ solution.dual, 0.0, atol=1e-9)
+    scores = outputs.T @ solution.dual
+    assert (scores if sign == "positive" else np.abs(scores)).max() <= problem.score_bound * (1 + 1e-9)
+
+
+def test_the_exact_master_keeps_its_time():
+    problem = six_neurons(3000, 3, "absolute")
+    with pytest.raises(TimeoutError, match="not solved in time"):
+        solve_exact(problem, np.random.default_rng(0).standard_normal((3000, 60)), Clock(0.01))

@@ -96,8 +96,8 @@ def test_masters_hand_over_and_count_rounds_together(monkeypatch):
     rng = np.random.default_rng(0)
     inputs = rng.standard_normal((40, 3))
     problem = cr.Problem(inputs, np.abs(inputs[:, 0]) + 0.1 * rng.standard_normal(40), "squared", alpha=1e-3)
-    fit = cr.solve(problem, "generate", max_rounds=20, random_state=0)
+    fit = cr.solve(problem, "generate", max_rounds=10, random_state=0)
     ((start, rounds),) = begun
-    assert 0 < rounds < 20
+    assert 0 < rounds < 10
     assert problem.objective(start) == pytest.approx(fit.history[rounds - 1].upper, rel=1e-12)
-    assert sum(row.note == "master and pricing" for row in fit.history) == 20
+    assert sum(row.note == "master and pricing" for row in fit.history) == 10

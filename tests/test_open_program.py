@@ -1,6 +1,7 @@
 """The convex program, open for constraints: it agrees with one that is written from the definition."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import cvxpy as cp
@@ -96,6 +97,23 @@ def test_without_constraints_it_is_the_problem():
         cr.solve(problem).objective, rel=1e-6
     )
     assert cr.certify(program.network(), problem).relative_gap < 1e-5
+
+
+@pytest.mark.parametrize("sign", ["any", "positive"])
+@pytest.mark.parametrize("skip", [False, True])
+def test_skip_connections_and_signs(skip, sign):
+    problem = make_problem("squared", n_samples=7, seed=4, alpha=0.02, skip=skip, output_sign=sign)
+    problem = replace(problem, y=problem.y + 5 * problem.X[:, 0])
+    program = cr.build_program(problem, points=[[3.0, 0.0]])
+    found = cp.Problem(cp.Minimize(program.objective), program.constraints).solve(**TIGHT)
+    assert found == pytest.approx(cr.solve(problem).objective, rel=1e-6)
+    assert problem.objective(program.network()) == pytest.approx(found, rel=1e-6)
+    held = program.predict([[3.0, 0.0]]) <= 1.0
+    found = cp.Problem(cp.Minimize(program.objective), [*program.constraints, held]).solve(**TIGHT)
+    network = program.network()
+    assert network([[3.0, 0.0]]) <= 1.0 + 1e-6
+    assert problem.objective(network) == pytest.approx(found, rel=1e-6)
+    assert (network.v >= 0).all() or sign == "any"
 
 
 def test_terms_of_ones_own_and_weights():

@@ -10,9 +10,19 @@ import cvxrelu as cr
 from cvxrelu.analysis.path import alpha_grid
 from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.pricing import price
-from cvxrelu.program.zero_cost import best_of_zero_cost
+from cvxrelu.program.zero_cost import best_of_zero_cost, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
-from tests.instances import BIASES, LABELLED, REGULARISED, SLOPES, make_problem, normal_data, objective_by_hand
+from tests.instances import (
+    BIASES,
+    LABELLED,
+    OTHERS,
+    REGULARISED,
+    SLOPES,
+    make_problem,
+    normal_data,
+    objective_by_hand,
+    rule_of,
+)
 
 
 def unbalanced(loss, bias="free", slope=0.0, n_samples=11, n_features=2, seed=0):
@@ -51,6 +61,18 @@ def test_the_constant_is_the_best_one(loss):
     for step in (-1e-3, 1e-3):
         moved = replace(found.network, intercept=found.network.intercept + step)
         assert problem.objective(moved) > problem.objective(found.network)
+
+
+@pytest.mark.parametrize("loss", [*REGULARISED, *OTHERS], ids=str)
+def test_the_first_dual_vector_is_one_of_the_best_constant(loss):
+    problem = unbalanced(loss)
+    constant = best_of_zero_cost(problem, Clock()).network.intercept
+    dual, pays = zero_cost_dual(problem), rule_of(problem.loss).pays
+    assert abs(dual.sum()) <= 1e-12
+    for v, y in zip(dual, problem.y, strict=True):
+        # -v is a slope of the loss at the constant: a line through it that is nowhere above the loss.
+        for step in (-3.0, -1e-3, 1e-3, 3.0):
+            assert pays(constant + step, y) >= pays(constant, y) - v * step - 1e-12
 
 
 def test_the_squared_loss_has_its_closed_form():

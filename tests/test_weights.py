@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import cvxrelu as cr
 from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.errors import InputError
-from cvxrelu.problem.losses import Loss, LossExpression, get_loss
+from cvxrelu.problem.losses import Loss, LossExpression, Weighted, get_loss
 from cvxrelu.problem.sample_weight import merge_samples
 from tests.instances import BIASES, LOSSES, NORMS, OTHERS, REGULARISED, RULES, rule_of
 
@@ -187,3 +188,38 @@ def test_merged_samples_forget_order_and_copies():
 
 def test_all_losses_of_the_table_are_weighted():
     assert {*RULES} == {*LOSSES}
+
+
+@pytest.mark.parametrize("loss", [get_loss(name) for name in REGULARISED] + list(OTHERS), ids=repr)
+def test_every_part_of_a_weighted_loss_is_that_of_copies(loss):
+    """With weights k / 2 for k copies: what multiplies a loss multiplies its dual, w d(v / w), and its box."""
+    rng, counts = np.random.default_rng(0), np.array([1, 2, 3, 2])
+    y, z, weights = np.array([1.0, -1.0, 1.0, -1.0]), rng.standard_normal(4), counts / 2
+    weighted, v = Weighted(loss, weights), weights * y * rng.uniform(0.1, 0.4, 4)
+    spread, copies = np.repeat(v / weights, counts), np.repeat(y, counts)
+    assert 2 * weighted.values(z, y).sum() == pytest.approx(loss.values(np.repeat(z, counts), copies).sum())
+    assert 2 * weighted.dual_value(v, y) == pytest.approx(loss.dual_value(spread, copies))
+    bounds = weighted.lower_bound(v, y, 0.7, 0.2), loss.lower_bound(spread, copies, 1.4, 0.2)
+    assert bounds[0] == pytest.approx(bounds[1])
+    assert bounds[0] > 0
+    for end, other in zip(weighted.box(y), loss.box(y), strict=True):
+        np.testing.assert_allclose(end, weights * other)
+    assert weighted.exact_dual(Fraction).weights == tuple(map(Fraction, weights.tolist()))
+    model, plain = weighted.dual_model(v, y), loss.dual_model(v / weights, y)
+    np.testing.assert_allclose(model.curvature * weights, plain.curvature)
+    np.testing.assert_allclose(model.slope, plain.slope)
+
+
+def test_the_lightest_sample_decides_which_loss_is_simpler():
+    """Huber's loss is a square up to 1/2, which a sample of weight 1/2 pays as 1/4."""
+    weighted = Weighted(cr.Huber(1.0), np.array([0.5, 1.5]))
+    assert (weighted.below(0.3).plain, weighted.below(0.2).plain) == (cr.Huber(1.0), get_loss("squared"))
+
+
+def test_the_checker_takes_weights_over_their_mean(tmp_path):
+    cr.solve(twins("squared", n_features=1)[0]).certificate.save(tmp_path / "weighted.json")
+    record = json.loads((tmp_path / "weighted.json").read_text())
+    record["problem"]["sample_weight"] = [2 * weight for weight in record["problem"]["sample_weight"]]
+    (tmp_path / "doubled.json").write_text(json.dumps(record))
+    seen = subprocess.run([sys.executable, CHECKER, tmp_path / "doubled.json"], capture_output=True, check=False)
+    assert seen.returncode == 0

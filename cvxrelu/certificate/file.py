@@ -13,11 +13,11 @@ from cvxrelu.certificate.certificate import Certificate, certificate_of
 from cvxrelu.certificate.multiplier_record import multipliers_of
 from cvxrelu.certificate.multipliers import bound_of
 from cvxrelu.certificate.records import network_of, problem_of, read_record
-from cvxrelu.certificate.searches import prove_dual
+from cvxrelu.certificate.searches import euclidean_pricer, prove_dual
 from cvxrelu.certificate.trees import Tree
 from cvxrelu.errors import FileError, InputError
 from cvxrelu.numerics.powers import exponent_of, shift_up
-from cvxrelu.pricing import Priced, make_pricer
+from cvxrelu.pricing import Priced
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_real, as_vector
 from cvxrelu.runtime.clock import Clock
@@ -106,7 +106,7 @@ def _proven_again(stated: Certificate, clock: Clock) -> Certificate:
     """Return what the dual vector proves by its multipliers, or by a search if it has none, or needs none."""
     problem, network, trees = stated.problem, stated.network, stated.multipliers
     if trees is not None:
-        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
+        pricer = euclidean_pricer(problem)
 
         def bounded(v: NDArray[np.float64]) -> Priced:
             """Return the bound of the multipliers on gamma(v)."""

@@ -14,7 +14,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["certify_dual", "pricer_of", "prove_dual"]
+__all__ = ["certify_dual", "euclidean_pricer", "pricer_of", "prove_dual"]
 
 Array = NDArray[np.float64]
 
@@ -35,6 +35,26 @@ def prove_dual(
     return bound_dual(problem, dual, _search_of_cells(problem, patterns, clock), "sampled")
 
 
+def euclidean_pricer(problem: Problem, method: str = "auto") -> Pricer:
+    """Return what prices the dual vectors of a problem with the Euclidean norm.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its data, bias, slope, output signs, and whether scores are even.
+    method : str, default "auto"
+        As in `cvxrelu.pricing.make_pricer`.
+
+    Examples
+    --------
+    >>> euclidean_pricer(Problem([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]], [0.0, 1.0, 2.0], skip=True)).points.even
+    True
+    """
+    return make_pricer(
+        problem.X, problem.bias, problem.negative_slope, method, one_sided=problem.one_sided, even=problem.is_even
+    )
+
+
 def pricer_of(problem: Problem) -> Pricer | NormPricer:
     """Return what computes gamma(v) for the norm of a problem, over all neurons.
 
@@ -44,7 +64,7 @@ def pricer_of(problem: Problem) -> Pricer | NormPricer:
         If the norm is not Euclidean, and the cells, which are then searched one by one, would not fit in memory.
     """
     if not problem.norm.cellwise:
-        return make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
+        return euclidean_pricer(problem)
     return NormPricer.of(problem.norm, problem.X, problem.negative_slope)
 
 
@@ -60,7 +80,7 @@ def _search_of_all(problem: Problem, clock: Clock) -> Callable[[Array], Priced]:
     nodes = NODE_LIMIT if branches and not clock.limited else None
     if not (branches and _few_cells(problem)):
         return partial(pricer, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)
-    cells = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells", one_sided=problem.one_sided)
+    cells = euclidean_pricer(problem, "cells")
 
     def search(v: Array) -> Priced:
         found = cells(v, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)

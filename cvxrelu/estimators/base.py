@@ -43,6 +43,8 @@ PROVEN_FEATURES = 2
 # Relative gap to reach where it is proven, and where local search has the last word: far less than what predictions owe
 # to the choice of alpha.
 EXACT_TOL, LOCAL_TOL = 1e-6, 1e-3
+# Parameters that are those of the problem.
+POSED = ("bias", "negative_slope", "skip", "output_sign")
 
 
 class Estimator(BaseEstimator):
@@ -54,6 +56,7 @@ class Estimator(BaseEstimator):
         bias: str = "free",
         negative_slope: float = 0.0,
         skip: bool = False,
+        output_sign: str = "any",
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -68,6 +71,7 @@ class Estimator(BaseEstimator):
         self.bias = bias
         self.negative_slope = negative_slope
         self.skip = skip
+        self.output_sign = output_sign
         self.method = method
         self.tol = tol
         self.time_limit = time_limit
@@ -80,7 +84,7 @@ class Estimator(BaseEstimator):
         self.verbose = verbose
 
     def _problem(self, X: Array, y: Array, weights: Array | None, **problem: Any) -> Problem:
-        parts: dict[str, Any] = {"bias": self.bias, "negative_slope": self.negative_slope, "skip": self.skip}
+        parts: dict[str, Any] = {name: getattr(self, name) for name in POSED}
         # It names the rows as they were given, if it refuses some.
         posed = Problem(X, y, sample_weight=weights, **parts, **problem)
         X, y, weights = merge_samples(X, y, weights)

@@ -49,9 +49,10 @@ class ReLUClassifier(Labelled):
         by one network for each class against the rest.
     class_weight : dict, "balanced" or None, default None
         What samples of a class count, times their own weights; "balanced" makes all classes weigh the same in sum.
-    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, warm_start,
-    verbose
-        As in `ReLUInterpolator`; with several classes, `n_jobs` networks are fitted at a time.
+    bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
+    warm_start, verbose
+        As in `ReLUInterpolator`; with several classes, `n_jobs` networks are fitted at a time. Where output weights are
+        positive, the first of two classes is predicted in a convex set.
 
     Attributes
     ----------
@@ -97,6 +98,7 @@ class ReLUClassifier(Labelled):
         bias: str = "free",
         negative_slope: float = 0.0,
         skip: bool = False,
+        output_sign: str = "any",
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -112,6 +114,7 @@ class ReLUClassifier(Labelled):
             bias=bias,
             negative_slope=negative_slope,
             skip=skip,
+            output_sign=output_sign,
             method=method,
             tol=tol,
             time_limit=time_limit,

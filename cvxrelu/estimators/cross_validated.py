@@ -38,7 +38,8 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         Last strength of the grid over the first.
     cv : int, splitter or iterable, optional
         Folds as in scikit-learn; 5 by default.
-    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
+    bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
+    verbose
         As in `ReLURegressor`. `n_jobs` folds are fitted at a time, to a relative gap of at most max(tol, 1e-4), with
         `time_limit` for each alpha, none by default; the final network is fitted to `tol`, and proven if `prove`.
 
@@ -132,7 +133,8 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         As in `ReLURegressorCV`; the default grid starts from the largest `cvxrelu.alpha_max` of the classes.
     cv : int, splitter or iterable, optional
         Folds as in scikit-learn; 5 stratified ones by default.
-    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, verbose
+    bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
+    verbose
         As in `ReLURegressorCV`.
 
     Attributes
@@ -171,6 +173,7 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         bias: str = "free",
         negative_slope: float = 0.0,
         skip: bool = False,
+        output_sign: str = "any",
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = None,
@@ -190,6 +193,7 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
             bias=bias,
             negative_slope=negative_slope,
             skip=skip,
+            output_sign=output_sign,
             method=method,
             tol=tol,
             time_limit=time_limit,

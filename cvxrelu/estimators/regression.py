@@ -29,6 +29,9 @@ class ReLUInterpolator(Regressor):
         Slope of the leaky ReLU at negative arguments; any number but 1.
     skip : bool, default False
         Whether the network has a skip connection A x, of which the weights cost nothing.
+    output_sign : {"any", "positive"}, default "any"
+        Which output weights neurons may have; with "positive" (and a slope below 1) predictions are a convex function
+        of x. Some data then have no interpolant, while `ReLURegressor` always has a fit.
     method : {"auto", "enumerate", "generate", "line", "sample"}, default "auto"
         How the sign patterns are found; see `cvxrelu.solve`.
     tol : float, optional
@@ -101,7 +104,7 @@ class ReLUInterpolator(Regressor):
         InputError
             If the data is unusable or contradicts itself.
         SolverError
-            If the solver fails, or no network without bias fits.
+            If the solver fails, or no network without bias, or with positive output weights, fits.
         """
         return self._fit(X, y, sample_weight)
 
@@ -122,8 +125,8 @@ class ReLURegressor(Regressor):
         optimal (estimated in three or more dimensions); `ReLURegressorCV` finds a better one by cross-validation.
     loss : {"squared", "huber", "absolute", "quantile"} or Loss, default "squared"
         What a prediction costs; an object such as ``cr.Quantile(0.9)`` brings its parameters.
-    bias, negative_slope, skip, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state, warm_start,
-    verbose
+    bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
+    warm_start, verbose
         As in `ReLUInterpolator`.
 
     Attributes
@@ -149,6 +152,12 @@ class ReLURegressor(Regressor):
     >>> model = ReLURegressor(alpha=1e-3).fit(x, np.abs(x[:, 0]))
     >>> model.network_.n_neurons <= 8, model.certificate_.relative_gap < 1e-6
     (True, True)
+
+    Convex regression: of all convex functions, the one with the least squared error and cost.
+
+    >>> model = ReLURegressor(alpha=1e-3, skip=True, output_sign="positive").fit(x, np.cos(4 * x[:, 0]))
+    >>> bool((np.diff(model.predict(x), 2) > -1e-9).all())
+    True
     """
 
     def __init__(
@@ -159,6 +168,7 @@ class ReLURegressor(Regressor):
         bias: str = "free",
         negative_slope: float = 0.0,
         skip: bool = False,
+        output_sign: str = "any",
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -174,6 +184,7 @@ class ReLURegressor(Regressor):
             bias=bias,
             negative_slope=negative_slope,
             skip=skip,
+            output_sign=output_sign,
             method=method,
             tol=tol,
             time_limit=time_limit,

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from cvxrelu.arrangement.memory import default_max_memory
 from cvxrelu.generation.dual_master import MasterSolution
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.line import min_norm_interpolant
@@ -21,7 +22,7 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
 from cvxrelu.program.zero_cost import best_free_network
 
-__all__ = ["Columns", "corrected", "first_network", "network_of_master", "starting_columns"]
+__all__ = ["Columns", "corrected", "first_network", "network_of_master", "standard_network", "starting_columns"]
 
 Array = NDArray[np.float64]
 
@@ -76,7 +77,13 @@ class Columns:
 
 
 def starting_columns(oracle: Oracle) -> Columns:
-    """Return neurons from which the master is feasible if any are, and the first local maxima of the targets."""
+    """Return neurons from which the master is feasible if any are, and the first local maxima of the targets.
+
+    Raises
+    ------
+    MemoryError
+        If their outputs would fill more than a quarter of the machine's memory, of which a solver makes copies.
+    """
     standard, pricer, rng, clock = oracle.standard, oracle.pricer, oracle.rng, oracle.clock
     if standard.alpha is not None and standard.n_samples * standard.alpha > NEARLY_NONE:
         W, b = rng.standard_normal((FIRST_NEURONS, standard.n_features)), np.zeros(FIRST_NEURONS)
@@ -87,6 +94,10 @@ def starting_columns(oracle: Oracle) -> Columns:
         b = np.zeros(len(W))
     costs = standard.norm.neuron_costs(W, b)
     W, b, costs = W[costs > 0], b[costs > 0], costs[costs > 0]
+    # Known before anything is allocated: some systems promise memory that is not there.
+    needed, limit = standard.n_samples * len(costs) * W.itemsize, default_max_memory()
+    if needed > limit:
+        raise MemoryError(f"The first neurons have outputs of {needed:,} bytes, more than the {limit:,} for them.")
     start = Columns.of(standard, W / costs[:, None], b / costs)
     y = standard.repair(standard.loss.first_dual(standard.y))
     if not y.any():
@@ -130,6 +141,14 @@ def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) 
         Network(columns.W[used], columns.b[used], output_weights, constant, problem.negative_slope, skip)
     )
     return made_feasible(problem, network)
+
+
+def standard_network(standard: Problem, columns: Columns, solution: MasterSolution) -> Network:
+    """Return the network of a master solution, in scaled coordinates, without the neurons of no weight."""
+    used = solution.weights != 0
+    skip, shift = standard.free.skip_of(solution.linear)
+    constant = solution.constant + shift
+    return Network(columns.W[used], columns.b[used], solution.weights[used], constant, standard.negative_slope, skip)
 
 
 def _staircase(X: Array, rng: np.random.Generator) -> tuple[Array, Array]:

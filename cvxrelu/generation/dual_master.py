@@ -223,7 +223,7 @@ def _solve_linear(problem: Problem, outputs: Array, model: DualModel) -> MasterS
         method="highs-ds",
     )
     if result.x is None or not reached:
-        raise unmet(problem.loss.name, problem.bias)
+        raise unmet(problem.loss.name, problem.bias, problem.one_sided)
     dual = orthogonal @ scipy.linalg.solve_triangular(triangle, result.eqlin.marginals, trans=1)
     constant, linear = problem.free.split(result.x[k : k + free.shape[1]])
     weights = result.x[:k].copy()

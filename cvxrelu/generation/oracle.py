@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual
+from cvxrelu.certificate.searches import euclidean_pricer
 from cvxrelu.numerics.lengths import row_sizes
-from cvxrelu.pricing import Priced, Pricer, make_pricer
+from cvxrelu.pricing import Priced, Pricer
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.options import Options
@@ -68,7 +69,7 @@ class Oracle:
     @classmethod
     def of(cls, problem: Problem, options: Options, clock: Clock) -> "Oracle":
         """Return the oracle of a problem with the Euclidean norm."""
-        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
+        pricer = euclidean_pricer(problem)
         rng = np.random.default_rng(options.random_state)
         return cls(problem, *standardise(problem), pricer, options, clock, rng)
 

@@ -28,7 +28,10 @@ FIRST_WIDTH, SHRINKING, LAST_WIDTH, LEAST_WIDTH = 0.1, 0.1, 0.2, 2e-6
 
 
 def parts_of(oracle: Oracle) -> tuple[Oracle, ...]:
-    """Return the oracles that rounds look at in turn; the last ones are of all samples, ever less smooth."""
+    """Return the oracles that rounds look at in turn; the last ones are of all samples, ever less smooth.
+
+    The last one is that of the problem itself.
+    """
     parts = [*(_part(oracle, rows) for rows in _nested(oracle.problem, oracle.rng)), oracle]
     if not can_slide(oracle.standard):
         size = oracle.standard.objective(oracle.enter(first_network(oracle.problem)))
@@ -37,7 +40,7 @@ def parts_of(oracle: Oracle) -> tuple[Oracle, ...]:
         widths = np.geomspace(FIRST_WIDTH, last, count) * size
         parts += [oracle] * max(count - len(parts), 0)
         widths = np.append(np.full(len(parts) - count, widths[0]), widths)
-        parts = [_smoothed(part, float(width)) for part, width in zip(parts, widths, strict=True)]
+        parts = [*(_smoothed(part, float(width)) for part, width in zip(parts, widths, strict=True)), oracle]
     return tuple(parts)
 
 

@@ -5,24 +5,28 @@
 
 The random neurons begin small, so that they spread before they count: from fewer, or larger ones, descent ends higher.
 A round costs N k^2 and some hundred times N k d operations for k neurons in use, where the dual master takes N^3, and
-memory for N k numbers. A loss with one kink is smoothed (`cvxrelu.problem.losses.smoothed`), in the end by no more than
-the gap to reach allows. The first rounds look at a random part of the samples only: a network of the part is within
-about the square root of their number of that of all, so all that is left to do for larger parts is little. Nothing
-but the bounds of the last rounds is claimed, and these are of all samples.
+memory for N k numbers. A loss with one kink is smoothed (`cvxrelu.problem.losses.smoothed`), ever less; in the end its
+weights, and the dual vector, are those of a linear program (`exact_master`), and nothing slides. The first rounds look
+at a random part of the samples only: a network of the part is within about the square root of their number of that of
+all, so all that is left to do for larger parts is little. Nothing but the bounds of the last rounds is claimed, and
+these are of all samples.
 """
 
+import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate.bounds import DualBound, nothing_proven
-from cvxrelu.generation.columns import Columns, first_network
+from cvxrelu.certificate.bounds import DualBound, nothing_proven, unsearched
+from cvxrelu.errors import SolverError
+from cvxrelu.generation.columns import Columns, first_network, standard_network
+from cvxrelu.generation.exact_master import solve_exact
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_master import force_of, solve_primal
 from cvxrelu.generation.primal_parts import parts_of, wide_network
 from cvxrelu.generation.primal_rule import is_alone, is_followed
-from cvxrelu.generation.sliding import merged, slide
+from cvxrelu.generation.sliding import can_slide, merged, slide
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.pricing import Priced
 from cvxrelu.problem.losses.smoothed import Smoothed
@@ -32,6 +36,8 @@ from cvxrelu.runtime.endings import Cause
 __all__ = ["PrimalMaster", "PrimalState"]
 
 Array = NDArray[np.float64]
+
+logger = logging.getLogger(__name__)
 
 # A round: random starts of the ascent, with all samples and after a round that saved little; the most neurons that
 # join, and steps of L-BFGS.
@@ -85,6 +91,8 @@ class PrimalState:
         Whether the gap is closed, as far as it was to be proven.
     late : bool
         Whether there is no time or no round left.
+    dual : (N,) array or None
+        The dual vector that the weights of the network came with, if they are those of a linear program.
     """
 
     network: Network
@@ -98,6 +106,7 @@ class PrimalState:
     stalled: int = 0
     settled: bool = False
     late: bool = False
+    dual: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +124,7 @@ class PrimalMaster:
 
     def begin(self, start: Network | None, rounds: int) -> PrimalState:
         """Return the network to begin with: the one given, for all samples, or random neurons that have slid."""
-        problem, part = self.oracle.problem, 0 if start is None else len(self.parts) - 1
+        problem, part = self.oracle.problem, 0 if start is None else self._last_slid
         network = first_network(problem) if start is None else start
         if start is None:
             oracle = self.parts[part]
@@ -129,11 +138,12 @@ class PrimalMaster:
         oracle, problem, options = self.parts[state.part], self.oracle.problem, self.oracle.options
         network, priced, arrived = oracle.enter(state.network), state.missed, np.isinf(state.objective)
         if priced is None and not (arrived and network.n_neurons):
-            dual = _dual(oracle, network)
+            dual = self._dual(state, oracle, network)
             priced = self._scouted(oracle, dual, state)
             if oracle is self.oracle and self._closes(dual, state.network, priced):
                 return self._ended(state, dual, priced)
-        improved = oracle.scaling.restore(self._improved(oracle, network, priced))
+        scaled, dual = self._improved(oracle, network, priced)
+        improved = oracle.scaling.restore(scaled)
         rounds = state.rounds + 1
         late = rounds == options.max_rounds or rounds - state.first == MOST_ROUNDS or self.oracle.clock.expired
         cause = Cause.ROUNDS if rounds == options.max_rounds else Cause.PROOF
@@ -143,14 +153,17 @@ class PrimalMaster:
             # What a part of the samples learns beyond the others is left to it.
             improved, upper = state.network, state.round.upper
         known = GenerationRound(improved, upper, state.best, improved.n_neurons, cause)
-        found = replace(state, network=improved, rounds=rounds, round=known, missed=None, objective=upper, late=late)
+        found = replace(
+            state, network=improved, rounds=rounds, round=known, missed=None, objective=upper, late=late, dual=dual
+        )
         if oracle is not self.oracle and not late:
-            pays = upper <= state.objective * (1 - PAYING)
+            share = self._worthwhile if state.part == self._last_slid else PAYING
+            pays = upper <= state.objective * (1 - share)
             return found if pays else replace(found, part=state.part + 1, objective=np.inf)
         pays = upper <= state.objective * (1 - self._worthwhile)
         found = replace(found, stalled=0 if pays else state.stalled + 1)
         if late or (found.stalled == self._patience and not is_followed(self.oracle)):
-            return self._ended(found, _dual(self.oracle, self.oracle.enter(improved)), None)
+            return self._ended(found, self._dual(found, self.oracle, self.oracle.enter(improved)), None)
         return found
 
     def has_ended(self, state: PrimalState) -> bool:
@@ -160,6 +173,11 @@ class PrimalMaster:
     def is_last(self, state: PrimalState) -> bool:
         """Tell whether no dual master is to follow, which few samples allow and only a proof needs."""
         return state.settled or state.late or not is_followed(self.oracle)
+
+    @property
+    def _last_slid(self) -> int:
+        """The last part in which neurons slide."""
+        return len(self.parts) - (1 if can_slide(self.oracle.standard) else 2)
 
     @property
     def _worthwhile(self) -> float:
@@ -176,26 +194,39 @@ class PrimalMaster:
         """Share of the objective that a step of sliding has to save."""
         return PROGRESS * self.oracle.options.tol
 
-    def _improved(self, oracle: Oracle, network: Network, priced: Priced | None) -> Network:
-        """Return a network, in scaled coordinates, after what was found for it has joined and all have slid."""
+    def _dual(self, state: PrimalState, oracle: Oracle, network: Network) -> Array:
+        """Return the dual vector of a network in scaled coordinates: that of its weights, or minus a gradient."""
+        if oracle is self.oracle and state.dual is not None:
+            return state.dual
+        smooth = self.parts[self._last_slid] if oracle is self.oracle else oracle
+        return oracle.as_dual(force_of(smooth.standard, network(smooth.standard.X)))
+
+    def _improved(self, oracle: Oracle, network: Network, priced: Priced | None) -> tuple[Network, Array | None]:
+        """Return a network, in scaled coordinates, after what was found for it has joined and all have slid.
+
+        With it comes the dual vector of its weights, if they are those of a linear program.
+        """
         standard = oracle.standard
         columns = Columns.of(standard, network.W, network.b) + self._new(oracle, priced)
         if not len(columns):
-            return network
-        weights = np.append(network.v, np.zeros(len(columns) - len(network.v)))
-        shift, linear = standard.free.split(standard.free.coefficients(standard.X @ network.skip))
-        constant = network.intercept + shift
-        solution = solve_primal(standard, columns.outputs, ACCURACY, weights, constant, linear)
-        used = solution.weights != 0
-        skip, shift = standard.free.skip_of(solution.linear)
-        constant = solution.constant + shift
-        best = Network(
-            columns.W[used], columns.b[used], solution.weights[used], constant, standard.negative_slope, skip
-        )
-        if not used.any():
-            return best
+            return network, None
+        try:
+            if not can_slide(standard):
+                exact = solve_exact(standard, columns.outputs, oracle.clock)
+                best = standard_network(standard, columns, exact)
+                return min((best, network), key=standard.objective), oracle.as_dual(exact.dual)
+            weights = np.append(network.v, np.zeros(len(columns) - len(network.v)))
+            shift, linear = standard.free.split(standard.free.coefficients(standard.X @ network.skip))
+            start = weights, network.intercept + shift, linear
+            best = standard_network(standard, columns, solve_primal(standard, columns.outputs, ACCURACY, *start))
+        except (SolverError, TimeoutError) as error:
+            # Narrow kinks may be too much for one master, and are none for the next.
+            logger.info("the network is kept as it is: %s", error)
+            return network, None
+        if not best.n_neurons:
+            return best, None
         slid = _slid(oracle, best, STEPS, self._progress)
-        return min((merged(standard, slid), slid, best), key=standard.objective)
+        return min((merged(standard, slid), slid, best), key=standard.objective), None
 
     def _new(self, oracle: Oracle, priced: Priced | None) -> Columns:
         """Return the best of the neurons that were found and score more than the bound."""
@@ -239,6 +270,8 @@ class PrimalMaster:
         if options.prove:
             bound = self.oracle.search(dual, 1.0)
             best, missed = max(best, bound, key=lambda known: known.lower), bound.priced
+        elif dual.any():
+            best = unsearched(dual)
         proven = best.lower >= upper * (1 - options.tol)
         known = 0.0 if priced is None else priced.value
         goes_on = not (proven or state.late) and missed is not None and missed.value > known
@@ -258,8 +291,3 @@ def _slid(oracle: Oracle, network: Network, steps: int, progress: float) -> Netw
     standard = oracle.standard
     least = progress * standard.objective(network)
     return slide(standard, network, steps, oracle.clock, least, single=not isinstance(standard.loss.plain, Smoothed))
-
-
-def _dual(oracle: Oracle, network: Network) -> Array:
-    """Return the dual vector of a network in scaled coordinates: minus the gradient of the loss, repaired."""
-    return oracle.as_dual(force_of(oracle.standard, network(oracle.standard.X)))

@@ -14,6 +14,8 @@ distances of f'(-inf) from l_1 and of f'(inf) from l_{N-1}, and abs(f'(-inf) + f
     attained at the excess   u = max( 0, (p S - q C) / (p + q) ).
 
 With a skip connection the end slopes are free: q is infinite in all this, R(f) = TV(f') / p, V = C / p and u = 0.
+Where output weights are positive as well, the jumps of f' have the sign of 1 - a, and f is convex (a < 1) or concave:
+then there is an interpolant if and only if the curvatures c_n have that sign, and nothing else changes.
 
 Connecting the dots attains it if u = 0. Otherwise, with T the sign of l_1 + l_{N-1}, the end slopes must give way by
 u in all, f'(-inf) = l_1 - T alpha, f'(inf) = l_{N-1} - T beta, alpha + beta = u, alpha, beta >= 0.

@@ -18,19 +18,19 @@ forms.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.searches import certify_dual
-from cvxrelu.errors import InputError, SolverError
+from cvxrelu.errors import InputError, SolverError, unmet
 from cvxrelu.line.cost import Rates, end_bend, function_cost
 from cvxrelu.line.line_program import LineSolution, solve_on_nodes
 from cvxrelu.line.piecewise import PiecewiseLinear
 from cvxrelu.line.samples import Samples
 from cvxrelu.line.sparsest import sparsest_through
-from cvxrelu.problem.network import constant_network
+from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_instance
 from cvxrelu.runtime.clock import Clock
@@ -57,7 +57,8 @@ class FunctionFit:
     Attributes
     ----------
     function : PiecewiseLinear
-        The function; `function.to_network(problem.negative_slope, problem.skip)` is a network of its cost.
+        The function; `function.to_network(problem.negative_slope, problem.skip)` is a network of its cost, or
+        `network`.
     dual : (N,) array
         A dual vector for `certify_dual`.
     """
@@ -65,15 +66,30 @@ class FunctionFit:
     function: PiecewiseLinear
     dual: Array
 
+    def network(self, problem: Problem) -> Network:
+        """Return a network of the problem that computes the function at its cost.
+
+        Jumps of f' of the wrong sign, where output weights are positive, are rounding, and left out.
+        """
+        network = self.function.to_network(problem.negative_slope, problem.skip)
+        if not problem.one_sided:
+            return network
+        kept = network.v > 0
+        return replace(network, W=network.W[kept], b=network.b[kept], v=network.v[kept])
+
     def __iter__(self) -> Iterator[PiecewiseLinear | Array]:
         """Unpack into function and dual."""
         return iter((self.function, self.dual))
 
 
 def is_line_problem(problem: Problem) -> bool:
-    """Tell whether `fit_function` takes a problem: one feature and output, free bias, Euclidean norm."""
-    one_line = problem.n_features == 1 and problem.bias == "free"
-    return one_line and not (problem.norm.cellwise or problem.one_sided or problem.several)
+    """Tell whether `fit_function` takes a problem.
+
+    It has one feature and output, free bias and the Euclidean norm, and where output weights are positive a skip
+    connection: without one, end slopes bound each other.
+    """
+    one_line = problem.n_features == 1 and problem.bias == "free" and not (problem.norm.cellwise or problem.several)
+    return one_line and (problem.skip or not problem.one_sided)
 
 
 def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float | None = None) -> FunctionFit:
@@ -82,7 +98,8 @@ def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float |
     Parameters
     ----------
     problem : Problem
-        A problem with one feature, free bias and the Euclidean norm; any loss.
+        A problem with one feature, free bias and the Euclidean norm; any loss. With ``output_sign="positive"`` it
+        has to have a skip connection: f is then the best convex function (concave, for a slope above 1).
     solver : str, default "CLARABEL"
         Any installed cvxpy solver for the loss; not used for interpolation, which is in closed form.
     time_limit : float, optional
@@ -98,7 +115,7 @@ def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float |
     InputError
         If the problem is of another kind, or the solver is not installed.
     SolverError
-        If the solver fails.
+        If the solver fails, or f is to be convex and the data to be met exactly are not.
 
     Examples
     --------
@@ -111,8 +128,8 @@ def fit_function(problem: Problem, solver: str = "CLARABEL", time_limit: float |
     """
     if not is_line_problem(as_instance(problem, Problem, "problem")):
         raise InputError(
-            f"fit_function takes problems with one feature, bias='free' and norm='euclidean', not {problem!r}; "
-            "use solve."
+            "fit_function takes problems with one feature, bias='free' and norm='euclidean', and with "
+            f"output_sign='positive' those with skip=True, not {problem!r}; use solve."
         )
     if problem.loss.fixes_predictions:
         return _interpolate(problem)
@@ -128,6 +145,8 @@ def _interpolate(problem: Problem) -> FunctionFit:
     dual = np.zeros(problem.n_samples)
     if len(samples) > 1:
         corners = samples.corners()
+        if problem.one_sided and (corners.curvatures * (1 - problem.negative_slope) < 0).any():
+            raise unmet(problem.loss.name, problem.bias, one_sided=True)
         dual[corners.first] = _interpolation_dual(corners, rates)
     return FunctionFit(sparsest_through(samples, rates), dual)
 

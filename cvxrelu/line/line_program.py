@@ -3,7 +3,8 @@ r"""The program of a loss on the line, as a sparse cvxpy model over the values a
     min  (1/N) sum_i loss(z_i, y_i) + alpha max( C / p, (C + S) / (p + q) )
     z = A f,   f_{k+1} - f_k = (t_{k+1} - t_k) l_k,   C = sum_k abs(l_{k+1} - l_k),   S = abs(l_1 + l_{K-1})
 
-over values f_k at nodes t_1 < ... < t_K and slopes l_k.
+over values f_k at nodes t_1 < ... < t_K and slopes l_k; with positive output weights, l_{k+1} - l_k has the sign of
+1 - a.
 
 A interpolates linearly between the nodes, which include the outermost data points. With all data points as nodes
 this is the problem itself; with fewer, a restriction of it.
@@ -16,10 +17,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from cvxrelu.errors import unmet
 from cvxrelu.line.cost import Rates, excess
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.scaling import Scaling
-from cvxrelu.program.solvers import Options, check_point, check_solver, run_model
+from cvxrelu.program.solvers import INFEASIBLE, Options, check_point, check_solver, run_model
 from cvxrelu.runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -120,9 +122,15 @@ def solve_on_nodes(
     scale = 1.0 / float(scaling.transform[0, 0])
     A, gaps = _interpolation_matrix(problem.X[:, 0], nodes), np.diff(nodes) / scale
     model = _build(problem, scaling, rates, A, gaps)
-    run_model(model.problem, name, clock or Clock(), PRECISE_OPTIONS.get(name, ()))
+    status = run_model(model.problem, name, clock or Clock(), PRECISE_OPTIONS.get(name, ()))
+    if status in INFEASIBLE and problem.one_sided:
+        raise unmet(problem.loss.name, problem.bias, one_sided=True)
     check_point(model.problem, name, [model.predictions.value, model.link.dual_value])
     slopes = np.asarray(model.slopes.value, dtype=float)
+    if problem.one_sided:
+        # What the solver leaves of the wrong sign, to its tolerance.
+        side = _side(problem)
+        slopes = side * np.maximum.accumulate(side * slopes)
     values = np.concatenate([[0.0], np.cumsum(gaps * slopes)])
     values = values + float(np.mean(np.asarray(model.predictions.value) - A @ values))
     values, slopes = scaling.y_center + scaling.y_scale * values, slopes * (scaling.y_scale / scale)
@@ -152,12 +160,19 @@ def _build(problem: Problem, scaling: Scaling, rates: Rates, A: sp.csr_array, ga
         bending = cp.norm1(_difference(len(gaps)) @ slopes) if len(gaps) > 1 else cp.Constant(0.0)
         tilt = cp.abs(_ends(len(gaps)) @ slopes)
         cost = bending / rates.jump
+        if problem.one_sided and len(gaps) > 1:
+            constraints.append(cp.NonNeg(_side(problem) * (_difference(len(gaps)) @ slopes)))
         if rates.tilt < np.inf:
             cost = cp.maximum(cost, (bending + tilt) / (rates.jump + rates.tilt))
     # As in `program`: where alpha is small, the objective is measured in units of the cost.
     unit = min(1.0, scaling.alpha)
     objective = cp.Minimize(loss.mean / unit + scaling.alpha / unit * cost)
     return _Model(cp.Problem(objective, constraints), slopes, predictions, link, unit)
+
+
+def _side(problem: Problem) -> float:
+    """Return the sign of the jumps of f' that positive output weights make."""
+    return float(np.sign(1 - problem.negative_slope))
 
 
 def _equal(left: "cp.Expression", right: "cp.Expression") -> "cp.Constraint":

@@ -257,7 +257,9 @@ class Reached:
         directions = unit_rows(neurons, neurons.shape[1])
         kept = np.empty(0, dtype=np.intp)
         for k in order:
-            near = (directions[kept] @ directions[k] > 1 - NEAR**2 / 2) & (sides[kept] == sides[k])
+            cosines = directions[kept] @ directions[k]
+            near = (np.abs(cosines) if score.even else cosines) > 1 - NEAR**2 / 2
+            near &= sides[kept] == sides[k]
             same = kept[np.argmax(near)] if near.any() else k
             counts[same] += self.counts[k]
             if same == k:

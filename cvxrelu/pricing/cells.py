@@ -224,9 +224,10 @@ def cell_search(
     G = _gradients(points, weights, Z, S)
     cheap = np.linalg.norm(G[:, :-1], axis=1) + np.abs(G[:, -1]) if free else np.linalg.norm(G, axis=1)
     bounds = np.repeat(cheap, 2)
+    order = np.argsort(-bounds, kind="stable")
     if points.one_sided:
         bounds[1::2] = 0.0
-    order = np.argsort(-bounds, kind="stable")
+        order = order[order % 2 == 0]
     margin = weights.margin(_terms(points))
     level = weights.room_below(threshold, margin)
     found: list[Array] = [np.zeros((0, Z.shape[1]))]

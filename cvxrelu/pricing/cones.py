@@ -16,7 +16,7 @@ middle of an edge, the edge whose splitting lowers the interpolation at the maxi
 undecided point of P closes at once, wherever the kinks of M are, and cones shrink only towards what the
 convex kinks leave undecided. Roots: the orthants; in free mode, where u = (w, b / radius) and abs(b) <=
 radius norm(w) for some maximiser, each orthant of w times that interval, cut into simplices. Both signs of
-the score share the search.
+the score share the search. Where the score is even (`cvxrelu.pricing.points`), the orthants of one half-space do.
 
 The upper bound is the largest bound of all cones that were closed, whatever for, and of all still open ones.
 
@@ -136,7 +136,7 @@ def cone_search(
     elif m << (frame.axes + 1) <= MOST_ROOTS:
         row = 8 * (2 * m * m + 5 * m + 2 + (len(kinks.Z) + 63) // 64)
         tree = make_tree(max(FEWEST_SLOTS, min(MOST_SLOTS, MEMORY // row)), m, len(kinks.Z))
-        top, stopped = _run(problem, tree, cutoff, ceiling, sides, stop)
+        top, stopped = _run(problem, tree, cutoff, ceiling, points, stop)
         nodes = int(tree.counts[NODES])
     met = cutoff.neurons[np.argsort(-cutoff.values)][: np.count_nonzero(cutoff.values)] @ frame.basis
     neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met[: 2 * climbs], sides), met, first]))
@@ -155,13 +155,13 @@ def _run(
     tree: Tree,
     cutoff: Cutoff,
     ceiling: float,
-    sides: tuple[float, ...],
+    points: Points,
     stop: Callable[[int], bool],
 ) -> tuple[float, bool]:
     """Search until done or stopped; the largest bound of any cone, and whether it was stopped."""
-    for generators in _roots(problem):
+    for generators in _roots(problem, points.even):
         duals = np.ascontiguousarray(np.linalg.inv(generators).T, dtype=np.float64)
-        for side in sides:
+        for side in points.sides:
             plant(problem, tree, cutoff, generators, duals, side, ceiling)
         if stop(int(tree.counts[NODES])):
             return ceiling, True
@@ -178,10 +178,11 @@ def _run(
     return max(float(tree.closed[0]), float(tree.bound[remaining].max(initial=0.0))), stopped
 
 
-def _roots(problem: Problem) -> Iterator[Array]:
-    """Yield the generators, as rows, of cones that together cover every neuron that can be best."""
+def _roots(problem: Problem, even: bool) -> Iterator[Array]:
+    """Yield the generators, as rows, of cones that together cover every neuron that can be best, or its opposite."""
     m, axes = problem.Z.shape[1], problem.axes
-    for bits in range(1 << axes):
+    # The opposite of a cone has all axes the other way, so that one sign of the last will do.
+    for bits in range(1 << axes if not even else 1 << axes >> 1):
         corner = np.diag([1.0 if bits >> k & 1 else -1.0 for k in range(axes)])
         if axes == m:
             yield corner

@@ -48,8 +48,9 @@ def price_line(points: Points, weights: Weights) -> Priced:
         best = float(points.sizes(points.score(weights, columns[:, :1], columns[:, 1])).max())
     else:
         scores, columns, margin = _hinges(points, weights)
+        scores, columns = (part[: points.halves * len(scores) // 2] for part in (scores, columns))
         best = float(points.sizes(scores).max())
-        columns = columns[_local_maxima(scores, points.sides)]
+        columns = columns[_local_maxima(scores, points)]
     upper = best + margin
     return points.report(weights, columns, upper=upper, method="line", complete=lambda value: True, nodes=2 * n)
 
@@ -69,7 +70,7 @@ def circle_columns(points: Points, weights: Weights) -> tuple[Array, float]:
         values, directions = (part[None] for part in sweep_arcs(points.Z, c, linear))
         return _peaks(points, values, directions)
     gx, gy = points.negative_slope * (weights.v @ points.Z)
-    values, directions = (part[: len(points.sides)] for part in sweep(points.Z, c, float(gx), float(gy)))
+    values, directions = (part[: len(points.sides)] for part in sweep(points.Z, c, float(gx), float(gy), points.halves))
     return _peaks(points, values, directions)
 
 
@@ -128,12 +129,12 @@ def _sums_are_exact(v: Array, largest: float) -> bool:
     return bool((multiples == np.round(multiples)).all()) and largest < unit / float(np.finfo(EXTENDED).eps)
 
 
-def _local_maxima(scores: Array, sides: tuple[float, ...]) -> NDArray[np.intp]:
+def _local_maxima(scores: Array, points: Points) -> NDArray[np.intp]:
     """Find the indices of the local maxima of the scores on each side within each half, best first."""
-    half = len(scores) // 2
+    half = len(scores) // points.halves
     found = np.zeros(len(scores), bool)
     for part in (slice(0, half), slice(half, None)):
-        for side in sides:
+        for side in points.sides:
             signed = side * scores[part]
             padded = np.concatenate([[-np.inf], signed, [-np.inf]])
             found[part] |= (signed > 0) & (signed > padded[:-2]) & (signed >= padded[2:])

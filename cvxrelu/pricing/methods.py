@@ -155,8 +155,10 @@ class Cells:
 
     @cached_property
     def patterns(self) -> NDArray[np.bool_]:
-        """Every sign pattern, listed once."""
-        return enumerate_patterns(self.points.X, self.points.bias != "none").to_bool()
+        """Every sign pattern, listed once; of opposite neurons one."""
+        patterns = enumerate_patterns(self.points.X, self.points.bias != "none").to_bool()
+        furthest = int(np.argmax(self.points.norms[self.points.place]))
+        return patterns[patterns[:, furthest]] if self.points.even else patterns
 
     def search(self, weights: Weights, search: Search) -> Priced:
         """Solve the cells that could be best."""

@@ -54,7 +54,8 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
             found = sweep_arcs_of_anchors(points.Z, weights.v, points.negative_slope, span)
             part_values, part_directions = (part[None] for part in found)
         else:
-            part_values, part_directions = sweep_anchors(points.Z, weights.v, points.negative_slope, span)
+            halves = points.halves
+            part_values, part_directions = sweep_anchors(points.Z, weights.v, points.negative_slope, span, halves)
         values.append(part_values)
         directions.append(part_directions)
         done = span[1]

@@ -27,6 +27,12 @@ what squares of their products lose, at most 2^-511 in a root, that changes a te
 In free mode v must sum to zero, and as floats it hardly ever does exactly. gamma is bounded for the vector
 that sums to zero exactly, obtained from v by taking fsum(v) off one entry; that moves no score by more than
 abs(fsum(v)) max(1, abs(a)) 2 radius, which the margin includes.
+
+Evenness. Where all linear functions are free as well, v is orthogonal to them, and sigma(t) = a t + (1 - a) max(t, 0)
+with max(t, 0) = (t + abs(t)) / 2 makes the score (1 - a) / 2 sum_i v_i abs(z_i . u), that of -u as well. So if points
+are `even`, methods look at one of each pair u, -u. Floats are orthogonal up to rounding only: what is then bounded is
+the largest score of v among one of each pair. For the vector v' that is orthogonal exactly these scores, changed by no
+more than `moved` of `cvxrelu.certificate.nearby`, are all scores there are: gamma(v') <= upper + moved as before.
 """
 
 import math
@@ -101,6 +107,8 @@ class Points:
         Their largest norm.
     one_sided : bool
         Whether only positive scores count, and not their absolute values: where output weights are positive.
+    even : bool
+        Whether one of each pair of neurons u, -u is enough.
     """
 
     X: Array
@@ -113,9 +121,12 @@ class Points:
     norms: Array
     radius: float
     one_sided: bool = False
+    even: bool = False
 
     @classmethod
-    def prepare(cls, X: ArrayLike, bias: str, negative_slope: float, one_sided: bool = False) -> "Points":
+    def prepare(
+        cls, X: ArrayLike, bias: str, negative_slope: float, one_sided: bool = False, even: bool = False
+    ) -> "Points":
         """Validate, merge, centre and lift.
 
         Raises
@@ -153,12 +164,18 @@ class Points:
             norms,
             float(norms.max()),
             one_sided,
+            even,
         )
 
     @property
     def sides(self) -> tuple[float, ...]:
         """What scores are multiplied with: 1.0 for themselves and, where these count as well, -1.0 for negatives."""
         return (1.0,) if self.one_sided else (1.0, -1.0)
+
+    @property
+    def halves(self) -> int:
+        """How many of the two neurons u and -u are looked at."""
+        return 1 if self.even else 2
 
     def sizes(self, scores: Array) -> Array:
         """Return how much scores count: their absolute values or, of positive ones alone, what they are."""
@@ -255,6 +272,10 @@ class Points:
         # The factor keeps the norm at or below one whatever the rounding of the division.
         scale = 1 / (norm[kept] * (1 + 8 * ROUNDOFF * columns.shape[1]))
         W, b = W[kept] * scale[:, None], b[kept] * scale
+        if self.even:
+            # Of each pair the one on this side of a generic plane, so that none is found both ways.
+            side = np.where(W @ np.sqrt(np.arange(2.0, 2.0 + W.shape[1])) < 0, -1.0, 1.0)
+            W, b = side[:, None] * W, side * b
         if self.bias == "free":
             # Beyond the data the score no longer depends on b: keep the hinge among the places.
             T = self.Z @ W.T

@@ -22,7 +22,13 @@ __all__ = ["make_pricer", "price", "price_cells"]
 
 
 def make_pricer(
-    X: ArrayLike, bias: str = "free", negative_slope: float = 0.0, method: str = "auto", *, one_sided: bool = False
+    X: ArrayLike,
+    bias: str = "free",
+    negative_slope: float = 0.0,
+    method: str = "auto",
+    *,
+    one_sided: bool = False,
+    even: bool = False,
 ) -> Pricer:
     """Prepare the pricing of many dual vectors of one data set.
 
@@ -37,6 +43,9 @@ def make_pricer(
         A name in `METHODS`, or "auto" for the first that applies.
     one_sided : bool, default=False
         Whether only positive scores count, and not absolute values: gamma(v) where output weights are positive.
+    even : bool, default=False
+        Whether dual vectors are orthogonal to linear functions of X, so that half of the neurons will do: bounds are
+        then of gamma at the vector nearby that is so exactly, once `cvxrelu.certificate.nearby` is added.
 
     Raises
     ------
@@ -48,7 +57,7 @@ def make_pricer(
     >>> make_pricer([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]).method
     'plane'
     """
-    points = Points.prepare(X, bias, negative_slope, one_sided)
+    points = Points.prepare(X, bias, negative_slope, one_sided, even)
     as_choice(method, ("auto", *METHODS), "method")
     if method == "auto":
         method = choose(points)[0]

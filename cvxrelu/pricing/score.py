@@ -27,6 +27,8 @@ class Score:
         Lifted points, ReLU weights and linear part.
     normed : int
         Number of leading components of a neuron whose norm is 1; m, or m - 1 in free mode.
+    even : bool
+        Whether F(-u) = F(u), up to rounding.
 
     Examples
     --------
@@ -39,19 +41,20 @@ class Score:
     c: Array
     linear: Array
     normed: int
+    even: bool = False
 
     @classmethod
     def of(cls, points: Points, weights: Weights) -> "Score":
         """Return the score of a dual vector."""
         Z, a = np.ascontiguousarray(points.lifted), points.negative_slope
-        return cls(Z, (1 - a) * weights.v, a * (weights.v @ Z), Z.shape[1] - (points.bias == "free"))
+        return cls(Z, (1 - a) * weights.v, a * (weights.v @ Z), Z.shape[1] - (points.bias == "free"), points.even)
 
     def rough(self) -> "Score":
         """Return a multiple of F in single precision, which is faster and does for long steps."""
         size, weight = np.abs(self.Z).max(initial=0.0) or 1.0, np.abs(self.c).max(initial=0.0) or 1.0
         Z, c, linear = self.Z / size, self.c / weight, self.linear / (size * weight)
         single: Any = np.float32
-        return Score(Z.astype(single), c.astype(single), linear.astype(single), self.normed)
+        return Score(Z.astype(single), c.astype(single), linear.astype(single), self.normed, self.even)
 
     def __call__(self, neurons: Array) -> Array:
         """Return F of each row."""

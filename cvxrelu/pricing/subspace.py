@@ -50,7 +50,7 @@ class Subspace:
         rows, origin = rows_of(points)
         basis = span_of(rows)
         bias = "free" if points.bias == "free" else "none"
-        inner = Points.prepare((rows @ basis)[points.place], bias, points.negative_slope, points.one_sided)
+        inner = Points.prepare((rows @ basis)[points.place], bias, points.negative_slope, points.one_sided, points.even)
         return cls(points, inner, origin, basis)
 
     def widening(self, weights: Weights) -> float:

@@ -42,7 +42,7 @@ def _peak(ax: float, ay: float, lo: tuple[float, float], hi: tuple[float, float]
 
 
 @kernel()
-def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
+def sweep(Z: Array, c: Array, gx: float, gy: float, halves: int) -> tuple[Array, Array]:
     """Best value and direction on every arc of the circle, in the order of the circle.
 
     Parameters
@@ -53,12 +53,14 @@ def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
         Weights.
     gx, gy : float
         The linear term g0.
+    halves : int
+        2; or 1 for half of the circle, where F(-u) = F(u).
 
     Returns
     -------
-    values : (2, 2 * arcs)
+    values : (2, halves * arcs)
         Largest F on each arc, and largest -F.
-    directions : (2, 2 * arcs, 2)
+    directions : (2, halves * arcs, 2)
         Where.
     """
     n = len(Z)
@@ -79,8 +81,8 @@ def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
         angle[m] = np.arctan2(y, x)
         kept[m] = i
         m += 1
-    values = np.empty((2, 2 * m))
-    directions = np.empty((2, 2 * m, 2))
+    values = np.empty((2, halves * m))
+    directions = np.empty((2, halves * m, 2))
     if m == 0:
         return values, directions
     order = np.argsort(angle[:m])
@@ -116,7 +118,7 @@ def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
         before, after = order[j - 1], order[j]
         lo = (low_sign * edge[before, 0], low_sign * edge[before, 1])
         hi = (sign * edge[after, 0], sign * edge[after, 1])
-        for half in range(2):
+        for half in range(halves):
             fx = ax if half == 0 else bx
             fy = ay if half == 0 else by
             flip = 1.0 - 2.0 * half
@@ -145,7 +147,7 @@ def sweep(Z: Array, c: Array, gx: float, gy: float) -> tuple[Array, Array]:
 
 
 @kernel()
-def sweep_anchors(X: Array, v: Array, slope: float, span: tuple[int, int]) -> tuple[Array, Array]:
+def sweep_anchors(X: Array, v: Array, slope: float, span: tuple[int, int], halves: int) -> tuple[Array, Array]:
     """Largest score and largest negated score among the neurons whose hinge passes through each anchor.
 
     Parameters
@@ -158,6 +160,8 @@ def sweep_anchors(X: Array, v: Array, slope: float, span: tuple[int, int]) -> tu
         Negative slope of the activation.
     span : (start, stop)
         The anchors X[start:stop].
+    halves : int
+        As in `sweep`.
 
     Returns
     -------
@@ -177,7 +181,7 @@ def sweep_anchors(X: Array, v: Array, slope: float, span: tuple[int, int]) -> tu
             Z[i, 1] = X[i, 1] - X[k, 1]
             gx += v[i] * Z[i, 0]
             gy += v[i] * Z[i, 1]
-        arc_values, arc_directions = sweep(Z, c, slope * gx, slope * gy)
+        arc_values, arc_directions = sweep(Z, c, slope * gx, slope * gy, halves)
         for side in range(2):
             best = 0
             for arc in range(arc_values.shape[1]):

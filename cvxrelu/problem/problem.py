@@ -214,6 +214,10 @@ class Problem:
         """Whether output weights are positive, so that a dual vector is held by positive scores of neurons only."""
         return self.output_sign == "positive"
 
+    def sizes(self, scores: Array) -> Array:
+        """Return how much scores of neurons count: their absolute values or, of positive ones alone, what they are."""
+        return np.maximum(scores, 0.0) if self.one_sided else np.abs(scores)
+
     @property
     def is_even(self) -> bool:
         """Whether a neuron and its mirror image sigma(-w.x - b) are the same, up to what costs nothing.

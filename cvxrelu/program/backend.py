@@ -81,7 +81,7 @@ def run_solver(program: Program, solver: str = "CLARABEL", clock: Clock | None =
     name = check_solver(solver)
     status = run_model(program.model, name, clock or Clock())
     if status in INFEASIBLE and not program.problem.loss.regularised:
-        raise unmet(program.problem.loss.name, program.problem.bias)
+        raise unmet(program.problem.loss.name, program.problem.bias, program.problem.one_sided)
     check_point(program.model, name, [program.groups.plus.value, program.groups.minus.value, program.link.dual_value])
     return _read(program, accurate=status == OPTIMAL)
 

@@ -75,9 +75,13 @@ def free_fit(problem: Problem) -> FreeFit:
 
 
 def _constant_fit(problem: Problem) -> FreeFit:
+    return FreeFit(_best_constant(problem), problem.no_dual)
+
+
+def _best_constant(problem: Problem) -> Network:
     best = problem.loss.constants if problem.several else problem.loss.best_constant
     value = best(problem.y) if problem.norm.has_free_constant else 0.0 * problem.no_dual[0]
-    return FreeFit(constant_network(value, problem.n_features, problem.negative_slope), problem.no_dual)
+    return constant_network(value, problem.n_features, problem.negative_slope)
 
 
 def _affine_fit(problem: Problem) -> FreeFit:
@@ -100,11 +104,12 @@ def _affine_fit(problem: Problem) -> FreeFit:
     A, c = free.affine(coefficients * scaling.y_scale)
     constant = (c + scaling.y_center) * problem.norm.has_free_constant
     network = constant_network(constant, problem.n_features, problem.negative_slope, A + scaling.y_slope)
-    if not loss.regularised:
-        network = made_feasible(problem, network)
-        if not np.isfinite(problem.objective(network)) or not (flat or loss.labels):
-            return FreeFit(None, dual)
-    return FreeFit(network, dual)
+    if loss.regularised:
+        # Where targets hardly vary, rounding of slopes costs more than they are worth.
+        return FreeFit(min(_best_constant(problem), network, key=problem.objective), dual)
+    network = made_feasible(problem, network)
+    met = np.isfinite(problem.objective(network)) and (flat or loss.labels)
+    return FreeFit(network if met else None, dual)
 
 
 def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ minute.
 
 from collections.abc import Iterator
 
-from cvxrelu.pricing import make_pricer
+from cvxrelu.certificate.searches import euclidean_pricer
 from cvxrelu.problem.problem import Problem
 from cvxrelu.relaxation.outputs import can_relax_outputs, relaxed_outputs
 from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds
@@ -39,7 +39,7 @@ def can_relax(problem: Problem) -> bool:
     side = problem.lifted.shape[1] + 1
     if side * (side + 1) // 2 + problem.n_samples > LARGEST:
         return False
-    return not make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided).sweeps
+    return not euclidean_pricer(problem).sweeps
 
 
 def is_relaxed_first(problem: Problem) -> bool:

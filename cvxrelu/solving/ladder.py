@@ -76,7 +76,7 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
                     break
                 notes.append(f"method {rung!r} left a gap of {best.certificate.relative_gap:.1e}")
                 continue
-            reason = unmet(problem.loss.name, problem.bias)
+            reason = unmet(problem.loss.name, problem.bias, problem.one_sided)
         failure = failure or reason
         logger.info("method %r failed: %s", rung, reason)
         notes.append(f"method {rung!r} failed ({reason})")
@@ -85,7 +85,7 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
     if problem.loss.regularised:
         used, best = _with_constant(run, used, best, notes)
     if best is None:
-        raise failure or unmet(problem.loss.name, problem.bias)
+        raise failure or unmet(problem.loss.name, problem.bias, problem.one_sided)
     first, *rest = best.history
     note = "; ".join([*notes, first.note])
     yield used, replace(best, history=(replace(first, note=note), *rest))

@@ -17,6 +17,7 @@ NAMES = (
     "arrangement_plane",
     "classification_2d",
     "constraints",
+    "convex_regression",
     "hero",
     "interpolants_1d",
     "interpolation_1d",
@@ -97,3 +98,12 @@ def test_the_fits_of_three_costs_err_alike() -> None:
         assert loss == pytest.approx(example.LOSS, rel=1e-3)
         assert fit.certificate.relative_gap <= 1e-6
         assert prices[norm][1] < 0.3 * prices[norm][0] or norm == "euclidean"
+
+
+def test_convexity_takes_out_noise() -> None:
+    example = load("convex_regression")
+    for n_samples, n_features in ((60, 1), (120, 2)):
+        any_shape, convex = example.fits(*example.data(n_samples, n_features), alpha=2e-4)
+        assert max(fit.certificate.relative_gap for fit in (any_shape, convex)) <= 1e-6
+        assert any_shape.objective < convex.objective
+        assert example.error(convex) < 0.7 * example.error(any_shape)

@@ -64,7 +64,7 @@ def test_sweep_matches_the_score_at_its_directions():
     rng = np.random.default_rng(0)
     Z, c, g = rng.standard_normal((9, 2)), rng.standard_normal(9), rng.standard_normal(2)
     Z[3], Z[4] = 0.0, 2 * Z[5]
-    values, directions = sweep(Z, c, g[0], g[1])
+    values, directions = sweep(Z, c, g[0], g[1], 2)
     for side, sign in enumerate((1.0, -1.0)):
         again = directions[side] @ g + np.maximum(directions[side] @ Z.T, 0) @ c
         np.testing.assert_allclose(sign * again, values[side], atol=1e-13)

@@ -65,8 +65,6 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     require_one_output(problem.several, "optimal_set")
     if problem.norm.cellwise:
         raise InputError(f"The set of optimal networks is known for norm='euclidean', not for {problem.norm.name!r}.")
-    if problem.one_sided:
-        raise InputError("The set of optimal networks is known for output_sign='any', not for 'positive'.")
     standard, scaling = standardise(problem)
     kept = problem.norm.neuron_costs(fit.network.W, fit.network.b) > 0
     search = NeuronSearch.of(standard, *scaling.adopt(fit.network.W[kept], fit.network.b[kept]))

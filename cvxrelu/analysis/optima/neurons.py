@@ -122,7 +122,7 @@ def tangents_of(problem: Problem, v: Array, neurons: "Neurons") -> Array:
 
 
 def along_biases(problem: Problem, v: Array, groups: Array, least: float) -> Array:
-    """Return the neurons of score at least `least`, of either sign, with the directions of the groups given.
+    """Return the neurons of score at least `least`, in size where it counts, with the directions of the groups given.
 
     If the bias is free these are neurons with their hinge through a data point, facing either way; otherwise the
     groups themselves and their opposites.
@@ -130,13 +130,13 @@ def along_biases(problem: Problem, v: Array, groups: Array, least: float) -> Arr
     both = np.vstack([groups, -groups])
     if not problem.norm.has_free_constant:
         scores = leaky_relu(both @ problem.lifted.T, problem.negative_slope) @ v
-        return both[np.abs(scores) >= least]
+        return both[problem.sizes(scores) >= least]
     found = [np.empty((0, both.shape[1]))]
     directions = both[:, :-1]
     for w in directions[np.unique(_classes(directions), return_index=True)[1]]:
         biases = -np.unique(problem.X @ w)
         scores = leaky_relu(problem.X @ w + biases[:, None], problem.negative_slope) @ v
-        best = biases[np.abs(scores) >= least]
+        best = biases[problem.sizes(scores) >= least]
         found.append(np.column_stack([np.tile(w, (len(best), 1)), best]))
     return np.vstack(found)
 
@@ -161,7 +161,7 @@ def neurons_of(problem: Problem, v: Array, groups: Array) -> Neurons:
         generic = np.random.default_rng(0).standard_normal(problem.n_features)
         moved = moved * np.where(moved[:, : problem.n_features] @ generic < 0, -1.0, 1.0)[:, None]
     first = np.unique(_classes(moved, mirrored), return_index=True)[1]
-    moved, signs = moved[first], np.sign(scores[first])
+    moved, signs = moved[first], np.ones(len(first)) if problem.one_sided else np.sign(scores[first])
     preactivations = moved @ problem.lifted.T
     outputs = (signs[:, None] * leaky_relu(preactivations, problem.negative_slope)).T
     rays, segments = np.zeros(len(moved)), np.empty((0, 2), dtype=np.intp)

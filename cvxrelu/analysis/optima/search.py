@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from cvxrelu.analysis.optima.neurons import Neurons, along_biases, neurons_of
 from cvxrelu.arrangement import count_patterns, enumerate_patterns
-from cvxrelu.pricing import Priced, Pricer, make_pricer, price_cells
+from cvxrelu.certificate.searches import euclidean_pricer
+from cvxrelu.pricing import Priced, Pricer, price_cells
 from cvxrelu.problem.problem import Problem
 
 __all__ = ["NeuronSearch"]
@@ -51,7 +52,7 @@ class NeuronSearch:
         count = count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias)
         arrangement = enumerate_patterns(problem.X, problem.norm.has_bias) if count <= CELL_LIMIT else None
         patterns, facets = (None, None) if arrangement is None else (arrangement.to_bool(), arrangement.facets())
-        pricer = make_pricer(problem.X, problem.bias, problem.negative_slope, one_sided=problem.one_sided)
+        pricer = euclidean_pricer(problem)
         starts = np.column_stack([W, b])
         return cls(problem, patterns, facets, pricer, np.vstack([starts, -starts]))
 
@@ -66,7 +67,7 @@ class NeuronSearch:
         if v.any():
             priced = self._priced(v, share)
             least = (1 - share) * (1 - CLOSE) * priced.value
-            near = np.abs(priced.scores) >= least
+            near = self.problem.sizes(priced.scores) >= least
             groups = np.column_stack([priced.W, priced.b])[near, : groups.shape[1]]
             groups = along_biases(self.problem, v, groups, least)
         found = neurons_of(self.problem, v, groups)
@@ -83,4 +84,5 @@ class NeuronSearch:
             negative_slope=self.problem.negative_slope,
             facets=self.facets,
             near=share,
+            one_sided=self.problem.one_sided,
         )

@@ -19,7 +19,7 @@ def _line(run: Run) -> Iterator[Outcome]:
     with progress_stages(run.options.progress, 2) as stage:
         stage("fitting the function")
         fitted = fit_function(problem, run.options.solver, run.clock.left)
-        network = fitted.function.to_network(problem.negative_slope, problem.skip)
+        network = fitted.network(problem)
         stage("certifying")
         bound = prove_dual(problem, fitted.dual)
     cause = Cause.TIME if run.clock.expired else Cause.SOLVER
@@ -29,6 +29,8 @@ def _line(run: Run) -> Iterator[Outcome]:
 def _unmet_need(problem: Problem) -> str | None:
     if is_line_problem(problem):
         return None
+    if problem.one_sided and not problem.skip:
+        return "method='line' takes output_sign='positive' with skip=True only; use method='auto'."
     return "method='line' takes one input, bias='free' and the Euclidean norm; use method='auto'."
 
 
