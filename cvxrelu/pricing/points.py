@@ -49,7 +49,7 @@ from cvxrelu.numerics.lengths import row_sizes, shifted
 from cvxrelu.numerics.powers import exponent_of, require_scale, require_slope, shift_down, shift_up
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.weights import ROUNDOFF, Weights
-from cvxrelu.problem.validation import as_choice, as_matrix, as_slope, as_vector
+from cvxrelu.problem.validation import as_choice, as_matrix, as_rows, as_slope
 
 __all__ = ["Bias", "Points"]
 
@@ -72,16 +72,6 @@ FEWEST_COLUMNS = 64
 def _tamed(values: Array, exponent: int) -> Array:
     """Return values in units of 2^exponent, none but zeros below `FAINTEST`."""
     return np.where(values == 0, 0.0, np.copysign(np.maximum(np.abs(shifted(values, -exponent)), FAINTEST), values))
-
-
-def _checked(v: ArrayLike, n_samples: int) -> Array:
-    """Return a dual vector (n,) or, of several outputs, (n, K)."""
-    if np.ndim(v) != 2:
-        return as_vector(v, n_samples, "v")
-    matrix = as_matrix(v, "v")
-    if len(matrix) != n_samples:
-        raise InputError(f"v has shape {matrix.shape}; it must have {n_samples} rows, one for each row of X.")
-    return matrix
 
 
 @dataclass(frozen=True)
@@ -210,7 +200,7 @@ class Points:
         InputError, InputTypeError
             If v is not a finite vector of n_samples numbers, or, in free mode, does not sum to zero.
         """
-        v = _checked(v, len(self.X)) + 0.0
+        v = as_rows(v, len(self.X), "v") + 0.0
         exponent = exponent_of(v)
         v = _tamed(v, exponent)
         residue, sizes = 0.0, row_sizes(v)

@@ -41,14 +41,13 @@ class Problem:
         Inputs.
     y : (N,) array_like or (N, K) array_like
         Targets: real numbers, or labels -1 and +1 for the losses "margin", "logistic" and "hinge". With K columns the
-        network has K outputs, which share its neurons, for the losses "interpolation", "squared" and "huber"; the
-        losses "softmax" and "multiclass-margin" take labels 0, ..., K - 1 of shape (N,).
+        network has K outputs, for the losses "interpolation", "squared" and "huber"; "softmax" and "multiclass-margin"
+        take labels 0, ..., K - 1 of shape (N,).
     loss : str or Loss, default "interpolation"
         "interpolation" and "margin" are constraints (fit exactly; separate with margin one) under which the cost is
         minimised; "squared", "huber", "absolute", "quantile" and, for labels, "logistic" and "hinge" are averaged over
         the samples, and the cost is added with weight `alpha`. An object, such as ``cr.Huber(0.1)`` or one of your own,
-        brings its parameters; see `cvxrelu.problem.losses`. "softmax" and the constraint "multiclass-margin" are for
-        several classes.
+        brings its parameters; see `cvxrelu.problem.losses`. "softmax" and "multiclass-margin" are for several classes.
     bias : {"free", "joint", "none"}, default "free"
         Whether a neuron's bias costs nothing, counts like a weight, or is absent.
     norm : {"euclidean", "response", "label-noise"} or Norm, default "euclidean"
@@ -154,9 +153,9 @@ class Problem:
     def __repr__(self) -> str:
         alpha = "" if self.alpha is None else f", alpha={self.alpha:g}"
         skip = (", skip=True" if self.skip else "") + (", output_sign='positive'" if self.one_sided else "")
-        outputs = f", {self.n_outputs} outputs" if self.several else ""
+        skip += f", {self.n_outputs} outputs" if self.several else ""
         return (
-            f"Problem({self.n_samples} samples, {self.n_features} features{outputs}, loss={self.loss.name!r}, "
+            f"Problem({self.n_samples} samples, {self.n_features} features, loss={self.loss.name!r}, "
             f"bias={self.bias!r}, norm={self.norm.name!r}{alpha}, negative_slope={self.negative_slope:g}{skip}"
             f"{'' if self.sample_weight is None else ', weighted'})"
         )
@@ -178,7 +177,7 @@ class Problem:
 
     @property
     def several(self) -> bool:
-        """Whether the network has several outputs, so that v is (m, K) and a dual vector is (N, K)."""
+        """Whether there are several outputs: v is (m, K) and a dual vector is (N, K)."""
         return self.loss.several
 
     @property
@@ -248,9 +247,8 @@ class Problem:
         Returns
         -------
         float
-            The mean loss + alpha * cost, or the cost alone for the losses that are constraints; infinite where such a
-            constraint is missed by more than a relative 1e-6. `Certificate.upper` is one that rounding cannot make too
-            small.
+            The mean loss + alpha * cost, or for constraints the cost alone, infinite where they are missed by more than
+            a relative 1e-6. `Certificate.upper` is one that rounding cannot make too small.
 
         Raises
         ------
@@ -267,9 +265,9 @@ class Problem:
                 f"The network takes {network.n_features} features and the problem has {self.n_features}; "
                 "pass the X that the network was trained on."
             )
-        if (shape := network.v.shape[1:]) != self.no_dual.shape[1:]:
+        if network.v.shape[1:] != self.no_dual.shape[1:]:
             wanted = f"(m, {self.n_outputs})" if self.several else "(m,)"
-            raise InputError(f"The output weights v have shape {(network.n_neurons, *shape)}; they must be {wanted}.")
+            raise InputError(f"The output weights v have shape {network.v.shape}; they must be {wanted}.")
         if network.negative_slope != self.negative_slope:
             raise InputError(
                 f"The network has negative slope {network.negative_slope:g} and the problem "

@@ -12,7 +12,7 @@ from cvxrelu.problem.losses import Loss, Weighted
 from cvxrelu.problem.losses.classes import OfClasses
 from cvxrelu.problem.losses.outputs import of_outputs
 from cvxrelu.problem.norms import Norm
-from cvxrelu.problem.validation import as_floats, as_matrix, as_vector
+from cvxrelu.problem.validation import as_rows
 
 __all__ = ["as_targets", "loss_of", "refuse_unsupported", "require_one_output"]
 
@@ -27,13 +27,9 @@ def as_targets(y: ArrayLike, n_samples: int, loss: Loss) -> Array:
     InputError, InputTypeError
         If they are anything else, or two-dimensional for a loss that takes labels.
     """
-    if np.ndim(as_floats(y, "y")) != 2:
-        return as_vector(y, n_samples)
-    if loss.labels:
+    targets = as_rows(y, n_samples)
+    if targets.ndim == 2 and loss.labels:
         raise InputError(f"y is two-dimensional, but loss={loss.name!r} takes labels; pass an array of shape (N,).")
-    targets = as_matrix(y, "y")
-    if len(targets) != n_samples:
-        raise InputError(f"y has shape {targets.shape}; it must have {n_samples} rows, one for each row of X.")
     return targets
 
 

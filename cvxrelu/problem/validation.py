@@ -19,6 +19,7 @@ __all__ = [
     "as_jobs",
     "as_matrix",
     "as_real",
+    "as_rows",
     "as_slope",
     "as_vector",
     "refuse_infinite",
@@ -76,6 +77,16 @@ def as_vector(y: ArrayLike, n_samples: int, name: str = "y") -> Array:
         raise InputError(f"{name} is NaN or infinite in {name_rows(bad)}; impute or drop it.")
     vector.flags.writeable = False
     return vector
+
+
+def as_rows(y: ArrayLike, n_samples: int, name: str = "y") -> Array:
+    """Return y as `as_vector` does or, if it is two-dimensional, as `as_matrix`, with n_samples rows."""
+    if np.ndim(as_floats(y, name)) != 2:
+        return as_vector(y, n_samples, name)
+    matrix = as_matrix(y, name)
+    if len(matrix) != n_samples:
+        raise InputError(f"{name} has shape {matrix.shape}; it must have {n_samples} rows, one for each row of X.")
+    return matrix
 
 
 def as_floats(values: ArrayLike, name: str) -> Array:

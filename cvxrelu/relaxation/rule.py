@@ -33,7 +33,7 @@ MOST_WORK = 2e11
 def can_relax(problem: Problem) -> bool:
     """Tell whether the relaxation applies: not to other norms, beyond its size, or where a sweep is exact."""
     if problem.several:
-        return can_relax_outputs(problem) and not make_pricer(problem.X, problem.bias, problem.negative_slope).sweeps
+        return can_relax_outputs(problem) and not euclidean_pricer(problem).sweeps
     if problem.norm.cellwise:
         return False
     side = problem.lifted.shape[1] + 1
