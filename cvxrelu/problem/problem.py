@@ -269,10 +269,8 @@ class Problem:
             wanted = f"(m, {self.n_outputs})" if self.several else "(m,)"
             raise InputError(f"The output weights v have shape {network.v.shape}; they must be {wanted}.")
         if network.negative_slope != self.negative_slope:
-            raise InputError(
-                f"The network has negative slope {network.negative_slope:g} and the problem "
-                f"{self.negative_slope:g}; they must be the same."
-            )
+            slopes = f"{network.negative_slope:g} and the problem {self.negative_slope:g}"
+            raise InputError(f"The network has negative slope {slopes}; they must be the same.")
         if network.skip.any() and not self.skip:
             raise InputError("The network has a skip connection and the problem has none; use Problem(..., skip=True).")
         if not self.one_sided:
