@@ -65,7 +65,8 @@ def generate(problem: Problem, options: Options, clock: Clock) -> Iterator[Gener
         # Each master knows of its own state only.
         masters: list[Master[Any]] = [ColumnMaster(oracle, worker)]
         if problem.several:
-            masters = [OutputsDescent(oracle) if is_descended(oracle) else OutputsMaster(oracle)]
+            masters = [OutputsDescent(oracle)] if is_descended(oracle) else []
+            masters.append(OutputsMaster(oracle))
         elif suits(oracle):
             masters.insert(0, PrimalMaster.of(oracle))
         for master in masters:

@@ -34,6 +34,8 @@ MANY_ENTRIES = 2000
 WIDE, SMALL, FIRST_STEPS, STEPS = 100, 1e-1, 300, 150
 # Unknowns up to which output weights are found by the interior-point method.
 MOST_UNKNOWNS = 400
+# The same up to which the interior-point master follows, where something is to be proven.
+MOST_FOLLOWED = 600
 # Random starts of the ascent; the most neurons that join; rounds after which nothing more is expected.
 STARTS, MOST_NEW, MOST_ROUNDS = 32, 40, 40
 # Share of the gap to reach that a round has to save of the objective, rounds in a row that do not, and the same for a
@@ -123,8 +125,12 @@ class OutputsDescent:
         return state.ended
 
     def is_last(self, state: DescentState) -> bool:
-        """Tell that no other master follows."""
-        return True
+        """Tell whether the interior-point master has nothing left to do, or too many unknowns for it."""
+        options, known = self.oracle.options, state.round
+        assert known is not None, "there was a round"
+        closed = known.bound.lower >= known.upper * (1 - options.tol)
+        late = self.oracle.clock.expired or state.rounds == options.max_rounds
+        return closed or late or not options.prove or state.inner.v.size > MOST_FOLLOWED
 
     def _wide(self) -> Network:
         """Return small random neurons around the best constants."""

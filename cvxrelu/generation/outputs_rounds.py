@@ -90,10 +90,12 @@ class OutputsMaster:
 
     def begin(self, start: Network | None, rounds: int) -> OutputsState:
         """Return the first neurons, and those of a network if there is one."""
-        oracle, columns = self.oracle, starting_columns(self.oracle)
-        if start is not None:
+        oracle = self.oracle
+        if start is not None and start.n_neurons and self._descends:
             inner = oracle.enter(start)
-            columns = Columns.of(oracle.standard, inner.W, inner.b) + columns
+            columns = Columns.of(oracle.standard, inner.W, inner.b)
+        else:
+            columns = starting_columns(oracle)
         return OutputsState(columns, None, None, np.inf, nothing_proven(oracle.problem), rounds)
 
     def step(self, state: OutputsState) -> OutputsState:

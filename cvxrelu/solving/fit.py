@@ -197,6 +197,11 @@ def solve_as(problem: Problem, options: Options, stacklevel: int = 2) -> Fit:
             f"warm_start takes {start.n_features} inputs and the problem has {problem.n_features}; "
             "pass a network for the same features."
         )
+    if start is not None and start.v.shape[1:] != problem.no_dual.shape[1:]:
+        raise InputError(
+            f"warm_start has output weights of shape {start.v.shape}, and the problem {problem.n_outputs} outputs; "
+            "pass a network for the same targets."
+        )
     run = Run(problem, options, Clock(options.time_limit))
     method, found = options.method, None
     try:

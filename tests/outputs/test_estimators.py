@@ -1,0 +1,80 @@
+"""Estimators of several targets and classes, and fits to many samples."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import cvxrelu as cr
+from cvxrelu.generation.outputs_newton import descend_outputs
+from cvxrelu.generation.outputs_program import solve_outputs
+from cvxrelu.runtime.clock import Clock
+from tests.outputs.test_bars import LABELS, data
+
+
+def test_targets_of_several_columns_are_one_network():
+    X, Y = data()
+    model = cr.ReLUInterpolator().fit(X, Y)
+    np.testing.assert_allclose(model.predict(X), Y, atol=1e-6)
+    assert model.network_.n_outputs == 3
+    regressor = cr.ReLURegressor(alpha=0.02).fit(X, Y)
+    assert regressor.predict(X).shape == Y.shape
+    assert regressor.certify(X, Y).relative_gap <= 1e-6
+    assert cr.ReLURegressor().fit(X, Y).alpha_ > 0
+
+
+def test_one_column_is_fitted_as_one_output_and_predicted_as_a_column():
+    X, Y = data()
+    model = cr.ReLURegressor(alpha=0.02)
+    column, vector = clone(model).fit(X, Y[:, :1]), clone(model).fit(X, Y[:, 0])
+    np.testing.assert_array_equal(column.predict(X)[:, 0], vector.predict(X))
+
+
+@pytest.mark.parametrize("loss", ["logistic", "margin"])
+def test_classes_with_names(loss):
+    X, _ = data()
+    names = np.array(["ash", "birch", "cedar"])[LABELS]
+    model = cr.ReLUClassifier(loss, alpha=1e-3).fit(X, names)
+    assert model.score(X, names) == 1.0
+    assert model.decision_function(X).shape == (9, 3)
+    (certificate,) = model.certificates_
+    assert certificate.scope == "global"
+    assert cr.as_network(model) is model.networks_[0]
+
+
+def test_a_skip_connection_and_the_hinge_loss_take_one_class_against_the_rest():
+    X, _ = data(15)
+    y = np.arange(15) % 3
+    assert len(cr.ReLUClassifier(alpha=0.1, skip=True).fit(X, y).networks_) == 3
+    assert len(cr.ReLUClassifier("hinge", alpha=0.1).fit(X, y).networks_) == 3
+    with pytest.raises(cr.InputError, match="multi_class='both' is unknown"):
+        cr.ReLUClassifier(multi_class="both").fit(X, y)
+
+
+@pytest.mark.parametrize("loss", ["squared", "softmax"])
+def test_many_samples_slide_to_the_optimum(loss):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((800, 2))
+    clean = np.abs(X @ rng.standard_normal((2, 3)))
+    y = clean.argmax(axis=1) if loss == "softmax" else clean + 0.1 * rng.standard_normal(clean.shape)
+    fit = cr.solve(cr.Problem(X, y, loss=loss, alpha=0.03), tol=1e-2, random_state=0)
+    assert fit.status is cr.Status.OPTIMAL
+    assert fit.certificate.scope == "global"
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "softmax"])
+def test_the_interior_point_method_is_what_a_cone_solver_finds(loss):
+    X, Y = data(20)
+    y = np.arange(20) % 3 if loss == "softmax" else Y
+    problem = cr.Problem(X, y, loss=loss, alpha=0.02)
+    outputs = np.maximum(np.random.default_rng(1).standard_normal((20, 12)), 0)
+    own = descend_outputs(problem, outputs, np.zeros((12, 3)), np.zeros(3), 1e-9, Clock())
+    cone = solve_outputs(problem, outputs, "CLARABEL", Clock())
+
+    def objective(solution):
+        z = outputs @ solution.weights + solution.constants
+        return problem.loss.value(z, problem.y) + 0.02 * np.linalg.norm(solution.weights, axis=1).sum()
+
+    assert objective(own) == pytest.approx(objective(cone), rel=1e-6)
+    assert objective(own) <= objective(cone) * (1 + 1e-8)
+    # The dual matrix is in the domain of the dual of these neurons.
+    assert np.linalg.norm(outputs.T @ own.dual, axis=1).max() <= problem.score_bound * (1 + 1e-9)
