@@ -97,13 +97,11 @@ def test_arrays_get_the_slope_of_the_problem():
 
 
 def test_what_is_no_network_is_refused(regressor):
-    many = cr.ReLUClassifier(alpha=0.1, tol=1e-3).fit(X[:9], np.arange(9) % 3)
+    many = cr.ReLUClassifier(alpha=0.1, tol=1e-3, multi_class="ovr").fit(X[:9], np.arange(9) % 3)
     cases = [
         (train(MLPRegressor, hidden_layer_sizes=(4, 4)), cr.InputError, "has 2 hidden layers"),
         (train(MLPRegressor, activation="identity"), cr.InputError, "activation='identity'"),
         (train(MLPRegressor, activation="tanh"), cr.InputError, "activation='tanh'"),
-        (train(MLPRegressor, np.column_stack([Y, Y])), cr.InputError, "has 2 outputs"),
-        (train(MLPClassifier, np.arange(20) % 3), cr.InputError, "has 3 outputs"),
         (MLPRegressor(), cr.InputError, "not fitted"),
         (many, cr.InputError, "holds 3 networks"),
         ("relu", cr.InputTypeError, "str cannot be read as a network"),
