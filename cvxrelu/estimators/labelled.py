@@ -47,7 +47,8 @@ class Labelled(ClassifierMixin, Estimator):
     @property
     def _in_one(self) -> bool:
         """Whether one network has an output for each of several classes."""
-        one = self.multi_class == "softmax" and self.loss in OF_SEVERAL and not self.skip
+        able = self.loss in OF_SEVERAL and not self.skip and self.method in ("auto", "generate")
+        one = self.multi_class == "softmax" and able
         return one and len(self.classes_) > 2
 
     def _targets(self, labels: NDArray[Any]) -> tuple[str, Array]:
