@@ -66,7 +66,9 @@ class RelaxedRound:
     work: float
 
 
-def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: float = np.inf) -> Iterator[RelaxedRound]:
+def relaxed_rounds(
+    problem: Problem, *, clock: Clock | None = None, target: float = np.inf, n_jobs: int = 1
+) -> Iterator[RelaxedRound]:
     """Yield rounds of the relaxation until time is up, the bound reaches `target`, or nothing can be added.
 
     Parameters
@@ -77,6 +79,8 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         Time to take.
     target : float
         A lower bound that is enough.
+    n_jobs : int, default 1
+        Workers of joblib for the regions.
 
     Yields
     ------
@@ -121,7 +125,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
             logger.info("relaxation: no time for a program on %d regions", len(active))
             return
         state = start_from(parts, task, xs, v, constant, CENTRE * bound)
-        state = solve_relaxed(parts, task, state, accuracy, lambda: clock.expired)
+        state = solve_relaxed(parts, task, state, accuracy, lambda: clock.expired, n_jobs)
         v, constant = state.v, state.constant
         for region, x, multipliers in zip(active, state.xs, state.multipliers.split(sizes_of(parts)), strict=True):
             region.x, region.multipliers = x, multipliers
