@@ -104,10 +104,10 @@ class Estimator(BaseEstimator):
         return Options(**options)
 
     def _solve(self, problem: Problem, n_jobs: int = 1, share: float = 1.0, start: Network | None = None) -> Fit:
-        """Solve in a share of the time, from a network if it takes the same features."""
+        """Solve in a share of the time, from a network if it has the same inputs and outputs."""
         seconds = None if self.time_limit is None else share * self.time_limit
-        fits = start is not None and start.n_features == problem.n_features
-        known = start if fits and start.v.shape[1:] == problem.no_dual.shape[1:] else None
+        shape = (problem.n_features, problem.no_dual.shape[1:])
+        known = start if start is not None and (start.n_features, start.v.shape[1:]) == shape else None
         return solve_as(problem, self._options(problem, n_jobs=n_jobs, time_limit=seconds, warm_start=known))
 
     def _count(self, fits: Sequence[Fit]) -> None:
