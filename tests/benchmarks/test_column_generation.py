@@ -136,9 +136,9 @@ def test_the_goals_are_figures_that_are_measured() -> None:
 
 
 def test_problems_of_teachers() -> None:
-    problem = teacher(50, 2)
+    problem = teacher(15, 2)
     assert (problem.loss.name, problem.bias, problem.alpha) == ("squared", "none", 1e-3)
-    joint = teacher_joint(50, 2, 1.001)
+    joint = teacher_joint(15, 2, 1.001)
     assert joint.bias == "joint"
     # A share above one of the largest alpha leaves no neuron.
     assert cr.solve(joint).network.n_neurons == 0
