@@ -1,4 +1,4 @@
-"""Rounds for several outputs and many samples: all neurons slide, and pricing finds those that are missing.
+"""Rounds for several outputs: all neurons slide, and pricing finds those that are missing.
 
     many small random neurons slide  ->  neurons found join, so small that the objective falls  ->  they slide  -> ...
 
@@ -48,9 +48,10 @@ BEGINNINGS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
 def is_descended(oracle: Oracle) -> bool:
-    """Tell whether the loss has a gradient and samples are many."""
+    """Tell whether the loss has a gradient, and samples are many or no sweep tells at once what is missing."""
     standard = oracle.standard
-    return standard.loss.regularised and standard.loss.smooth and standard.no_dual.size > MANY_ENTRIES
+    wanted = standard.no_dual.size > MANY_ENTRIES or not oracle.pricer.sweeps
+    return standard.loss.regularised and standard.loss.smooth and wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class DescentState:
 
 @dataclass(frozen=True, eq=False)
 class OutputsDescent:
-    """The master of several outputs and many samples."""
+    """The master of several outputs that comes first, and alone where nothing is to be proven."""
 
     oracle: Oracle
 
