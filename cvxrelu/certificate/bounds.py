@@ -96,6 +96,7 @@ def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced],
     v, repaired = unit(v)
     gamma = 0.0 if priced is None else shift_up(priced.upper, -seen - repaired)
     gamma = float(np.nextafter(gamma + moved, np.inf)) if (moved := nearby(problem, v).moved) else gamma
+    gamma = gamma if gamma >= 0 else np.inf  # what is not a number proves nothing
     lower = dual_objective(problem, v, gamma, problem.y)
     method = "none" if priced is None else priced.method
     return DualBound(*_as_given(problem, v, gamma, exponent + repaired), priced, lower, scope, method)

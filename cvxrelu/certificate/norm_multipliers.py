@@ -105,7 +105,12 @@ def bound_scores(points: Points, weights: Weights, multipliers: NormMultipliers)
     )
     Q1 = (Z.T @ (single[:, None] * Z) + E.T @ (paired[:, None] * E)) / 2
     Q2 = (_over(A, single) + _over(multipliers.amounts, paired)) / 2
-    numbers = _best_numbers(Q1, Q2, L, normed)
+    try:
+        numbers = _best_numbers(Q1, Q2, L, normed)
+    except (np.linalg.LinAlgError, ValueError):
+        return np.inf  # multipliers beyond the range of floats prove nothing
+    if not np.isfinite(numbers).all():
+        return np.inf
     nu1, nu2, nu3 = (max(number, 0.0) for number in numbers)
     matrix = _matrix(Q1, Q2, L, normed, (nu1, nu2, nu3))
     terms = len(Z) + len(E) + 8 * len(matrix)
@@ -116,7 +121,8 @@ def bound_scores(points: Points, weights: Weights, multipliers: NormMultipliers)
     free = normed < Z.shape[1]
     lost = 64 * EPS * (len(E) + 4) * float(moved @ lengths) * (np.sqrt(2.0) if free else 1.0)
     beta = nu1 + nu2 + (2 + free) * shift
-    return float(beta * (1 + 8 * EPS) + lost + weights.margin(len(points.X) + 256.0))
+    bound = float(beta * (1 + 8 * EPS) + lost + weights.margin(len(points.X) + 256.0))
+    return bound if bound >= 0 else np.inf
 
 
 def _over(rows: Array, tau: Array) -> Array:

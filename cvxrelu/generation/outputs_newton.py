@@ -140,6 +140,8 @@ def _newton(problem: Problem, rows: Array, point: _Point, mu: float) -> tuple[Ar
     """Return the Newton step, a row for each neuron and last one for the constants, and the squared decrement."""
     lam, A, bends = problem.score_bound, point.weights, problem.loss.bends(point.predictions, problem.y)
     k, count = rows.shape[1], A.shape[1]
+    if not k:
+        return np.zeros((0, count)), 0.0  # neither neurons nor constants are left
     s, r = _slacks(problem, A, mu)
     gradient = -rows.T @ _force(problem, point.predictions)
     gradient[: len(A)] += (lam / s)[:, None] * A

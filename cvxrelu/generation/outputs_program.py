@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.errors import unmet
 from cvxrelu.numerics.lengths import row_sizes
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.solvers import check_point, run_model
@@ -84,6 +85,8 @@ def solve_outputs(problem: Problem, outputs: Array, solver: str, clock: Clock) -
         objective = cp.sum(paid.losses) / n + problem.alpha * cost
     model = cp.Problem(cp.Minimize(objective), [link, *paid.constraints])
     run_model(model, solver, clock)
+    if model.status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
+        raise unmet(problem.loss.name, problem.bias)
     constants = c.value if free else np.zeros((1, count))
     check_point(model, solver, [A.value, constants, link.dual_value])
     weights, constants = np.asarray(A.value, dtype=float), np.asarray(constants, dtype=float)[0]

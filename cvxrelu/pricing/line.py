@@ -42,7 +42,7 @@ def price_line(points: Points, weights: Weights) -> Priced:
     n, margin = len(points.Z), weights.margin(len(points.X) + 256.0)
     if points.bias == "joint":
         columns, best = circle_columns(points, weights)
-        margin = weights.margin(sweep_terms(len(points.X)))
+        margin = weights.margin(sweep_terms(len(points.X), weights.n_outputs))
     elif points.bias == "none":
         columns = np.array([[1.0, 0.0], [-1.0, 0.0]])
         best = float(points.sizes(points.score(weights, columns[:, :1], columns[:, 1])).max())

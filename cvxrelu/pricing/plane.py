@@ -39,7 +39,7 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
     >>> round(price_plane(points, points.weigh([-1.0, 1.0])).value, 12)
     5.0
     """
-    margin = weights.margin(sweep_terms(len(points.X)))
+    margin = weights.margin(sweep_terms(len(points.X), weights.n_outputs))
     n = len(points.Z)
     if points.bias == "none":
         columns, best = circle_columns(points, weights)

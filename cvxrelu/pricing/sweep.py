@@ -21,9 +21,12 @@ __all__ = ["sweep", "sweep_anchors", "sweep_terms"]
 Array = NDArray[np.float64]
 
 
-def sweep_terms(n_samples: int) -> int:
-    """Count the rounded terms that a sweep over n_samples points may add up, with room to spare."""
-    return 8 * n_samples + 256
+def sweep_terms(n_samples: int, n_outputs: int = 1) -> int:
+    """Count the rounded terms that a sweep over n_samples points may add up, with room to spare.
+
+    The squares of several outputs are added up one after the other, twice.
+    """
+    return 8 * n_samples + 256 + 4 * (n_outputs - 1)
 
 
 @kernel()

@@ -49,6 +49,11 @@ class Weights:
     mass: float
     residue: float
 
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs that are scored together."""
+        return 1 if self.v.ndim == 1 else self.v.shape[1]
+
     def margin(self, terms: float) -> float:
         """Bound the rounding of a method whose sums have at most `terms` terms, at least one for each sample."""
         faint = FAINT * self.factor if self.mass > 0 else 0.0

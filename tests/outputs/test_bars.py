@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
+from cvxrelu.certificate.bounds import bound_dual
+from cvxrelu.certificate.searches import prove_dual
+from cvxrelu.pricing import Priced
 from tests.instances import BIASES, objective_by_hand
 
 LABELS = np.array([0, 1, 2, 0, 1, 2, 1, 0, 2])
@@ -262,3 +265,34 @@ def test_the_path_of_several_classes():
     assert found.costs[0] == 0
     assert (np.diff(found.costs) > 0).all()
     assert (found.relative_gaps <= 1e-6).all()
+
+
+@pytest.mark.parametrize("loss", ["squared", "softmax", "huber", "multiclass-margin"])
+def test_a_price_that_is_no_number_proves_nothing(loss):
+    labels = loss in ("softmax", "multiclass-margin")
+    problem = cr.Problem(
+        np.eye(3), np.arange(3) if labels else np.eye(3), loss, alpha=None if loss == "multiclass-margin" else 0.1
+    )
+    none = np.empty((0, 3)), np.empty(0), np.empty(0)
+    bound = bound_dual(problem, np.eye(3) - 1 / 3, lambda v: Priced(np.nan, 0.0, *none, "none", False, 1))
+    assert bound.lower == 0
+
+
+def test_a_dual_matrix_that_is_no_numbers_is_refused():
+    for loss, y in (("softmax", np.arange(3)), ("squared", np.eye(3))):
+        with pytest.raises(cr.InputError, match="NaN or infinite"):
+            prove_dual(cr.Problem(np.eye(3), y, loss, alpha=0.1), np.full((3, 3), np.nan))
+
+
+def test_what_nothing_fits_is_said_so():
+    X, Y = data(n_features=1, n_outputs=2)
+    with pytest.raises(cr.SolverError, match="No network with bias='none' meets loss='interpolation'"):
+        cr.solve(cr.Problem(X, Y, bias="none", negative_slope=0.3))
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+def test_no_neuron_is_needed_where_nothing_is_worth_its_cost():
+    X, Y = data(n_features=1, n_outputs=3)
+    problem = cr.Problem(X, Y, cr.Huber(0.3), bias="joint", alpha=2.0, negative_slope=-1.0)
+    for options in ({}, {"max_rounds": 1}, {"time_limit": 0.3}):
+        assert cr.solve(problem, **options).network.n_neurons == 0

@@ -1,6 +1,7 @@
 """Prices of dual matrices: sweeps, directions and ascent against sums in NumPy."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -89,3 +90,12 @@ def test_amounts_between_classes_circulate_exactly(seed, sparse):
     # What circulates already stays, up to a small share.
     again = circulating(-np.minimum(V, 0), labels, balanced=True)
     np.testing.assert_allclose(again, V, atol=1e-9 * max(np.abs(V).max(), 1e-300))
+
+
+def test_many_outputs_are_added_up_with_room_for_rounding():
+    """Scores of neurons on two equal rows, whose squares are known in fractions."""
+    X = np.array([[1.0, 0.0], [1.0, 2.0**-20]])
+    pricer = make_pricer(X, "none")
+    for c in np.linspace(0.51, 0.99, 15).tolist():
+        square = Fraction(c) ** 2 * 4000 * (4 + Fraction(1, 2**40))
+        assert Fraction(pricer(np.full((2, 4000), c)).upper) ** 2 >= square

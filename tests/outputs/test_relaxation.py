@@ -53,3 +53,21 @@ def test_wine_is_certified_in_its_thirteen_features():
     assert certificate.scope == "global"
     assert certificate.method == "relaxation"
     assert 0 < certificate.relative_gap < 0.3
+
+
+@pytest.mark.parametrize("bias", ["free", "joint", "none"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e250, -1.0])
+def test_multipliers_that_are_no_numbers_prove_nothing_false(bias, value):
+    X, V = draw(6, 3, 2)
+    points = Points.prepare(X, bias, 0.0)
+    weights, pairs = points.weigh(V), np.array([(0, 1), (2, 3)])
+    W, b = random_units(X, bias, 5000)
+    largest = norms(X, V, W, b, 0.0).max()
+    amounts, single, paired = np.full((2, 2), 0.1), np.ones(6), np.ones(2)
+    for part in (amounts, single, paired):
+        kept = part.copy()
+        part[...] = value
+        with np.errstate(all="ignore"):
+            bound = bound_scores(points, weights, NormMultipliers(pairs, amounts, single, paired))
+        assert bound * 2.0**weights.exponent >= largest
+        part[...] = kept

@@ -14,6 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.errors import InputError
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import exponent_of
 
@@ -60,6 +61,8 @@ def circulating(amounts: Array, labels: NDArray[np.intp], balanced: bool) -> Arr
     array([0., 0.])
     """
     n, count = amounts.shape
+    if not np.isfinite(amounts).all():
+        raise InputError("v has a NaN or infinite entry; impute or drop it.")
     classes = np.arange(count) == labels[:, None]
     if balanced:
         flows = np.array([amounts[labels == c].sum(axis=0) for c in range(count)])
