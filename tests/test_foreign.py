@@ -171,13 +171,15 @@ def test_several_outputs_are_read_from_whatever_holds_them():
     np.testing.assert_allclose(one(X), cr.Network(W[:1], b[:1], v[:1], c)(X))
 
 
+# However long L-BFGS takes is its own matter.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("targets", ["several", "classes"])
 def test_perceptrons_of_several_outputs_are_certified(targets):
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     x = np.linspace(-1, 1, 12)[:, None]
     kind, y = (MLPRegressor, np.hstack([x, x**2])) if targets == "several" else (MLPClassifier, np.arange(12) // 4)
-    model = kind((8,), alpha=0.12, solver="lbfgs", max_iter=500, random_state=0).fit(x, y)
+    model = kind(hidden_layer_sizes=(8,), alpha=0.12, solver="lbfgs", max_iter=500, random_state=0).fit(x, y)
     loss = "squared" if targets == "several" else "softmax"
     certificate = cr.certify(model, cr.Problem(x, y, loss=loss, alpha=0.01))
     assert certificate.scope == "global"

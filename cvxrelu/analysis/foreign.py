@@ -196,7 +196,8 @@ def _check_depth(source: str, n_layers: int) -> None:
 def _of_arrays(W: Any, b: Any, v: Any, intercept: Any = 0.0, negative_slope: float = 0.0, skip: Any = None) -> Network:
     """Read arrays, in whatever shape they are stored."""
     weights, biases, output = _array(W, "W"), _array(b, "b"), _array(v, "v")
-    if output.ndim == 2 and len(output) == biases.size and 1 not in output.shape:
+    several = _array(intercept, "c").size > 1 or 1 not in output.shape
+    if output.ndim == 2 and len(output) == biases.size and several:
         output = output.T
     turned = weights.ndim == 2 and weights.shape[0] != biases.size == weights.shape[1]
     network = _of_layers(

@@ -24,6 +24,11 @@ class Regressor(RegressorMixin, Estimator):
     # Whether targets may be two-dimensional, and whether those of the fit were, with one column.
     _several_outputs, _in_column = True, False
 
+    @property
+    def _takes_several(self) -> bool:
+        """Whether y may have several columns, which skip connections and signs are not for."""
+        return self._several_outputs and not self.skip and self.output_sign == "any"
+
     def _posed(self, X: Array, y: Array, sample_weight: Array | None) -> Problem:
         """Return the problem of some data."""
         raise NotImplementedError
@@ -49,7 +54,7 @@ class Regressor(RegressorMixin, Estimator):
     def _checked(self, X: Any, y: Any, reset: bool = True) -> tuple[Array, Array]:
         """Return inputs and targets; one column of targets is one output, of which predictions have a column, too."""
         inputs, targets = validated(
-            self, X, y, dtype=np.float64, y_numeric=True, multi_output=self._several_outputs, reset=reset
+            self, X, y, dtype=np.float64, y_numeric=True, multi_output=self._takes_several, reset=reset
         )
         column = targets.ndim == 2 and targets.shape[1] == 1
         if reset:
@@ -58,7 +63,7 @@ class Regressor(RegressorMixin, Estimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = self._several_outputs
+        tags.target_tags.multi_output = self._takes_several
         return tags
 
     def certify(self, X: Any, y: Any, time_limit: float | None = 60.0, *, sample_weight: Any = None) -> Certificate:
