@@ -65,8 +65,9 @@ def certify(
     -----
     Weight decay is this cost in disguise: (v^2 + norm(w)^2) / 2 >= abs(v) norm(w), with equality once a neuron is
     rescaled. So ``MLPRegressor(alpha=A)`` and ``MLPClassifier(alpha=A)`` of scikit-learn, whose biases are free,
-    minimise the objective of ``Problem(X, y, loss="squared", alpha=A / N)`` and of the same with loss "logistic";
-    with ``solver="lbfgs"``, ``certificate.upper`` is at most the ``loss_`` they report.
+    minimise the objective of ``Problem(X, y, loss="squared", alpha=A / N)`` and of the same with loss "logistic", or
+    "softmax" for several classes; with ``solver="lbfgs"``, ``certificate.upper`` is at most the ``loss_`` they report.
+    Of K targets scikit-learn takes the mean loss and not the sum: that is ``alpha=K * A / N``, and K times ``loss_``.
 
     Examples
     --------
