@@ -433,10 +433,3 @@ OUTLOOK = [
     (6.0, 0.625, "relaxation, 9 cuts"),
     (10.0, 0.8125, "relaxation, 9 cuts"),
 ]
-
-
-def test_workers_prove_the_same():
-    problem = make_problem("squared", 20, 6)
-    one, two = (list(itertools.islice(rounds.relaxed_rounds(problem, n_jobs=n_jobs), 4)) for n_jobs in (1, 2))
-    assert [found.bound.lower for found in one] == [found.bound.lower for found in two]
-    assert one[-1].regions > 2

@@ -55,12 +55,7 @@ def start_from(parts: list[Part], task: Task, xs: list[Array], v: Array, constan
 
 
 def solve_relaxed(
-    parts: list[Part],
-    task: Task,
-    state: State,
-    accuracy: float,
-    expired: Callable[[], bool] = lambda: False,
-    n_jobs: int = 1,
+    parts: list[Part], task: Task, state: State, accuracy: float, expired: Callable[[], bool] = lambda: False
 ) -> State:
     """Return moments and multipliers whose gap is at most `accuracy` of the objective, or the best there are.
 
@@ -76,8 +71,6 @@ def solve_relaxed(
         Relative gap to reach.
     expired : callable
         Whether time is up.
-    n_jobs : int, default 1
-        Workers of joblib for the blocks, threads unless it is told otherwise; the result is the same.
     """
     best, least, iteration = state, np.inf, 0
     for iteration in range(MOST_ITERATIONS):
@@ -89,7 +82,7 @@ def solve_relaxed(
         if (state.gap <= accuracy and settled) or expired():
             break
         try:
-            after = Newton.of(parts, task, state, residuals, n_jobs).step()
+            after = Newton.of(parts, task, state, residuals).step()
         except np.linalg.LinAlgError:
             break
         if after is state:

@@ -66,9 +66,7 @@ class RelaxedRound:
     work: float
 
 
-def relaxed_rounds(
-    problem: Problem, *, clock: Clock | None = None, target: float = np.inf, n_jobs: int = 1
-) -> Iterator[RelaxedRound]:
+def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: float = np.inf) -> Iterator[RelaxedRound]:
     """Yield rounds of the relaxation until time is up, the bound reaches `target`, or nothing can be added.
 
     Parameters
@@ -79,8 +77,6 @@ def relaxed_rounds(
         Time to take.
     target : float
         A lower bound that is enough.
-    n_jobs : int, default 1
-        Workers of joblib for the regions.
 
     Yields
     ------
@@ -125,7 +121,7 @@ def relaxed_rounds(
             logger.info("relaxation: no time for a program on %d regions", len(active))
             return
         state = start_from(parts, task, xs, v, constant, CENTRE * bound)
-        state = solve_relaxed(parts, task, state, accuracy, lambda: clock.expired, n_jobs)
+        state = solve_relaxed(parts, task, state, accuracy, lambda: clock.expired)
         v, constant = state.v, state.constant
         for region, x, multipliers in zip(active, state.xs, state.multipliers.split(sizes_of(parts)), strict=True):
             region.x, region.multipliers = x, multipliers

@@ -57,7 +57,7 @@ def share_of_cones(problem: Problem, clock: Clock) -> float:
     return SHARE_OF_MANY
 
 
-def tighten(problem: Problem, clock: Clock, target: float, progress: bool, n_jobs: int = 1) -> Iterator[RelaxedRound]:
+def tighten(problem: Problem, clock: Clock, target: float, progress: bool) -> Iterator[RelaxedRound]:
     """Yield rounds of the relaxation until the bound reaches the target, or time or a fixed amount of work are used up.
 
     Parameters
@@ -70,14 +70,12 @@ def tighten(problem: Problem, clock: Clock, target: float, progress: bool, n_job
         A lower bound that is enough.
     progress : bool
         Whether to show a progress bar.
-    n_jobs : int, default 1
-        Workers of joblib for the regions.
     """
     with progress_line(progress) as say:
         if problem.several:
             rounds = relaxed_outputs(problem, clock, target)
         else:
-            rounds = relaxed_rounds(problem, clock=clock, target=target, n_jobs=n_jobs)
+            rounds = relaxed_rounds(problem, clock=clock, target=target)
         for state in rounds:
             gap = f", gap {max(1 - state.bound.lower / target, 0.0):.1e}" if 0 < target < float("inf") else ""
             say(f"relaxation: {state.regions} regions, {state.cuts} cuts{gap}")

@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from joblib import delayed
 from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from cvxrelu.relaxation.cones import Cone, NesterovTodd, joined, off_target
 from cvxrelu.relaxation.newton import Elimination, newton_matrix
 from cvxrelu.relaxation.states import Part, Residuals, State, Task, sizes_of, to_ends
-from cvxrelu.runtime.parallel import results_of
 
 __all__ = ["Newton"]
 
@@ -77,14 +75,13 @@ class Newton:
     behind: Array
 
     @classmethod
-    def of(cls, parts: list[Part], task: Task, state: State, residuals: Residuals, n_jobs: int = 1) -> "Newton":
-        """Factor, `n_jobs` blocks at a time; a LinAlgError says that a matrix is singular up to rounding."""
+    def of(cls, parts: list[Part], task: Task, state: State, residuals: Residuals) -> "Newton":
+        """Factor; a LinAlgError says that a matrix is singular up to rounding."""
         to_low, to_high = to_ends(task, state.v)
         model = task.loss.dual_model(state.v, task.y)
         K = np.diag(model.curvature + state.at_low / to_low + state.at_high / to_high)
         scaling = NesterovTodd.of(residuals.slacks, state.multipliers)
-        pairs = zip(parts, scaling.scaling.split(sizes_of(parts)), strict=True)
-        factors = list(results_of((delayed(_Factor.of)(*pair) for pair in pairs), min(n_jobs, len(parts)), "threads"))
+        factors = [_Factor.of(*pair) for pair in zip(parts, scaling.scaling.split(sizes_of(parts)), strict=True)]
         for factor in factors:
             K += factor.outputs.T @ factor.outputs
         K[np.diag_indices(len(K))] += REGULARISATION * np.trace(K)
