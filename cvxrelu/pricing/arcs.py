@@ -15,6 +15,7 @@ A'A err in proportion to the result.
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.pricing.sweep import critical_directions
 from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["sweep_arcs", "sweep_arcs_of_anchors"]
@@ -74,40 +75,14 @@ def sweep_arcs(Z: Array, C: Array, G: Array) -> tuple[Array, Array]:
     directions : (2 * arcs, 2)
         Where.
     """
-    n, count = C.shape
-    angle = np.empty(n)
-    edge = np.empty((n, 2))
-    kept = np.empty(n, np.int64)
-    m = 0
-    for i in range(n):
-        size = np.hypot(Z[i, 0], Z[i, 1])
-        if size == 0:
-            continue
-        # The direction orthogonal to z_i in the upper half plane.
-        x, y = -Z[i, 1] / size, Z[i, 0] / size
-        if y < 0 or (y == 0 and x < 0):
-            x, y = -x, -y
-        edge[m, 0] = x
-        edge[m, 1] = y
-        angle[m] = np.arctan2(y, x)
-        kept[m] = i
-        m += 1
+    count = C.shape[1]
+    edge, kept, order, first, inside = critical_directions(Z)
+    m = len(order)
     values = np.empty(2 * m)
     directions = np.empty((2 * m, 2))
     if m == 0:
         return values, directions
-    order = np.argsort(angle[:m])
-
-    # Start inside the widest arc, where the sign of every point is beyond doubt.
-    first = 0
-    widest = angle[order[0]] + np.pi - angle[order[m - 1]]
-    for j in range(1, m):
-        width = angle[order[j]] - angle[order[j - 1]]
-        if width > widest:
-            widest = width
-            first = j
-    middle = angle[order[first]] - 0.5 * widest
-    ux, uy = np.cos(middle), np.sin(middle)
+    ux, uy = inside
 
     # F on the arc, and on the opposite one as a function of -u.
     A, B = np.empty((count, 2)), np.empty((count, 2))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.runtime.compiled import kernel
 
-__all__ = ["sweep", "sweep_anchors", "sweep_terms"]
+__all__ = ["critical_directions", "sweep", "sweep_anchors", "sweep_terms"]
 
 Array = NDArray[np.float64]
 
@@ -45,6 +45,60 @@ def _peak(ax: float, ay: float, lo: tuple[float, float], hi: tuple[float, float]
 
 
 @kernel()
+def critical_directions(Z: Array) -> tuple[Array, NDArray[np.intp], NDArray[np.intp], int, tuple[float, float]]:
+    """Directions in which terms of F start or cease to count, in the order of the half circle.
+
+    Parameters
+    ----------
+    Z : (n, 2)
+        Points; those at the origin never matter.
+
+    Returns
+    -------
+    edge : (m, 2)
+        The direction in the upper half plane that is orthogonal to each point.
+    kept : (m,)
+        Which points these are.
+    order : (m,)
+        How the directions follow each other.
+    first : int
+        The place in `order` of the direction at the end of the widest arc, where a sweep begins.
+    inside : (float, float)
+        The middle of that arc, where the sign of every point is beyond doubt.
+    """
+    n = len(Z)
+    angle = np.empty(n)
+    edge = np.empty((n, 2))
+    kept = np.empty(n, np.int64)
+    m = 0
+    for i in range(n):
+        r = np.hypot(Z[i, 0], Z[i, 1])
+        if r == 0:
+            continue
+        # The direction orthogonal to z_i in the upper half plane.
+        x, y = -Z[i, 1] / r, Z[i, 0] / r
+        if y < 0 or (y == 0 and x < 0):
+            x, y = -x, -y
+        edge[m, 0] = x
+        edge[m, 1] = y
+        angle[m] = np.arctan2(y, x)
+        kept[m] = i
+        m += 1
+    kept, edge = kept[:m], edge[:m]
+    order, first = np.argsort(angle[:m]), 0
+    if m == 0:
+        return edge, kept, order, first, (1.0, 0.0)
+    widest = angle[order[0]] + np.pi - angle[order[m - 1]]
+    for j in range(1, m):
+        width = angle[order[j]] - angle[order[j - 1]]
+        if width > widest:
+            widest = width
+            first = j
+    middle = angle[order[first]] - 0.5 * widest
+    return edge, kept, order, first, (float(np.cos(middle)), float(np.sin(middle)))
+
+
+@kernel()
 def sweep(Z: Array, c: Array, gx: float, gy: float, halves: int) -> tuple[Array, Array]:
     """Best value and direction on every arc of the circle, in the order of the circle.
 
@@ -66,41 +120,13 @@ def sweep(Z: Array, c: Array, gx: float, gy: float, halves: int) -> tuple[Array,
     directions : (2, halves * arcs, 2)
         Where.
     """
-    n = len(Z)
-    angle = np.empty(n)
-    edge = np.empty((n, 2))
-    kept = np.empty(n, np.int64)
-    m = 0
-    for i in range(n):
-        r = np.hypot(Z[i, 0], Z[i, 1])
-        if r == 0:
-            continue
-        # The direction orthogonal to z_i in the upper half plane.
-        x, y = -Z[i, 1] / r, Z[i, 0] / r
-        if y < 0 or (y == 0 and x < 0):
-            x, y = -x, -y
-        edge[m, 0] = x
-        edge[m, 1] = y
-        angle[m] = np.arctan2(y, x)
-        kept[m] = i
-        m += 1
+    edge, kept, order, first, inside = critical_directions(Z)
+    m = len(order)
     values = np.empty((2, halves * m))
     directions = np.empty((2, halves * m, 2))
     if m == 0:
         return values, directions
-    order = np.argsort(angle[:m])
-
-    # Start inside the widest arc, where the sign of every point is beyond doubt.
-    first = 0
-    widest = angle[order[0]] + np.pi - angle[order[m - 1]]
-    for j in range(1, m):
-        width = angle[order[j]] - angle[order[j - 1]]
-        if width > widest:
-            widest = width
-            first = j
-    middle = angle[order[first]] - 0.5 * widest
-    ux, uy = np.cos(middle), np.sin(middle)
-
+    ux, uy = inside
     ax, ay = gx, gy  # F on the arc
     bx, by = -gx, -gy  # F on the opposite arc, as a function of -u
     active = np.zeros(m, np.bool_)

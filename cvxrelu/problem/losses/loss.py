@@ -40,22 +40,16 @@ class Loss(Dual, ABC):
     ----------
     name : str
         What `Problem(loss=...)` calls it.
-    regularised : bool
-        True if the cost is weighted with ``alpha`` against a sum of losses; False if the loss is a constraint.
-    labels : bool
-        True if the targets are class labels -1 and +1.
-    curvature : float
-        k of the dual objective, 0.0 or 1.0.
-    quadratic_dual : bool
-        True if the dual objective is linear or quadratic, so that `dual_model` is the same at every v.
     smooth : bool
         True if the loss has a gradient everywhere.
+    several : bool
+        True if there are several outputs, of which `n_outputs` tells the number.
+
+    Those of `Dual` say the rest: whether it is a constraint, takes labels, and how its dual is curved.
     """
 
     name: ClassVar[str]
     smooth: ClassVar[bool] = False
-
-    # Whether there are several outputs, of which `n_outputs` tells the number.
     several: ClassVar[bool] = False
 
     def n_outputs(self, y: Vector) -> int:
