@@ -4,12 +4,13 @@ Targets are (N, K), one column an output, or for the losses of several classes l
 same problem as with one output.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import Loss, Weighted
-from cvxrelu.problem.losses.classes import OfClasses
 from cvxrelu.problem.losses.outputs import of_outputs
 from cvxrelu.problem.norms import Norm
 from cvxrelu.problem.validation import as_rows
@@ -35,8 +36,8 @@ def as_targets(y: ArrayLike, n_samples: int, loss: Loss) -> Array:
 
 def loss_of(plain: Loss, targets: Array, weights: Array | None) -> Loss:
     """Return the loss on these targets, with sample weights if there are any."""
-    if isinstance(plain, OfClasses):
-        return type(plain)(weights if plain.regularised else None)
+    if plain.several:
+        return replace(plain, weights=weights if plain.regularised else None)
     if targets.ndim == 2:
         return of_outputs(plain, weights if plain.regularised else None)
     return Weighted(plain, weights) if weights is not None and plain.regularised else plain

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import Loss
-from cvxrelu.problem.losses.classes import OfClasses
 from cvxrelu.problem.norms import Bias
 from cvxrelu.problem.rows import name_rows
 
@@ -32,7 +31,7 @@ def check_alpha(loss: Loss, alpha: float | None) -> None:
 def check_targets(loss: Loss, X: Array, y: Array, bias: Bias) -> None:
     """Raise an InputError if no network meets the targets, or they are not what the loss takes."""
     if loss.labels:
-        loss.check_labels(y) if isinstance(loss, OfClasses) else _check_labels(loss, y)
+        loss.check_labels(y)
     if loss.regularised:
         return
     clash = first_conflict(X, y)
@@ -41,7 +40,8 @@ def check_targets(loss: Loss, X: Array, y: Array, bias: Bias) -> None:
             f"Rows {clash[0]} and {clash[1]} of X are equal but their y differ ({_shown(y[clash[0]])} and "
             f"{_shown(y[clash[1]])}), so no function fits both; merge them, or use a regularised loss."
         )
-    needed = (y.any(axis=1) if y.ndim == 2 else y != 0) | isinstance(loss, OfClasses)
+    # No label is met by zero, whatever its number.
+    needed = (y.any(axis=1) if y.ndim == 2 else y != 0) | loss.labels
     stuck = np.flatnonzero(~X.any(axis=1) & needed)
     if bias == "none" and len(stuck):
         raise InputError(
@@ -66,14 +66,3 @@ def first_conflict(X: Array, y: Array) -> tuple[int, int] | None:
 
 def _shown(target: Array | np.float64) -> str:
     return f"{target:g}" if np.ndim(target) == 0 else np.array2string(np.asarray(target), precision=6, threshold=6)
-
-
-def _check_labels(loss: Loss, y: Array) -> None:
-    foreign = np.flatnonzero(np.abs(y) != 1)
-    if len(foreign):
-        raise InputError(
-            f"loss={loss.name!r} takes labels -1 and +1, but y is something else in {name_rows(foreign)}; "
-            "map your classes, or use ReLUClassifier."
-        )
-    if len(np.unique(y)) < 2:
-        raise InputError(f"loss={loss.name!r} needs both classes, but every label in y is {y[0]:+g}.")

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.errors import InputError
 from cvxrelu.problem.losses.dual import Dual
 from cvxrelu.problem.losses.pieces import LossExpression
 from cvxrelu.problem.losses.rounding import ROUNDING
+from cvxrelu.problem.rows import name_rows
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -80,6 +82,23 @@ class Loss(Dual, ABC):
     def plain(self) -> "Loss":
         """The loss without sample weights."""
         return self
+
+    def check_labels(self, y: Vector) -> None:
+        """Refuse what is not a label, where the targets are labels: by default both of -1 and +1, and nothing else.
+
+        Raises
+        ------
+        InputError
+            If an entry is something else, or all are the same.
+        """
+        foreign = np.flatnonzero(np.abs(y) != 1)
+        if len(foreign):
+            raise InputError(
+                f"loss={self.name!r} takes labels -1 and +1, but y is something else in {name_rows(foreign)}; "
+                "map your classes, or use ReLUClassifier."
+            )
+        if len(np.unique(y)) < 2:
+            raise InputError(f"loss={self.name!r} needs both classes, but every label in y is {y[0]:+g}.")
 
     # What is paid.
 
