@@ -152,7 +152,7 @@ def draw(record: Record, size: Size) -> Figure:
     left.semilogx([row["alpha"] for row in rows], [row["margin"] / largest for row in rows], "o-", color=BLUE)
     left.axhline(1.0, color=INK, linewidth=0.8, linestyle="dotted", label="certified, all widths")
     left.set(xlabel=r"$\alpha$", ylabel=r"margin / $\gamma^*$", ylim=(0, 1.05))
-    left.set_title("Cross-entropy with weak decay reaches the largest margin", fontsize=11)
+    left.set_title("Cross-entropy with ever weaker decay nears the largest margin", fontsize=11)
     left.legend(frameon=False, fontsize=9)
     draw_denoiser(right, size)
     for axes in (left, right):

@@ -28,7 +28,7 @@ __all__ = ["OutputsDescent", "is_descended"]
 
 Array = NDArray[np.float64]
 
-# Entries of the predictions from which on neurons slide instead of being chosen by a cone program.
+# Entries of the predictions from which on neurons slide even where sweeps tell what is missing (guessed).
 MANY_ENTRIES = 2000
 # Random neurons that slide first, and what they cost together, in coordinates of order one; and the first steps.
 WIDE, SMALL, FIRST_STEPS, STEPS = 100, 1e-1, 300, 150
