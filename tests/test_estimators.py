@@ -149,6 +149,8 @@ def test_unknown_losses_are_refused():
     [
         ("bias", "some"),
         ("negative_slope", 1.0),
+        ("skip", "perhaps"),
+        ("output_sign", "up"),
         ("method", "magic"),
         ("tol", -1.0),
         ("time_limit", -1.0),

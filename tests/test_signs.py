@@ -175,6 +175,7 @@ def test_convex_estimators(model):
     fitted = model(skip=True, output_sign="positive", **options).fit(X, (X**2).sum(axis=1) + 50 * X[:, 0] + y / 9)
     A, B = np.random.default_rng(0).uniform(-2, 2, (2, 100, 2))
     assert (fitted.predict((A + B) / 2) <= (fitted.predict(A) + fitted.predict(B)) / 2 + 1e-9).all()
+    assert fitted.network_.v.min() > 0
     assert fitted.certificate_.relative_gap <= 1e-6
     assert fitted.score(X, (X**2).sum(axis=1) + 50 * X[:, 0]) > 0.99
 
