@@ -170,7 +170,7 @@ def test_unknown_losses_are_refused():
 )
 def test_every_parameter_arrives(model, parameter, value):
     """What `solve` and `Problem` refuse, an estimator that passes it on refuses."""
-    with pytest.raises(cr.InputError, match=parameter if parameter != "solver" else "abacus"):
+    with pytest.raises(cr.CvxReluError, match=parameter if parameter != "solver" else "abacus"):
         clone(model).set_params(**{parameter: value}).fit(np.arange(20.0)[:, None], np.arange(20) // 5 % 2)
 
 
