@@ -48,7 +48,7 @@ def as_network(model: Any, negative_slope: float = 0.0) -> Network:
           "b", "v" and, if wanted, "intercept", "negative_slope" and "skip". W is (m, d), or (d, m) where the m entries
           of b tell so: a square W is taken as (m, d), one row a neuron, so transpose square kernels of Keras. v is
           (m,), (m, 1) or (1, m), and c a number or an array that holds one; with K outputs v is (m, K), or (K, m) where
-          m tells so, and c is (K,).
+          m tells so, c is (K,), and the skip connection (d, K), or (K, d) where d tells so.
     negative_slope : float, default 0.0
         Slope of the activation where the model does not name it: arrays, parameters and state dicts.
 
@@ -203,7 +203,12 @@ def _of_arrays(W: Any, b: Any, v: Any, intercept: Any = 0.0, negative_slope: flo
     network = _of_layers(
         "The arrays are a network whose", weights.T if turned else weights, biases, output, intercept, negative_slope
     )
-    return network if skip is None else replace(network, skip=_array(skip, "skip").ravel())
+    if skip is None:
+        return network
+    linear = _array(skip, "skip")
+    if network.v.ndim == 1:
+        return replace(network, skip=linear.ravel())
+    return replace(network, skip=linear if linear.shape == (network.n_features, network.n_outputs) else linear.T)
 
 
 def _of_layers(source: str, W: Any, b: Any, v: Any, c: Any, negative_slope: float) -> Network:

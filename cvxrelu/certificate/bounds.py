@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.certificate.nearby import EPS, FAR, WIDE_EPS, WIDENING, nearby
 from cvxrelu.certificate.trees import Tree
-from cvxrelu.numerics.lengths import shifted
+from cvxrelu.numerics.lengths import exponents_of, shifted
 from cvxrelu.numerics.powers import shift_up, unit
 from cvxrelu.pricing import Priced
 from cvxrelu.problem.losses.rounding import ROUNDING
@@ -150,7 +150,7 @@ def centred(problem: Problem, y: Array, v: Array) -> Array:
 
     Where v sums to zero exactly that is their mean. With a skip connection v is not orthogonal to linear functions
     exactly, but the vector v' nearby is: the targets t returned have v.t (1 + ratio) <= v'.y, with what rounding makes
-    of them, and zero if nothing is nearby.
+    of them, and zero if nothing is nearby. Of several outputs that holds for each column.
     """
     if problem.loss.labels:
         return y
@@ -158,12 +158,14 @@ def centred(problem: Problem, y: Array, v: Array) -> Array:
         return y - np.sum(y / len(y), axis=0) if problem.norm.has_free_constant else y
     ratio = nearby(problem, v).ratio
     if not ratio <= FAR:
-        return np.zeros(len(y))
-    rest, error = _without_trend(problem, y) if problem.loss.moves else (y, np.zeros(len(y)))
+        return np.zeros_like(y)
+    rest, error = _without_trend(problem, y) if problem.loss.moves else (y, np.zeros_like(y))
+    # Multiples of a column make no difference, but its square must not vanish.
+    v = shifted(v, -exponents_of(v.T))
     size, products = np.abs(v), rest * v
-    taken = float(size @ error) + ratio * float(size @ (np.abs(rest) + error)) + ratio * abs(float(products.sum()))
-    square = float(v @ v)
-    return rest - (taken / square * WIDENING) * v if square > 0 else rest
+    taken = (size * error).sum(axis=0) + ratio * (size * (np.abs(rest) + error)).sum(axis=0)
+    taken, square = taken + ratio * np.abs(products.sum(axis=0)), (v * v).sum(axis=0)
+    return rest - (taken / np.where(square > 0, square, 1.0) * WIDENING) * v
 
 
 def _without_trend(problem: Problem, y: Array) -> tuple[Array, Array]:
@@ -171,5 +173,5 @@ def _without_trend(problem: Problem, y: Array) -> tuple[Array, Array]:
     A, c = problem.free.affine(problem.free.coefficients(y))
     wide = [part.astype(np.longdouble) for part in (y, problem.X, A)]
     rest = np.asarray(wide[0] - (wide[1] @ wide[2] + c), dtype=float)
-    size = np.abs(y) + np.abs(problem.X) @ np.abs(A) + abs(c)
+    size = np.abs(y) + np.abs(problem.X) @ np.abs(A) + np.abs(c)
     return rest, (len(A) + 4) * WIDE_EPS * size * WIDENING + EPS * np.abs(rest)

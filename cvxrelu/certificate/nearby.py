@@ -19,8 +19,17 @@ and the ratio is 1e-15 or so. Bounds are claimed for v':
 reach being the largest response of a unit neuron on the data (if biases are free, that to a difference of two samples,
 for the changes sum to zero). Columns that depend on others, exactly, are left out; nothing is proven where columns
 depend on others up to rounding only, for such a combination of columns is free like any other.
+
+Of several outputs each column of a dual matrix has its own vector nearby, and what scores change by is the length of
+what they change by in each. With classes the entries of V are amounts a_ik that a sample sends to others
+(`cvxrelu.problem.losses.circulation`), F'V = 0 is C'a = 0, and a takes the place of v and C that of F: a' has the signs
+of a, so that rows of V' sum to zero as well, and a change of an amount by e changes two entries of V by e, its scores
+by no more than sqrt(2) e reach. A concave function g >= 0 of the amounts of a sample loses no more than a share t where
+none of these loses more: for the chain of points at which those that lose more than u are zero has mean a' over u in
+[0, 1], and is a for all u > t.
 """
 
+import math
 from fractions import Fraction
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -31,6 +40,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.numerics.powers import unit
 from cvxrelu.problem.free import Free
+from cvxrelu.problem.losses.circulation import amounts_of, paths_of
 from cvxrelu.problem.problem import Problem
 
 __all__ = ["EPS", "FAR", "WIDENING", "WIDE_EPS", "Nearby", "nearby"]
@@ -66,7 +76,7 @@ def nearby(problem: Problem, v: Array) -> Nearby:
     ----------
     problem : Problem
         The problem.
-    v : (N,) array
+    v : (N,) or (N, K) array
         A vector that `Problem.repair` returned, or a multiple of it.
 
     Returns
@@ -85,9 +95,23 @@ def nearby(problem: Problem, v: Array) -> Nearby:
         return HERE
     if not np.isfinite(v).all():
         return NOWHERE
+    free = problem.free
+    if not problem.several:
+        return _of_entries(problem, v, free.columns, _independent(free))
+    if not problem.loss.labels:
+        each = [_of_entries(problem, column, free.columns, _independent(free)) for column in v.T if column.any()]
+        return Nearby(max(one.ratio for one in each), math.hypot(*(one.moved for one in each)) * WIDENING)
+    labels, count = problem.y.astype(np.intp), problem.n_outputs
+    kept = [(count - 1) * j + k for j in _independent(free) for k in range(count - 1)]
+    ratio, moved = _of_entries(problem, amounts_of(v, labels).ravel(), paths_of(free.columns, labels, count), kept)
+    return Nearby(ratio, math.sqrt(2) * moved * WIDENING)
+
+
+def _of_entries(problem: Problem, v: Array, columns: Array, kept: list[int]) -> Nearby:
+    """Return how far from entries v there are others that are orthogonal to columns, some of which span the same."""
     v, exponent = unit(v)
     rows = np.flatnonzero(v)
-    found = _ratio(problem.free, v[rows], rows)
+    found = _ratio(columns, kept, v[rows], rows)
     if not found[0] <= FAR:
         return NOWHERE
     ratio, used = found
@@ -96,14 +120,13 @@ def nearby(problem: Problem, v: Array) -> Nearby:
     return Nearby(ratio, float(np.ldexp(moved, exponent)))
 
 
-def _ratio(free: Free, v: Array, rows: Indices) -> tuple[float, Indices]:
+def _ratio(columns: Array, kept: list[int], v: Array, rows: Indices) -> tuple[float, Indices]:
     """Return a bound on abs(eta), and S as places among the rows where v is not zero."""
-    columns = free.columns[rows]
+    total, columns = len(columns), columns[rows]
     scales = np.abs(columns).max(axis=0, initial=0.0)
     columns = columns / np.exp2(np.frexp(np.where(scales > 0, scales, 1.0))[1])
-    kept = _independent(free)
     found = _solved(columns[:, kept], v)
-    if found is None and len(rows) < len(free.columns):
+    if found is None and len(rows) < total:
         # Fewer rows may have fewer independent columns.
         kept = _independent_columns(columns)
         found = None if kept is None else _solved(columns[:, kept], v)

@@ -26,8 +26,8 @@ class Regressor(RegressorMixin, Estimator):
 
     @property
     def _takes_several(self) -> bool:
-        """Whether y may have several columns, which skip connections and signs are not for."""
-        return self._several_outputs and not self.skip and self.output_sign == "any"
+        """Whether y may have several columns, which signs are not for."""
+        return self._several_outputs and self.output_sign == "any"
 
     def _posed(self, X: Array, y: Array, sample_weight: Array | None) -> Problem:
         """Return the problem of some data."""

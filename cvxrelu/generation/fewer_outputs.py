@@ -2,8 +2,8 @@ r"""Fewer neurons with several outputs, at no greater cost.
 
     f = sum_j s_j  sigma(w_j.x + b_j) q_j + c,   s_j = norm(v_j), q_j = v_j / s_j
 
-On the data that is a nonnegative combination of k vectors of N K entries, to which multiples of K others, the constants
-of each output, may be added where they are free; so N K neurons do (`cvxrelu.numerics.caratheodory`).
+On the data that is a nonnegative combination of k vectors of N K entries, to which multiples of r K others may be added,
+the functions of each output that are free; so (N - r) K neurons do (`cvxrelu.numerics.caratheodory`).
 """
 
 from dataclasses import replace
@@ -53,12 +53,12 @@ def _lightened(problem: Problem, network: Network, share: float) -> Network:
     costs = row_sizes(network.v) * problem.norm.neuron_costs(network.W, network.b)
     kept = costs > share * costs.sum()
     W, b, v = network.W[kept], network.b[kept], network.v[kept]
-    return _met(problem, Network(W, b, v, network.intercept, network.negative_slope))
+    return _met(problem, replace(network, W=W, b=b, v=v))
 
 
 def _combined(problem: Problem, network: Network) -> Network:
     """Return the network with linearly independent neurons."""
-    n, count = problem.n_samples, problem.n_outputs
+    n, count, free = problem.n_samples, problem.n_outputs, problem.free
     sizes = row_sizes(network.v)
     active = leaky_relu(problem.X @ network.W.T + network.b, network.negative_slope)
     costs = problem.norm.neuron_costs(network.W, network.b)
@@ -67,14 +67,14 @@ def _combined(problem: Problem, network: Network) -> Network:
         return network
     turned = network.v[used] / sizes[used, None]
     vectors = np.einsum("ij,jk->ikj", active[:, used], turned).reshape(n * count, -1)
-    constants: Any = np.kron(np.ones((n, 1)), np.eye(count)) if problem.norm.has_free_constant else None
-    found = fewest_terms(vectors, sizes[used], costs[used], False, constants)
+    found = fewest_terms(vectors, sizes[used], costs[used], False, np.kron(free.basis, np.eye(count)))
     v = turned * found[:, None]
     kept = found > 0
-    rest = network(problem.X) - active[:, used][:, kept] @ v[kept]
-    intercept = rest.mean(axis=0) if problem.norm.has_free_constant else network.intercept
-    reduced = Network(network.W[used][kept], network.b[used][kept], v[kept], intercept, network.negative_slope)  # pyright: ignore[reportArgumentType]
-    return _met(problem, reduced)
+    W, b, v = network.W[used][kept], network.b[used][kept], v[kept]
+    costly: Any = np.asarray(network.intercept) * (not free.has_constant)
+    rest = network(problem.X) - active[:, used][:, kept] @ v - costly
+    skip, constant = free.affine(free.coefficients(rest))
+    return _met(problem, replace(network, W=W, b=b, v=v, intercept=costly + constant, skip=skip))
 
 
 def _met(problem: Problem, network: Network) -> Network:
@@ -82,4 +82,5 @@ def _met(problem: Problem, network: Network) -> Network:
     if not problem.loss.fixes_predictions:
         return made_feasible(problem, network)
     outputs = leaky_relu(problem.X @ network.W.T + network.b, network.negative_slope)
-    return replace(network, v=corrected(problem, outputs, network.v, network.intercept))
+    free = problem.X @ network.skip + network.intercept
+    return replace(network, v=corrected(problem, outputs, network.v, free))

@@ -16,6 +16,7 @@ from cvxrelu.certificate.bounds import DualBound, nothing_proven
 from cvxrelu.generation.columns import first_network
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.outputs_newton import descend_outputs
+from cvxrelu.generation.outputs_program import free_of
 from cvxrelu.generation.outputs_sliding import slide_outputs
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.numerics.activation import leaky_relu
@@ -134,7 +135,7 @@ class OutputsDescent:
         return closed or late or not options.prove or state.inner.v.size > MOST_FOLLOWED
 
     def _wide(self) -> Network:
-        """Return small random neurons around the best constants."""
+        """Return small random neurons around the best network of zero cost."""
         standard, rng = self.oracle.standard, self.oracle.rng
         W = rng.standard_normal((WIDE, standard.n_features))
         b = np.zeros(WIDE)
@@ -142,19 +143,19 @@ class OutputsDescent:
             b = -np.einsum("jk,jk->j", W, standard.X[rng.integers(standard.n_samples, size=WIDE)])
         costs, v = standard.norm.neuron_costs(W, b), rng.standard_normal((WIDE, standard.n_outputs))
         v *= SMALL / WIDE / row_sizes(v)[:, None]
-        constants = first_network(standard).intercept
-        return Network(W / costs[:, None], b / costs, v, constants, standard.negative_slope)
+        first = first_network(standard)
+        return replace(first, W=W / costs[:, None], b=b / costs, v=v)
 
     def _slid(self, inner: Network, steps: int) -> Network:
         """Return the network with the best output weights, if these are few, and then all moved."""
         oracle, standard = self.oracle, self.oracle.standard
         if 0 < inner.v.size <= MOST_UNKNOWNS:
             outputs = leaky_relu(standard.X @ inner.W.T + inner.b, inner.negative_slope)
-            constants = np.asarray(inner.intercept) * standard.norm.has_free_constant
-            found = descend_outputs(standard, outputs, inner.v, constants, 1e-6, oracle.clock)
+            free = free_of(standard, inner)
+            found = descend_outputs(standard, outputs, inner.v, free, 1e-6, oracle.clock)
             used = found.weights.any(axis=1)
-            offset = found.constants
-            chosen = Network(inner.W[used], inner.b[used], found.weights[used], offset, inner.negative_slope)  # pyright: ignore[reportArgumentType]
+            skip, offset = standard.free.affine(found.free)
+            chosen = Network(inner.W[used], inner.b[used], found.weights[used], offset, inner.negative_slope, skip)
             inner = min((inner, chosen), key=standard.objective)
         slid = slide_outputs(standard, inner, steps, oracle.clock, PROGRESS * oracle.options.tol)
         return min((inner, slid), key=standard.objective)
@@ -187,12 +188,11 @@ class OutputsDescent:
         directions = pulls / row_sizes(pulls)[:, None]
         cost = max(float(row_sizes(inner.v).sum()), 1.0)
         trials = [
-            Network(
-                np.vstack([inner.W, W]),
-                np.append(inner.b, b),
-                np.vstack([inner.v, share * cost / len(new) * directions]),
-                inner.intercept,
-                inner.negative_slope,
+            replace(
+                inner,
+                W=np.vstack([inner.W, W]),
+                b=np.append(inner.b, b),
+                v=np.vstack([inner.v, share * cost / len(new) * directions]),
             )
             for share in BEGINNINGS
         ]

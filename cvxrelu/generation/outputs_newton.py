@@ -1,13 +1,13 @@
 r"""The group Lasso over neurons, for losses with a gradient, by an interior-point method on the cones of the groups.
 
-    min over A (k, K), c, s:   F(z) + lam sum_j s_j - mu sum_j log(s_j^2 - norm(A_j)^2),   z = Phi A + 1 c',  mu -> 0
+    min over A (k, K), C (r, K), s:   F(z) + lam sum_j s_j - mu sum_j log(s_j^2 - norm(A_j)^2),   z = Phi A + B C,  mu -> 0
 
 with F = N times the mean loss and lam = N alpha. For given A_j the best s_j solves lam s_j^2 - 2 mu s_j = lam a^2, a =
 norm(A_j):
 
     s = (mu + r) / lam,   r = sqrt(mu^2 + lam^2 a^2),   gradient lam A / s,   curvature lam/s (I - lam A A'/(s r)),
 
-so that A and c are all that Newton's method sees, and any of them is a place to begin. Where it ends, V = -grad F(z)
+so that A and C are all that Newton's method sees, and any of them is a place to begin. Where it ends, V = -grad F(z)
 has norm(Phi_j'V) = lam norm(A_j) / s_j < lam: it is in the domain of the dual of these neurons, and the gap is below
 2 mu for each. With k K unknowns a step takes (k K)^3 / 3 operations.
 """
@@ -44,22 +44,22 @@ USED_RTOL = 1e-8
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """Output weights and constants, with what follows from them for some mu."""
+    """Output weights and what is free, with what follows from them for some mu."""
 
     weights: Array
-    constants: Array
+    free: Array
     predictions: Array
     value: float
 
     @classmethod
-    def of(cls, problem: Problem, outputs: Array, weights: Array, constants: Array, mu: float) -> "_Point":
-        z = outputs @ weights + constants
+    def of(cls, problem: Problem, outputs: Array, weights: Array, free: Array, mu: float) -> "_Point":
+        z = outputs @ weights + problem.free.basis @ free
         loss, (s, _) = problem.n_samples * problem.loss.value(z, problem.y), _slacks(problem, weights, mu)
-        return cls(weights, constants, z, loss + problem.score_bound * float(s.sum()) - mu * float(np.log(s).sum()))
+        return cls(weights, free, z, loss + problem.score_bound * float(s.sum()) - mu * float(np.log(s).sum()))
 
 
 def descend_outputs(
-    problem: Problem, outputs: Array, weights: Array, constants: Array, accuracy: float, clock: Clock
+    problem: Problem, outputs: Array, weights: Array, free: Array, accuracy: float, clock: Clock
 ) -> OutputsSolution:
     """Solve the master problem from a point.
 
@@ -69,7 +69,7 @@ def descend_outputs(
         A problem of several outputs, in coordinates of order one, with a loss that has a gradient.
     outputs : (N, k) array
         Phi.
-    weights, constants : (k, K) array, (K,) array
+    weights, free : (k, K) array, (r, K) array
         Where to begin.
     accuracy : float
         Share of the objective that the gap is to be less than.
@@ -79,17 +79,17 @@ def descend_outputs(
     Examples
     --------
     >>> problem = Problem([[0.0], [1.0]], [[0.0, 0.0], [3.0, 4.0]], loss="squared", alpha=0.5)
-    >>> found = descend_outputs(problem, np.array([[0.0], [1.0]]), np.zeros((1, 2)), np.zeros(2), 1e-9, Clock())
+    >>> found = descend_outputs(problem, np.array([[0.0], [1.0]]), np.zeros((1, 2)), np.zeros((1, 2)), 1e-9, Clock())
     >>> found.weights.round(6)
     array([[1.8, 2.4]])
     """
-    unit = _objective(problem, outputs, weights, constants) / (2 * max(1, len(weights))) or 1.0
+    unit = _objective(problem, outputs, weights, free) / (2 * max(1, len(weights))) or 1.0
     mu, kept = FIRST * unit, np.arange(len(weights))
     found = weights
     while True:
-        found, constants = _centred(problem, outputs[:, kept], found, constants, mu, clock)
+        found, free = _centred(problem, outputs[:, kept], found, free, mu, clock)
         # With weak regularisation the objective falls by orders of magnitude on the way.
-        least = _objective(problem, outputs[:, kept], found, constants) / (2 * max(1, len(weights)))
+        least = _objective(problem, outputs[:, kept], found, free) / (2 * max(1, len(weights)))
         unit = min(unit, least) or unit
         if mu <= accuracy * unit or clock.expired:
             break
@@ -101,20 +101,19 @@ def descend_outputs(
     sizes = row_sizes(found)
     weights = np.zeros_like(weights)
     weights[kept] = np.where((sizes > USED_RTOL * sizes.sum())[:, None], found, 0.0)
-    return OutputsSolution(weights, constants, _force(problem, outputs[:, kept] @ found + constants))
+    return OutputsSolution(weights, free, _force(problem, outputs[:, kept] @ found + problem.free.basis @ free))
 
 
-def _objective(problem: Problem, outputs: Array, weights: Array, constants: Array) -> float:
-    loss = problem.n_samples * problem.loss.value(outputs @ weights + constants, problem.y)
+def _objective(problem: Problem, outputs: Array, weights: Array, free: Array) -> float:
+    loss = problem.n_samples * problem.loss.value(outputs @ weights + problem.free.basis @ free, problem.y)
     return loss + problem.score_bound * float(row_sizes(weights).sum())
 
 
 def _centred(
-    problem: Problem, outputs: Array, weights: Array, constants: Array, mu: float, clock: Clock
+    problem: Problem, outputs: Array, weights: Array, free: Array, mu: float, clock: Clock
 ) -> tuple[Array, Array]:
-    """Return the weights and constants that are best for mu."""
-    point, free = _Point.of(problem, outputs, weights, constants, mu), problem.norm.has_free_constant
-    rows = np.column_stack([outputs, np.ones(len(outputs))]) if free else outputs
+    """Return the weights, and what is free, that are best for mu."""
+    point, rows = _Point.of(problem, outputs, weights, free, mu), np.hstack([outputs, problem.free.basis])
     for _ in range(MOST_STEPS):
         if clock.expired:
             break
@@ -122,8 +121,7 @@ def _centred(
         change, shift = step[: len(weights)], step[len(weights) :]
         moved, length = None, 1.0
         for _ in range(HALVINGS):
-            there = point.constants + length * shift[0] if free else point.constants
-            trial = _Point.of(problem, outputs, point.weights + length * change, there, mu)
+            trial = _Point.of(problem, outputs, point.weights + length * change, point.free + length * shift, mu)
             if trial.value <= point.value - KEPT * length * decrease:
                 moved = trial
                 break
@@ -133,15 +131,15 @@ def _centred(
         point = moved
         if decrease <= CENTRED * mu:
             break
-    return point.weights, point.constants
+    return point.weights, point.free
 
 
 def _newton(problem: Problem, rows: Array, point: _Point, mu: float) -> tuple[Array, float]:
-    """Return the Newton step, a row for each neuron and last one for the constants, and the squared decrement."""
+    """Return the Newton step, a row for each neuron and last those of what is free, and the squared decrement."""
     lam, A, bends = problem.score_bound, point.weights, problem.loss.bends(point.predictions, problem.y)
     k, count = rows.shape[1], A.shape[1]
     if not k:
-        return np.zeros((0, count)), 0.0  # neither neurons nor constants are left
+        return np.zeros((0, count)), 0.0  # neither neurons nor anything free is left
     s, r = _slacks(problem, A, mu)
     gradient = -rows.T @ _force(problem, point.predictions)
     gradient[: len(A)] += (lam / s)[:, None] * A

@@ -1,8 +1,9 @@
 r"""The master problem of several outputs: the best output weights of the neurons in use, a group Lasso.
 
-    min over A (k, K), c:   (1/N) sum_i loss(z_i, y_i) + alpha sum_j norm(A_j),     z = Phi A + 1 c'
+    min over A (k, K), C (r, K):   (1/N) sum_i loss(z_i, y_i) + alpha sum_j norm(A_j),     z = Phi A + B C
 
-Phi (N, k) are the outputs of neurons of unit cost on the data; or the least sum_j norm(A_j) under a constraint on z. As
+Phi (N, k) are the outputs of neurons of unit cost on the data, and B the basis of what is free (`cvxrelu.problem.free`);
+or the least sum_j norm(A_j) under a constraint on z. As
 a cone program it is solved to the last digits, and has the dual matrix that column generation needs: minus N times the
 gradient of the loss or, for a constraint, the multipliers of what z is.
 """
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 
 from cvxrelu.errors import unmet
 from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.solvers import check_point, run_model
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["OutputsSolution", "solve_outputs"]
+__all__ = ["OutputsSolution", "free_of", "solve_outputs"]
 
 Array = NDArray[np.float64]
 
@@ -35,14 +37,14 @@ class OutputsSolution:
     ----------
     weights : (k, K) array
         A, zero for neurons that are not used.
-    constants : (K,) array
-        c.
+    free : (r, K) array
+        C.
     dual : (N, K) array
         The dual matrix.
     """
 
     weights: Array
-    constants: Array
+    free: Array
     dual: Array
 
 
@@ -69,15 +71,15 @@ def solve_outputs(problem: Problem, outputs: Array, solver: str, clock: Clock) -
     --------
     >>> problem = Problem([[0.0], [1.0]], [[0.0, 0.0], [3.0, 4.0]])
     >>> solution = solve_outputs(problem, np.array([[0.0], [1.0]]), "CLARABEL", Clock())
-    >>> solution.weights.round(6), solution.constants.round(6) + 0.0
-    (array([[3., 4.]]), array([0., 0.]))
+    >>> solution.weights.round(6), solution.free.round(6) + 0.0
+    (array([[3., 4.]]), array([[0., 0.]]))
     """
     import cvxpy as cp
 
-    n, count, free = problem.n_samples, problem.n_outputs, problem.norm.has_free_constant
-    A, z, c = cp.Variable((outputs.shape[1], count)), cp.Variable((n, count)), cp.Variable((1, count))
-    made = outputs @ A + (np.ones((n, 1)) @ c if free else np.zeros((n, count)))
-    link: Any = cp.Zero(z - made)
+    n, count, basis = problem.n_samples, problem.n_outputs, problem.free.basis
+    A, z = cp.Variable((outputs.shape[1], count)), cp.Variable((n, count))
+    C = cp.Variable((basis.shape[1], count)) if basis.size else None
+    link: Any = cp.Zero(z - outputs @ A - (0.0 if C is None else basis @ C))
     paid = problem.loss.expression(z, problem.y)
     cost = cp.sum(cp.norm(A, 2, axis=1))
     objective: Any = cost
@@ -87,12 +89,18 @@ def solve_outputs(problem: Problem, outputs: Array, solver: str, clock: Clock) -
     run_model(model, solver, clock)
     if model.status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
         raise unmet(problem.loss.name, problem.bias)
-    constants = c.value if free else np.zeros((1, count))
-    check_point(model, solver, [A.value, constants, link.dual_value])
-    weights, constants = np.asarray(A.value, dtype=float), np.asarray(constants, dtype=float)[0]
+    free = np.zeros((0, count)) if C is None else C.value
+    check_point(model, solver, [A.value, free, link.dual_value])
+    weights, free = np.asarray(A.value, dtype=float), np.asarray(free, dtype=float)
     sizes = row_sizes(weights)
     weights[sizes <= USED_RTOL * sizes.sum()] = 0.0
-    force = problem.loss.force(outputs @ weights + constants, problem.y) if problem.loss.smooth else None
+    force = problem.loss.force(outputs @ weights + basis @ free, problem.y) if problem.loss.smooth else None
     if force is None:
         force = np.asarray(link.dual_value, dtype=float) * (n if problem.loss.regularised else 1)
-    return OutputsSolution(weights, constants, force)
+    return OutputsSolution(weights, free, force)
+
+
+def free_of(problem: Problem, network: Network) -> Array:
+    """Return C of a network of several outputs, the coefficients of what costs nothing in it."""
+    constant = np.asarray(network.intercept) * problem.norm.has_free_constant
+    return problem.free.coefficients(problem.X @ network.skip + constant)

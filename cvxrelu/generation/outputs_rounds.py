@@ -13,11 +13,12 @@ from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
 from cvxrelu.generation.columns import Columns, corrected, starting_columns
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.outputs_newton import descend_outputs
-from cvxrelu.generation.outputs_program import OutputsSolution, solve_outputs
+from cvxrelu.generation.outputs_program import OutputsSolution, free_of, solve_outputs
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.numerics.lengths import row_sizes
 from cvxrelu.pricing import Priced
 from cvxrelu.problem.network import Network
+from cvxrelu.program.free_fit import best_free_network
 from cvxrelu.program.groups import made_feasible
 from cvxrelu.runtime.endings import Cause
 
@@ -162,19 +163,19 @@ class OutputsMaster:
         oracle, standard, columns = self.oracle, self.oracle.standard, state.columns
         if not self._descends:
             return solve_outputs(standard, columns.outputs, oracle.options.solver, oracle.clock)
-        weights, constants = np.zeros((len(columns), standard.n_outputs)), np.zeros(standard.n_outputs)
-        if state.solution is not None:
+        weights = np.zeros((len(columns), standard.n_outputs))
+        if state.solution is None:
+            free = free_of(standard, best_free_network(standard))
+        else:
             weights[: len(state.solution.weights)] = state.solution.weights
-            constants = state.solution.constants
-        elif standard.norm.has_free_constant:
-            constants = standard.loss.constants(standard.y)
-        return descend_outputs(standard, columns.outputs, weights, constants, state.accuracy, oracle.clock)
+            free = state.solution.free
+        return descend_outputs(standard, columns.outputs, weights, free, state.accuracy, oracle.clock)
 
     def _polished(self, columns: Columns, solution: OutputsSolution) -> OutputsSolution:
         """Return the solution on the neurons that carry some of the cost, as exact as can be."""
         sizes = row_sizes(solution.weights)
         kept = np.flatnonzero(sizes > IN_USE * sizes.sum())
-        start = solution.weights[kept], solution.constants
+        start = solution.weights[kept], solution.free
         found = descend_outputs(self.oracle.standard, columns.outputs[:, kept], *start, FINEST, self.oracle.clock)
         weights = np.zeros_like(solution.weights)
         weights[kept] = found.weights
@@ -188,11 +189,10 @@ class OutputsMaster:
     def _network(self, columns: Columns, solution: OutputsSolution) -> Network:
         """Return the network of a master solution, in the units of the problem."""
         used, standard = solution.weights.any(axis=1), self.oracle.standard
-        weights, constants = solution.weights[used], solution.constants
+        weights, (skip, constants) = solution.weights[used], standard.free.affine(solution.free)
         if standard.loss.fixes_predictions:
-            weights = corrected(standard, columns.outputs[:, used], weights, constants)
-        slope = standard.negative_slope
-        network = Network(columns.W[used], columns.b[used], weights, constants, slope)  # pyright: ignore[reportArgumentType]
+            weights = corrected(standard, columns.outputs[:, used], weights, standard.free.basis @ solution.free)
+        network = Network(columns.W[used], columns.b[used], weights, constants, standard.negative_slope, skip)
         return made_feasible(self.oracle.problem, self.oracle.scaling.restore(network))
 
     def _priced(self, dual: Array, network: Network) -> tuple[Priced, DualBound | None]:

@@ -1,9 +1,9 @@
 r"""Sliding with several outputs: neurons and their output weights move together, by L-BFGS.
 
-    min over (w_j, b_j, v_j), c:   (1/N) sum_i loss(sum_j v_j sigma(w_j.x_i + b_j) + c, y_i)
+    min over (w_j, b_j, v_j), C:   (1/N) sum_i loss(sum_j v_j sigma(w_j.x_i + b_j) + C'B_i, y_i)
                                    + (alpha/2) sum_j (norm(w_j)^2 + norm(v_j)^2)
 
-As `cvxrelu.generation.sliding` does for one output, and for the same reason: rescaled so that norm(w_j) = norm(v_j), a
+with the basis B of what is free, as `cvxrelu.generation.sliding` does for one output, and for the same reason: rescaled so that norm(w_j) = norm(v_j), a
 network pays here what it pays in the problem, and a step takes N k (d + K) operations for k neurons.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
+from cvxrelu.generation.outputs_program import free_of
 from cvxrelu.generation.sliding import MEMORY, NEGLIGIBLE
 from cvxrelu.numerics.activation import activation_slopes, leaky_relu
 from cvxrelu.numerics.lengths import row_sizes
@@ -69,11 +70,11 @@ def slide_outputs(problem: Problem, network: Network, steps: int, clock: Clock, 
 
 
 class _Layout:
-    """How k neurons and the constants are one vector: (W, b, v, c), with norm(w_j) = norm(v_j)."""
+    """How k neurons and what is free are one vector: (W, b, v, C), with norm(w_j) = norm(v_j)."""
 
     def __init__(self, problem: Problem, k: int) -> None:
         d, count = problem.n_features, problem.n_outputs
-        self.problem, self.shapes = problem, ((k, d), (k,), (k, count), (count,))
+        self.problem, self.shapes = problem, ((k, d), (k,), (k, count), (problem.free.rank, count))
         self.ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
 
     def pack(self, network: Network) -> Array:
@@ -81,31 +82,31 @@ class _Layout:
         costs = self.problem.norm.neuron_costs(network.W, network.b)
         scale = np.sqrt(row_sizes(network.v) / np.where(costs > 0, costs, 1.0))
         scale = np.where(scale > 0, scale, 1.0)
-        parts = (network.W * scale[:, None], network.b * scale, network.v / scale[:, None], network.intercept)
+        free = free_of(self.problem, network)
+        parts = (network.W * scale[:, None], network.b * scale, network.v / scale[:, None], free)
         return np.concatenate([np.ravel(part) for part in parts])
 
     def parts(self, theta: Array) -> list[Array]:
-        """Return W, b, v and c."""
+        """Return W, b, v and C."""
         return [part.reshape(shape) for part, shape in zip(np.split(theta, self.ends[:-1]), self.shapes, strict=True)]
 
     def unpack(self, theta: Array) -> Network:
         """Return the network of a vector, without the neurons that vanished, of unit cost each."""
-        W, b, v, c = self.parts(theta)
+        W, b, v, free = self.parts(theta)
         costs = self.problem.norm.neuron_costs(W, b)
         shares = costs * row_sizes(v)
         used = shares > NEGLIGIBLE * shares.sum()
         W, b, v, costs = W[used], b[used], v[used], costs[used]
-        slope: Any = self.problem.negative_slope
-        offset: Any = c * self.problem.norm.has_free_constant
-        return Network(W / costs[:, None], b / costs, v * costs[:, None], offset, slope)
+        skip, offset = self.problem.free.affine(free)
+        return Network(W / costs[:, None], b / costs, v * costs[:, None], offset, self.problem.negative_slope, skip)
 
     def objective(self, theta: Array) -> tuple[float, Array]:
         """Return the balanced objective and its gradient."""
         problem, norm, alpha = self.problem, self.problem.norm, self.problem.alpha or 0.0
-        W, b, v, c = self.parts(theta)
+        W, b, v, free = self.parts(theta)
         heights = problem.X @ W.T + b
         active = leaky_relu(heights, problem.negative_slope)
-        z = active @ v + c
+        z = active @ v + problem.free.basis @ free
         force = problem.loss.force(z, problem.y)
         assert force is not None, "only smooth losses slide"
         pull = force / -problem.n_samples
@@ -116,7 +117,7 @@ class _Layout:
             pulled.T @ problem.X + alpha * W,
             (pulled.sum(axis=0) + bias_cost * alpha * b) * norm.has_bias,
             active.T @ pull + alpha * v,
-            pull.sum(axis=0) * norm.has_free_constant,
+            problem.free.basis.T @ pull,
         )
         value = problem.loss.value(z, problem.y) + penalty
         return value, np.concatenate([part.ravel() for part in gradients])

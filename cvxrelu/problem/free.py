@@ -7,7 +7,8 @@ than rows. So it is used through a basis of its span, orthogonal and with a root
 
     F = B R,    B'B = N I,    B = [1, ...] if constants are free,
 
-and A is the least one, of all that are the same on the data. `nearest` finds the vector of a box that is nearest to
+and A is the least one, of all that are the same on the data. Of several outputs there is such a combination for each,
+and all columns of a dual matrix are orthogonal to F. `nearest` finds the vector of a box that is nearest to
 a given one with F'v = 0, by Newton's method on the multipliers lam of the condition (k unknowns, k the rank):
 
     v(lam) = clip(v - B lam, low, high),   max over lam of  norm(v(lam) - v)^2 / 2 + lam.B'v(lam),
@@ -16,6 +17,7 @@ a concave function of lam whose gradient is B'v(lam).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,10 +114,10 @@ class Free:
         lifted = self.lift[:, int(self.has_constant) :] @ linear
         return lifted[:-1], float(lifted[-1])
 
-    def affine(self, coefficients: Array) -> tuple[Array, float]:
-        """Return A and c of a combination of the basis."""
+    def affine(self, coefficients: Array) -> tuple[Array, Any]:
+        """Return A (d,) and c of a combination of the basis or, for (r, K) coefficients, A (d, K) and c (K,)."""
         lifted = self.lift @ coefficients
-        return lifted[:-1], float(lifted[-1])
+        return lifted[:-1], float(lifted[-1]) if lifted.ndim == 1 else lifted[-1]
 
     def coefficients(self, values: Array) -> Array:
         """Return the coefficients of the combination that is nearest to values, a (r,) or (r, k) array."""

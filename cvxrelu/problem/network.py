@@ -41,8 +41,8 @@ class Network:
         The output constant c.
     negative_slope : float, default 0.0
         Slope a of the activation at negative arguments.
-    skip : (d,) array, optional
-        The weights A of the skip connection; zeros by default, and always with several outputs.
+    skip : (d,) array or (d, K) array, optional
+        The weights A of the skip connection, zeros by default; with K outputs one row an input.
 
     Raises
     ------
@@ -113,7 +113,7 @@ class Network:
         if self.v.ndim == 1:
             return self
         offset: Any = self.intercept
-        return Network(self.W, self.b, self.v[:, k], offset[k], self.negative_slope)
+        return Network(self.W, self.b, self.v[:, k], offset[k], self.negative_slope, self.skip[:, k])
 
     def __call__(self, X: ArrayLike) -> Array:
         """Return the predictions f(x) for the rows x of X; not finite beyond the range of floats.

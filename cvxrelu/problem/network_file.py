@@ -41,7 +41,7 @@ def read_parts(file: str | PathLike[str], names: Collection[str]) -> Parts:
     if BESIDE_SKIP in parts and "skip" in parts:
         parts["intercept"] = parts[BESIDE_SKIP]
     elif "W" in parts and np.ndim(parts["W"]) == 2:
-        parts["skip"] = np.zeros(parts["W"].shape[1])
+        parts["skip"] = np.zeros((parts["W"].shape[1], *np.shape(parts.get("v", 0.0))[1:]))
     if missing := [name for name in names if name not in parts]:
         raise InputError(f"{file} is not a saved network: it has no {missing[0]}; write one with Network.save.")
     return {name: parts[name] for name in names}

@@ -24,9 +24,11 @@ def checked_parts(W: Any, b: Any, v: Any, intercept: Any, negative_slope: Any, s
             f"W, b and v have shapes {W.shape}, {b.shape} and {v.shape}; they must be (m, d), (m,) and (m,), or (m, K) "
             "with K outputs."
         )
-    skip = np.zeros(W.shape[1]) if skip is None else as_floats(skip, "skip")
-    if skip.shape != W.shape[1:]:
-        raise InputError(f"skip has shape {skip.shape}; it must be ({W.shape[1]},), one weight for each input.")
+    wanted = (W.shape[1], *v.shape[1:])
+    skip = np.zeros(wanted) if skip is None else as_floats(skip, "skip")
+    if skip.shape != wanted:
+        each = "each input" if v.ndim == 1 else "each input and output"
+        raise InputError(f"skip has shape {skip.shape}; it must be {wanted}, one weight for {each}.")
     intercept, slope = as_floats(intercept, "intercept"), as_floats(negative_slope, "negative_slope")
     if v.ndim == 2 and intercept.ndim == 0:
         intercept = np.full(v.shape[1], float(intercept))
@@ -39,6 +41,4 @@ def checked_parts(W: Any, b: Any, v: Any, intercept: Any, negative_slope: Any, s
             wanted = f"of shape {shapes[name]}" if shapes[name] else "a number"
             raise InputError(f"{name} of a network must be {wanted}, not an array of shape {value.shape}.")
         value.flags.writeable = False
-    if v.ndim == 2 and skip.any():
-        raise InputError("A network with several outputs has no skip connection; leave skip out.")
     return {name: value if value.ndim else float(value) for name, value in values.items()}

@@ -4,6 +4,8 @@ In blocks of rows, so that hidden activations stay in the cache; with one input 
 O((n + m) log m), and in wide floats, since prefix sums cancel. How far from exact either is: `enclosure`.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +35,7 @@ def predictions(X: Array, W: Array, b: Array, v: Array, intercept: float, skip: 
 
 
 def _on_the_line(
-    x: Array, weights: Array, biases: Array, v: Array, intercept: float, skip: float, negative_slope: float
+    x: Array, weights: Array, biases: Array, v: Array, intercept: float, skip: Any, negative_slope: float
 ) -> Array:
     bent = weights != 0
     w, b, u = (part[bent].astype(np.longdouble) for part in (weights, biases, v))
@@ -52,7 +54,8 @@ def _on_the_line(
 
     constant = leaky_relu(biases[~bent], negative_slope) @ v[~bent] + intercept
     if v.ndim == 2:
-        columns = [total((part * w)[order]) * x + total((part * b)[order]) for part in u.T]
+        slopes = [total((part * w)[order]) + np.longdouble(a) for part, a in zip(u.T, skip, strict=True)]
+        columns = [slope * x + total((part * b)[order]) for part, slope in zip(u.T, slopes, strict=True)]
         return np.asarray(np.column_stack(columns) + constant, dtype=float)
     slopes = total((u * w)[order]) + np.longdouble(skip)
     return (slopes * x + total((u * b)[order]) + constant).astype(float)

@@ -17,7 +17,6 @@ from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import require_scale, require_slope
 from cvxrelu.problem.free import Free
 from cvxrelu.problem.losses import Loss, get_loss
-from cvxrelu.problem.losses.rounding import balance
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Bias, Norm, get_norm
 from cvxrelu.problem.sample_weight import shares_of
@@ -62,7 +61,8 @@ class Problem:
         weight of k is the same as k copies of the row. Rows of weight zero are left out: X and y are then without
         them, and so are all dual vectors. Exact fits are the same for all positive weights.
     skip : bool, default False
-        Whether a skip connection A x is added to the network, of which the weights cost nothing.
+        Whether a skip connection A x is added to the network, of which the weights cost nothing; with K outputs A is
+        (K, d), and `Network.skip`, the weights of every input in its rows, (d, K).
     output_sign : {"any", "positive"}, default "any"
         Which output weights neurons may have. With "positive" (and a slope below 1) every network is a convex function
         of x.
@@ -233,8 +233,7 @@ class Problem:
         """
         if not self.skip:
             return self.loss.repair(v, self.y, self.norm.has_free_constant, boxed)
-        v = self.free.nearest(v, *self.loss.box(self.y, boxed))
-        return balance(v) if self.norm.has_free_constant else v
+        return self.loss.orthogonal(v, self.y, self.free, boxed)
 
     def objective(self, network: Network) -> float:
         """Return the objective of the problem at a network, computed from the network alone.
@@ -286,7 +285,7 @@ class Problem:
         loss, X, y = self.loss, self.X, self.y
         check_alpha(loss, self.alpha)
         if self.several:
-            refuse_unsupported(self.norm, self.skip, self.output_sign)
+            refuse_unsupported(self.norm, self.output_sign)
         if self.one_sided and self.norm.cellwise:
             raise InputError(f"output_sign='positive' takes norm='euclidean', not {self.norm.name!r}.")
         require_scale(X, "X")

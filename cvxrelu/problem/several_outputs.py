@@ -43,12 +43,10 @@ def loss_of(plain: Loss, targets: Array, weights: Array | None) -> Loss:
     return Weighted(plain, weights) if weights is not None and plain.regularised else plain
 
 
-def refuse_unsupported(norm: Norm, skip: bool, output_sign: str) -> None:
+def refuse_unsupported(norm: Norm, output_sign: str) -> None:
     """Raise an InputError for what is known of networks of one output only."""
     if norm.cellwise:
         raise InputError(f"Several outputs take norm='euclidean', not {norm.name!r}; leave norm out.")
-    if skip:
-        raise InputError("A skip connection is for one output; use skip=False, or one problem for each output.")
     if output_sign != "any":
         raise InputError("Several outputs take output_sign='any'; for convex functions solve one problem for each.")
 

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError, SolverError
+from cvxrelu.problem.losses import Loss
+from cvxrelu.problem.losses.circulation import paths_of
 from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
@@ -27,6 +29,8 @@ Array = NDArray[np.float64]
 
 # Slope of labels along an affine function of unit size, per sample, above which it separates them.
 SEPARATES = 1e-9
+# Losses that then have no minimum, and those that do.
+SEPARATING = {"logistic": "loss='hinge' or loss='margin'", "softmax": "loss='multiclass-margin'"}
 # So small a program is solved more accurately than usual, where that is possible, in a few more steps.
 PRECISE: tuple[Options, ...] = ({"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12, "max_iter": 100},)
 # Newton steps after a solver, whose accuracy is that of the objective; two or three do.
@@ -49,7 +53,7 @@ def best_free_network(problem: Problem) -> Network:
     Raises
     ------
     InputError
-        If there is none: the loss is logistic and the classes are separated by a hyperplane.
+        If there is none: the loss is logistic or the softmax, and the classes are separated by hyperplanes.
 
     Examples
     --------
@@ -88,11 +92,11 @@ def _affine_fit(problem: Problem) -> FreeFit:
     """Return the best affine function."""
     scaling, free, loss = Scaling.of(problem), problem.free, problem.loss
     _refuse_separable(problem)
-    coefficients, dual = np.zeros(free.rank), np.zeros(problem.n_samples)
+    coefficients, dual = np.zeros((free.rank, *problem.no_dual.shape[1:])), problem.no_dual
     flat = loss.moves and np.abs(scaling.y).max() * scaling.y_scale <= AFFINE_RTOL * np.abs(problem.y).max()
     if loss.name == "squared" and not flat:
         shares = np.sqrt(np.ones(len(dual)) if problem.sample_weight is None else problem.sample_weight)
-        found: Any = np.linalg.lstsq(shares[:, None] * free.basis, shares * scaling.y)
+        found: Any = np.linalg.lstsq(shares[:, None] * free.basis, (shares * scaling.y.T).T)
         coefficients = np.asarray(found[0], dtype=float)
         force = loss.force(free.basis @ coefficients, scaling.y)
         assert force is not None, "the squared loss has a gradient"
@@ -117,7 +121,8 @@ def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     import cvxpy as cp
 
     loss, free = scaling.loss, problem.free
-    coefficients, predictions = cp.Variable(free.rank), cp.Variable(problem.n_samples)
+    outputs = problem.no_dual.shape[1:]
+    coefficients, predictions = cp.Variable((free.rank, *outputs)), cp.Variable((problem.n_samples, *outputs))
     link: Any = cp.Zero(predictions - free.basis @ coefficients)
     paid = loss.expression(predictions, scaling.y)
     objective: Any = paid.mean if loss.regularised else cp.sum_squares(coefficients)
@@ -130,7 +135,7 @@ def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     if coefficients.value is None or not np.isfinite(coefficients.value).all():
         if loss.regularised:
             raise SolverError("The best affine function was not found; rescale the data.")
-        return np.zeros(free.rank), np.zeros(problem.n_samples)
+        return np.zeros((free.rank, *outputs)), problem.no_dual
     dual = np.asarray(link.dual_value, dtype=float)
     if loss.regularised:
         dual = dual * (problem.n_samples * scaling.gradient_scale)
@@ -147,11 +152,7 @@ def _polished(problem: Problem, scaling: Scaling, coefficients: Array) -> Array:
         force = loss.force(B @ coefficients, y)
         if force is None:
             break
-        # The curvature of a loss is one over that of its conjugate; it is straight where the conjugate ends.
-        model = loss.dual_model(force, y)
-        bends = np.where((model.lower < force) & (force < model.upper), 1.0 / model.curvature, 0.0)
-        step = np.linalg.lstsq(B.T @ (bends[:, None] * B), B.T @ force)[0]
-        moved = coefficients + step
+        moved = coefficients + _newton_step(loss, y, B, coefficients, force)
         after = loss.force(B @ moved, y)
         if after is None or not np.linalg.norm(B.T @ after) < np.linalg.norm(B.T @ force):
             break
@@ -159,16 +160,32 @@ def _polished(problem: Problem, scaling: Scaling, coefficients: Array) -> Array:
     return coefficients
 
 
+def _newton_step(loss: Loss, y: Array, B: Array, coefficients: Array, force: Array) -> Array:
+    """Return the change of coefficients at which the quadratic model of a loss with a gradient is least."""
+    if loss.several:
+        curvature = np.einsum("ia,ikl,ib->akbl", B, loss.bends(B @ coefficients, y), B)
+        step = np.linalg.lstsq(curvature.reshape((coefficients.size,) * 2), (B.T @ force).ravel())[0]
+        return step.reshape(coefficients.shape)
+    # The curvature of a loss is one over that of its conjugate; it is straight where the conjugate ends.
+    model = loss.dual_model(force, y)
+    bends = np.where((model.lower < force) & (force < model.upper), 1.0 / model.curvature, 0.0)
+    return np.linalg.lstsq(B.T @ (bends[:, None] * B), B.T @ force)[0]
+
+
 def _refuse_separable(problem: Problem) -> None:
-    """Refuse the logistic loss where an affine function separates the classes, weakly: it has no minimum then."""
-    if problem.loss.name != "logistic" or not problem.free.rank:
+    """Refuse losses of labels where affine functions separate the classes, weakly: they have no minimum then."""
+    loss, basis = problem.loss, problem.free.basis
+    if loss.name not in SEPARATING or not problem.free.rank:
         return
     from scipy.optimize import linprog
 
-    signed = problem.y[:, None] * problem.free.basis
+    if loss.several:
+        signed = paths_of(basis, problem.y.astype(np.intp), problem.n_outputs)
+    else:
+        signed = problem.y[:, None] * basis
     found = linprog(-signed.mean(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1.0, 1.0))
     if found.x is not None and -found.fun > SEPARATES:
         raise InputError(
-            "A hyperplane separates the classes and a skip connection costs nothing, so that loss='logistic' has no "
-            "minimum; use loss='hinge' or loss='margin', or skip=False."
+            f"A hyperplane separates the classes and a skip connection costs nothing, so that loss={loss.name!r} has "
+            f"no minimum; use {SEPARATING[loss.name]}, or skip=False."
         )

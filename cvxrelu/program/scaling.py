@@ -61,7 +61,7 @@ class Scaling:
         Weight of the scaled cost against the scaled loss; 1.0 if the loss is a constraint.
     y_center, y_scale : float
         m and t of f = t f' + B x + m; of several outputs m is (K,).
-    y_slope : (d,) array
+    y_slope : (d,) array, or (d, K) array
         B, zero without a skip connection.
     objective_scale : float
         Objective of the problem per unit of scaled objective.
@@ -109,7 +109,8 @@ class Scaling:
             lifted = np.column_stack([lifted, np.ones(problem.n_samples)])
 
         centre = y.mean(axis=0) if problem.several else float(y.mean())
-        y_center, y_slope = centre if norm.has_free_constant and loss.moves else 0.0, np.zeros(X.shape[1])
+        y_center = centre if norm.has_free_constant and loss.moves else 0.0
+        y_slope = np.zeros((X.shape[1], *problem.no_dual.shape[1:]))
         rest = y - y_center
         if problem.skip and loss.moves:
             free = problem.free.coefficients(y)
@@ -154,9 +155,10 @@ class Scaling:
         groups = np.column_stack([network.W, network.b])[:, : self.transform.shape[1]] @ self.transform.T
         skip, constant = self.y_slope, network.intercept * self.y_scale + self.y_center
         if network.skip.any():
-            linear = np.append(network.skip, 0.0)[: self.transform.shape[1]] @ self.transform.T * self.y_scale
+            lifted = np.concatenate([network.skip, 0.0 * network.skip[:1]])[: self.transform.shape[1]]
+            linear = self.transform @ lifted * self.y_scale
             skip = skip + linear[: len(skip)]
-            constant += float(linear[len(skip) :].sum())
+            constant = constant + linear[len(skip) :].sum(axis=0)
         return Network(
             *split_groups(groups, self.norm.has_bias),
             network.v * self.y_scale,

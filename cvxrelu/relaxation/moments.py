@@ -2,7 +2,7 @@ r"""The moment program of several outputs as Clarabel sees it.
 
     min x'P x / 2 + q'x   subject to   A x + s = b,   s in a product of cones
 
-    x = (svec [[S, C], [C', Y]], s, c, H, F, what the loss needs),    F = (1 + a)/2 Z C + (1 - a)/2 H + 1 c'
+    x = (svec [[S, C], [C', Y]], s, c, A, H, F, what the loss needs),    F = (1 + a)/2 Z C + (1 - a)/2 H + 1 c' + X A
 
 svec stacks the columns of an upper triangle, entries off the diagonal times sqrt(2), so that inner products are kept.
 Lengths are in units of the points and targets in units of their size; the cost of mass is in proportion.
@@ -79,7 +79,7 @@ class MomentProgram:
         if problem.loss.labels:
             basis: Any = np.linalg.svd(np.eye(count) - 1 / count)[0][:, : count - 1]
             return cls(problem, points, basis, 1.0)
-        spread = problem.y - problem.y.mean(axis=0)
+        spread = problem.free.rest(problem.y)
         return cls(problem, points, np.eye(count), float(np.sqrt(np.mean(spread**2))) or 1.0)
 
     def solve(self, pairs: Pairs, clock: Clock) -> Moments | None:
@@ -92,7 +92,8 @@ class MomentProgram:
         side, free = D + r, points.bias == "free"
         normed = D - free
         at = _svec_places(side)
-        sizes = {"M": side * (side + 1) // 2, "s": 1, "c": r * free, "H": n * r, "F": N * r}
+        skips = problem.n_features * problem.skip
+        sizes = {"M": side * (side + 1) // 2, "s": 1, "c": r * free, "A": skips * r, "H": n * r, "F": N * r}
         labels = problem.loss.labels
         sizes |= {"u": N, "e": N * problem.n_outputs} if labels else {}
         starts = dict(zip(sizes, np.cumsum([0, *sizes.values()])[:-1].tolist(), strict=True))
@@ -108,6 +109,7 @@ class MomentProgram:
             entries += [(np.full(N, cross[k, j]), -(1 + a) / 2 * Z[place, k] / np.sqrt(2)) for k in range(D)]
             if free:
                 entries.append((np.full(N, starts["c"] + j), -np.ones(N)))
+            entries += [(np.full(N, starts["A"] + k * r + j), -Z[place, k]) for k in range(skips)]
             rows.add(entries, np.zeros(N))
         cones: list[Any] = [clarabel.ZeroConeT(N * r)]  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -144,7 +146,7 @@ class MomentProgram:
             q[starts["u"] : starts["u"] + N], q[starts["s"]] = counts / N, per_mass
         else:
             q[starts["s"]] = per_mass / unit
-            targets = (problem.y - problem.y.mean(axis=0) * free) / unit
+            targets = problem.free.rest(problem.y) / unit
             weights = np.repeat(counts, r) / N
             q[starts["F"] : starts["F"] + N * r] = -weights * targets.ravel()
             curved = np.zeros(total)
@@ -160,8 +162,8 @@ class MomentProgram:
         if not (np.isfinite(x).all() and np.isfinite(z).all() and x.any()):
             return None
         F = x[starts["F"] : starts["F"] + N * r].reshape(N, r) @ self.basis.T * unit
-        if not labels and free:
-            F = F + problem.y.mean(axis=0)
+        if not labels:
+            F = F + problem.y - problem.free.rest(problem.y)
         dual = problem.loss.force(F, problem.y)
         assert dual is not None, "the loss has a gradient"
         moments = _unsvec(x[: sizes["M"]], side)

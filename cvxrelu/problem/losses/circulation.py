@@ -7,6 +7,10 @@ sum over i in c of a_il that is a circulation, and d_c F_cl / d_l is one for the
 finds (E. E. Osborne, "On pre-conditioning of matrices", J. ACM 7, 1960), if flows that lie on no cycle are left out.
 All amounts are then cut to multiples of one power of two, of which sums have no rounding, and what is left over, some
 units, goes off the largest amounts. So both sums vanish exactly.
+
+With a skip connection columns of V are orthogonal to more functions F of the input than the constants, F'V = 0. With
+rows F_i (e_y - e_k)' of a matrix C, one for each amount, that is C'a = 0, and the solution of the form a exp(-C lam) is
+where the convex function sum of a exp(-C lam) is least: for constants these are the factors d_c / d_l.
 """
 
 import math
@@ -15,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.problem.free import Free
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import exponent_of
 
-__all__ = ["amounts_of", "circulating"]
+__all__ = ["amounts_of", "circulating", "conserved", "paths_of"]
 
 Array = NDArray[np.float64]
 
@@ -28,6 +33,9 @@ SWEEPS, BALANCED = 500, 1e-15
 # Binary digits of amounts, and of sums of them: the sum of a row, of up to 2^12 classes, and that of a column are
 # integers of units below 2^53.
 DIGITS, MOST_DIGITS = 40, 52
+# Newton steps towards amounts that conserve all that is free, a handful are usual, halvings of a step, the largest
+# change of a logarithm in one, and the miss relative to what is sent at which nothing is done, since amounts are cut.
+NEWTON_STEPS, HALVINGS, FURTHEST, CONSERVED = 60, 30, 4.0, 2.0**-36
 
 
 def amounts_of(v: Array, labels: NDArray[np.intp]) -> Array:
@@ -41,6 +49,66 @@ def amounts_of(v: Array, labels: NDArray[np.intp]) -> Array:
     amounts = np.maximum(-v, 0.0)
     amounts[np.arange(len(labels)), labels] = 0.0
     return amounts
+
+
+def paths_of(F: Array, labels: NDArray[np.intp], count: int) -> Array:
+    """Return C, an (N K, r (K - 1)) array: what each amount adds to F'V, the first column of which follows from the rest.
+
+    Parameters
+    ----------
+    F : (N, r) array
+        Functions on the data.
+    labels : (N,) array of int
+        The class of each sample.
+    count : int
+        Number K of classes.
+
+    Examples
+    --------
+    >>> paths_of(np.array([[2.0], [3.0]]), np.array([0, 1]), 2)
+    array([[ 0.],
+           [-2.],
+           [ 3.],
+           [ 0.]])
+    """
+    n, r = F.shape
+    ways = np.eye(count)[labels][:, None, 1:] - np.eye(count)[None, :, 1:]
+    return (F[:, None, :, None] * ways[:, :, None, :]).reshape(n * count, r * (count - 1))
+
+
+def conserved(amounts: Array, labels: NDArray[np.intp], free: Free) -> Array:
+    """Return amounts near the given ones, zero where these are, of which F'V = 0 up to rounding, if there are any.
+
+    Parameters
+    ----------
+    amounts : (N, K) array
+        Nonnegative, zero for a sample's own class.
+    labels : (N,) array of int
+        The class of each sample.
+    free : Free
+        The functions F.
+    """
+    used = np.flatnonzero(amounts)
+    a, C = amounts.ravel()[used], paths_of(free.basis, labels, amounts.shape[1])[used]
+    if not (a.size and np.isfinite(a).all()) or np.abs(C.T @ a).max(initial=0.0) <= CONSERVED * a.sum():
+        return amounts
+    moved, lam = a, np.zeros(C.shape[1])
+    for _ in range(NEWTON_STEPS):
+        slope = C.T @ moved
+        step = np.linalg.lstsq(C.T @ (moved[:, None] * C), slope)[0]
+        step *= min(1.0, FURTHEST / max(float(np.abs(C @ step).max()), 1e-300))
+        length, trial = 1.0, moved
+        for _ in range(HALVINGS):
+            trial = a * np.exp(-C @ (lam + length * step))
+            if trial.sum() <= moved.sum() - 1e-4 * length * float(slope @ step):
+                break
+            length /= 2
+        if not np.abs(C.T @ trial).sum() < np.abs(slope).sum() and not trial.sum() < moved.sum():
+            break
+        moved, lam = trial, lam + length * step
+    found = np.zeros(amounts.size)
+    found[used] = moved
+    return found.reshape(amounts.shape)
 
 
 def circulating(amounts: Array, labels: NDArray[np.intp], balanced: bool) -> Array:

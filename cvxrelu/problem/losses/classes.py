@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.problem.losses.circulation import amounts_of, circulating
+from cvxrelu.problem.free import Free
+from cvxrelu.problem.losses.circulation import amounts_of, circulating, conserved
+from cvxrelu.problem.losses.entropy import entropies_below, entropy_slope
 from cvxrelu.problem.losses.loss import Loss
 from cvxrelu.problem.losses.pieces import LossExpression
 from cvxrelu.problem.losses.regression import FIT_RTOL
@@ -107,6 +109,15 @@ class OfClasses(Loss):
             amounts = amounts / np.maximum(sent * (1 + 4 * EPS), 1.0)[:, None]
         return circulating(amounts, labels, balanced)
 
+    def orthogonal(self, v: Array, y: Array, free: Free, boxed: bool = True) -> Array:
+        """Return the same with columns that are orthogonal to all that is free, ones exactly, the rest up to rounding."""
+        labels = _integers(y)
+        amounts = conserved(amounts_of(v, labels), labels, free)
+        if boxed and self.regularised:
+            most = float((amounts.sum(axis=1) / self._counts(y)).max())
+            amounts = amounts / max(most * (1 + 4 * EPS), 1.0)
+        return circulating(amounts, labels, free.has_constant)
+
     def allows(self, v: Array, y: Array) -> bool:
         """Tell whether v is in the domain of the dual, as it is."""
         sent = _own(v, y)
@@ -178,15 +189,15 @@ class Softmax(OfClasses):
         step = min(self._longest_step(v, y), largest_step(gamma, alpha, len(y)))
         if not sent.any() or step <= 0:
             return 0.0
-        if _entropy_slope(step, amounts, sent, counts) < 0:
+        if entropy_slope(step, amounts, sent, counts) < 0:
             # The sum of entropies is concave in t.
             low = 0.0
             for _ in range(HALVINGS):
                 middle = (low + step) / 2
-                rising = _entropy_slope(middle, amounts, sent, counts) > 0
+                rising = entropy_slope(middle, amounts, sent, counts) > 0
                 low, step = (middle, step) if rising else (low, middle)
             step = low
-        return rounded_down(math.fsum(counts * _entropies_below(step * amounts, step * sent)) / len(y))
+        return rounded_down(math.fsum(counts * entropies_below(step * amounts, step * sent)) / len(y))
 
     def upper_bound(self, z: Array, radius: Array, y: Array, cost: float) -> float:
         """Return at least the objective of a network, rounding included."""
@@ -201,7 +212,7 @@ class Softmax(OfClasses):
     def dual_value(self, v: Array, y: Array) -> float:
         """Return the dual objective (N times the mean) at a v in its domain."""
         counts = self._counts(y)
-        return math.fsum(counts * _entropies_below(amounts_of(v, _integers(y)) / counts[:, None], _own(v, y) / counts))
+        return math.fsum(counts * entropies_below(amounts_of(v, _integers(y)) / counts[:, None], _own(v, y) / counts))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -271,26 +282,3 @@ def _excess(gaps: Array, y: Array) -> Array:
     top = np.maximum(others.max(axis=1), 0.0)
     rest = np.exp(others - top[:, None]).sum(axis=1)
     return np.where(top > 0, top + np.log(np.exp(-top) + rest), np.log1p(rest))
-
-
-def _entropies_below(p: Array, sent: Array) -> Array:
-    """Return H of the probabilities p of other classes and 1 - sent of the own, each term rounded to the safe side.
-
-    Every term is concave, so it is least at an end of the interval that a rounded probability stands for.
-    """
-    from scipy.special import entr, xlog1py
-
-    wide = 16 * EPS
-    others = np.minimum(entr(p * (1 - wide)), entr(np.minimum(p * (1 + wide), 1.0)))
-    low, high = sent * (1 - wide), np.minimum(sent * (1 + wide), 1.0)
-    own = np.minimum(-xlog1py(1 - low, -low), -xlog1py(1 - high, -high))
-    return others.sum(axis=1) + own
-
-
-def _entropy_slope(step: float, amounts: Array, sent: Array, counts: Array) -> float:
-    """Return the derivative of the sum of entropies in the step, to a few digits."""
-    own = 1 - step * sent
-    if (own <= 0).any():
-        return -math.inf
-    ratio = np.log(own)[:, None] - np.log(np.where(amounts > 0, step * amounts, 1.0))
-    return float(counts @ (amounts * np.where(amounts > 0, ratio, 0.0)).sum(axis=1))

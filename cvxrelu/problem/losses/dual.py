@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.problem.free import Free
 from cvxrelu.problem.losses.pieces import DualModel, ExactDual
 from cvxrelu.problem.losses.rounding import (
     ROUNDING,
@@ -92,6 +93,14 @@ class Dual:
         if not balanced:
             return v
         return balance(lighten(v) if np.isfinite(low).any() or np.isfinite(high).any() else v)
+
+    def orthogonal(self, v: Vector, y: Vector, free: Free, boxed: bool = True) -> Vector:
+        """Return a vector near v in the domain of the dual, as `repair`, that is orthogonal to all that is free.
+
+        Its entries sum to zero exactly if constants are free; to linear functions it is orthogonal up to rounding.
+        """
+        v = free.nearest(v, *self.box(y, boxed))
+        return balance(v) if free.has_constant else v
 
     def box(self, y: Vector, boxed: bool = True) -> tuple[Vector, Vector]:
         """Return the limits of each v_i; those of a vector of which a multiple is in the domain, unless `boxed`."""

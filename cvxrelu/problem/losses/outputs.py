@@ -9,7 +9,8 @@ r"""What a network of several outputs pays for its predictions, and the dual of 
 | softmax           | log sum_k exp(z_ik) - z_i,y       | sum_i H(p_i),  V_i = e_y - p_i            | probabilities |
 | multiclass-margin | z_i,y - z_i,k >= 1 for all k != y | sum_ik a_ik,  V_i = sum_k a_ik (e_y - e_k) | a_ik >= 0    |
 
-If output constants are free, every column of V sums to zero. This file has the first two rows: losses of real targets,
+If output constants are free, every column of V sums to zero; with a skip connection it is orthogonal to all linear
+functions of the input. This file has the first two rows: losses of real targets,
 each of which is paid for every entry by itself, so that all is known from the loss of one output.
 """
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.problem.free import Free
 from cvxrelu.problem.losses.loss import Loss
 from cvxrelu.problem.losses.pieces import LossExpression
 from cvxrelu.problem.losses.regression import FIT_RTOL
@@ -155,6 +157,11 @@ class Elementwise(Loss):
         """Return what each output makes of its column."""
         columns = zip(v.T, y.T, strict=True)
         return np.column_stack([self.each.repair(column, target, balanced, boxed) for column, target in columns])
+
+    def orthogonal(self, v: Array, y: Array, free: Free, boxed: bool = True) -> Array:
+        """Return what each output makes of its column."""
+        columns = zip(v.T, y.T, strict=True)
+        return np.column_stack([self.each.orthogonal(column, target, free, boxed) for column, target in columns])
 
     def allows(self, v: Array, y: Array) -> bool:
         """Tell whether every entry is in the domain of the dual."""
