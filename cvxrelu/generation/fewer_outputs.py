@@ -2,8 +2,8 @@ r"""Fewer neurons with several outputs, at no greater cost.
 
     f = sum_j s_j  sigma(w_j.x + b_j) q_j + c,   s_j = norm(v_j), q_j = v_j / s_j
 
-On the data that is a nonnegative combination of k vectors of N K entries, to which multiples of r K others may be added,
-the functions of each output that are free; so (N - r) K neurons do (`cvxrelu.numerics.caratheodory`).
+On the data that is a nonnegative combination of k vectors of N K entries, to which multiples of r K others may be
+added, the functions that are free for each output; so (N - r) K neurons do (`cvxrelu.numerics.caratheodory`).
 """
 
 from dataclasses import replace

@@ -2,9 +2,9 @@ r"""The master problem of several outputs: the best output weights of the neuron
 
     min over A (k, K), C (r, K):   (1/N) sum_i loss(z_i, y_i) + alpha sum_j norm(A_j),     z = Phi A + B C
 
-Phi (N, k) are the outputs of neurons of unit cost on the data, and B the basis of what is free (`cvxrelu.problem.free`);
-or the least sum_j norm(A_j) under a constraint on z. As
-a cone program it is solved to the last digits, and has the dual matrix that column generation needs: minus N times the
+Phi (N, k) are the outputs of neurons of unit cost on the data, and B is the basis of what is free
+(`cvxrelu.problem.free`); or the least sum_j norm(A_j) under a constraint on z. As a cone program it is solved to the
+last digits, and has the dual matrix that column generation needs: minus N times the
 gradient of the loss or, for a constraint, the multipliers of what z is.
 """
 
@@ -18,7 +18,7 @@ from cvxrelu.errors import unmet
 from cvxrelu.numerics.lengths import row_sizes
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
-from cvxrelu.program.solvers import check_point, run_model
+from cvxrelu.program.solvers import check_point, precisely, run_model
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["OutputsSolution", "free_of", "solve_outputs"]
@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 # Neurons with less than this share of the cost are zeros of the interior-point method.
 USED_RTOL = 1e-8
+# Steps on the line, where hinges are at the data and are what they should be once they are found.
+MOST_STEPS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,7 @@ def solve_outputs(problem: Problem, outputs: Array, solver: str, clock: Clock) -
     if problem.alpha is not None:
         objective = cp.sum(paid.losses) / n + problem.alpha * cost
     model = cp.Problem(cp.Minimize(objective), [link, *paid.constraints])
-    run_model(model, solver, clock)
+    run_model(model, solver, clock, precisely(solver, MOST_STEPS) if problem.n_features == 1 else ())
     if model.status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
         raise unmet(problem.loss.name, problem.bias)
     free = np.zeros((0, count)) if C is None else C.value

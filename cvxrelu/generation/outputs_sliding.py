@@ -3,8 +3,9 @@ r"""Sliding with several outputs: neurons and their output weights move together
     min over (w_j, b_j, v_j), C:   (1/N) sum_i loss(sum_j v_j sigma(w_j.x_i + b_j) + C'B_i, y_i)
                                    + (alpha/2) sum_j (norm(w_j)^2 + norm(v_j)^2)
 
-with the basis B of what is free, as `cvxrelu.generation.sliding` does for one output, and for the same reason: rescaled so that norm(w_j) = norm(v_j), a
-network pays here what it pays in the problem, and a step takes N k (d + K) operations for k neurons.
+with the basis B of what is free, as `cvxrelu.generation.sliding` does for one output, and for the same reason: rescaled
+so that norm(w_j) = norm(v_j), a network pays here what it pays in the problem, and a step takes N k (d + K) operations
+for k neurons.
 """
 
 from typing import Any

@@ -21,7 +21,7 @@ from cvxrelu.errors import unmet
 from cvxrelu.line.cost import Rates, excess
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.scaling import Scaling
-from cvxrelu.program.solvers import INFEASIBLE, Options, check_point, check_solver, run_model
+from cvxrelu.program.solvers import INFEASIBLE, check_point, check_solver, precisely, run_model
 from cvxrelu.runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -33,21 +33,8 @@ Array = NDArray[np.float64]
 
 
 # Tolerances are relative to the largest variable. Slopes exceed values by the extent of the data over their gaps, so
-# the usual 1e-9 can mean 1e-6 in the values. Sparse programs this simple are solved far more accurately than that, in a
-# few more iterations.
-PRECISE_TOL = 1e-12
-# Where that is out of reach, steps stall: 20 to 40 are usual, and after these the point is as good as it gets.
+# the usual 1e-9 can mean 1e-6 in the values, and the program is solved precisely: 20 to 40 steps are usual.
 MOST_STEPS = 60
-PRECISE_OPTIONS: dict[str, tuple[Options, ...]] = {
-    "CLARABEL": (
-        {
-            "tol_gap_abs": PRECISE_TOL,
-            "tol_gap_rel": PRECISE_TOL,
-            "tol_feas": PRECISE_TOL,
-            "max_iter": MOST_STEPS,
-        },
-    )
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +109,7 @@ def solve_on_nodes(
     scale = 1.0 / float(scaling.transform[0, 0])
     A, gaps = _interpolation_matrix(problem.X[:, 0], nodes), np.diff(nodes) / scale
     model = _build(problem, scaling, rates, A, gaps)
-    status = run_model(model.problem, name, clock or Clock(), PRECISE_OPTIONS.get(name, ()))
+    status = run_model(model.problem, name, clock or Clock(), precisely(name, MOST_STEPS))
     if status in INFEASIBLE and problem.one_sided:
         raise unmet(problem.loss.name, problem.bias, one_sided=True)
     check_point(model.problem, name, [model.predictions.value, model.link.dual_value])

@@ -56,7 +56,7 @@ def _peak(A: Array, lo: tuple[float, float], hi: tuple[float, float]) -> tuple[f
 
 
 @kernel(error_model="numpy")
-def sweep_arcs(Z: Array, C: Array, G: Array) -> tuple[Array, Array]:
+def sweep_arcs(Z: Array, C: Array, G: Array, halves: int) -> tuple[Array, Array]:
     """Best value and direction on every arc of the circle, in the order of the circle.
 
     Parameters
@@ -67,19 +67,21 @@ def sweep_arcs(Z: Array, C: Array, G: Array) -> tuple[Array, Array]:
         Weights.
     G : (K, 2)
         The linear part G0.
+    halves : int
+        2; or 1 for half of the circle, where norm(F(-u)) = norm(F(u)).
 
     Returns
     -------
-    values : (2 * arcs,)
+    values : (halves * arcs,)
         Largest norm(F) on each arc.
-    directions : (2 * arcs, 2)
+    directions : (halves * arcs, 2)
         Where.
     """
     count = C.shape[1]
     edge, kept, order, first, inside = critical_directions(Z)
     m = len(order)
-    values = np.empty(2 * m)
-    directions = np.empty((2 * m, 2))
+    values = np.empty(halves * m)
+    directions = np.empty((halves * m, 2))
     if m == 0:
         return values, directions
     ux, uy = inside
@@ -110,9 +112,10 @@ def sweep_arcs(Z: Array, C: Array, G: Array) -> tuple[Array, Array]:
         value, x, y = _peak(A, lo, hi)
         values[step] = value
         directions[step, 0], directions[step, 1] = x, y
-        value, x, y = _peak(B, lo, hi)
-        values[step + m] = value
-        directions[step + m, 0], directions[step + m, 1] = -x, -y
+        if halves == 2:
+            value, x, y = _peak(B, lo, hi)
+            values[step + m] = value
+            directions[step + m, 0], directions[step + m, 1] = -x, -y
         i, change = kept[after], -1.0 if active[after] else 1.0
         for k in range(count):
             for q in range(2):
@@ -123,7 +126,7 @@ def sweep_arcs(Z: Array, C: Array, G: Array) -> tuple[Array, Array]:
 
 
 @kernel(error_model="numpy")
-def sweep_arcs_of_anchors(X: Array, V: Array, slope: float, span: tuple[int, int]) -> tuple[Array, Array]:
+def sweep_arcs_of_anchors(X: Array, V: Array, slope: float, span: tuple[int, int], halves: int) -> tuple[Array, Array]:
     """Largest norm of the scores among the neurons whose hinge passes through each anchor.
 
     Parameters
@@ -136,6 +139,8 @@ def sweep_arcs_of_anchors(X: Array, V: Array, slope: float, span: tuple[int, int
         Negative slope of the activation.
     span : (start, stop)
         The anchors X[start:stop].
+    halves : int
+        As in `sweep_arcs`.
 
     Returns
     -------
@@ -160,7 +165,7 @@ def sweep_arcs_of_anchors(X: Array, V: Array, slope: float, span: tuple[int, int
                 Z[i, q] = X[i, q] - X[anchor, q]
                 for k in range(count):
                     G[k, q] += slope * V[i, k] * Z[i, q]
-        arc_values, arc_directions = sweep_arcs(Z, C, G)
+        arc_values, arc_directions = sweep_arcs(Z, C, G, halves)
         for arc in range(len(arc_values)):
             if arc_values[arc] > values[anchor - start]:
                 values[anchor - start] = arc_values[arc]

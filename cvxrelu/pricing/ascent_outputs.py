@@ -58,6 +58,8 @@ class NormScore:
         Lifted points, ReLU weights and linear part.
     normed : int
         Number of leading components of a neuron whose norm is 1; m, or m - 1 in free mode.
+    even : bool
+        Whether norm(F(-u)) = norm(F(u)), up to rounding.
 
     Examples
     --------
@@ -70,12 +72,13 @@ class NormScore:
     C: Array
     G: Array
     normed: int
+    even: bool = False
 
     @classmethod
     def of(cls, points: Points, weights: Weights) -> "NormScore":
         """Return the score of a dual matrix."""
         Z, a = np.ascontiguousarray(points.lifted), points.negative_slope
-        return cls(Z, (1 - a) * weights.v, a * (weights.v.T @ Z), Z.shape[1] - (points.bias == "free"))
+        return cls(Z, (1 - a) * weights.v, a * (weights.v.T @ Z), Z.shape[1] - (points.bias == "free"), points.even)
 
     def vectors(self, neurons: Array) -> Array:
         """Return F of each row, (k, K)."""
@@ -135,7 +138,8 @@ class NormScore:
         order = order[values[order] > 0]
         directions, kept = unit_rows(neurons, neurons.shape[1]), []
         for k in order:
-            if not kept or (directions[kept] @ directions[k]).max() <= 1 - NEAR**2 / 2:
+            near = directions[kept] @ directions[k]
+            if (np.abs(near) if self.even else near).max(initial=-1.0) <= 1 - NEAR**2 / 2:
                 kept.append(int(k))
                 if len(kept) == MOST_COLUMNS:
                     break

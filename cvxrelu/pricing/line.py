@@ -67,7 +67,7 @@ def circle_columns(points: Points, weights: Weights) -> tuple[Array, float]:
     c = (1 - points.negative_slope) * weights.v
     if c.ndim == 2:
         linear = np.ascontiguousarray(points.negative_slope * (weights.v.T @ points.Z))
-        values, directions = (part[None] for part in sweep_arcs(points.Z, c, linear))
+        values, directions = (part[None] for part in sweep_arcs(points.Z, c, linear, points.halves))
         return _peaks(points, values, directions)
     gx, gy = points.negative_slope * (weights.v @ points.Z)
     values, directions = (part[: len(points.sides)] for part in sweep(points.Z, c, float(gx), float(gy), points.halves))

@@ -50,12 +50,11 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
     values, directions, done = [], [], 0
     while done < n and not (stop is not None and done > 0 and stop(done)):
         span = (done, min(n, done + block))
+        asked = points.Z, weights.v, points.negative_slope, span, points.halves
         if weights.v.ndim == 2:
-            found = sweep_arcs_of_anchors(points.Z, weights.v, points.negative_slope, span)
-            part_values, part_directions = (part[None] for part in found)
+            part_values, part_directions = (part[None] for part in sweep_arcs_of_anchors(*asked))
         else:
-            halves = points.halves
-            part_values, part_directions = sweep_anchors(points.Z, weights.v, points.negative_slope, span, halves)
+            part_values, part_directions = sweep_anchors(*asked)
         values.append(part_values)
         directions.append(part_directions)
         done = span[1]

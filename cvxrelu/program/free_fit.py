@@ -20,7 +20,7 @@ from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
 from cvxrelu.program.scaling import AFFINE_RTOL, Scaling
-from cvxrelu.program.solvers import Options, run_model
+from cvxrelu.program.solvers import precisely, run_model
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["FreeFit", "best_free_network", "free_fit", "meets_for_free"]
@@ -31,8 +31,8 @@ Array = NDArray[np.float64]
 SEPARATES = 1e-9
 # Losses that then have no minimum, and those that do.
 SEPARATING = {"logistic": "loss='hinge' or loss='margin'", "softmax": "loss='multiclass-margin'"}
-# So small a program is solved more accurately than usual, where that is possible, in a few more steps.
-PRECISE: tuple[Options, ...] = ({"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12, "max_iter": 100},)
+# So small a program is solved precisely, in a few more steps.
+MOST_STEPS = 100
 # Newton steps after a solver, whose accuracy is that of the objective; two or three do.
 POLISHING = 5
 
@@ -128,7 +128,7 @@ def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     objective: Any = paid.mean if loss.regularised else cp.sum_squares(coefficients)
     model = cp.Problem(cp.Minimize(objective), [link, *paid.constraints])
     try:
-        run_model(model, "CLARABEL", Clock(), PRECISE)
+        run_model(model, "CLARABEL", Clock(), precisely("CLARABEL", MOST_STEPS))
     except SolverError:
         if loss.regularised:
             raise
@@ -164,12 +164,13 @@ def _newton_step(loss: Loss, y: Array, B: Array, coefficients: Array, force: Arr
     """Return the change of coefficients at which the quadratic model of a loss with a gradient is least."""
     if loss.several:
         curvature = np.einsum("ia,ikl,ib->akbl", B, loss.bends(B @ coefficients, y), B)
-        step = np.linalg.lstsq(curvature.reshape((coefficients.size,) * 2), (B.T @ force).ravel())[0]
+        step: Any = np.linalg.lstsq(curvature.reshape((coefficients.size,) * 2), (B.T @ force).ravel())[0]
         return step.reshape(coefficients.shape)
     # The curvature of a loss is one over that of its conjugate; it is straight where the conjugate ends.
     model = loss.dual_model(force, y)
     bends = np.where((model.lower < force) & (force < model.upper), 1.0 / model.curvature, 0.0)
-    return np.linalg.lstsq(B.T @ (bends[:, None] * B), B.T @ force)[0]
+    change: Any = np.linalg.lstsq(B.T @ (bends[:, None] * B), B.T @ force)[0]
+    return change
 
 
 def _refuse_separable(problem: Problem) -> None:

@@ -4,9 +4,8 @@ Let u range over unit neurons and q over unit vectors of R^K, with moments of a 
 
     [[S, C], [C', Y]] PSD,   trace S_w <= s,   trace Y <= s,   and for a free bias   S_bb <= trace S_w,
 
-and h_i the integral of abs(t_i) q. Predictions are P_i = (1 + a)/2 C'z_i + (1 - a)/2 h_i + c, and A x_i more with a skip
-connection, where the place i is in
-the set if and only if, for T_i = z_i'S z_i,
+and h_i the integral of abs(t_i) q. Predictions are P_i = (1 + a)/2 C'z_i + (1 - a)/2 h_i + c, and A x_i more with a
+skip connection, where the place i is in the set if and only if, for T_i = z_i'S z_i,
 
     [[T_i, h_i'], [h_i, Y]] PSD,      and for pairs, e = z_i - z_k,   [[e'S e, (h_i - h_k)'], [., Y]] PSD,
 

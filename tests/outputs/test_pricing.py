@@ -54,7 +54,7 @@ def test_no_neuron_scores_more_than_the_bound(n, d, count, bias, slope):
 def test_a_sweep_is_what_numpy_finds_arc_by_arc():
     X, V = draw(8, 2, 3)
     G = np.random.default_rng(2).standard_normal((3, 2))
-    values, directions = sweep_arcs(X, V, G)
+    values, directions = sweep_arcs(X, V, G, 2)
     edges = np.sort(np.concatenate([np.arctan2(X[:, 0], -X[:, 1]), np.arctan2(-X[:, 0], X[:, 1])]))
     best = []
     for low, high in zip(edges, [*edges[1:], edges[0] + 2 * np.pi], strict=True):

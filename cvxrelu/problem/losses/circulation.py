@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.problem.free import Free
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import exponent_of
+from cvxrelu.problem.free import Free
 
 __all__ = ["amounts_of", "circulating", "conserved", "paths_of"]
 
@@ -52,7 +52,9 @@ def amounts_of(v: Array, labels: NDArray[np.intp]) -> Array:
 
 
 def paths_of(F: Array, labels: NDArray[np.intp], count: int) -> Array:
-    """Return C, an (N K, r (K - 1)) array: what each amount adds to F'V, the first column of which follows from the rest.
+    """Return C, an (N K, r (K - 1)) array: what each amount adds to F'V, but for its first column.
+
+    That is minus the sum of the others.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ class OfClasses(Loss):
         return circulating(amounts, labels, balanced)
 
     def orthogonal(self, v: Array, y: Array, free: Free, boxed: bool = True) -> Array:
-        """Return the same with columns that are orthogonal to all that is free, ones exactly, the rest up to rounding."""
+        """Return such a matrix whose columns are orthogonal to all that is free, to ones exactly."""
         labels = _integers(y)
         amounts = conserved(amounts_of(v, labels), labels, free)
         if boxed and self.regularised:
