@@ -128,8 +128,8 @@ def _ratio(columns: Array, kept: list[int], v: Array, rows: Indices) -> tuple[fl
     found = _solved(columns[:, kept], v)
     if found is None and len(rows) < total:
         # Fewer rows may have fewer independent columns.
-        kept = _independent_columns(columns)
-        found = None if kept is None else _solved(columns[:, kept], v)
+        fewer = _independent_columns(columns)
+        found = None if fewer is None else _solved(columns[:, fewer], v)
     return (np.inf, np.empty(0, dtype=np.intp)) if found is None else found
 
 

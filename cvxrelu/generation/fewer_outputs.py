@@ -67,7 +67,8 @@ def _combined(problem: Problem, network: Network) -> Network:
         return network
     turned = network.v[used] / sizes[used, None]
     vectors = np.einsum("ij,jk->ikj", active[:, used], turned).reshape(n * count, -1)
-    found = fewest_terms(vectors, sizes[used], costs[used], False, np.kron(free.basis, np.eye(count)))
+    others: Any = np.kron(free.basis, np.eye(count))
+    found = fewest_terms(vectors, sizes[used], costs[used], False, others)
     v = turned * found[:, None]
     kept = found > 0
     W, b, v = network.W[used][kept], network.b[used][kept], v[kept]

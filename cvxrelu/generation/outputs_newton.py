@@ -2,8 +2,8 @@ r"""The group Lasso over neurons, for losses with a gradient, by an interior-poi
 
     min over A (k, K), C (r, K), s:   F(z) + lam sum_j s_j - mu sum_j log(s_j^2 - norm(A_j)^2),   z = Phi A + B C
 
-for mu -> 0, with F = N times the mean loss and lam = N alpha. For given A_j the best s_j solves lam s_j^2 - 2 mu s_j = lam a^2, a =
-norm(A_j):
+for mu -> 0, with F = N times the mean loss and lam = N alpha. For given A_j the best s_j solves
+lam s_j^2 - 2 mu s_j = lam a^2, a = norm(A_j):
 
     s = (mu + r) / lam,   r = sqrt(mu^2 + lam^2 a^2),   gradient lam A / s,   curvature lam/s (I - lam A A'/(s r)),
 
