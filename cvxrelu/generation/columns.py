@@ -16,7 +16,8 @@ from cvxrelu.generation.dual_master import MasterSolution
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.line import min_norm_interpolant
 from cvxrelu.numerics.activation import leaky_relu
-from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.numerics.lengths import lengths, row_sizes
+from cvxrelu.problem.free import Free
 from cvxrelu.problem.network import Network, constant_network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
@@ -35,6 +36,8 @@ NEARLY_NONE = 1e-6
 LINES = 20
 # Largest misfit of an interpolant, relative to the scale of the targets, and attempts to get there.
 MISFIT, CORRECTIONS = 1e-11, 3
+# Outputs that differ by less than this share are the same: they are rounded when neurons change coordinates.
+COPIED = 1e-11
 # Output weights below this share of the largest are zeros of the interior-point method.
 USED_RTOL = 1e-9
 
@@ -74,6 +77,21 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.b)
+
+    def distinct(self, free: Free, first: int = 0) -> "Columns":
+        """Return the neurons without copies: with outputs, up to what is free, of one before; the first are all kept.
+
+        Solvers of cone programs fail on copies, where signs of weights do not tell one from the other.
+        """
+        rest = free.rest(self.outputs)
+        # Copies are neighbours on nearly every line.
+        order = np.argsort(np.random.default_rng(0).standard_normal(len(rest)) @ rest, kind="stable")
+        before, after = order[:-1], order[1:]
+        near = lengths((rest[:, before] - rest[:, after]).T) <= COPIED * lengths(rest.T)[after]
+        later = np.maximum(before, after)[near]
+        kept = np.ones(len(self), dtype=bool)
+        kept[later[later >= first]] = False
+        return self[kept]
 
 
 def starting_columns(oracle: Oracle) -> Columns:

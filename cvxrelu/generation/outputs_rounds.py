@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
+from cvxrelu.errors import SolverError
 from cvxrelu.generation.columns import Columns, corrected, starting_columns
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.outputs_newton import descend_outputs
@@ -97,12 +98,18 @@ class OutputsMaster:
             columns = Columns.of(oracle.standard, inner.W, inner.b)
         else:
             columns = starting_columns(oracle)
-        return OutputsState(columns, None, None, np.inf, nothing_proven(oracle.problem), rounds)
+        return OutputsState(columns.distinct(oracle.standard.free), None, None, np.inf, nothing_proven(oracle.problem), rounds)
 
     def step(self, state: OutputsState) -> OutputsState:
         """Solve the master, price its dual, and let what is missing join."""
         oracle, problem, options = self.oracle, self.oracle.problem, self.oracle.options
-        solution = self._solved(state)
+        try:
+            solution = self._solved(state)
+        except SolverError:
+            if state.round is None:
+                raise
+            # New neurons may be so near to others that a solver fails; what was found before stays.
+            return replace(state, round=replace(state.round, cause=Cause.SOLVER), ended=True)
         network = self._network(state.columns, solution)
         upper = problem.objective(network)
         best_network, least = (state.network, state.upper) if upper > state.upper else (network, upper)
@@ -222,7 +229,8 @@ class OutputsMaster:
         excess = max(oracle.excess(priced), 0.0)
         new = np.flatnonzero(priced.scores > oracle.bound * (1 + WORTHWHILE * excess))[:MOST_NEW]
         found = Columns.of(standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
-        return columns[kept] + found, replace(solution, weights=solution.weights[kept])
+        joined = (columns[kept] + found).distinct(standard.free, np.count_nonzero(kept))
+        return joined, replace(solution, weights=solution.weights[kept])
 
 
 def _none(oracle: Oracle) -> Priced:
