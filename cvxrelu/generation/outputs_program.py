@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.errors import unmet
 from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.problem.losses.pieces import LossExpression
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.solvers import check_point, precisely, run_model
@@ -79,10 +80,11 @@ def solve_outputs(problem: Problem, outputs: Array, solver: str, clock: Clock) -
     import cvxpy as cp
 
     n, count, basis = problem.n_samples, problem.n_outputs, problem.free.basis
-    A, z = cp.Variable((outputs.shape[1], count)), cp.Variable((n, count))
+    A, fixed = cp.Variable((outputs.shape[1], count)), problem.loss.fixes_predictions
+    z: Any = problem.y if fixed else cp.Variable((n, count))
     C = cp.Variable((basis.shape[1], count)) if basis.size else None
     link: Any = cp.Zero(z - outputs @ A - (0.0 if C is None else basis @ C))
-    paid = problem.loss.expression(z, problem.y)
+    paid = LossExpression(0.0, []) if fixed else problem.loss.expression(z, problem.y)
     cost = cp.sum(cp.norm(A, 2, axis=1))
     objective: Any = cost
     if problem.alpha is not None:

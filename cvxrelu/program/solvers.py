@@ -28,15 +28,19 @@ INTERIOR_POINT_TOL = 1e-9
 FALLBACK_TOL = 1e-7
 # Small or simple programs are solved far more accurately than that, in a few more iterations.
 PRECISE_TOL = 1e-12
+# Regularisation of factors that break down without it, tenfold the usual.
+REGULARISED = 1e-7
 # A first-order solver needs about tenfold the iterations for each further digit.
 FIRST_ORDER_TOL = 1e-7
 
 # What each solver is asked for, attempt after attempt: where the first accuracy is out of reach, a looser one often is
-# not, and the certificate tells what it is worth. The last of Clarabel's hands back the point at which it made no more
-# progress.
+# not, and the certificate tells what it is worth. Clarabel's factors of cones of more than four numbers may break down
+# in the first step, unless they are regularised more (version 0.11); its last attempt hands back the point at which it
+# made no more progress.
 SOLVER_OPTIONS: dict[str, tuple[Options, ...]] = {
     "CLARABEL": (
         *({"tol_gap_abs": tol, "tol_gap_rel": tol, "tol_feas": tol} for tol in (INTERIOR_POINT_TOL, FALLBACK_TOL)),
+        {"tol_gap_abs": FALLBACK_TOL, "tol_gap_rel": FALLBACK_TOL, "static_regularization_constant": REGULARISED},
         {"accept_unknown": True},
     ),
     "ECOS": tuple(

@@ -2,7 +2,6 @@
 
 import math
 
-import cvxpy as cp
 import numpy as np
 import pytest
 
@@ -10,7 +9,6 @@ import cvxrelu as cr
 from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.pricing import Priced
-from tests.instances import BIASES, objective_by_hand
 
 LABELS = np.array([0, 1, 2, 0, 1, 2, 1, 0, 2])
 
@@ -67,23 +65,6 @@ def sum_of(network, problem, x):
     return total
 
 
-@pytest.mark.parametrize("loss", ["interpolation", "squared", "huber"])
-@pytest.mark.parametrize("bias", BIASES)
-@pytest.mark.parametrize("n_features", [1, 2])
-def test_one_column_is_one_output(loss, bias, n_features):
-    X, Y = data(n_features=n_features, n_outputs=1)
-    options = {"loss": loss, "bias": bias, "alpha": None if loss == "interpolation" else 0.03}
-    if bias == "none" and loss == "interpolation" and n_features == 1:
-        pytest.skip("without a bias lines through the origin are all there is")
-    tol = 1e-4 if bias == "joint" and n_features == 2 else 1e-6  # three dimensions, lifted
-    one = cr.solve(cr.Problem(X, Y[:, 0], **options), tol=tol)
-    other = cr.solve(cr.Problem(X, Y, **options), tol=tol, random_state=0)
-    assert_certified(other, tol)
-    assert other.objective == pytest.approx(one.objective, rel=tol)
-    assert max(one.certificate.lower, other.certificate.lower) <= min(one.objective, other.objective) * (1 + 1e-12)
-    assert objective_by_hand(one.problem, other.network.output(0)) >= one.certificate.lower * (1 - 1e-6)
-
-
 @pytest.mark.parametrize(
     ("bias", "slope"), [("free", 0.0), ("free", 0.3), ("free", -1.0), ("joint", 0.3), ("none", 0.0)]
 )
@@ -108,29 +89,6 @@ def test_constraints_are_met_at_least_cost(loss):
         own = np.arange(3) == LABELS[:, None]
         assert (z[own][:, None] - np.where(own, -np.inf, z) >= 1 - 1e-6).all()
         assert cr.max_margin(fit.certificate).lower == pytest.approx(fit.network.normalised_margin(X, LABELS), rel=1e-6)
-
-
-def joined_dots(x, Y):
-    """Least cost over hinges at the data, both ways: with one input an optimum has no others."""
-    atoms = np.maximum(np.array([side * (x - knot) for knot in x for side in (1, -1)]).T, 0)
-    V, c = cp.Variable((atoms.shape[1], Y.shape[1])), cp.Variable((1, Y.shape[1]))
-    model = cp.Problem(cp.Minimize(cp.sum(cp.norm(V, 2, axis=1))), [atoms @ V + np.ones((len(x), 1)) @ c == Y])
-    return model.solve(solver="CLARABEL")
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_with_one_input_the_dots_are_joined(seed):
-    rng = np.random.default_rng(seed)
-    n, count = int(rng.integers(3, 9)), (2, 3, 5)[seed % 3]
-    x, Y = np.sort(rng.standard_normal(n)), rng.standard_normal((n, count))
-    fit = cr.solve(cr.Problem(x[:, None], Y))
-    assert_certified(fit)
-    assert fit.objective == pytest.approx(joined_dots(x, Y), rel=1e-7)
-    turns = np.linalg.norm(np.diff(np.diff(Y, axis=0) / np.diff(x)[:, None], axis=0), axis=1).sum()
-    if fit.objective <= turns * (1 + 1e-9):
-        middle = (x[1:] + x[:-1]) / 2
-        joined = np.column_stack([np.interp(middle, x, column) for column in Y.T])
-        np.testing.assert_allclose(fit.network(middle[:, None]), joined, atol=1e-6 * np.abs(Y).max())
 
 
 def test_equal_outputs_cost_the_root_of_their_number():
@@ -226,7 +184,6 @@ def test_what_takes_one_output_says_so():
     [
         ({"loss": "absolute", "alpha": 1.0}, "takes one output, and y is two-dimensional"),
         ({"norm": "response"}, "Several outputs take norm='euclidean'"),
-        ({"skip": True}, "A skip connection is for one output"),
         ({"output_sign": "positive"}, "output_sign='any'"),
         ({"loss": "softmax", "alpha": 1.0}, "takes labels; pass an array of shape"),
         ({"loss": "softmax", "alpha": 1.0, "y": [0, 1, 3, 0, 1, 2, 1, 0, 3.5]}, "number your classes"),

@@ -98,7 +98,10 @@ def assert_certified(fit, gap=1e-6):
         assert loss.value / problem.n_samples + problem.alpha * cost == pytest.approx(fit.objective, rel=1e-8)
         return
     assert cost == pytest.approx(fit.objective, rel=1e-8)
-    assert all(np.max(constraint.violation()) <= 1e-6 * (1 + np.abs(z).max()) for constraint in paid(problem, cp.Constant(z))[1])
+    assert all(
+        np.max(constraint.violation()) <= 1e-6 * (1 + np.abs(z).max())
+        for constraint in paid(problem, cp.Constant(z))[1]
+    )
 
 
 CASES = [
