@@ -231,7 +231,7 @@ class OutputsMaster:
         excess = max(oracle.excess(priced), 0.0)
         new = np.flatnonzero(priced.scores > oracle.bound * (1 + WORTHWHILE * excess))[:MOST_NEW]
         found = Columns.of(standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
-        joined = (columns[kept] + found).distinct(standard.free, np.count_nonzero(kept))
+        joined = (columns[kept] + found).distinct(standard.free, int(kept.sum()))
         return joined, replace(solution, weights=solution.weights[kept])
 
 

@@ -15,7 +15,7 @@ from tests.instances import BIASES, SLOPES, normal_data
 
 TOL = 1e-7
 WEIGHTS = np.array([1.0, 2.0, 0.5, 3.0, 1.0, 1.5, 1.0])
-# Which of the four ways, with weights or a skip connection or not, a case goes: every pair of a loss and a bias goes all.
+# With weights or without, with a skip connection or without: every pair of a loss and a bias goes all four ways.
 WAYS = list(itertools.product((False, True), (False, True)))
 TABLE = [
     (loss, bias, slope, *WAYS[(k + j) % 4])
