@@ -45,8 +45,8 @@ class ReLUClassifier(Labelled):
         Regularisation strength, positive, as in `ReLURegressor`; of several classes, and with class weights and
         without, the largest. Not used by "margin".
     multi_class : {"softmax", "ovr"}, default "softmax"
-        Whether more than two classes are told apart by one network or, with "ovr", and for loss="hinge", a skip
-        connection and methods that take one output, by one network for each class against the rest.
+        Whether more than two classes are told apart by one network or, with "ovr", and for loss="hinge", positive
+        output weights and methods that take one output, by one network for each class against the rest.
     class_weight : dict, "balanced" or None, default None
         What samples of a class count, times their own weights; "balanced" makes all classes weigh the same in sum.
     bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,

@@ -47,7 +47,7 @@ class Labelled(ClassifierMixin, Estimator):
     @property
     def _in_one(self) -> bool:
         """Whether one network has an output for each of several classes."""
-        able = self.loss in OF_SEVERAL and self.method in ("auto", "generate")
+        able = self.loss in OF_SEVERAL and self.output_sign == "any" and self.method in ("auto", "generate")
         one = self.multi_class == "softmax" and able
         return one and len(self.classes_) > 2
 

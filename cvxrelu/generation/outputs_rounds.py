@@ -98,9 +98,8 @@ class OutputsMaster:
             columns = Columns.of(oracle.standard, inner.W, inner.b)
         else:
             columns = starting_columns(oracle)
-        return OutputsState(
-            columns.distinct(oracle.standard.free), None, None, np.inf, nothing_proven(oracle.problem), rounds
-        )
+        columns = columns.distinct(oracle.standard.free)
+        return OutputsState(columns, None, None, np.inf, nothing_proven(oracle.problem), rounds)
 
     def step(self, state: OutputsState) -> OutputsState:
         """Solve the master, price its dual, and let what is missing join."""

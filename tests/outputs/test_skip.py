@@ -211,7 +211,7 @@ def test_even_scores_are_searched_by_halves(bias, d):
 
 
 def joined(x, Y):
-    """The total variation of the derivative where dots are joined; and places between the data, with the values there."""
+    """The total variation of the derivative where dots are joined; places between the data, and the values there."""
     slopes = np.diff(Y, axis=0) / np.diff(x)[:, None]
     middle = (x[1:] + x[:-1]) / 2
     turns = np.linalg.norm(np.diff(slopes, axis=0), axis=1).sum()
