@@ -164,6 +164,9 @@ def _face(problem: Problem) -> Face:
     assert ends is not None, "the loss is known"
     if not problem.skip:
         return Face(*ends, problem.norm.has_free_constant)
+    dual = zero_cost_dual(problem)
+    if problem.loss.smooth:
+        return Face(dual, dual, False, problem.free.basis)
     # The predictions of an affine function are on a kink of the loss up to a solver's accuracy.
     room = ON_KINK * max(float(np.abs(z).max()), float(np.abs(problem.y).max()))
     low, high = problem.loss.pulls(z + room, problem.y), problem.loss.pulls(z - room, problem.y)
@@ -171,5 +174,4 @@ def _face(problem: Problem) -> Face:
     assert high is not None
     low, high = np.minimum(low[0], high[0]), np.maximum(low[1], high[1])
     on_kink = high - low > LEAST_KINK * np.abs(np.append(low, high)).max()
-    dual = zero_cost_dual(problem)
     return Face(np.where(on_kink, low, dual), np.where(on_kink, high, dual), False, problem.free.basis)

@@ -343,3 +343,22 @@ def test_many_samples_slide_to_the_optimum():
     clean = np.abs(X @ rng.standard_normal((2, 3))) + X @ rng.standard_normal((2, 3))
     fit = cr.solve(cr.Problem(X, clean, "squared", alpha=0.03, skip=True), tol=1e-2, random_state=0)
     assert fit.status is cr.Status.OPTIMAL
+
+
+@pytest.mark.parametrize("bias", BIASES)
+def test_amounts_that_nothing_could_make_up_for_vanish(bias):
+    """The second input is zero in class 0 and positive in others, which can send nothing to it without a constant."""
+    X, _ = data(7)
+    labels = np.array([0, 1, 2, 0, 1, 2, 1])
+    fit = cr.solve(
+        cr.Problem(np.column_stack([labels + 0.1 * X[:, 0], labels**2]), labels, "multiclass-margin", bias, skip=True)
+    )
+    assert fit.certificate.gap <= 1e-6 * fit.objective
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+@pytest.mark.parametrize("units", [[1e-12, 1e6], [1e-60, 1e-60], [1e3, 1.0]])
+def test_outputs_in_other_units(loss, units):
+    X, Y = data(n_outputs=2)
+    problem = cr.Problem(X, Y * units, loss, alpha=0.01 * max(units), skip=True)
+    assert cr.solve(problem).certificate.relative_gap <= 1e-6

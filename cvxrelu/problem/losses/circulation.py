@@ -36,6 +36,8 @@ DIGITS, MOST_DIGITS = 40, 52
 # Newton steps towards amounts that conserve all that is free, a handful are usual, halvings of a step, the largest
 # change of a logarithm in one, and the miss relative to what is sent at which nothing is done, since amounts are cut.
 NEWTON_STEPS, HALVINGS, FURTHEST, CONSERVED = 60, 30, 4.0, 2.0**-36
+# Share of the largest amount below which others are zero, and how often it is looked at which these are.
+FAINT, ROUNDS = 2.0**-34, 4
 
 
 def amounts_of(v: Array, labels: NDArray[np.intp]) -> Array:
@@ -81,6 +83,8 @@ def paths_of(F: Array, labels: NDArray[np.intp], count: int) -> Array:
 def conserved(amounts: Array, labels: NDArray[np.intp], free: Free) -> Array:
     """Return amounts near the given ones, zero where these are, of which F'V = 0 up to rounding, if there are any.
 
+    Faint amounts are zeros: some have to vanish, where nothing could make up for them.
+
     Parameters
     ----------
     amounts : (N, K) array
@@ -90,10 +94,20 @@ def conserved(amounts: Array, labels: NDArray[np.intp], free: Free) -> Array:
     free : Free
         The functions F.
     """
-    used = np.flatnonzero(amounts)
-    a, C = amounts.ravel()[used], paths_of(free.basis, labels, amounts.shape[1])[used]
-    if not (a.size and np.isfinite(a).all()) or np.abs(C.T @ a).max(initial=0.0) <= CONSERVED * a.sum():
+    if not np.isfinite(amounts).all():
         return amounts
+    C, a = paths_of(free.basis, labels, amounts.shape[1]), amounts.ravel()
+    for _ in range(ROUNDS):
+        used = a > FAINT * a.max(initial=0.0)
+        a = np.where(used, a, 0.0)
+        if np.abs(C.T @ a).max(initial=0.0) <= CONSERVED * a.sum():
+            break
+        a[used] = _balanced(a[used], C[used])
+    return a.reshape(amounts.shape)
+
+
+def _balanced(a: Array, C: Array) -> Array:
+    """Return a exp(-C lam) for the lam at which its sum is least, by Newton's method."""
     moved, lam = a, np.zeros(C.shape[1])
     for _ in range(NEWTON_STEPS):
         slope = C.T @ moved
@@ -108,9 +122,7 @@ def conserved(amounts: Array, labels: NDArray[np.intp], free: Free) -> Array:
         if not np.abs(C.T @ trial).sum() < np.abs(slope).sum() and not trial.sum() < moved.sum():
             break
         moved, lam = trial, lam + length * step
-    found = np.zeros(amounts.size)
-    found[used] = moved
-    return found.reshape(amounts.shape)
+    return moved
 
 
 def circulating(amounts: Array, labels: NDArray[np.intp], balanced: bool) -> Array:
