@@ -1,4 +1,10 @@
-r"""What multipliers prove of a problem, whichever kind they are: trees for one output, norms of scores for several."""
+r"""What multipliers prove of a problem, and their records, whichever kind they are.
+
+    one output        trees for the scores and for their negatives      `cvxrelu.certificate.multipliers`
+    several outputs   multipliers of the norms of the scores            `cvxrelu.certificate.norm_multipliers`
+
+Nothing is believed when they are read: any multipliers prove a bound, and wrong ones a poor one.
+"""
 
 from dataclasses import replace
 from typing import Any

@@ -155,8 +155,9 @@ class Certificate:
         Raises
         ------
         InputError
-            If there are more than two features (one, with a jointly penalised bias) and no multipliers, or the loss or
-            the norm is not one of the package's.
+            If there are more than two features (one, with a jointly penalised bias) and no multipliers, as there are
+            none where branch and bound proved more than the relaxation, or the loss or the norm is not one of the
+            package's.
 
         Examples
         --------

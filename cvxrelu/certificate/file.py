@@ -36,7 +36,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     verify : bool, default True
         Whether to recompute the lower bound from the data and the dual vector (and its multipliers, if the file has
         any), and to refuse a file that claims more; the upper bound always is. A lower bound of scope "sampled" cannot
-        be recomputed: the patterns are not in the file.
+        be recomputed: the patterns are not in the file. Of several outputs a search ends where it proves the claim.
     time_limit : float, optional
         Seconds after which the search for the lower bound stops; a bound that needs more is then refused.
 
