@@ -3,8 +3,9 @@ r"""Check a certificate of cvxrelu, without cvxrelu: `python check_certificate.p
     upper = objective of the network on the data                  (evaluated here, in integers)
     v is orthogonal to all that is free                           (made so here, in fractions, with a skip connection)
     lower = dual objective of v, scaled by gamma(v)               (gamma by brute force over anchors and arcs, here)
-    gamma(v) = max over unit neurons of abs(sum_i v_i sigma(w.x_i + b)),   lower <= every network of every width
+    gamma(v) = max over unit neurons of norm(sum_i v_i sigma(w.x_i + b)),   lower <= every network of every width
 
+With one output v_i are numbers; with K outputs they are rows, and so are targets, for labels of classes indicators.
 Needs NumPy only. Where neurons live on a circle, gamma is computed: one or two features with bias "free" or "none",
 one feature with bias "joint". Elsewhere it is bounded, in integers, by the multipliers in the file, if there are any.
 Exit code 0: verified. 1: refuted, or no certificate. 2: beyond this checker.
@@ -28,18 +29,21 @@ GRID, BITS = 1 << 100, 80  # multipliers are multiples of 1 / GRID, factors of 2
 exact = np.vectorize(Fraction, otypes=[object])
 
 
-def logistic(z, y):
-    """Return the logistic losses, rounded down."""
-    return exact(np.logaddexp(0, -(y * z).astype(float)) * (1 - 1e-12))
+def cross_entropy(z, y):
+    """Return log sum_k exp(z_k - z_own), of two classes for one output, rounded down."""
+    gaps = np.hstack([0 * z, -y * z]) if z.shape[1] == 1 else z - (y * z).sum(axis=1, keepdims=True)
+    return exact(np.logaddexp.reduce(gaps.astype(float), axis=1, keepdims=True) * (1 - 1e-12))
 
 
 # Of the parameters in the file: what predictions pay, in fractions (None for a constraint), and of the dual, which is
-# y.v - k v.v / 2, the limits of v (of y v for labels) and k; that of the logistic loss is the entropy of y v.
+# y.v - k v.v / 2, the limits of v (of y v for labels and classes) and k; that of cross-entropy is the entropy.
 LOSSES = {
     "interpolation": lambda: (None, -math.inf, math.inf, 0, "numbers"),
     "margin": lambda: (None, 0, math.inf, 0, "labels"),
     "squared": lambda: (lambda z, y: (z - y) ** 2 / 2, -math.inf, math.inf, 1, "numbers"),
-    "logistic": lambda: (logistic, 0, 1, 0, "labels"),
+    "logistic": lambda: (cross_entropy, 0, 1, 0, "labels"),
+    "softmax": lambda: (cross_entropy, 0, 1, 0, "classes"),
+    "multiclass-margin": lambda: (None, 0, math.inf, 0, "classes"),
     "huber": lambda delta: (
         lambda z, y: np.where(abs(z - y) <= delta, (z - y) ** 2 / 2, exact(delta) * (abs(z - y) - exact(delta) / 2)),
         *(-delta, delta, 1, "numbers"),
@@ -60,6 +64,12 @@ def weights_of(task, N):
     weights = exact(numbers(task["sample_weight"], (N,), "sample_weight"))
     require((weights > 0).all(), "sample weights must be positive")
     return weights * N / weights.sum()
+
+
+def targets_of(task, y):
+    """Return what predictions are compared with, a column for each output."""
+    classes = loss_of(task)[-1] == "classes"
+    return np.eye(task["outputs"])[y.astype(int)] if classes else y.reshape(len(y), -1)
 
 
 def loss_of(task):
@@ -95,40 +105,45 @@ def root(square):
 
 def upper_bound(task, X, y, network):
     """Return the objective of the network as it is stored, and its predictions, in fractions."""
-    slope, (N, d), m, loss = task["negative_slope"], X.shape, len(network["v"]), task["loss"]
+    slope, (N, d), m, several = task["negative_slope"], X.shape, len(network["v"]), "outputs" in task
     require(network["negative_slope"] == slope, "the network has another slope than the problem")
-    parts = [numbers(network[k], s, k) for k, s in (("W", (m, d)), ("b", (m,)), ("v", (m,)), ("intercept", ()))]
-    if N * m * d > PRODUCTS:
+    y, (pays, *_, kind), joint = exact(targets_of(task, y)), loss_of(task), task["bias"] == "joint"
+    shapes = {"W": (m, d), "b": (m,), "v": (m, *y.shape[1:] * several), "intercept": y.shape[1:] * several}
+    if N * m * d * y.shape[1] > PRODUCTS:
         raise Unchecked("a network with too many products for fractions")
-    (W, b, v, c), y, joint = map(exact, parts), exact(y), task["bias"] == "joint"
-    t = exact(X) @ W.T + b
+    W, b, v, c = (exact(numbers(network[name], shape, name)) for name, shape in shapes.items())
+    v, c, t = v.reshape(m, y.shape[1]), c.reshape(1, -1), exact(X) @ W.T + b
     z = np.where(t >= 0, t, exact(slope) * t) @ v + c
     if "skip" in network:
         require(task.get("skip") is True, "the network has a skip connection and the problem has none")
-        z = z + exact(X) @ exact(numbers(network["skip"], (d,), "skip"))
-    cost = np.abs(v) @ root((W**2).sum(axis=1) + joint * b**2) + joint * abs(c)
-    scale = (y.max() - y.min()) / 2 or abs(y[0]) or 1
-    misfit = {"interpolation": abs(z - y).max() / scale, "margin": max(0, 1 - (y * z).min())}.get(loss, 0)
-    negative = task.get("output_sign") == "positive" and ((v < 0).any() or (joint and c < 0))
-    if misfit > FIT_RTOL or negative or (task["bias"] == "none" and (c != 0 or b.any())):
+        z = z + exact(X) @ exact(numbers(network["skip"], (d, *y.shape[1:] * several), "skip")).reshape(d, -1)
+    cost = root((v**2).sum(axis=1)) @ root((W**2).sum(axis=1) + joint * b**2) + joint * root((c**2).sum(axis=1))[0]
+    scale = (y.max(axis=0) - y.min(axis=0)).max() / 2 or abs(y).max() or 1
+    margins = y * z if kind == "labels" else (y * z).sum(axis=1, keepdims=True) - z + y
+    misfit = abs(z - y).max() / scale if kind == "numbers" else max(0, 1 - margins.min())
+    negative = task.get("output_sign") == "positive" and ((v < 0).any() or (joint and (c < 0).any()))
+    bad = negative or (task["bias"] == "none" and (c.any() or b.any()))
+    if bad or (pays is None and misfit > FIT_RTOL):
         return math.inf, z
-    pays = loss_of(task)[0]
     if pays is None:
-        return (cost / (1 - misfit) if loss == "margin" else cost), z  # scaled up to margin one
-    return (weights_of(task, N) * pays(z, y)).sum() / N + Fraction(task["alpha"]) * cost, z
+        return (cost if kind == "numbers" else cost / (1 - misfit)), z  # scaled up to margin one
+    return (weights_of(task, N)[:, None] * pays(z, y)).sum() / N + Fraction(task["alpha"]) * cost, z
+
+
+def lengths(rows):
+    """Return the lengths of rows, of which no square underflows."""
+    return np.hypot.reduce(np.abs(rows), axis=1)
 
 
 def largest_score(E, v, slope, signed):
-    """Return an upper bound on abs(sum_i v_i sigma(w.e_i)), or on the sum itself if `signed`, over unit w.
+    """Return an upper bound on norm(sum_i v_i sigma(w.e_i)), or on the sum itself if `signed`, over unit w.
 
-    The rows e_i have one or two entries.
+    The rows e_i have one or two entries, and v_i one for each output.
     """
-    reach = np.abs(v) @ np.linalg.norm(E, axis=1)
+    reach = lengths(v) @ lengths(E)
     margin = (len(v) + 64) * np.finfo(float).eps * (1 + abs(slope)) * reach
     if E.shape[1] == 1:
-        left, right = np.minimum(E[:, 0], 0), np.maximum(E[:, 0], 0)
-        scores = v @ (right + slope * left), -v @ (left + slope * right)
-        return max(0, *scores, *(-score for score in scores if not signed)) + margin
+        E = np.column_stack([E, np.zeros(len(E))])  # a line in the plane
     E, v = E[E.any(axis=1)], v[E.any(axis=1)]
     turns = np.arctan2(E[:, 1], E[:, 0])[:, None] + np.pi / 2 * np.array([-1, 1])
     ends = np.unique(np.mod(turns, 2 * np.pi))
@@ -137,11 +152,16 @@ def largest_score(E, v, slope, signed):
     half = np.diff(np.append(ends, ends[0] + 2 * np.pi)) / 2
     middle = ends + half
     active = np.column_stack([np.cos(middle), np.sin(middle)]) @ E.T >= 0
-    F = (np.where(active, 1.0, slope) * v) @ E  # on an arc, the score is w.F
-    turn = np.pi * (1 + signed)  # F counts, or the line through F
-    offset = np.abs(np.mod(np.arctan2(F[:, 1], F[:, 0]) - middle + turn / 2, turn) - turn / 2)
-    nearest = np.maximum(0, offset - half - WIDENING)  # angle between the arc and that
-    return float(max(0, (np.hypot(F[:, 0], F[:, 1]) * np.cos(nearest)).max()) + margin)
+    F = np.where(active, 1.0, slope) @ (v[:, :, None] * E[:, None]).reshape(len(E), -1)
+    F = F.reshape(len(ends), -1, 2)  # on an arc, the score is F w
+    G = F / np.abs(F).max(axis=(1, 2), keepdims=True).clip(1e-300)  # no square underflows
+    (p, r), q = (G**2).sum(axis=1).T, G.prod(axis=2).sum(axis=1)
+    peak = np.arctan2(F[:, 0, 1], F[:, 0, 0]) if signed else np.arctan2(2 * q, p - r) / 2  # of the score, or its norm
+    turn = np.pi * (1 + signed)  # the peak counts, or the line through it
+    offset = np.mod(peak - middle + turn / 2, turn) - turn / 2
+    nearest = middle + np.clip(offset, -half - WIDENING, half + WIDENING)
+    scores = (F @ np.stack([np.cos(nearest), np.sin(nearest)], axis=1)[:, :, None])[:, :, 0]
+    return float(max(0, scores.max() if signed else lengths(scores).max()) + margin)
 
 
 def orthogonal(v, columns):
@@ -177,6 +197,7 @@ def ceiling(x):
 
 
 grid = np.vectorize(lambda x: max(0, ceiling(x)), otypes=[object])  # what is negative counts as zero
+floor = np.vectorize(math.floor, otypes=[object])
 
 
 def length(row, unit):
@@ -184,21 +205,19 @@ def length(row, unit):
     return Fraction(math.isqrt(row @ row) + 1, unit)
 
 
-def relaxed_score(rows, v, slope, free, trees, claimed):
-    """Return an upper bound on the same for rows of any length, whose weights sum to zero if biases are free.
+def placed(rows, v, free):
+    """Return the distinct rows as integers over a unit, and what v, reach and lengths are in units of a power of two.
 
-    With t = Z u, sigma(t) = odd t + even abs(t). If biases are free, then the hinge of some best neuron passes through
-    a place, so abs(t_i) <= the largest distance from place i, and with radius as last entry of every row, u = (w, b),
-    abs(b) <= norm(w). All neurons are split by the signs of some t_k, and each leaf of either tree has its bound.
+    If biases are free, then the hinge of some best neuron passes through a place, so abs(t_i) <= the largest distance
+    from place i, and with radius as last entry of every row, u = (w, b), abs(b) <= norm(w).
     """
     places, place = np.unique(rows, axis=0, return_inverse=True)
-    weights = np.array([Fraction(0)] * len(places))
+    weights = np.full((len(places), *v.shape[1:]), Fraction(0))
     np.add.at(weights, place.reshape(-1), exact(v))
     centre = free * (places.min(axis=0) / 2 + places.max(axis=0) / 2)
     power = Fraction(2) ** exponent(places - centre)
     Z = (exact(places) - exact(centre)) / power
     unit = max(GRID, *(x.denominator for x in Z.flat))
-    beta = ceiling(Fraction(claimed) / power)
     Z = np.vectorize(int, otypes=[object])(Z * unit)
     gram = Z @ Z.T
     squares = gram.diagonal()
@@ -206,6 +225,58 @@ def relaxed_score(rows, v, slope, free, trees, claimed):
     reach = np.array([Fraction(math.isqrt(square) + 1, unit) for square in reach])
     if free:
         Z = np.column_stack([Z, np.full(len(Z), math.isqrt(squares.max()) + 1)])
+    return Z, unit, weights, reach, power
+
+
+def shortfall(M):
+    """Return at least how far below zero x'M x is for norm(x)^2 <= 3, times GRID, of M rounded down to 2^-160.
+
+    With any L, M = L L' + R, R >= lowest by Gershgorin, less its side for entries rounded down.
+    """
+    values, vectors = np.linalg.eigh(np.array(M / (1 << 2 * BITS), dtype=float))
+    L = np.vectorize(lambda x: int(math.ldexp(x, BITS)), otypes=[object])(vectors * np.sqrt(np.maximum(values, 0)))
+    R = M - L @ L.T
+    lowest = min(R.diagonal() + abs(R.diagonal()) - abs(R).sum(axis=1)) - len(M)
+    return -min(lowest, 0) * 3 * GRID // (1 << 2 * BITS) + 1
+
+
+def relaxed_norm(rows, v, slope, free, record):
+    """Return an upper bound on norm(sum_i v_i sigma(t_i)) of unit neurons, for rows of any length, and rows v_i.
+
+    sigma(t) = (1 + a)/2 t + (1 - a)/2 abs(t), and A_i = (1 - a)/2 v_i less what pairs p = (i, k) take, M_p, and give to
+    k. With e_p = z_i - z_k, abs(abs(t_i) - abs(t_k)) <= abs(e_p.u). So for unit q, tau > 0 and inverse >= 1 / tau,
+        q.score <= q'L u + sum (tau (e.u)^2 + inverse (q.A)^2) / 2 over places and pairs,   L = (1 + a)/2 V'Z.
+    """
+    Z, unit, weights, _, power = placed(rows, v, free)
+    (n, m), pairs, a = Z.shape, record["pairs"], Fraction(slope)
+    known = all(len(pair) == 2 and all(type(k) is int and 0 <= k < n for k in pair) for pair in pairs)
+    require(known, "a pair of other places")
+    (i, k), A = np.array(pairs, dtype=int).reshape(-1, 2).T, (1 - a) / 2 * weights
+    M = exact(numbers(record["amounts"], (len(pairs), v.shape[1]), "amounts"))
+    np.subtract.at(A, i, M)
+    np.add.at(A, k, M)
+    E, A = np.vstack([Z, Z[i] - Z[k]]), np.vstack([A, M])
+    tau = grid([*numbers(record["single"], (n,), "single"), *numbers(record["paired"], (len(pairs),), "paired")])
+    tau = np.where(tau > 0, tau, grid(abs(A).max(axis=1)))  # what is missing is replaced
+    inverse = np.array([-(-GRID * GRID // x) if x else 0 for x in tau], dtype=object)
+    nu1, nu2, nu3 = grid(numbers(record["numbers"], (3,), "numbers"))
+    fine, diagonal = 1 << 2 * BITS, [nu1 - free * nu3] * (m - free) + [nu3] * free + [nu2] * v.shape[1]
+    S = np.diag(np.array(diagonal, dtype=object) * fine // GRID)
+    S[:m, :m] += -((E.T * tau) @ E) * fine // (2 * GRID * unit**2)
+    S[m:, m:] += floor(-((A.T * inverse) @ A) * Fraction(fine, 2 * GRID))
+    S[m:, :m] = floor(-(1 + a) * (weights.T @ Z) * Fraction(fine, 4 * unit))
+    S[:m, m:] = S[m:, :m].T
+    return float((nu1 + nu2 + shortfall(S)) * power / GRID) * (1 + 2**-50)
+
+
+def relaxed_score(rows, v, slope, free, trees, claimed):
+    """Return an upper bound on the same for rows of any length, whose weights sum to zero if biases are free.
+
+    With t = Z u, sigma(t) = odd t + even abs(t). All neurons are split by the signs of some t_k, and each leaf of
+    either tree has its bound.
+    """
+    Z, unit, weights, reach, power = placed(rows, v, free)
+    beta = ceiling(Fraction(claimed) / power)
 
     def largest(node, side, signs):
         """Return the largest bound of the leaves below a node, where some signs are known."""
@@ -262,11 +333,11 @@ def leaf_bound(Z, unit, score, reach, free, split, leaf, beta):
     tilt = odd + np.where(s == 0, -theta, s * (rest + gain))
     eta = numbers(leaf.get("products", np.zeros((len(known),) * 2)), (len(known),) * 2, "products")
     eta, S = grid(eta + eta.T) // 2, s[known, None] * Z[known]
-    lengths = np.array([length(row, unit) for row in S], dtype=object)
-    kappa += ceiling(3 * (slip @ (abs(rest) + gain)) + 4 * (slip[known] @ eta @ lengths) / GRID)
+    sizes = np.array([length(row, unit) for row in S], dtype=object)
+    kappa += ceiling(3 * (slip @ (abs(rest) + gain)) + 4 * (slip[known] @ eta @ sizes) / GRID)
     curved = GRID**2 * ((Z.T * (c - h)) @ Z + S.T @ eta @ S) + (E.T * d) @ E
 
-    # M = [[beta - kappa - nu, -g'/2], [-g'/2, nu J + nu2 B - Q]] in units of 2^-160.
+    # [[beta - kappa - nu, -g'/2], [-g'/2, nu J + nu2 B - Q]] in units of 2^-160; norm([1, u])^2 <= 3.
     common, ones, fine = max(x.denominator for x in tilt), np.arange(1, m + 1 - free), 1 << 2 * BITS
     M = np.zeros((m + 1, m + 1), dtype=object)
     M[1:, 1:] = -curved * fine // (GRID**3 * unit**2)
@@ -275,12 +346,7 @@ def leaf_bound(Z, unit, score, reach, free, split, leaf, beta):
     M[ones, ones] += (nu - nu2 * free) * fine // GRID
     M[m, m] += nu2 * free * fine // GRID
     M[0, 0] = (beta - kappa - nu) * fine // GRID
-    # With any L, M = L L' + R, R >= lowest by Gershgorin, less m + 1 for entries rounded down; norm([1, u])^2 <= 3.
-    values, vectors = np.linalg.eigh(np.array(M / fine, dtype=float))
-    L = np.vectorize(lambda x: int(math.ldexp(x, BITS)), otypes=[object])(vectors * np.sqrt(np.maximum(values, 0)))
-    R = M - L @ L.T
-    lowest = min(R.diagonal() + abs(R.diagonal()) - abs(R).sum(axis=1)) - (m + 1)
-    return beta - min(lowest, 0) * 3 * GRID // fine + 1
+    return beta + shortfall(M)
 
 
 def exponent(values):
@@ -289,76 +355,90 @@ def exponent(values):
     return k - (fraction == 0.5)
 
 
-def lower_bound(task, X, y, v, trees=None, claimed=0.0):
+def lower_bound(task, X, y, v, proof=None, claimed=0.0):
     """Return the dual objective of the best multiple of v; multipliers prove gamma(v) <= claimed, or something more."""
-    N, (pays, lowest, highest, bend, targets) = len(y), loss_of(task)
-    signed = task.get("output_sign") == "positive"
-    require(trees is None or len(trees) == 2, "multipliers are two trees, for the scores and for their negatives")
-    trees = trees[:1] if trees and signed else trees  # negative scores do not count
-    require(task["bias"] != "free" or math.fsum(v) == 0, "the dual vector does not sum to zero")
+    N, (pays, lowest, highest, bend, kind) = len(y), loss_of(task)
+    y, v, signed = targets_of(task, y), v.reshape(N, -1), task.get("output_sign") == "positive"
+    require(task["bias"] != "free" or not any(map(math.fsum, v.T)), "the dual vector does not sum to zero")
+    away = kind == "classes" and (any(map(math.fsum, v)) or (v[y == 0] > 0).any())
     rows = np.column_stack([X, np.ones(N)]) if task["bias"] == "joint" else X
-    if rows.shape[1] > 2 and trees is None:
+    if rows.shape[1] > 2 and proof is None:
         raise Unchecked(f"{X.shape[1]} features with bias {task['bias']!r}, and no multipliers")
     unit, scale, height = (exponent(values) for values in (rows, v, y))  # powers of two: no square
     rows, v, heights = np.ldexp(rows, -unit), np.ldexp(v, -scale), np.ldexp(y, -height)  # underflows in these units
-    fine = v
+    fine, free = v, task["bias"] == "free"
     if task.get("skip") and v.any():
-        free = np.column_stack([np.ones((N, int(task["bias"] == "free"))), np.ldexp(X, -unit)])
-        fine = orthogonal(v, free)
+        F = np.column_stack([np.ones((N, int(free))), np.ldexp(X, -unit)])
+        if kind == "classes":  # amounts that a sample sends to others add nothing to what each class has of F
+            ways = (y[:, None, 1:] - np.eye(len(y[0]))[None, :, 1:])[:, :, None]
+            sent = orthogonal((v * (y - 1)).ravel(), (F[:, None, :, None] * ways).reshape(v.size, -1)).reshape(v.shape)
+            fine = y.astype(int) * sent.sum(axis=1, keepdims=True) - sent
+        else:
+            fine = np.column_stack([orthogonal(column, F) for column in v.T])
         v = fine.astype(float)
-    if rows.shape[1] > 2:
-        claimed = math.ldexp(claimed, -unit - scale)
-        gamma = relaxed_score(rows, fine, task["negative_slope"], task["bias"] == "free", trees, claimed)
-    else:
-        anchors = np.unique(rows, axis=0) if task["bias"] == "free" else np.zeros((1, rows.shape[1]))
+    if rows.shape[1] <= 2:
+        anchors = np.unique(rows, axis=0) if free else np.zeros((1, rows.shape[1]))
         gamma = max(largest_score(rows - anchor, v, task["negative_slope"], signed) for anchor in anchors)
-    gamma = math.ldexp(gamma, unit)
-    w = weights_of(task, N).astype(float)
-    p = (v * np.sign(y) if targets == "labels" else v) / w  # a weight w makes w d(v / w) of d(v)
-    require(lowest < 0 or (p >= 0).all(), "the dual vector leaves its domain")
-    mean = heights.mean() if task["bias"] == "free" and targets == "numbers" else 0
-    correlation, square = math.ldexp(math.fsum(v * (heights - mean)), height), math.fsum(v * v / w)
-    if task.get("skip"):
-        correlation = math.ldexp(float(fine @ exact(heights)), height)
+    elif "outputs" in task:
+        gamma = relaxed_norm(rows, fine, task["negative_slope"], free, proof)
+    else:
+        require(len(proof) == 2, "multipliers are two trees, for the scores and for their negatives")
+        claimed, trees = math.ldexp(claimed, -unit - scale), proof[: 2 - signed]  # negative scores may not count
+        gamma = relaxed_score(rows, fine[:, 0], task["negative_slope"], free, trees, claimed)
+    gamma, w = math.ldexp(gamma, unit), weights_of(task, N).astype(float)[:, None]
+    p = (v if kind == "numbers" else v * y) / w  # a weight w makes w d(v / w) of d(v)
+    require(not away and (lowest < 0 or (p >= 0).all()), "the dual vector leaves its domain")
+    mean = heights.mean(axis=0) if free and kind == "numbers" else 0
+    correlation, square = math.fsum((v * (heights - mean)).flat), math.fsum((v * v / w).flat)
+    correlation = math.ldexp(float((fine * exact(heights)).sum()) if task.get("skip") else correlation, height)
     if correlation <= 0 or pays is None:
         return max(0.0, correlation / gamma) if gamma > 0 else 0.0
     limit = min(highest / p.max() if p.max() > 0 else math.inf, lowest / p.min() if p.min() < 0 else math.inf)
     t = min(limit, N * task["alpha"] / gamma if gamma > 0 else math.inf)
-    if pays is not logistic:
+    if pays is not cross_entropy:
         t = min(t, correlation / (bend * square) if bend else math.inf)
         return t * (correlation - t * bend * square / 2) / N
-    low, w, p = min(t, limit / 2), w[p > 0], p[p > 0]  # the entropy of t p rises up to here; its slope falls
+    low, w, sent = min(t, limit / 2), w[:, 0], p.sum(axis=1)  # the entropy rises up to here; its slope falls
+    parts = p if kind == "labels" else np.maximum(-v, 0) / w[:, None]
+    i, k = np.nonzero(parts)
     for _ in range(50):
         middle = (low + t) / 2
-        low, t = (middle, t) if (w * p) @ np.log(1 / (middle * p) - 1) > 0 else (low, middle)
-    w, p = w[t * p < 1], t * p[t * p < 1]
-    return math.fsum(w * (-p * np.log(p) - (1 - p) * np.log1p(-p))) / N
+        ratios = (1 - middle * sent[i]) / (middle * parts[i, k])
+        low, t = (middle, t) if (w[i] * parts[i, k]) @ np.log(ratios) > 0 else (low, middle)
+    others, own = t * parts[i, k], t * sent[t * sent < 1]
+    total = math.fsum(-w[i] * others * np.log(others))
+    return (total - math.fsum(w[t * sent < 1] * (1 - own) * np.log1p(-own))) / N
 
 
 def check(record):
     """Return a verdict; raise ValueError if something is claimed that does not hold."""
     require(record["format"] in [f"cvxrelu certificate {k}" for k in (1, 2, 3)], "unknown format")
-    trees, task, needs = record.get("multipliers"), record["problem"], record.get("needs", [])
-    parts = {"sample_weight": task.get("sample_weight"), "skip": True, "output_sign": "positive"}
+    proof, task, needs = record.get("multipliers"), record["problem"], record.get("needs", [])
+    parts = {name: task.get(name) for name in ("sample_weight", "skip", "output_sign", "outputs")}
+    parts |= {"skip": True, "output_sign": "positive"}
     if not set(needs) <= set(parts):
         raise Unchecked(f"a problem with {', '.join(needs)}")
     require((record["format"][-1] == "3") == bool(needs), "parts of the problem that the format does not have")
     require([task[k] for k in parts if k in task] == [parts[k] for k in needs], "parts that the file does not name")
     X = numbers(task["X"], np.shape(task["X"]), "X")
     require(X.ndim == 2 and X.size > 0, "X must be a matrix")
-    y, v = numbers(task["y"], (len(X),), "y"), numbers(record["dual"], (len(X),), "dual")
-    pays, *_, targets = loss_of(task)
-    require(targets == "numbers" or (np.abs(y) == 1).all(), "labels must be -1 and +1")
+    (pays, *_, kind), several, K = loss_of(task), "outputs" in task, task.get("outputs", 1)
+    require(type(K) is int and K >= 1, "the number of outputs must be one")
+    shape = (len(X), *(K,) * several)
+    y, v = numbers(task["y"], shape[: 2 - (kind == "classes")], "y"), numbers(record["dual"], shape, "dual")
+    require(kind != "labels" or (not several and (np.abs(y) == 1).all()), "labels must be -1 and +1")
+    require(kind != "classes" or (several and {*y} == {*range(K)}), "labels must be 0, ..., K - 1")
+    require(not several or "output_sign" not in needs, "several outputs have no signs")
     require(pays is None or task["alpha"] > 0, "alpha must be positive")
     if task["bias"] not in ("free", "joint", "none") or task["norm"] != "euclidean" or record["scope"] != "global":
         raise Unchecked("an unknown bias or norm, or a certificate of sampled patterns")
     require(task["negative_slope"] != 1, "with slope 1 there is no activation")
     claimed = math.inf if record["upper"] is None else float(record["upper"])
     upper, z = upper_bound(task, X, y, record["network"])
-    lower = lower_bound(task, X, y, v, trees, record["gamma"])
+    lower = lower_bound(task, X, y, v, proof, record["gamma"])
     if task["loss"] == "interpolation":  # whoever undercuts the bound for y owes it to a misfit
         misses = upper == math.inf or lower > upper * (1 + MISFIT_RTOL)
-        own = lower if misses else lower_bound(task, X, np.array(z, dtype=float), v, trees, record["gamma"])
+        own = lower if misses else lower_bound(task, X, np.array(z, dtype=float), v, proof, record["gamma"])
         upper, lower = math.inf if misses else upper, min(lower, own)
     print(f"upper bound: claimed {claimed:.12g}, found {float(upper):.12g}")
     require(upper <= claimed and (claimed == upper or claimed <= upper * (1 + RTOL)), "the objective is another")

@@ -161,7 +161,7 @@ class Trial:
             return
         aims = {"the targets": problem.y}
         if problem.loss.name == "interpolation" and np.isfinite(certificate.upper):
-            aims["its own predictions"] = np.asarray(predictions)
+            aims["its own predictions"] = np.asarray(predictions)[:, 0]
         hair = HAIR
         if problem.skip:
             # Which of the vectors nearby is meant is for the package to say: they are within rounding of each other.

@@ -11,7 +11,6 @@ import pytest
 from scipy.optimize import linprog
 
 import cvxrelu as cr
-from cvxrelu.arrangement import enumerate_patterns
 
 SIX_X = np.array([[-1.0], [-0.6], [-0.2], [0.2], [0.6], [1.0]])
 SIX_Y = np.array([1.0, -1.0, 1.0, 1.0, -1.0, 1.0])
@@ -124,14 +123,6 @@ def line_cost_by_lp(x, y, negative_slope=0.0):
     return linprog(cost, A_eq=matrix, b_eq=y, bounds=bounds).fun
 
 
-def group_matrix(problem, Z, h):
-    """M with cost norm(M u) in the cell where the activation has the slopes h."""
-    if problem.norm.name == "euclidean":
-        return np.eye(Z.shape[1])[: problem.n_features] if problem.bias == "free" else np.eye(Z.shape[1])
-    factor = 2 * np.sqrt(np.mean(h**2 * (Z**2).sum(axis=1))) if problem.norm.name == "label-noise" else 1.0
-    return factor * h[:, None] * Z / np.sqrt(len(Z))
-
-
 def neuron_cost(problem, w, b):
     """Cost of a unit of output weight, from the definition; a sample within 1e-9 of a hinge is on its cheaper side."""
     if problem.norm.name == "euclidean":
@@ -146,35 +137,6 @@ def neuron_cost(problem, w, b):
     return (
         2 * np.sqrt(squares / n) * np.sqrt(lengths / n) if problem.norm.name == "label-noise" else np.sqrt(squares / n)
     )
-
-
-def optimum_by_loops(problem):
-    """Optimal value of the program written out pattern by pattern, with every sign row and nothing scaled.
-
-    It shares with the package only the patterns and the names of losses.
-    """
-    X, y, n = problem.X, problem.y, len(problem.y)
-    has_bias = problem.bias != "none"
-    Z = np.column_stack([X, np.ones(n)]) if has_bias else X
-    output = cp.Variable() if problem.bias == "free" else 0
-    output = output + X @ cp.Variable(X.shape[1]) if problem.skip else output
-    cost, constraints = 0, []
-    for pattern in enumerate_patterns(X, has_bias).to_bool():
-        sign = np.where(pattern, 1.0, -1.0)
-        h = np.where(pattern, 1.0, problem.negative_slope)
-        for e in (1.0,) if problem.one_sided else (1.0, -1.0):
-            u = cp.Variable(Z.shape[1])
-            output = output + e * cp.multiply(h, Z @ u)
-            cost = cost + cp.norm(group_matrix(problem, Z, h) @ u, 2)
-            constraints.append(cp.multiply(sign, Z @ u) >= 0)
-            if problem.norm.name != "euclidean":  # a seminorm leaves u unbounded, which solvers do not like
-                constraints.append(cp.norm(u, "inf") <= 1e4)
-    rule = rule_of(problem.loss)
-    found = rule.model(output, y)
-    value, more = (cost, found) if rule.constrains else (found / n + problem.alpha * cost, [])
-    model = cp.Problem(cp.Minimize(value), constraints + more)
-    model.solve(solver="CLARABEL")
-    return model.value
 
 
 def objective_by_hand(problem, network):

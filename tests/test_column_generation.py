@@ -84,8 +84,8 @@ INSTANCES = [
     for loss, bias, slope, n_features in itertools.product(LOSSES, BIASES, SLOPES, (1, 2, 3, 4))
     # Without bias a line of one input has two free parameters, so nothing but a loss that forgives can be fitted.
     if not (n_features == 1 and bias == "none" and loss not in REGULARISED)
-    # Every slope in the line, in the plane, and in three or four dimensions.
-    if n_features <= 2 or (n_features + SLOPES.index(slope)) % 2 == 0
+    # Every slope on the line and in the plane; in three and four dimensions one, another for each loss and bias.
+    if n_features <= 2 or (LOSSES.index(loss) + BIASES.index(bias) + n_features) % len(SLOPES) == SLOPES.index(slope)
 ]
 
 

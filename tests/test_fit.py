@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cvxrelu as cr
+from tests.direct import optimum_by_brute_force
 from tests.instances import (
     BIASES,
     LOSSES,
@@ -23,7 +24,6 @@ from tests.instances import (
     line_cost_by_lp,
     make_problem,
     normal_data,
-    optimum_by_loops,
 )
 
 METHODS = ("enumerate", "generate")
@@ -65,7 +65,7 @@ def test_against_the_program_written_out(loss, bias, slope):
     problem = make_problem(loss, n_samples=7, bias=bias, negative_slope=slope)
     fit = cr.solve(problem)
     assert_certified(fit)
-    np.testing.assert_allclose(fit.objective, optimum_by_loops(problem), rtol=1e-5)
+    np.testing.assert_allclose(fit.objective, optimum_by_brute_force(problem), rtol=1e-5)
 
 
 @pytest.mark.parametrize("loss", OTHERS, ids=repr)
@@ -77,7 +77,7 @@ def test_parameters_against_the_program_written_out(loss, bias, slope, method):
     fit = cr.solve(problem, method)
     assert_certified(fit)
     assert problem.loss.allows(fit.certificate.dual, y)
-    np.testing.assert_allclose(fit.objective, optimum_by_loops(problem), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(fit.objective, optimum_by_brute_force(problem), rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("loss", OTHERS, ids=repr)
@@ -178,7 +178,7 @@ def test_degenerate_data(name, loss):
     problem = cr.Problem(X, y, loss=loss, alpha=0.05)
     fit = cr.solve(problem)
     assert_certified(fit)
-    np.testing.assert_allclose(fit.objective, optimum_by_loops(problem), rtol=1e-5)
+    np.testing.assert_allclose(fit.objective, optimum_by_brute_force(problem), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["lattice", "collinear", "constant column"])

@@ -11,16 +11,15 @@ import cvxrelu as cr
 from cvxrelu.pricing import NormPricer
 from cvxrelu.problem.norms import LabelNoise, Response
 from cvxrelu.program.ties import with_least_weights
+from tests.direct import group_matrix, optimum_by_brute_force
 from tests.instances import (
     LOSSES,
     NORMS,
     SLOPES,
     assert_certified,
-    group_matrix,
     make_problem,
     neuron_cost,
     normal_data,
-    optimum_by_loops,
 )
 
 DEGENERATE = {
@@ -146,7 +145,7 @@ def test_every_loss_agrees_with_the_program_by_loops(norm, bias, loss):
         pytest.skip("without bias the classes cannot be told apart")
     fit = cr.solve(problem)
     assert_certified(fit)
-    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=2e-6)
+    assert fit.objective == pytest.approx(optimum_by_brute_force(problem), rel=2e-6)
 
 
 @pytest.mark.parametrize("slope", SLOPES)
@@ -154,7 +153,7 @@ def test_every_loss_agrees_with_the_program_by_loops(norm, bias, loss):
 def test_slopes(norm, slope):
     fit = cr.solve(make_problem(n_samples=6, seed=5, norm=norm, negative_slope=slope))
     assert_certified(fit)
-    assert fit.objective == pytest.approx(optimum_by_loops(fit.problem), rel=2e-6)
+    assert fit.objective == pytest.approx(optimum_by_brute_force(fit.problem), rel=2e-6)
 
 
 @pytest.mark.parametrize("bias", ["free", "joint"])

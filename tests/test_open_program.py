@@ -10,39 +10,11 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.errors import InputError, SizeError, SolverError
-from tests.instances import BIASES, group_matrix, make_problem, rule_of
+from tests.direct import Direct
+from tests.instances import BIASES, make_problem
 
-TIGHT = {"solver": "CLARABEL", "tol_gap_rel": 1e-9, "tol_gap_abs": 1e-9, "tol_feas": 1e-9}
+TIGHT = {"tol_gap_rel": 1e-9, "tol_gap_abs": 1e-9, "tol_feas": 1e-9}
 pytestmark = pytest.mark.filterwarnings("ignore:Solution may be inaccurate", "ignore:.*too many subexpressions")
-
-
-class Direct:
-    """The same program from the definition: every pattern of all points, two groups each, all sign rows imposed."""
-
-    def __init__(self, problem, points):
-        self.problem, self.points = problem, np.vstack([problem.X, points])
-        Z = np.column_stack([self.points, np.ones(len(self.points))]) if problem.bias != "none" else self.points
-        patterns = cr.enumerate_patterns(self.points, problem.bias != "none").to_bool()
-        outputs, costs, self.constraints = [], [], []
-        for pattern in patterns:
-            signs, slopes = np.where(pattern, 1.0, -1.0), np.where(pattern, 1.0, problem.negative_slope)
-            for side in (1, -1):
-                u = cp.Variable(Z.shape[1])
-                self.constraints.append(cp.multiply(signs, Z @ u) >= 0)
-                outputs.append(side * cp.multiply(slopes, Z @ u))
-                matrix = group_matrix(problem, Z[: problem.n_samples], slopes[: problem.n_samples])
-                costs.append(cp.norm(matrix @ u))
-        self.heights = sum(outputs) + (cp.Variable() if problem.bias == "free" else 0.0)
-        self.cost, self.rule = sum(costs), rule_of(problem.loss)
-        self.paid = self.rule.model(self.heights[: problem.n_samples], problem.y)
-
-    def solve(self, extra):
-        if self.rule.constrains:
-            model = cp.Problem(cp.Minimize(self.cost), self.constraints + self.paid + extra)
-        else:
-            paid = self.paid / self.problem.n_samples + self.problem.alpha * self.cost
-            model = cp.Problem(cp.Minimize(paid), self.constraints + extra)
-        return model.solve(**TIGHT)
 
 
 def value_at(heights):
@@ -62,9 +34,9 @@ def test_constraints_at_new_points(loss, bias, constrain):
     program = cr.build_program(problem, points=points)
     assert program.scope == "global"
     model = cp.Problem(cp.Minimize(program.objective), [*program.constraints, *constrain(program.predict(points))])
-    found = model.solve(**TIGHT)
+    found = model.solve("CLARABEL", **TIGHT)
     direct = Direct(problem, points)
-    assert found == pytest.approx(direct.solve(constrain(direct.heights[5:])), rel=1e-6)
+    assert found == pytest.approx(direct.solve(constrain(direct.heights[5:]), **TIGHT), rel=1e-6)
     network = program.network()
     assert problem.objective(network) == pytest.approx(found, rel=1e-6)
     np.testing.assert_allclose(network(points), program.predict(points).value, atol=1e-6)
@@ -82,9 +54,9 @@ def test_equal_means_of_two_groups(norm):
         return [cp.sum(heights[:3]) == cp.sum(heights[3:])]
 
     model = cp.Problem(cp.Minimize(program.objective), program.constraints + equal(program.predictions))
-    found = model.solve(**TIGHT)
-    direct = Direct(problem, np.empty((0, 1)))
-    assert found == pytest.approx(direct.solve(equal(direct.heights)), rel=1e-6)
+    found = model.solve("CLARABEL", **TIGHT)
+    direct = Direct(problem)
+    assert found == pytest.approx(direct.solve(equal(direct.heights), **TIGHT), rel=1e-6)
     network = program.network()
     assert network(problem.X[:3]).sum() == pytest.approx(network(problem.X[3:]).sum(), abs=1e-7)
     assert problem.objective(network) == pytest.approx(found, rel=1e-6)
@@ -93,7 +65,7 @@ def test_equal_means_of_two_groups(norm):
 def test_without_constraints_it_is_the_problem():
     problem = make_problem("logistic", n_samples=10)
     program = cr.build_program(problem)
-    assert cp.Problem(cp.Minimize(program.objective), program.constraints).solve(**TIGHT) == pytest.approx(
+    assert cp.Problem(cp.Minimize(program.objective), program.constraints).solve("CLARABEL", **TIGHT) == pytest.approx(
         cr.solve(problem).objective, rel=1e-6
     )
     assert cr.certify(program.network(), problem).relative_gap < 1e-5
@@ -105,11 +77,11 @@ def test_skip_connections_and_signs(skip, sign):
     problem = make_problem("squared", n_samples=7, seed=4, alpha=0.02, skip=skip, output_sign=sign)
     problem = replace(problem, y=problem.y + 5 * problem.X[:, 0])
     program = cr.build_program(problem, points=[[3.0, 0.0]])
-    found = cp.Problem(cp.Minimize(program.objective), program.constraints).solve(**TIGHT)
+    found = cp.Problem(cp.Minimize(program.objective), program.constraints).solve("CLARABEL", **TIGHT)
     assert found == pytest.approx(cr.solve(problem).objective, rel=1e-6)
     assert problem.objective(program.network()) == pytest.approx(found, rel=1e-6)
     held = program.predict([[3.0, 0.0]]) <= 1.0
-    found = cp.Problem(cp.Minimize(program.objective), [*program.constraints, held]).solve(**TIGHT)
+    found = cp.Problem(cp.Minimize(program.objective), [*program.constraints, held]).solve("CLARABEL", **TIGHT)
     network = program.network()
     assert network([[3.0, 0.0]]) <= 1.0 + 1e-6
     assert problem.objective(network) == pytest.approx(found, rel=1e-6)
@@ -126,7 +98,7 @@ def test_terms_of_ones_own_and_weights():
     ):
         program = cr.build_program(problem, points=X)
         paid = program.objective + 0.3 * cp.sum(program.predict(X))
-        values.append(cp.Problem(cp.Minimize(paid), program.constraints).solve(**TIGHT))
+        values.append(cp.Problem(cp.Minimize(paid), program.constraints).solve("CLARABEL", **TIGHT))
     assert values[0] == pytest.approx(values[1], rel=1e-7)
 
 
@@ -135,7 +107,7 @@ def test_equal_points_and_units_far_from_one():
     problem = cr.Problem(X, [3e-4, 5e-4, 3e-4, 7e-4])
     program = cr.build_program(problem, points=[[1e6], [1e6 + 0.5]])
     model = cp.Problem(cp.Minimize(program.objective), program.constraints)
-    assert model.solve(**TIGHT) == pytest.approx(cr.solve(problem).objective, rel=1e-4)
+    assert model.solve("CLARABEL", **TIGHT) == pytest.approx(cr.solve(problem).objective, rel=1e-4)
     assert program.predict([[1e6 + 0.5]]).value == pytest.approx(5e-4, rel=1e-4)
 
 
@@ -144,7 +116,7 @@ def test_given_patterns_are_a_sample():
     patterns = cr.sample_patterns(problem.X, 10, random_state=0)
     program = cr.build_program(problem, patterns)
     assert program.scope == "sampled"
-    found = cp.Problem(cp.Minimize(program.objective), program.constraints).solve(**TIGHT)
+    found = cp.Problem(cp.Minimize(program.objective), program.constraints).solve("CLARABEL", **TIGHT)
     assert found >= cr.solve(problem).objective * (1 - 1e-9)
 
 
@@ -178,9 +150,9 @@ def test_the_examples_agree_with_the_definition():
         (example.equal_means, None),
     ):
         network, objective = example.solve_with(problem, constrain, points)
-        direct = Direct(problem, np.empty((0, 1)) if points is None else points)
+        direct = Direct(problem, points)
         heights = {row.tobytes(): direct.heights[k] for k, row in enumerate(direct.points)}
         direct.predict = lambda rows, heights=heights: cp.hstack([heights[np.array(row).tobytes()] for row in rows])
         direct.predictions = direct.heights[: problem.n_samples]
-        assert objective == pytest.approx(direct.solve(constrain(direct)), rel=1e-6)
+        assert objective == pytest.approx(direct.solve(constrain(direct), **TIGHT), rel=1e-6)
         assert problem.objective(network) == pytest.approx(objective, rel=1e-6)

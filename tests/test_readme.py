@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from tests.instances import RULES, Rule, normal_data, optimum_by_loops
+from tests.direct import optimum_by_brute_force
+from tests.instances import RULES, Rule, normal_data
 
 ROOT = Path(__file__).parent.parent
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
@@ -42,7 +43,7 @@ def test_the_new_loss_of_the_contributing_page_works(monkeypatch):
     problem = cr.Problem(X, np.sign(y), loss=loss, alpha=0.05)
     fit = cr.solve(problem)
     assert 0 <= fit.certificate.relative_gap <= 1e-6
-    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=1e-6)
+    assert fit.objective == pytest.approx(optimum_by_brute_force(problem), rel=1e-6)
     along = cr.path(problem, [0.1, 0.05])
     assert along.objectives[1] == pytest.approx(fit.objective, rel=1e-6)
     assert (along.relative_gaps <= 1e-6).all()

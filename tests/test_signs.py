@@ -8,6 +8,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.pricing import make_pricer, price_cells
+from tests.direct import optimum_by_brute_force
 from tests.instances import (
     BIASES,
     CONSTRAINTS,
@@ -16,7 +17,6 @@ from tests.instances import (
     make_problem,
     normal_data,
     objective_by_hand,
-    optimum_by_loops,
 )
 from tests.test_checker import verdict
 from tests.test_skip import SLOPES, total_variation
@@ -30,7 +30,7 @@ def test_positive_output_weights_against_brute_force(k, loss, bias, skip, tmp_pa
     problem = make_problem(
         loss, 9, 2, seed=5, alpha=0.02, bias=bias, negative_slope=slope, skip=skip, output_sign="positive"
     )
-    best = optimum_by_loops(problem)
+    best = optimum_by_brute_force(problem)
     for method in ("enumerate", "generate"):
         fit = cr.solve(problem, method)
         assert (fit.network.v >= 0).all()

@@ -18,6 +18,7 @@ from cvxrelu.generation import primal_rule
 from cvxrelu.pricing import make_pricer
 from cvxrelu.problem.free import Free
 from cvxrelu.problem.network import constant_network
+from tests.direct import optimum_by_brute_force
 from tests.instances import (
     BIASES,
     LABELLED,
@@ -26,7 +27,6 @@ from tests.instances import (
     assert_certified,
     make_problem,
     normal_data,
-    optimum_by_loops,
 )
 from tests.test_checker import verdict
 
@@ -74,7 +74,7 @@ def test_losses_on_the_line(loss, slope):
     problem = make_problem(loss, 12, 1, seed=3, negative_slope=slope, skip=True)
     fit = cr.solve(problem, "line")
     assert_certified(fit)
-    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=2e-6)
+    assert fit.objective == pytest.approx(optimum_by_brute_force(problem), rel=2e-6)
     function, dual = fit_function(problem)
     again = certify_dual(problem, function.to_network(slope, skip=True), dual)
     assert again.relative_gap <= 1e-6
@@ -92,7 +92,7 @@ def test_brute_force_in_the_plane(k, loss, bias, method):
     )
     fit = cr.solve(problem, method)
     assert_certified(fit)
-    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=1e-6)
+    assert fit.objective == pytest.approx(optimum_by_brute_force(problem), rel=1e-6)
 
 
 @pytest.mark.parametrize("bias", BIASES)
@@ -101,7 +101,7 @@ def test_brute_force_in_space(loss, bias):
     problem = make_problem(loss, 8, 3, seed=2, alpha=0.02, bias=bias, negative_slope=0.3, skip=True)
     fit = cr.solve(problem, "generate")
     assert_certified(fit)
-    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=1e-6)
+    assert fit.objective == pytest.approx(optimum_by_brute_force(problem), rel=1e-6)
 
 
 @pytest.mark.parametrize("norm", ["response", "label-noise"])
@@ -109,7 +109,7 @@ def test_other_norms(norm):
     problem = make_problem("squared", 7, 2, seed=1, alpha=0.05, norm=norm, skip=True)
     fit = cr.solve(problem)
     assert fit.certificate.relative_gap <= 1e-6
-    assert fit.objective == pytest.approx(optimum_by_loops(problem), rel=1e-5)
+    assert fit.objective == pytest.approx(optimum_by_brute_force(problem), rel=1e-5)
 
 
 def test_all_slopes_are_one_problem():

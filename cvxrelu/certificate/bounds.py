@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.nearby import EPS, FAR, WIDE_EPS, WIDENING, nearby
-from cvxrelu.certificate.trees import Tree
+from cvxrelu.certificate.norm_multipliers import Multipliers
 from cvxrelu.numerics.lengths import exponents_of, shifted
 from cvxrelu.numerics.powers import shift_up, unit
 from cvxrelu.pricing import Priced
@@ -66,7 +66,7 @@ class DualBound:
     lower: float
     scope: Scope
     method: str = "none"
-    multipliers: tuple[Tree, Tree] | None = None
+    multipliers: Multipliers | None = None
 
 
 def bound_dual(problem: Problem, dual: Array, search: Callable[[Array], Priced], scope: Scope = "global") -> DualBound:

@@ -17,16 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, Scope, at_scale_one, dual_objective
+from cvxrelu.certificate.by_multipliers import record_of, settled_for
 from cvxrelu.certificate.evaluation import evaluate
 from cvxrelu.certificate.evidence import DEFAULT_ASCENTS, Evidence, gather_evidence
-from cvxrelu.certificate.multiplier_record import record_of_multipliers
-from cvxrelu.certificate.multipliers import settled
+from cvxrelu.certificate.norm_multipliers import Multipliers
 from cvxrelu.certificate.rational import ExactBound, exact_bound
 from cvxrelu.certificate.rational.numbers import ExactData
 from cvxrelu.certificate.records import write_record
-from cvxrelu.certificate.trees import Tree
 from cvxrelu.certificate.wording import sentence_of
-from cvxrelu.pricing.points import Points
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.several_outputs import require_one_output
@@ -72,9 +70,9 @@ class Certificate:
     method : str
         How gamma was bounded: "line" and "plane" (sweeps), "cells", "cones" (branch and bound), "relaxation"
         (multipliers of a program over moments, `cvxrelu.relaxation`), or "none" if nothing was searched.
-    multipliers : pair of trees, or None
-        What bounds gamma where the method is "relaxation", for the scores and for the negative ones:
-        `cvxrelu.certificate.multipliers`.
+    multipliers : pair of trees, or NormMultipliers, or None
+        What bounds gamma where the method is "relaxation": trees for the scores and for the negative ones
+        (`cvxrelu.certificate.multipliers`), or, with several outputs, `cvxrelu.certificate.norm_multipliers`.
 
     Examples
     --------
@@ -95,7 +93,7 @@ class Certificate:
     problem: Problem
     network: Network
     method: str = "none"
-    multipliers: tuple[Tree, Tree] | None = None
+    multipliers: Multipliers | None = None
 
     def __str__(self) -> str:
         return self.sentence
@@ -157,8 +155,9 @@ class Certificate:
         Raises
         ------
         InputError
-            If there are more than two features (one, with a jointly penalised bias) and no multipliers, or the loss or
-            the norm is not one of the package's.
+            If there are more than two features (one, with a jointly penalised bias) and no multipliers, as there are
+            none where branch and bound proved more than the relaxation, or the loss or the norm is not one of the
+            package's.
 
         Examples
         --------
@@ -168,8 +167,7 @@ class Certificate:
         >>> certify_dual(problem, network, np.array([-1.0, 1.0])).verify_exact().lower
         Fraction(1, 1)
         """
-        require_one_output(self.problem.several, "verify_exact")
-        multipliers = None if self.multipliers is None else record_of_multipliers(self.multipliers)
+        multipliers = None if self.multipliers is None else record_of(self.multipliers)
         return exact_bound(self.problem, self.dual, exact_data, multipliers)
 
     def search(
@@ -241,15 +239,10 @@ class Certificate:
         InputError
             If the loss or the norm of the problem is an object that cannot be named in a file.
         """
-        require_one_output(self.problem.several, "A certificate file")
         bounds = {name: getattr(self, name) for name in ("upper", "lower", "scope", "gamma")}
-        claims = {"claim": self.sentence} | bounds
-        trees = self.multipliers
-        if trees is not None:
-            problem = self.problem
-            points = Points.prepare(problem.X, problem.bias, problem.negative_slope, problem.one_sided)
-            trees = settled(points, points.weigh(self.dual), trees)
-        write_record(file, claims, self.dual, self.network, self.problem, multipliers=trees)
+        claims, given = {"claim": self.sentence} | bounds, self.multipliers
+        multipliers = None if given is None else record_of(settled_for(self.problem, self.dual, given))
+        write_record(file, claims, self.dual, self.network, self.problem, multipliers=multipliers)
 
 
 def certificate_of(problem: Problem, network: Network, bound: DualBound, *, exact: bool = True) -> Certificate:

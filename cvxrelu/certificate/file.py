@@ -8,18 +8,15 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate.bounds import Scope, bound_dual
+from cvxrelu.certificate.bounds import Scope
+from cvxrelu.certificate.by_multipliers import bound_by, multipliers_in
 from cvxrelu.certificate.certificate import Certificate, certificate_of
-from cvxrelu.certificate.multiplier_record import multipliers_of
-from cvxrelu.certificate.multipliers import bound_of
 from cvxrelu.certificate.records import network_of, problem_of, read_record
 from cvxrelu.certificate.searches import euclidean_pricer, prove_dual
-from cvxrelu.certificate.trees import Tree
 from cvxrelu.errors import FileError, InputError
 from cvxrelu.numerics.powers import exponent_of, shift_up
-from cvxrelu.pricing import Priced
 from cvxrelu.problem.problem import Problem
-from cvxrelu.problem.validation import as_real, as_vector
+from cvxrelu.problem.validation import as_real, as_rows
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["load_certificate"]
@@ -39,7 +36,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     verify : bool, default True
         Whether to recompute the lower bound from the data and the dual vector (and its multipliers, if the file has
         any), and to refuse a file that claims more; the upper bound always is. A lower bound of scope "sampled" cannot
-        be recomputed: the patterns are not in the file.
+        be recomputed: the patterns are not in the file. Of several outputs a search ends where it proves the claim.
     time_limit : float, optional
         Seconds after which the search for the lower bound stops; a bound that needs more is then refused.
 
@@ -74,13 +71,13 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
             upper=np.inf if record["upper"] is None else as_real(record["upper"], "upper"),
             lower=as_real(record["lower"], "lower"),
             scope=record["scope"],
-            dual=as_vector(record["dual"], problem.n_samples, "dual"),
+            dual=_dual_of(record, problem),
             gamma=np.inf if record["gamma"] is None else as_real(record["gamma"], "gamma"),
             residual=0.0,
             blur=0.0,
             problem=problem,
             network=network,
-            multipliers=_multipliers_of(record, problem),
+            multipliers=multipliers_in(record["multipliers"], problem) if "multipliers" in record else None,
         )
         found = _found_again(stated, verify, Clock(time_limit))
     except FileError:
@@ -93,32 +90,24 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     return replace(found, upper=max(stated.upper, found.upper), lower=stated.lower)
 
 
-def _multipliers_of(record: Mapping[str, Any], problem: Problem) -> tuple[Tree, Tree] | None:
-    """Return the multipliers of a file, if it has any."""
-    if "multipliers" not in record:
-        return None
-    if problem.norm.cellwise:
-        raise ValueError("it has multipliers, which prove nothing for another norm than the Euclidean.")
-    return multipliers_of(record["multipliers"], len(np.unique(problem.X, axis=0)))
+def _dual_of(record: Mapping[str, Any], problem: Problem) -> NDArray[np.float64]:
+    """Return the dual vector of a file."""
+    dual = as_rows(record["dual"], problem.n_samples, "dual")
+    if dual.shape != problem.no_dual.shape:
+        raise ValueError(f"its dual has shape {dual.shape}, not {problem.no_dual.shape}.")
+    return dual
 
 
 def _proven_again(stated: Certificate, clock: Clock) -> Certificate:
     """Return what the dual vector proves by its multipliers, or by a search if it has none, or needs none."""
-    problem, network, trees = stated.problem, stated.network, stated.multipliers
-    if trees is not None:
-        pricer = euclidean_pricer(problem)
-
-        def bounded(v: NDArray[np.float64]) -> Priced:
-            """Return the bound of the multipliers on gamma(v)."""
-            weights = pricer.points.weigh(v)
-            upper = shift_up(bound_of(pricer.points, weights, trees), weights.exponent)
-            nobody = np.empty((0, problem.n_features)), np.empty(0), np.empty(0)
-            return Priced(upper, 0.0, *nobody, "relaxation", False, 0)
-
-        proven = certificate_of(problem, network, replace(bound_dual(problem, stated.dual, bounded), multipliers=trees))
-        if not (pricer.sweeps and _overclaim(stated, proven)):
+    problem, network = stated.problem, stated.network
+    if stated.multipliers is not None:
+        proven = certificate_of(problem, network, bound_by(problem, stated.dual, stated.multipliers))
+        if not (euclidean_pricer(problem).sweeps and _overclaim(stated, proven)):
             return proven
-    return certificate_of(problem, network, prove_dual(problem, stated.dual, clock))
+    # Directions of the score take long to be searched for more than is claimed.
+    enough = stated.gamma if problem.several else None
+    return certificate_of(problem, network, prove_dual(problem, stated.dual, clock, enough=enough))
 
 
 def _overclaim(stated: Certificate, proven: Certificate) -> str:

@@ -11,6 +11,11 @@ of numbers for the samples whose signs are known. A cut says abs(t_k) <= lam_i a
 abs(e.u), with its first place on the left; a sign is implied by s_k z_k being about c_i s_i z_i + c_j s_j z_j + ...,
 from signs that were split at. What is zero is left out.
 
+Several outputs have one record instead, in the notation of `cvxrelu.certificate.norm_multipliers`,
+
+    {"pairs": [[i, k], ...], "amounts": [[M_p1, ..., M_pK], ...], "single": tau of places, "paired": tau of pairs,
+     "numbers": [nu1, nu2, nu3]}
+
 The places are the distinct rows of X, sorted by their first entries, then by their second, and so on; a free bias takes
 the middle of their bounding box off them, a joint one appends 1. Multipliers are in units of powers of two, in which
 the largest entry of these rows, and that of the dual vector, is above 1/2 and at most 1. With a free bias, each row has
@@ -27,11 +32,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from cvxrelu.certificate.norm_multipliers import NormMultipliers
 from cvxrelu.certificate.trees import Cuts, Leaf, Split, Tree
 from cvxrelu.errors import InputError
 from cvxrelu.problem.validation import as_real, as_vector
 
-__all__ = ["DEPTH_LIMIT", "multipliers_of", "record_of_multipliers"]
+__all__ = [
+    "DEPTH_LIMIT",
+    "multipliers_of",
+    "norm_multipliers_of",
+    "record_of_multipliers",
+    "record_of_norm_multipliers",
+]
 
 DEPTH_LIMIT = 200
 """Splits on the way to a leaf: more than any proof of use has, and far fewer than calls of Python can be nested."""
@@ -209,3 +221,52 @@ def _combinations_of(
         vector = as_vector(values, len(row) - 1, "shares of a combination")
         combinations.append((row, np.maximum(vector, 0.0).tolist()))
     return record, combinations
+
+
+def record_of_norm_multipliers(multipliers: NormMultipliers) -> Record:
+    """Return the record of multipliers of several outputs.
+
+    Examples
+    --------
+    >>> none = np.empty((0, 2))
+    >>> record_of_norm_multipliers(NormMultipliers(none.astype(int), none, np.ones(1), np.empty(0), (1.0, 1.0, 0.0)))
+    {'pairs': [], 'amounts': [], 'single': [1.0], 'paired': [], 'numbers': [1.0, 1.0, 0.0]}
+    """
+    arrays = {name: getattr(multipliers, name).tolist() for name in ("pairs", "amounts", "single", "paired")}
+    return {**arrays, "numbers": list(multipliers.numbers or (0.0, 0.0, 0.0))}
+
+
+def norm_multipliers_of(record: object, n_places: int, n_outputs: int) -> NormMultipliers:
+    """Return the multipliers of a record of several outputs.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is none; one sentence that goes on from "it is no certificate:".
+
+    Examples
+    --------
+    >>> record = {"pairs": [[0, 1]], "amounts": [[0.5]], "single": [1, 1], "paired": [1], "numbers": [1, 1, 0]}
+    >>> norm_multipliers_of(record, 2, 1).numbers
+    (1.0, 1.0, 0.0)
+    >>> norm_multipliers_of({}, 2, 1)
+    Traceback (most recent call last):
+        ...
+    ValueError: its multipliers must have the entries pairs, amounts, single, paired, numbers.
+    """
+    names = ("pairs", "amounts", "single", "paired", "numbers")
+    if not isinstance(record, Mapping) or set(record) != {*names}:
+        raise ValueError(f"its multipliers must have the entries {', '.join(names)}.")
+    pairs, amounts = record["pairs"], record["amounts"]
+    if not isinstance(pairs, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 and all(_is_place(place, n_places) for place in pair)
+        for pair in pairs
+    ):
+        raise ValueError(f"pairs in its multipliers must be two of the {n_places} places each.")
+    if not isinstance(amounts, list) or len(amounts) != len(pairs):
+        raise ValueError("amounts in its multipliers must be rows, one for each pair.")
+    rows = [as_vector(row, n_outputs, "a row of amounts") for row in amounts]
+    single, paired = as_vector(record["single"], n_places, "single"), as_vector(record["paired"], len(pairs), "paired")
+    nu1, nu2, nu3 = as_vector(record["numbers"], 3, "numbers").tolist()
+    places = np.array(pairs, dtype=np.intp).reshape(-1, 2)
+    return NormMultipliers(places, np.array(rows).reshape(-1, n_outputs), single, paired, (nu1, nu2, nu3))

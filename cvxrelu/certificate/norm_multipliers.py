@@ -16,25 +16,27 @@ abs(u_b) <= norm(u_w) for a best neuron),
 
     [[ (nu1 - nu3) I_w + nu3 I_b - Q1,  -L'/2 ],  [ -L/2,  nu2 I - Q2 ]]   is positive semidefinite.
 
-A solver that failed, or stopped early, only makes it looser.
+A solver that failed, or stopped early, only makes it looser. The three numbers nu may go with the multipliers, so that
+whoever checks a bound has one matrix to look at.
 
 Rounding. A is made from M, so it is off by a few roundings of its terms, which score no more than their size times
 norm(z_i) (in free mode sqrt(2) norm(z_i)). Entries of the matrix are sums of n + P terms, and its eigenvalues as
 computed are off by a small multiple of their number times eps times its norm; all that is added to nu1, nu2 and nu3.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
+from cvxrelu.certificate.trees import Tree
 from cvxrelu.numerics.lengths import row_sizes
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.weights import Weights
 
-__all__ = ["NormMultipliers", "bound_scores"]
+__all__ = ["Multipliers", "NormMultipliers", "bound_scores", "settled_numbers"]
 
 Array = NDArray[np.float64]
 
@@ -56,17 +58,26 @@ class NormMultipliers:
     amounts : (P, K) array
         M.
     single, paired : (n,), (P,) arrays
-        tau of places and of pairs, not negative.
+        tau of places and of pairs; what is negative counts as zero, and zero is replaced by a number that is not.
+    numbers : three floats, optional
+        nu1, nu2 and nu3, not negative; nearly the best ones are looked for where there are none.
     """
 
     pairs: NDArray[np.intp]
     amounts: Array
     single: Array
     paired: Array
+    numbers: tuple[float, float, float] | None = None
 
     def times(self, factor: float) -> "NormMultipliers":
         """Return the multipliers for a positive multiple of the dual matrix."""
-        return NormMultipliers(self.pairs, factor * self.amounts, factor * self.single, factor * self.paired)
+        amounts, single, paired = (factor * part for part in (self.amounts, self.single, self.paired))
+        numbers = self.numbers and (factor * self.numbers[0], factor * self.numbers[1], factor * self.numbers[2])
+        return NormMultipliers(self.pairs, amounts, single, paired, numbers)
+
+
+Multipliers = tuple[Tree, Tree] | NormMultipliers
+"""What bounds gamma: trees for the scores of one output and for their negatives, or multipliers of norms of scores."""
 
 
 def bound_scores(points: Points, weights: Weights, multipliers: NormMultipliers) -> float:
@@ -87,8 +98,70 @@ def bound_scores(points: Points, weights: Weights, multipliers: NormMultipliers)
     >>> 1.0 <= bound_scores(points, weights, none) * 2.0**weights.exponent < 1.3  # the largest norm(relu(u)) is 1
     True
     """
+    form = _form_of(points, weights, multipliers)
+    numbers = multipliers.numbers or form.best_numbers()
+    if numbers is None or not np.isfinite(numbers).all():
+        return np.inf
+    nu1, nu2, nu3 = (max(number, 0.0) for number in numbers)
+    matrix = form.matrix((nu1, nu2, nu3))
+    if not np.isfinite(matrix).all():
+        return np.inf
+    size = form.size + float(np.linalg.norm(matrix))
+    doubt = 8 * (form.terms + 8 * len(matrix)) * EPS * size * len(matrix)
+    shift = max(0.0, -float(np.linalg.eigvalsh(matrix)[0])) * (1 + 1e-9) + doubt
+    free = points.bias == "free"
+    beta = nu1 + nu2 + (2 + free) * shift
+    bound = float(beta * (1 + 8 * EPS) + form.lost + weights.margin(len(points.X) + 256.0))
+    return bound if bound >= 0 else np.inf
+
+
+def settled_numbers(points: Points, weights: Weights, multipliers: NormMultipliers) -> NormMultipliers:
+    """Return multipliers with the nu that the search for the best ones ends with, if it finds any."""
+    return replace(multipliers, numbers=_form_of(points, weights, multipliers).best_numbers())
+
+
+class _Form(NamedTuple):
+    """The quadratic form that bounds q . score; lengths of u that count are those of its first `normed` entries.
+
+    Attributes
+    ----------
+    Q1, Q2, L : arrays
+        As above.
+    normed : int
+        All entries of u, or all but the bias where that is free.
+    size, terms : float, int
+        What rounding of the matrix is relative to, and of how many terms its entries are sums.
+    lost : float
+        What rounding of A adds to a score.
+    """
+
+    Q1: Array
+    Q2: Array
+    L: Array
+    normed: int
+    size: float
+    terms: int
+    lost: float
+
+    def matrix(self, numbers: tuple[float, float, float]) -> Array:
+        """Return the matrix that has to be semidefinite."""
+        nu1, nu2, nu3 = numbers
+        ball = np.full(len(self.Q1), nu1 - nu3 * (self.normed < len(self.Q1)))
+        ball[self.normed :] = nu3
+        return np.block([[np.diag(ball) - self.Q1, -self.L.T / 2], [-self.L / 2, nu2 * np.eye(len(self.Q2)) - self.Q2]])
+
+    def best_numbers(self) -> tuple[float, float, float] | None:
+        """Return nu1, nu2 and nu3 of nearly the least nu1 + nu2, if there are any; any numbers are safe."""
+        try:
+            return _best_numbers(self)
+        except (np.linalg.LinAlgError, ValueError):
+            return None  # multipliers beyond the range of floats prove nothing
+
+
+def _form_of(points: Points, weights: Weights, multipliers: NormMultipliers) -> _Form:
+    """Return the form of multipliers."""
     Z, a = points.lifted, points.negative_slope
-    normed = Z.shape[1] - (points.bias == "free")
+    free = points.bias == "free"
     C = (1 - a) * weights.v
     L = a * (weights.v.T @ Z) + C.T @ Z / 2
     E = Z[multipliers.pairs[:, 0]] - Z[multipliers.pairs[:, 1]]
@@ -105,24 +178,9 @@ def bound_scores(points: Points, weights: Weights, multipliers: NormMultipliers)
     )
     Q1 = (Z.T @ (single[:, None] * Z) + E.T @ (paired[:, None] * E)) / 2
     Q2 = (_over(A, single) + _over(multipliers.amounts, paired)) / 2
-    try:
-        numbers = _best_numbers(Q1, Q2, L, normed)
-    except (np.linalg.LinAlgError, ValueError):
-        return np.inf  # multipliers beyond the range of floats prove nothing
-    if not np.isfinite(numbers).all():
-        return np.inf
-    nu1, nu2, nu3 = (max(number, 0.0) for number in numbers)
-    matrix = _matrix(Q1, Q2, L, normed, (nu1, nu2, nu3))
-    terms = len(Z) + len(E) + 8 * len(matrix)
     size = float(np.trace(Q1) + np.trace(Q2) + row_sizes(C) @ lengths * (1 + 2 * abs(a) / abs(1 - a)))
-    size += float(np.linalg.norm(matrix))
-    doubt = 8 * terms * EPS * size * len(matrix)
-    shift = max(0.0, -float(np.linalg.eigvalsh(matrix)[0])) * (1 + 1e-9) + doubt
-    free = normed < Z.shape[1]
     lost = 64 * EPS * (len(E) + 4) * float(moved @ lengths) * (np.sqrt(2.0) if free else 1.0)
-    beta = nu1 + nu2 + (2 + free) * shift
-    bound = float(beta * (1 + 8 * EPS) + lost + weights.margin(len(points.X) + 256.0))
-    return bound if bound >= 0 else np.inf
+    return _Form(Q1, Q2, L, Z.shape[1] - free, size, len(Z) + len(E), lost)
 
 
 def _over(rows: Array, tau: Array) -> Array:
@@ -131,15 +189,9 @@ def _over(rows: Array, tau: Array) -> Array:
     return rows[used].T @ (rows[used] / tau[used, None])
 
 
-def _matrix(Q1: Array, Q2: Array, L: Array, normed: int, numbers: tuple[float, float, float]) -> Array:
-    nu1, nu2, nu3 = numbers
-    ball = np.full(len(Q1), nu1 - nu3 * (normed < len(Q1)))
-    ball[normed:] = nu3
-    return np.block([[np.diag(ball) - Q1, -L.T / 2], [-L / 2, nu2 * np.eye(len(Q2)) - Q2]])
-
-
-def _best_numbers(Q1: Array, Q2: Array, L: Array, normed: int) -> tuple[float, float, float]:
-    """Return nu1, nu2 and nu3 of nearly the least nu1 + nu2; any numbers are safe."""
+def _best_numbers(form: _Form) -> tuple[float, float, float]:
+    """Return nu1, nu2 and nu3 of nearly the least nu1 + nu2."""
+    Q1, Q2, L, normed, *_ = form
     free = normed < len(Q1)
     scale = float(np.linalg.norm(Q1, 2) + np.linalg.norm(Q2, 2) + np.linalg.norm(L, 2)) or 1.0
 
@@ -154,7 +206,7 @@ def _best_numbers(Q1: Array, Q2: Array, L: Array, normed: int) -> tuple[float, f
                 return np.inf, np.inf, nu3
             head = head[:normed, :normed] + np.outer(head[:normed, normed], head[:normed, normed]) / rest
         nu1 = float(np.linalg.eigvalsh(head)[-1]) + scale * float(np.exp(x[0]))
-        block = _matrix(Q1, Q2, L, normed, (nu1, 0.0, nu3))[: len(Q1), : len(Q1)]
+        block = form.matrix((nu1, 0.0, nu3))[: len(Q1), : len(Q1)]
         nu2 = float(np.linalg.eigvalsh(Q2 + L @ np.linalg.solve(block, L.T) / 4)[-1])
         return nu1, nu2, nu3
 

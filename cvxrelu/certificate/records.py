@@ -7,13 +7,14 @@ The file of a certificate has one line for each of
     format, claim, upper, lower, scope, gamma, dual,
     network {W, b, v, intercept, negative_slope, skip (if it is not zero)},
     problem {loss, loss_parameters (if it has any), bias, norm, alpha, negative_slope,
-    sample_weight, skip and output_sign (if they are not null, false and "any"), X, y}
+    sample_weight, skip, output_sign and outputs (if they are not null, false, "any" and null), X, y}
 
 and, where gamma is proved by multipliers, of `multipliers`, which `cvxrelu.certificate.multiplier_record` describes.
 Without them gamma takes a search, which may end far above it. So a reader that knows nothing of multipliers must not
 judge such a file: its format has another number, and only its. Nor must a reader that knows nothing of a part of the
 problem beyond those of the first two formats: where there is any, the format has a third number, and one more line,
-`needs`, lists these parts by name. Multipliers may be there as well, or not.
+`needs`, lists these parts by name. Multipliers may be there as well, or not. One such part are several outputs:
+`outputs` is their number K, dual is (N, K), v is (m, K) and intercept (K,), and y (N, K) unless it holds labels.
 """
 
 import json
@@ -24,8 +25,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from cvxrelu.certificate.multiplier_record import record_of_multipliers
-from cvxrelu.certificate.trees import Tree
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import get_loss, is_listed
 from cvxrelu.problem.network import Network
@@ -38,7 +37,7 @@ __all__ = ["network_of", "problem_of", "read_record", "record_of_network", "reco
 FORMAT, MULTIPLIED, EXTENDED = (f"cvxrelu certificate {number}" for number in (1, 2, 3))
 """First entry of every file: without multipliers, with, and with parts of the problem that only newer readers know."""
 
-PARTS = {"sample_weight": None, "skip": False, "output_sign": "any"}
+PARTS = {"sample_weight": None, "skip": False, "output_sign": "any", "outputs": None}
 """Parts of the problem that are written, and named in `needs`, where they are not what they were in older formats."""
 
 Record = dict[str, Any]
@@ -72,7 +71,7 @@ def record_of_problem(problem: Problem) -> Record:
         "norm": problem.norm.name,
         "alpha": problem.alpha,
         "negative_slope": problem.negative_slope,
-        **{name: _listed(getattr(problem, name)) for name in needs_of(problem)},
+        **{name: _listed(value) for name, value in _parts_of(problem).items()},
         "X": problem.X.tolist(),
         "y": problem.y.tolist(),
     }
@@ -89,8 +88,11 @@ def problem_of(record: Mapping[str, Any]) -> Problem:
     """
     names = ("X", "y", "bias", "norm", "alpha", "negative_slope")
     loss = get_loss(record["loss"], record.get("loss_parameters"))
-    parts = {name: record[name] for name in PARTS if name in record}
-    return Problem(**{name: record[name] for name in names}, **parts, loss=loss)
+    parts = {name: record[name] for name in PARTS if name in record and name != "outputs"}
+    problem = Problem(**{name: record[name] for name in names}, **parts, loss=loss)
+    if record.get("outputs") != (problem.n_outputs if problem.several else None):
+        raise ValueError(f"its problem has another number of outputs than {record.get('outputs')!r}.")
+    return problem
 
 
 def _listed(value: Any) -> Any:
@@ -105,8 +107,14 @@ def needs_of(problem: Problem) -> list[str]:
     >>> needs_of(Problem([[0.1], [1.0]], [1.0, 2.0], skip=True))
     ['skip']
     """
-    values = {name: getattr(problem, name) for name in PARTS}
-    return [name for name, value in values.items() if isinstance(value, np.ndarray) or value != PARTS[name]]
+    return list(_parts_of(problem))
+
+
+def _parts_of(problem: Problem) -> Record:
+    """Return these parts with their values."""
+    values = {name: getattr(problem, name) for name in PARTS if name != "outputs"}
+    values["outputs"] = problem.n_outputs if problem.several else None
+    return {name: value for name, value in values.items() if isinstance(value, np.ndarray) or value != PARTS[name]}
 
 
 def record_of_network(network: Network) -> Record:
@@ -121,7 +129,7 @@ def record_of_network(network: Network) -> Record:
         "W": network.W.tolist(),
         "b": network.b.tolist(),
         "v": network.v.tolist(),
-        "intercept": network.intercept,
+        "intercept": _listed(network.intercept),
         "negative_slope": network.negative_slope,
         **({"skip": network.skip.tolist()} if network.skip.any() else {}),
     }
@@ -136,8 +144,9 @@ def network_of(record: Mapping[str, Any], n_features: int) -> Network:
     Network(0 neurons, 2 features, intercept=1.5, negative_slope=0)
     """
     W = np.array(record["W"], dtype=float) if record["W"] else np.empty((0, n_features))
+    v = record["v"] if len(W) else np.empty((0, *np.shape(record["intercept"])))
     skip: Any = record.get("skip")
-    return Network(W, record["b"], record["v"], record["intercept"], record["negative_slope"], skip)
+    return Network(W, record["b"], v, record["intercept"], record["negative_slope"], skip)
 
 
 def write_record(
@@ -147,7 +156,7 @@ def write_record(
     network: Network,
     problem: Problem,
     *,
-    multipliers: tuple[Tree, Tree] | None = None,
+    multipliers: Any = None,
 ) -> None:
     """Write a certificate to a JSON file; an infinite upper bound becomes null.
 
@@ -157,14 +166,14 @@ def write_record(
         Where to.
     bounds : dict
         The entries claim (what is proven, in words), upper, lower, scope and gamma.
-    dual : (N,) array
+    dual : (N,) or (N, K) array
         The dual vector.
     network : Network
         The network.
     problem : Problem
         The problem.
-    multipliers : pair of trees, optional
-        The multipliers.
+    multipliers : record, optional
+        The multipliers, as `cvxrelu.certificate.multiplier_record` writes them.
 
     Raises
     ------
@@ -182,7 +191,7 @@ def write_record(
         "problem": record_of_problem(problem),
     }
     if multipliers is not None:
-        record["multipliers"] = record_of_multipliers(multipliers)
+        record["multipliers"] = multipliers
     lines = (f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in record.items())
     text = "{\n" + ",\n".join(lines) + "\n}\n"
     with writing(file):

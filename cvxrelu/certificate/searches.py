@@ -26,12 +26,20 @@ CELL_LIMIT, NODE_LIMIT = 20_000, 1_000_000
 
 
 def prove_dual(
-    problem: Problem, dual: Array, clock: Clock | None = None, *, patterns: NDArray[np.bool_] | None = None
+    problem: Problem,
+    dual: Array,
+    clock: Clock | None = None,
+    *,
+    patterns: NDArray[np.bool_] | None = None,
+    enough: float | None = None,
 ) -> DualBound:
-    """Return the lower bound that a dual vector proves, by itself; parameters as in `certify_dual`."""
+    """Return the lower bound that a dual vector proves, by itself; parameters as in `certify_dual`.
+
+    The search of all neurons may end where its bound on gamma(dual) is `enough`, if that is given.
+    """
     clock = clock or Clock()
     if patterns is None:
-        return bound_dual(problem, dual, _search_of_all(problem, clock))
+        return bound_dual(problem, dual, _search_of_all(problem, clock, enough))
     return bound_dual(problem, dual, _search_of_cells(problem, patterns, clock), "sampled")
 
 
@@ -68,7 +76,7 @@ def pricer_of(problem: Problem) -> Pricer | NormPricer:
     return NormPricer.of(problem.norm, problem.X, problem.negative_slope)
 
 
-def _search_of_all(problem: Problem, clock: Clock) -> Callable[[Array], Priced]:
+def _search_of_all(problem: Problem, clock: Clock, enough: float | None) -> Callable[[Array], Priced]:
     """Return what computes gamma(v) over all neurons.
 
     Few cells are searched one by one, which always ends, but rounding may leave such a bound above the tolerance where
@@ -79,14 +87,14 @@ def _search_of_all(problem: Problem, clock: Clock) -> Callable[[Array], Priced]:
     branches = isinstance(pricer, Pricer) and not pricer.sweeps
     nodes = NODE_LIMIT if branches and not clock.limited else None
     if not (branches and _few_cells(problem)):
-        return partial(pricer, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)
+        return partial(pricer, tol=PRICING_TOL, threshold=enough, time_limit=clock.left, node_limit=nodes)
     cells = euclidean_pricer(problem, "cells")
 
     def search(v: Array) -> Priced:
-        found = cells(v, tol=PRICING_TOL, time_limit=clock.left, node_limit=nodes)
+        found = cells(v, tol=PRICING_TOL, threshold=enough, time_limit=clock.left, node_limit=nodes)
         if found.complete or clock.expired:
             return found
-        other = pricer(v, tol=PRICING_TOL, time_limit=clock.left, node_limit=CELL_LIMIT)
+        other = pricer(v, tol=PRICING_TOL, threshold=enough, time_limit=clock.left, node_limit=CELL_LIMIT)
         return min(found, other, key=lambda priced: priced.upper)
 
     return search

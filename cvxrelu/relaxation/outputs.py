@@ -22,10 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
-from cvxrelu.certificate.norm_multipliers import bound_scores
-from cvxrelu.numerics.powers import shift_up
-from cvxrelu.pricing import Priced
+from cvxrelu.certificate.bounds import DualBound, nothing_proven
+from cvxrelu.certificate.by_multipliers import bound_by, settled_for
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.problem import Problem
 from cvxrelu.relaxation.moments import MomentProgram, Moments
@@ -95,19 +93,12 @@ def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[R
 
 def _proven(problem: Problem, points: Points, found: Moments) -> DualBound:
     """Return what the dual matrix of a program proves, with its multipliers."""
-    size = float(np.linalg.norm(found.dual))
-
-    def search(v: Array) -> Priced:
-        weights = points.weigh(v)
-        factor = float(np.linalg.norm(weights.original)) / size if size > 0 else 0.0
-        # Places of the program are in the units of the points, and so are the multipliers.
-        upper = bound_scores(points, weights, found.multipliers.times(factor))
-        upper = min(upper, points.trivial_bound(weights))
-        d = points.X.shape[1]
-        empty = np.empty((0, d)), np.empty(0), np.empty(0)
-        return Priced(shift_up(upper, weights.exponent), 0.0, *empty, "relaxation", False, 1)
-
-    return bound_dual(problem, found.dual, search)
+    dual, size = problem.repair(found.dual), float(np.linalg.norm(found.dual))
+    if not dual.any():
+        return nothing_proven(problem)
+    # Places of the program are in the units of the points, and so are the multipliers.
+    factor = float(np.linalg.norm(points.weigh(dual).original)) / size
+    return bound_by(problem, dual, settled_for(problem, dual, found.multipliers.times(factor)))
 
 
 def _neighbours(points: Points) -> Pairs:

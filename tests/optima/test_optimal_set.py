@@ -10,7 +10,8 @@ import cvxrelu as cr
 from cvxrelu.analysis.optima import search
 from cvxrelu.analysis.optima.neurons import neurons_of
 from cvxrelu.arrangement import enumerate_patterns
-from tests.instances import BIASES, CONSTRAINTS, LOSSES, make_problem, normal_data, objective_by_hand, optimum_by_loops
+from tests.direct import Direct, optimum_by_brute_force
+from tests.instances import BIASES, CONSTRAINTS, LOSSES, make_problem, normal_data, objective_by_hand
 
 LATTICE = np.array([[i, j] for i in range(3) for j in range(3)], dtype=float)
 CHECKER = np.array([1.0, -1, 1, -1, 1, -1, 1, -1, 1])
@@ -37,23 +38,11 @@ def extreme_by_brute_force(problem, place, sign, slack):
     The place is made a point of the arrangement, so that in every cell f(place) is linear too. With the optimum as the
     budget the program has no interior, hence the slack, which makes the value too large.
     """
-    X, y, n = problem.X, problem.y, problem.n_samples
-    every = np.vstack([X, place])
-    free = problem.bias == "free"
-    Z = np.column_stack([every, np.ones(n + 1)])
-    outputs, cost, constraints = 0, 0, []
-    for pattern in enumerate_patterns(every).to_bool():
-        sides, h = np.where(pattern, 1.0, -1.0), np.where(pattern, 1.0, problem.negative_slope)
-        for e in (1.0, -1.0):
-            u = cp.Variable(3)
-            outputs = outputs + e * cp.multiply(h, Z @ u)
-            cost = cost + cp.norm(u[:2] if free else u, 2)
-            constraints.append(cp.multiply(sides, Z @ u) >= 0)
-    fits = [outputs[:n] == y] if problem.loss.name == "interpolation" else [cp.multiply(y, outputs[:n]) >= 1]
-    best = cr.solve(problem).objective
-    model = cp.Problem(cp.Maximize(sign * outputs[n]), constraints + fits + [cost <= best * (1 + slack)])
-    model.solve(solver="CLARABEL")
-    return sign * model.value
+    direct = Direct(problem, [place])
+    fits = direct.rule.model(direct.heights[: problem.n_samples], problem.y)
+    budget = cr.solve(problem).objective * (1 + slack)
+    model = cp.Problem(cp.Maximize(sign * direct.heights[-1]), [*direct.constraints, *fits, direct.cost <= budget])
+    return sign * model.solve(solver="CLARABEL")
 
 
 @pytest.mark.parametrize("bias", BIASES)
@@ -64,7 +53,7 @@ def test_every_member_is_optimal(loss, bias):
     problem = make_problem(loss, 9, bias=bias)
     optima = cr.optimal_set(cr.solve(problem))
     assert optima.exhaustive
-    assert optima.center.objective == pytest.approx(optimum_by_loops(problem), rel=1e-6)
+    assert optima.center.objective == pytest.approx(optimum_by_brute_force(problem), rel=1e-6)
     extremes = optima.extreme_predictions(np.random.default_rng(0).standard_normal((4, 2)))
     members = [
         optima.center,
@@ -87,7 +76,7 @@ def test_slopes(slope):
     problem = make_problem(n_samples=8, negative_slope=slope)
     optima = cr.optimal_set(cr.solve(problem))
     assert_optimal(optima, [*optima.sample(5, random_state=0), *optima.vertices(), optima.sparsest(exact=True)])
-    assert optima.center.objective == pytest.approx(optimum_by_loops(problem), rel=1e-6)
+    assert optima.center.objective == pytest.approx(optimum_by_brute_force(problem), rel=1e-6)
 
 
 @pytest.mark.parametrize(

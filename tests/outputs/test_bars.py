@@ -170,8 +170,6 @@ def test_what_takes_one_output_says_so():
         lambda: cr.solve(problem, method="enumerate"),
         lambda: cr.build_program(problem),
         lambda: cr.optimal_set(fit),
-        lambda: fit.certificate.verify_exact(),
-        lambda: fit.certificate.save("nowhere.json"),
         lambda: fit.certificate.search(),
     ]
     for use in uses:

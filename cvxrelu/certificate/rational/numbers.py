@@ -100,15 +100,18 @@ def log_below(value: Fraction) -> Fraction:
     return Fraction(2 * (_atanh_below(n - d, n + d) + exponent * _atanh_below(1, 3)), 1 << BITS)
 
 
-def entropy_below(p: Fraction) -> Fraction:
-    """Return a rational lower bound on -p log p - (1 - p) log(1 - p), for 0 <= p <= 1.
+def entropy_below(*shares: Fraction) -> Fraction:
+    """Return a rational lower bound on the entropy of shares, none negative, and of what is left of 1.
 
     Examples
     --------
     >>> abs(float(entropy_below(Fraction(1, 2))) - math.log(2)) < 1e-15
     True
+    >>> abs(float(entropy_below(Fraction(1, 3), Fraction(1, 3))) - math.log(3)) < 1e-15
+    True
     """
-    return sum((part * log_below(1 / part) for part in (p, 1 - p) if part > 0), Fraction(0))
+    rest = 1 - sum(shares, Fraction(0))
+    return sum((part * log_below(1 / part) for part in (*shares, rest) if part > 0), Fraction(0))
 
 
 def _atanh_below(n: int, d: int) -> int:

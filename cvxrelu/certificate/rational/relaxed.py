@@ -38,13 +38,13 @@ from cvxrelu.certificate.rational.semidefinite import (
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import exponent_of
 
-__all__ = ["gamma_above"]
+__all__ = ["Places", "gamma_above", "places_of"]
 
 Record = Mapping[str, Any]
 Integers = NDArray[np.object_]
 
 
-class _Places(NamedTuple):
+class Places(NamedTuple):
     """The distinct places, lifted, in the units of the multipliers.
 
     Attributes
@@ -53,7 +53,7 @@ class _Places(NamedTuple):
         Rows times `unit`.
     unit : int
         Their common denominator.
-    weights : list of n fractions
+    weights : list of n fractions, or (K,) arrays of fractions
         The dual vector on the places.
     reach : list of n fractions
         At least the largest abs(t_i) of a unit neuron that can be best.
@@ -65,7 +65,7 @@ class _Places(NamedTuple):
 
     Z: Integers
     unit: int
-    weights: list[Fraction]
+    weights: list[Any]
     reach: list[Fraction]
     slope: Fraction
     anchored: bool
@@ -119,7 +119,7 @@ def gamma_above(
     """
     if anchored and sum(v) != 0:
         raise ValueError("With a free bias gamma is infinite unless v sums to zero.")
-    places, exponent = _places_of(rows, v, slope, anchored)
+    places, exponent = places_of(rows, v, slope, anchored)
     largest = 0
     sides = (1,) if one_sided else (1, -1)
     if len(trees) != 2:
@@ -131,13 +131,13 @@ def gamma_above(
     return Fraction(largest, GRID) * Fraction(2) ** exponent
 
 
-def _places_of(
-    rows: Sequence[tuple[Fraction, ...]], v: Sequence[Fraction], slope: Fraction, anchored: bool
-) -> tuple[_Places, int]:
-    """Return the places, and the exponent of their unit."""
-    merged: dict[tuple[Fraction, ...], Fraction] = {}
+def places_of(
+    rows: Sequence[tuple[Fraction, ...]], v: Sequence[Any], slope: Fraction, anchored: bool
+) -> tuple[Places, int]:
+    """Return the places, and the exponent of their unit; v holds fractions, or arrays of them."""
+    merged: dict[tuple[Fraction, ...], Any] = {}
     for row, weight in zip(rows, v, strict=True):
-        merged[row] = merged.get(row, Fraction(0)) + weight
+        merged[row] = merged.get(row, 0) + weight
     points = sorted(merged)
     floats = np.array(points, dtype=float)
     # Any centre will do; this one the multipliers are made for.
@@ -155,7 +155,7 @@ def _places_of(
     reach = [Fraction(math.isqrt(square) + 1, unit) for square in furthest]
     if anchored:
         Z = np.column_stack([Z, np.full(len(Z), math.isqrt(squares.max()) + 1, dtype=object)])
-    return _Places(Z, unit, [merged[point] for point in points], reach, slope, anchored), exponent
+    return Places(Z, unit, [merged[point] for point in points], reach, slope, anchored), exponent
 
 
 def _leaves(tree: Record, signs: dict[int, int]) -> Iterator[tuple[dict[int, int], Record]]:
@@ -172,7 +172,7 @@ def _ceiling(value: Fraction) -> int:
     return -(-value.numerator * GRID // value.denominator)
 
 
-def _bound_leaf(places: _Places, leaf: Record, signs: dict[int, int], side: int) -> int:
+def _bound_leaf(places: Places, leaf: Record, signs: dict[int, int], side: int) -> int:
     """Return beta of one leaf times `GRID`: side times the score is at most beta on its region."""
     Z, unit, weights, reach, a, anchored = places
     n, m = Z.shape
@@ -256,7 +256,7 @@ def _bound_leaf(places: _Places, leaf: Record, signs: dict[int, int], side: int)
     return beta + -(-3 * (shortfall(M) + m + 1) * GRID >> bits)
 
 
-def _with_implied(places: _Places, leaf: Record, signs: dict[int, int]) -> tuple[dict[int, int], dict[int, Fraction]]:
+def _with_implied(places: Places, leaf: Record, signs: dict[int, int]) -> tuple[dict[int, int], dict[int, Fraction]]:
     """Return all signs that are known, and by what share of norm(u) each implied s_k t_k can be below zero."""
     every, slips = dict(signs), {}
     implied = leaf.get("implied", {"places": [], "shares": [], "signs": []})

@@ -9,7 +9,9 @@ weights w, V_i / w_i takes the place of V_i, and w_i H that of H.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +22,7 @@ from cvxrelu.problem.free import Free
 from cvxrelu.problem.losses.circulation import amounts_of, circulating, conserved
 from cvxrelu.problem.losses.entropy import entropies_below, entropy_slope
 from cvxrelu.problem.losses.loss import Loss
-from cvxrelu.problem.losses.pieces import LossExpression
+from cvxrelu.problem.losses.pieces import ExactDual, LossExpression
 from cvxrelu.problem.losses.regression import FIT_RTOL
 from cvxrelu.problem.losses.rounding import ROUNDING, largest_step, quotient_below, rounded_down
 from cvxrelu.problem.rows import name_rows
@@ -73,13 +75,7 @@ class OfClasses(Loss):
         return _indicators(np.empty((len(y), count)), y) - 1 / count
 
     def check_labels(self, y: Array) -> None:
-        """Refuse what is not a label, and classes without samples.
-
-        Raises
-        ------
-        InputError
-            If labels are not 0, ..., K - 1, each of which occurs, K at least two.
-        """
+        """Raise an InputError if labels are not 0, ..., K - 1, each of which occurs, K at least two."""
         foreign = np.flatnonzero((y != np.round(y)) | (y < 0) | (y >= len(y)))
         if len(foreign):
             raise InputError(
@@ -99,6 +95,11 @@ class OfClasses(Loss):
     def on_targets(self, y: Array) -> Loss:
         """Return the loss itself."""
         return self
+
+    def exact_dual(self, exact: Callable[[float], Fraction]) -> ExactDual:
+        """Return entropies of amounts that sum to one at most, and their weights; or the sum of all amounts."""
+        weights = None if self.weights is None else tuple(map(exact, self.weights.tolist()))
+        return ExactDual(Fraction(0), Fraction(1) if self.regularised else None, Fraction(0), self.regularised, weights)
 
     def repair(self, v: Array, y: Array, balanced: bool, boxed: bool = True) -> Array:
         """Return a matrix near v in the domain of the dual, or of which a multiple is there unless `boxed`."""

@@ -15,7 +15,9 @@ each of which is paid for every entry by itself, so that all is known from the l
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 from cvxrelu.errors import InputError
 from cvxrelu.problem.free import Free
 from cvxrelu.problem.losses.loss import Loss
-from cvxrelu.problem.losses.pieces import LossExpression
+from cvxrelu.problem.losses.pieces import ExactDual, LossExpression
 from cvxrelu.problem.losses.regression import FIT_RTOL
 from cvxrelu.problem.losses.weighted import Weighted
 
@@ -171,6 +173,10 @@ class Elementwise(Loss):
     def power_within(self, v: Array, y: Array) -> int:
         """Return the largest k <= 0 with 2^k v in the domain of the dual."""
         return self._flat(y).power_within(v.ravel(), y.ravel())
+
+    def exact_dual(self, exact: Callable[[float], Fraction]) -> ExactDual:
+        """Return that of every entry."""
+        return self.each.exact_dual(exact)
 
     def lower_bound(self, v: Array, y: Array, gamma: float, alpha: float | None, weights: Array | None = None) -> float:
         """Return the dual objective at the best feasible multiple of a repaired V, given gamma(V) <= `gamma`.

@@ -43,9 +43,10 @@ class ExactDual(NamedTuple):
     Attributes
     ----------
     low, high : Fraction or None
-        The limits of v_i, or of p_i where the targets are labels; None where there is none.
+        The limits of v_i, or of p_i where the targets are labels (of classes: of all amounts of a sample); None where
+        there is none.
     curvature : Fraction
-        k of the dual objective y.v - k norm(v)^2/2.
+        k of the dual objective y.v - k norm(v)^2/2, where y of classes are indicators.
     entropy : bool
         Whether the dual objective is sum H(p) instead.
     weights : tuple of N fractions, optional
