@@ -249,24 +249,23 @@ class Reached:
 
     def best(self, score: Score) -> "Reached":
         """Keep the best neurons that are not near each other."""
-        sides, neurons, counts = self.sides, self.neurons, np.zeros_like(self.counts)
-        values = sides * score(neurons)
+        values = self.sides * score(self.neurons)
         order = np.argsort(-values, kind="stable")
         order = order[values[order] > 0]
-        most = int(np.clip(len(neurons) // STARTS_PER_COLUMN, MANY_COLUMNS, MOST_COLUMNS))
+        sides, neurons, starts = self.sides[order], self.neurons[order], self.counts[order]
+        most = int(np.clip(len(self.neurons) // STARTS_PER_COLUMN, MANY_COLUMNS, MOST_COLUMNS))
         directions = unit_rows(neurons, neurons.shape[1])
-        kept = np.empty(0, dtype=np.intp)
-        for k in order:
-            cosines = directions[kept] @ directions[k]
+        kept, counts, open_ = [], [], np.ones(len(order), dtype=bool)
+        while len(kept) < most and open_.any():
+            k = int(np.argmax(open_))
+            cosines = directions @ directions[k]
             near = (np.abs(cosines) if score.even else cosines) > 1 - NEAR**2 / 2
-            near &= sides[kept] == sides[k]
-            same = kept[np.argmax(near)] if near.any() else k
-            counts[same] += self.counts[k]
-            if same == k:
-                kept = np.append(kept, k)
-                if len(kept) == most:
-                    break
-        return Reached(sides[kept], neurons[kept], counts[kept])
+            near &= open_ & (sides == sides[k])
+            near[k] = True
+            open_ &= ~near
+            kept.append(k)
+            counts.append(starts[near].sum())
+        return Reached(sides[kept], neurons[kept], np.array(counts, dtype=np.intp))
 
 
 def _with_best_biases(score: Score, sides: Array, neurons: Array) -> Array:
