@@ -240,33 +240,85 @@ def shortfall(M):
     return -min(lowest, 0) * 3 * GRID // (1 << 2 * BITS) + 1
 
 
-def relaxed_norm(rows, v, slope, free, record):
+def relaxed_norm(rows, v, slope, free, tree):
     """Return an upper bound on norm(sum_i v_i sigma(t_i)) of unit neurons, for rows of any length, and rows v_i.
 
-    sigma(t) = (1 + a)/2 t + (1 - a)/2 abs(t), and A_i = (1 - a)/2 v_i less what pairs p = (i, k) take, M_p, and give to
-    k. With e_p = z_i - z_k, abs(abs(t_i) - abs(t_k)) <= abs(e_p.u). So for unit q, tau > 0 and inverse >= 1 / tau,
-        q.score <= q'L u + sum (tau (e.u)^2 + inverse (q.A)^2) / 2 over places and pairs,   L = (1 + a)/2 V'Z.
+    That is the largest q.score of unit q. All (u, q) are split by the signs of some t_k, and of p.q for directions p.
     """
     Z, unit, weights, _, power = placed(rows, v, free)
-    (n, m), pairs, a = Z.shape, record["pairs"], Fraction(slope)
+
+    def largest(node, signs, P):
+        """Return the largest bound of the leaves below a node, where some signs, and p.q >= 0, are known."""
+        if "sample" in node:
+            k = node["sample"]
+            require(type(k) is int and 0 <= k < len(Z) and k not in signs, "a split at no place, or at one twice")
+            return max(largest(node["above"], signs | {k: 1}, P), largest(node["below"], signs | {k: -1}, P))
+        if "direction" in node:
+            p = exact(numbers(node["direction"], weights.shape[1:], "direction"))
+            return max(largest(node["above"], signs, [*P, p]), largest(node["below"], signs, [*P, -p]))
+        P = np.array(P, dtype=object).reshape(-1, weights.shape[1])
+        return norm_leaf(Z, unit, weights, Fraction(slope), free, signs, P, node)
+
+    return float(largest(tree, {}, []) * power / GRID) * (1 + 2**-50)
+
+
+def norm_leaf(Z, unit, weights, a, free, split, P, leaf):
+    """Return at least q.score on a region, times GRID.
+
+    sigma(t) = (1 + a)/2 t + (1 - a)/2 abs(t), and A_i = (1 - a)/2 v_i less what pairs p = (i, k) take, M_p, and give to
+    k, and with f >= 0 of 0 <= f (p.q) (abs(t_i) -+ t_i). With e_p = z_i - z_k, abs(abs(t_i) - abs(t_k)) <= abs(e_p.u).
+    So for unit q, tau > 0 and inverse >= 1 / tau, but where abs(t_i) = s_i t_i, with products of signs, eta >= 0, and L
+    of what is linear,
+        q.score <= q'L'Z u + sum (tau (e.u)^2 + inverse (q.A)^2) / 2 + u'S'eta S u + q'P'eta P q.
+    """
+    (n, m), K, pairs = Z.shape, weights.shape[1], leaf["pairs"]
     known = all(len(pair) == 2 and all(type(k) is int and 0 <= k < n for k in pair) for pair in pairs)
     require(known, "a pair of other places")
     (i, k), A = np.array(pairs, dtype=int).reshape(-1, 2).T, (1 - a) / 2 * weights
-    M = exact(numbers(record["amounts"], (len(pairs), v.shape[1]), "amounts"))
+    M = exact(numbers(leaf["amounts"], (len(pairs), K), "amounts"))
     np.subtract.at(A, i, M)
     np.add.at(A, k, M)
+    J, s = len(P), sorted(split)
+    over, under = np.maximum(exact(numbers(leaf.get("lifts", np.zeros((2, n, J))), (2, n, J), "lifts")), 0)
+    signs, slip = implied_signs(Z, unit, split, leaf)
+    sign = np.array([signs.get(k, 0) for k in range(n)], dtype=object)
+    A = A + (over + under) @ P
+    L = (1 + a) / 2 * weights - (over - under) @ P + sign[:, None] * A
+    slipped = ceiling(3 * (slip @ abs(A).sum(axis=1)))
+    A[sign != 0] = 0
     E, A = np.vstack([Z, Z[i] - Z[k]]), np.vstack([A, M])
-    tau = grid([*numbers(record["single"], (n,), "single"), *numbers(record["paired"], (len(pairs),), "paired")])
+    tau = grid([*numbers(leaf["single"], (n,), "single"), *numbers(leaf["paired"], (len(pairs),), "paired")])
     tau = np.where(tau > 0, tau, grid(abs(A).max(axis=1)))  # what is missing is replaced
+    tau[:n][sign != 0] = 0
     inverse = np.array([-(-GRID * GRID // x) if x else 0 for x in tau], dtype=object)
-    nu1, nu2, nu3 = grid(numbers(record["numbers"], (3,), "numbers"))
-    fine, diagonal = 1 << 2 * BITS, [nu1 - free * nu3] * (m - free) + [nu3] * free + [nu2] * v.shape[1]
-    S = np.diag(np.array(diagonal, dtype=object) * fine // GRID)
-    S[:m, :m] += -((E.T * tau) @ E) * fine // (2 * GRID * unit**2)
-    S[m:, m:] += floor(-((A.T * inverse) @ A) * Fraction(fine, 2 * GRID))
-    S[m:, :m] = floor(-(1 + a) * (weights.T @ Z) * Fraction(fine, 4 * unit))
-    S[:m, m:] = S[m:, :m].T
-    return float((nu1 + nu2 + shortfall(S)) * power / GRID) * (1 + 2**-50)
+    nu1, nu2, nu3 = grid(numbers(leaf["numbers"], (3,), "numbers"))
+    eta, turns = (numbers(leaf.get(x, np.zeros((c, c))), (c, c), x) for x, c in (("products", len(s)), ("turns", J)))
+    eta, turns, S = grid(eta + eta.T), grid(turns + turns.T), np.array([split[k] for k in s])[:, None] * Z[s]
+    fine, diagonal = 1 << 2 * BITS, [nu1 - free * nu3] * (m - free) + [nu3] * free + [nu2] * K
+    F = np.diag(np.array(diagonal, dtype=object) * fine // GRID)
+    F[:m, :m] += -((E.T * tau) @ E + S.T @ eta @ S) * fine // (2 * GRID * unit**2)
+    F[m:, m:] += floor(-((A.T * inverse) @ A + P.T @ turns @ P) * Fraction(fine, 2 * GRID))
+    F[m:, :m] = floor(-(L.T @ Z) * Fraction(fine, 2 * unit))
+    F[:m, m:] = F[m:, :m].T
+    return nu1 + nu2 + shortfall(F) + slipped
+
+
+def combinations(record, n):
+    """Yield lists of places, and what their rows are multiplied with, times GRID."""
+    for at, shares in zip(record["places"], record["shares"], strict=True):
+        require(len(at) > 0 and all(type(k) is int and 0 <= k < n for k in at), "a combination of other places")
+        yield at, np.array([GRID, *-grid(numbers(shares, (len(at) - 1,), "shares"))], dtype=object)
+
+
+def implied_signs(Z, unit, split, leaf):
+    """Return all signs that are known, and what share of norm(u) each s_k t_k may be below zero."""
+    signs, slip = dict(split), np.array([Fraction(0)] * len(Z))
+    implied = leaf.get("implied", {"places": [], "shares": [], "signs": []})
+    for (at, lam), sign in zip(combinations(implied, len(Z)), implied["signs"], strict=True):
+        require(sign in (1, -1) and at[0] not in signs and {*at[1:]} <= {*split}, "a sign that does not follow")
+        signs[at[0]] = int(sign)
+        slip[at[0]] = length((lam * [signs[k] for k in at]) @ Z[at], GRID * unit)
+    return signs, slip
 
 
 def relaxed_score(rows, v, slope, free, trees, claimed):
@@ -302,22 +354,11 @@ def leaf_bound(Z, unit, score, reach, free, split, leaf, beta):
     """
     (odd, omega), (n, m) = score, Z.shape
 
-    def combinations(record):
-        """Yield lists of places, and what their rows are multiplied with, times GRID."""
-        for at, shares in zip(record["places"], record["shares"], strict=True):
-            require(len(at) > 0 and all(type(k) is int and 0 <= k < n for k in at), "a combination of other places")
-            yield at, np.array([GRID, *-grid(numbers(shares, (len(at) - 1,), "shares"))], dtype=object)
-
-    signs, slip, moved = dict(split), np.array([Fraction(0)] * n), np.array([0] * n, dtype=object)
-    implied = leaf.get("implied", {"places": [], "shares": [], "signs": []})
-    for (at, lam), sign in zip(combinations(implied), implied["signs"], strict=True):
-        require(sign in (1, -1) and at[0] not in signs and {*at[1:]} <= {*split}, "a sign that does not follow")
-        signs[at[0]] = int(sign)
-        slip[at[0]] = length((lam * [signs[k] for k in at]) @ Z[at], GRID * unit)
+    (signs, slip), moved = implied_signs(Z, unit, split, leaf), np.array([0] * n, dtype=object)
     cuts = leaf.get("cuts", {"places": [], "shares": [], "mass": [], "curvature": []})
     mu, d = (grid(numbers(cuts[name], (len(cuts["places"]),), name)) for name in ("mass", "curvature"))
     d, E = np.where(d > 0, d, mu), np.zeros((len(mu), m), dtype=object)
-    for k, (at, lam) in enumerate(combinations(cuts)):
+    for k, (at, lam) in enumerate(combinations(cuts, n)):
         E[k] = lam @ Z[at]
         np.add.at(moved, at, lam * mu[k])
     theta, c, h = (numbers(leaf.get(x, [0.0] * n), (n,), x) for x in ("linear", "curvature", "credit"))

@@ -36,7 +36,7 @@ def test_the_checker_is_short_and_shares_nothing():
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported == {"fractions", "functools", "json", "math", "numpy", "sys"}
-    assert len(FILE.read_text().splitlines()) <= 470
+    assert len(FILE.read_text().splitlines()) <= 520
 
 
 def test_it_runs_from_the_command_line(tmp_path):

@@ -1,7 +1,7 @@
 r"""What multipliers prove of a problem, and their records, whichever kind they are.
 
     one output        trees for the scores and for their negatives      `cvxrelu.certificate.multipliers`
-    several outputs   multipliers of the norms of the scores            `cvxrelu.certificate.norm_multipliers`
+    several outputs   a tree for the norms of the scores                 `cvxrelu.certificate.norm_multipliers`
 
 Nothing is believed when they are read: any multipliers prove a bound, and wrong ones a poor one.
 """
@@ -13,14 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual
-from cvxrelu.certificate.multiplier_record import (
-    multipliers_of,
-    norm_multipliers_of,
-    record_of_multipliers,
-    record_of_norm_multipliers,
-)
+from cvxrelu.certificate.multiplier_record import multipliers_of, record_of_multipliers
 from cvxrelu.certificate.multipliers import bound_of, settled
-from cvxrelu.certificate.norm_multipliers import Multipliers, NormMultipliers, bound_scores, settled_numbers
+from cvxrelu.certificate.norm_multipliers import Multipliers, bound_scores, settled_numbers
+from cvxrelu.certificate.norm_record import norms_of, record_of_norms
 from cvxrelu.numerics.powers import shift_up
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
@@ -38,10 +34,10 @@ def bound_by(problem: Problem, dual: Array, multipliers: Multipliers) -> DualBou
     def bounded(v: Array) -> Priced:
         """Return the bound of the multipliers on gamma(v)."""
         weights = points.weigh(v)
-        if isinstance(multipliers, NormMultipliers):
-            upper = bound_scores(points, weights, multipliers)
-        else:
+        if isinstance(multipliers, tuple):
             upper = bound_of(points, weights, multipliers)
+        else:
+            upper = bound_scores(points, weights, multipliers)
         nobody = np.empty((0, problem.n_features)), np.empty(0), np.empty(0)
         return Priced(shift_up(upper, weights.exponent), 0.0, *nobody, "relaxation", False, 0)
 
@@ -52,16 +48,14 @@ def settled_for(problem: Problem, dual: Array, multipliers: Multipliers) -> Mult
     """Return multipliers with the numbers that the search for the best bound ends with."""
     points = _points_of(problem)
     weights = points.weigh(dual)
-    if isinstance(multipliers, NormMultipliers):
-        return settled_numbers(points, weights, multipliers)
-    return settled(points, weights, multipliers)
+    if isinstance(multipliers, tuple):
+        return settled(points, weights, multipliers)
+    return settled_numbers(points, weights, multipliers)
 
 
 def record_of(multipliers: Multipliers) -> Any:
     """Return multipliers as what a file can hold."""
-    if isinstance(multipliers, NormMultipliers):
-        return record_of_norm_multipliers(multipliers)
-    return record_of_multipliers(multipliers)
+    return record_of_multipliers(multipliers) if isinstance(multipliers, tuple) else record_of_norms(multipliers)
 
 
 def multipliers_in(record: object, problem: Problem) -> Multipliers:
@@ -76,7 +70,7 @@ def multipliers_in(record: object, problem: Problem) -> Multipliers:
         raise ValueError("it has multipliers, which prove nothing for another norm than the Euclidean.")
     n_places = len(np.unique(problem.X, axis=0))
     if problem.several:
-        return norm_multipliers_of(record, n_places, problem.n_outputs)
+        return norms_of(record, n_places, problem.n_outputs)
     return multipliers_of(record, n_places)
 
 

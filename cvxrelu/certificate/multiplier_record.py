@@ -11,15 +11,12 @@ of numbers for the samples whose signs are known. A cut says abs(t_k) <= lam_i a
 abs(e.u), with its first place on the left; a sign is implied by s_k z_k being about c_i s_i z_i + c_j s_j z_j + ...,
 from signs that were split at. What is zero is left out.
 
-Several outputs have one record instead, in the notation of `cvxrelu.certificate.norm_multipliers`,
-
-    {"pairs": [[i, k], ...], "amounts": [[M_p1, ..., M_pK], ...], "single": tau of places, "paired": tau of pairs,
-     "numbers": [nu1, nu2, nu3]}
-
 The places are the distinct rows of X, sorted by their first entries, then by their second, and so on; a free bias takes
 the middle of their bounding box off them, a joint one appends 1. Multipliers are in units of powers of two, in which
 the largest entry of these rows, and that of the dual vector, is above 1/2 and at most 1. With a free bias, each row has
 a last entry, the largest length of all rows, by which the bias is divided.
+
+Several outputs have one tree of another kind instead, see `cvxrelu.certificate.norm_record`.
 
 Every number in such a record is a multiplier, of which none that is not negative can prove anything false; one that is
 negative counts as zero. So nothing is believed when it is read, and only its shape is checked.
@@ -32,18 +29,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from cvxrelu.certificate.norm_multipliers import NormMultipliers
+from cvxrelu.certificate.implied import Implied
 from cvxrelu.certificate.trees import Cuts, Leaf, Split, Tree
 from cvxrelu.errors import InputError
 from cvxrelu.problem.validation import as_real, as_vector
 
-__all__ = [
-    "DEPTH_LIMIT",
-    "multipliers_of",
-    "norm_multipliers_of",
-    "record_of_multipliers",
-    "record_of_norm_multipliers",
-]
+__all__ = ["DEPTH_LIMIT", "implied_of", "is_place", "multipliers_of", "record_of_implied", "record_of_multipliers"]
 
 DEPTH_LIMIT = 200
 """Splits on the way to a leaf: more than any proof of use has, and far fewer than calls of Python can be nested."""
@@ -76,12 +67,17 @@ def _record_of(tree: Tree) -> Record:
     if len(tree.cuts):
         record["cuts"] = _record_of_cuts(tree.cuts)
     if tree.implied:
-        record["implied"] = {
-            "places": [[int(k), *map(int, shares)] for k, _, shares in tree.implied],
-            "shares": [[float(share) for share in shares.values()] for *_, shares in tree.implied],
-            "signs": [int(sign) for _, sign, _ in tree.implied],
-        }
+        record["implied"] = record_of_implied(tree.implied)
     return record
+
+
+def record_of_implied(implied: Implied) -> Record:
+    """Return the record of implied signs."""
+    return {
+        "places": [[int(k), *map(int, shares)] for k, _, shares in implied],
+        "shares": [[float(share) for share in shares.values()] for *_, shares in implied],
+        "signs": [int(sign) for _, sign, _ in implied],
+    }
 
 
 def _record_of_cuts(cuts: Cuts) -> Record:
@@ -137,7 +133,7 @@ def _tree_of(record: object, n_places: int, known: tuple[int, ...]) -> Tree:
     if set(record) != {SAMPLE, ABOVE, BELOW}:
         raise ValueError(f"a split of its multipliers must have the entries {SAMPLE}, {ABOVE} and {BELOW}.")
     sample = record[SAMPLE]
-    if not _is_place(sample, n_places) or sample in known:
+    if not is_place(sample, n_places) or sample in known:
         raise ValueError(f"its multipliers split at place {sample!r}, which is no other one of the {n_places} places.")
     if len(known) == DEPTH_LIMIT:
         raise ValueError(f"its multipliers are nested more than {DEPTH_LIMIT} splits deep.")
@@ -145,7 +141,8 @@ def _tree_of(record: object, n_places: int, known: tuple[int, ...]) -> Tree:
     return Split(sample, _tree_of(record[ABOVE], n_places, known), _tree_of(record[BELOW], n_places, known))
 
 
-def _is_place(value: object, n_places: int) -> TypeGuard[int]:
+def is_place(value: object, n_places: int) -> TypeGuard[int]:
+    """Whether an entry of a record is the index of a place."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < n_places
 
 
@@ -156,7 +153,7 @@ def _leaf_of(record: Mapping[str, Any], n_places: int, split: tuple[int, ...]) -
         raise ValueError(f"a leaf of its multipliers has other entries than {', '.join(names)}.")
     curvature, linear, credit = (_numbers(record, name, n_places) for name in names[:3])
     ball, strip = (as_real(record.get(name, 0.0), f"{name} of a leaf") for name in ("ball", "strip"))
-    implied = _implied_of(record["implied"], n_places, split) if "implied" in record else ()
+    implied = implied_of(record["implied"], n_places, split) if "implied" in record else ()
     n_known = len(split) + len(implied)
     products = np.zeros((n_known, n_known))
     if "products" in record:
@@ -184,9 +181,7 @@ def _cuts_of(record: object, n_places: int) -> Cuts:
     return Cuts(rows, mass, curvature)
 
 
-def _implied_of(
-    record: object, n_places: int, split: tuple[int, ...]
-) -> tuple[tuple[int, float, dict[int, float]], ...]:
+def implied_of(record: object, n_places: int, split: tuple[int, ...]) -> Implied:
     """Return the implied signs of a record; shares below zero count as zero."""
     record, combinations = _combinations_of(record, n_places, ("signs",))
     signs = record["signs"]
@@ -214,59 +209,10 @@ def _combinations_of(
         raise ValueError("combinations in its multipliers must have as many lists of places as of shares.")
     combinations: list[tuple[list[int], list[float]]] = []
     for row, values in zip(places, shares, strict=True):
-        if not isinstance(row, list) or not all(_is_place(place, n_places) for place in row):
+        if not isinstance(row, list) or not all(is_place(place, n_places) for place in row):
             raise ValueError(f"a combination in its multipliers names another place than the {n_places} there are.")
         if not row or len(set(row)) != len(row):
             raise ValueError("a combination in its multipliers names no place, or one twice.")
         vector = as_vector(values, len(row) - 1, "shares of a combination")
         combinations.append((row, np.maximum(vector, 0.0).tolist()))
     return record, combinations
-
-
-def record_of_norm_multipliers(multipliers: NormMultipliers) -> Record:
-    """Return the record of multipliers of several outputs.
-
-    Examples
-    --------
-    >>> none = np.empty((0, 2))
-    >>> record_of_norm_multipliers(NormMultipliers(none.astype(int), none, np.ones(1), np.empty(0), (1.0, 1.0, 0.0)))
-    {'pairs': [], 'amounts': [], 'single': [1.0], 'paired': [], 'numbers': [1.0, 1.0, 0.0]}
-    """
-    arrays = {name: getattr(multipliers, name).tolist() for name in ("pairs", "amounts", "single", "paired")}
-    return {**arrays, "numbers": list(multipliers.numbers or (0.0, 0.0, 0.0))}
-
-
-def norm_multipliers_of(record: object, n_places: int, n_outputs: int) -> NormMultipliers:
-    """Return the multipliers of a record of several outputs.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is none; one sentence that goes on from "it is no certificate:".
-
-    Examples
-    --------
-    >>> record = {"pairs": [[0, 1]], "amounts": [[0.5]], "single": [1, 1], "paired": [1], "numbers": [1, 1, 0]}
-    >>> norm_multipliers_of(record, 2, 1).numbers
-    (1.0, 1.0, 0.0)
-    >>> norm_multipliers_of({}, 2, 1)
-    Traceback (most recent call last):
-        ...
-    ValueError: its multipliers must have the entries pairs, amounts, single, paired, numbers.
-    """
-    names = ("pairs", "amounts", "single", "paired", "numbers")
-    if not isinstance(record, Mapping) or set(record) != {*names}:
-        raise ValueError(f"its multipliers must have the entries {', '.join(names)}.")
-    pairs, amounts = record["pairs"], record["amounts"]
-    if not isinstance(pairs, list) or not all(
-        isinstance(pair, list) and len(pair) == 2 and all(_is_place(place, n_places) for place in pair)
-        for pair in pairs
-    ):
-        raise ValueError(f"pairs in its multipliers must be two of the {n_places} places each.")
-    if not isinstance(amounts, list) or len(amounts) != len(pairs):
-        raise ValueError("amounts in its multipliers must be rows, one for each pair.")
-    rows = [as_vector(row, n_outputs, "a row of amounts") for row in amounts]
-    single, paired = as_vector(record["single"], n_places, "single"), as_vector(record["paired"], len(pairs), "paired")
-    nu1, nu2, nu3 = as_vector(record["numbers"], 3, "numbers").tolist()
-    places = np.array(pairs, dtype=np.intp).reshape(-1, 2)
-    return NormMultipliers(places, np.array(rows).reshape(-1, n_outputs), single, paired, (nu1, nu2, nu3))

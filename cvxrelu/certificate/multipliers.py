@@ -42,6 +42,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.certificate.implied import with_implied
 from cvxrelu.certificate.quadratic import UNPROVED, Proof, Quadratic
 from cvxrelu.certificate.trees import Leaf, Split, Tree, leaves_of
 from cvxrelu.pricing.points import Points
@@ -137,7 +138,7 @@ def _quadratic(
     if not leaf.finite or not leaf.cuts.valid or not leaf.follows_from(signs):
         return None
     lengths = np.linalg.norm(Z, axis=1)
-    signs, slips = _with_implied(Z, lengths, signs, leaf)
+    signs, slips = with_implied(Z, lengths, signs, leaf.implied)
     known = np.array(sorted(signs), dtype=int)
     sign = np.array([signs[k] for k in known])
     free = np.ones(len(Z), dtype=bool)
@@ -179,18 +180,3 @@ def _quadratic(
         size += float(lengths[known] @ products @ lengths[known])
         slipped += 2 * float(slips[known] @ products @ lengths[known])
     return Quadratic(kappa, g, Q, eps * size + slipped * (1 + eps))
-
-
-def _with_implied(Z: Array, lengths: Array, signs: dict[int, float], leaf: Leaf) -> tuple[dict[int, float], Array]:
-    """Return all signs that are known, and by what share of norm(u) each s_k t_k can be below zero."""
-    slips, every = np.zeros(len(Z)), dict(signs)
-    for k, sign, shares in leaf.implied:
-        if k in signs:
-            continue
-        others = np.array(list(shares), dtype=int)
-        c = np.maximum(np.array(list(shares.values())), 0.0)
-        rest = sign * Z[k] - (c * np.array([signs[j] for j in shares])) @ Z[others]
-        rounding = 4 * (len(others) + Z.shape[1] + 8) * ROUNDOFF
-        slips[k] = (np.linalg.norm(rest) + rounding * (lengths[k] + c @ lengths[others])) * (1 + rounding)
-        every[k] = sign
-    return every, slips

@@ -16,6 +16,18 @@ abs(u_b) <= norm(u_w) for a best neuron),
 
     [[ (nu1 - nu3) I_w + nu3 I_b - Q1,  -L'/2 ],  [ -L/2,  nu2 I - Q2 ]]   is positive semidefinite.
 
+Regions. On a leaf of a tree (`cvxrelu.certificate.norm_trees`) signs s_k t_k >= 0 are known, and p_j.q >= 0 for some
+directions p_j. There the score is linear in t_k, so that A_k s_k z_k' goes to L and costs nothing else; and, with
+multipliers f, eta >= 0, what is added to q . score is not negative:
+
+    f_ij (p_j.q) (abs(t_i) -+ t_i)      adds f_ij p_j to A_i, and takes +-f_ij p_j z_i' off L
+    eta_kl (s_k t_k) (s_l t_l)          adds s_k s_l eta_kl z_k z_l' to Q1
+    eta_jl (p_j.q) (p_l.q)              adds eta_jl p_j p_l' to Q2.
+
+The first says that abs(t_i) is not below zero, where p_j.q is not: without it, what a place takes off a score is not
+told from what it adds. The largest bound of all leaves is one on the norm of every score. Signs that follow from known
+ones are known up to what `cvxrelu.certificate.implied` says, which is charged for.
+
 A solver that failed, or stopped early, only makes it looser. The three numbers nu may go with the multipliers, so that
 whoever checks a bound has one matrix to look at.
 
@@ -24,19 +36,21 @@ norm(z_i) (in free mode sqrt(2) norm(z_i)). Entries of the matrix are sums of n 
 computed are off by a small multiple of their number times eps times its norm; all that is added to nu1, nu2 and nu3.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
+from cvxrelu.certificate.implied import follow_from, with_implied
+from cvxrelu.certificate.norm_trees import Known, NormMultipliers, NormTree, changed_leaves, norm_leaves
 from cvxrelu.certificate.trees import Tree
 from cvxrelu.numerics.lengths import row_sizes
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.weights import Weights
 
-__all__ = ["Multipliers", "NormMultipliers", "bound_scores", "settled_numbers"]
+__all__ = ["Multipliers", "bound_region", "bound_scores", "settled_numbers"]
 
 Array = NDArray[np.float64]
 
@@ -47,48 +61,19 @@ LEAST_TAU = 1e-6
 STEPS = 200
 
 
-@dataclass(frozen=True, eq=False)
-class NormMultipliers:
-    """Multipliers for a dual matrix.
-
-    Attributes
-    ----------
-    pairs : (P, 2) array of int
-        Places i and k of each pair.
-    amounts : (P, K) array
-        M.
-    single, paired : (n,), (P,) arrays
-        tau of places and of pairs; what is negative counts as zero, and zero is replaced by a number that is not.
-    numbers : three floats, optional
-        nu1, nu2 and nu3, not negative; nearly the best ones are looked for where there are none.
-    """
-
-    pairs: NDArray[np.intp]
-    amounts: Array
-    single: Array
-    paired: Array
-    numbers: tuple[float, float, float] | None = None
-
-    def times(self, factor: float) -> "NormMultipliers":
-        """Return the multipliers for a positive multiple of the dual matrix."""
-        amounts, single, paired = (factor * part for part in (self.amounts, self.single, self.paired))
-        numbers = self.numbers and (factor * self.numbers[0], factor * self.numbers[1], factor * self.numbers[2])
-        return NormMultipliers(self.pairs, amounts, single, paired, numbers)
+Multipliers = tuple[Tree, Tree] | NormTree
+"""What bounds gamma: trees for the scores of one output and for their negatives, or a tree for norms of scores."""
 
 
-Multipliers = tuple[Tree, Tree] | NormMultipliers
-"""What bounds gamma: trees for the scores of one output and for their negatives, or multipliers of norms of scores."""
-
-
-def bound_scores(points: Points, weights: Weights, multipliers: NormMultipliers) -> float:
+def bound_scores(points: Points, weights: Weights, tree: NormTree) -> float:
     """Return a bound on the scores of all unit neurons, in units of the points and of the weights.
 
     Parameters
     ----------
     points, weights
         The places and the dual matrix on them.
-    multipliers : NormMultipliers
-        Any; those of the relaxation make the bound close.
+    tree : NormMultipliers or Fork
+        Any multipliers, of all there is or of the regions of a tree; those of the relaxation make the bound close.
 
     Examples
     --------
@@ -98,7 +83,15 @@ def bound_scores(points: Points, weights: Weights, multipliers: NormMultipliers)
     >>> 1.0 <= bound_scores(points, weights, none) * 2.0**weights.exponent < 1.3  # the largest norm(relu(u)) is 1
     True
     """
-    form = _form_of(points, weights, multipliers)
+    return max(bound_region(points, weights, multipliers, known) for known, multipliers in norm_leaves(tree))
+
+
+@np.errstate(all="ignore")
+def bound_region(points: Points, weights: Weights, multipliers: NormMultipliers, known: Known) -> float:
+    """Return a bound on q.score for all u and q of one region; infinity if the multipliers prove nothing."""
+    if not follow_from(multipliers.implied, known.signs, len(points.Z)):
+        return np.inf
+    form = _form_of(points, weights, multipliers, known)
     numbers = multipliers.numbers or form.best_numbers()
     if numbers is None or not np.isfinite(numbers).all():
         return np.inf
@@ -115,9 +108,13 @@ def bound_scores(points: Points, weights: Weights, multipliers: NormMultipliers)
     return bound if bound >= 0 else np.inf
 
 
-def settled_numbers(points: Points, weights: Weights, multipliers: NormMultipliers) -> NormMultipliers:
+def settled_numbers(points: Points, weights: Weights, tree: NormTree) -> NormTree:
     """Return multipliers with the nu that the search for the best ones ends with, if it finds any."""
-    return replace(multipliers, numbers=_form_of(points, weights, multipliers).best_numbers())
+
+    def settle(known: Known, multipliers: NormMultipliers) -> NormMultipliers:
+        return replace(multipliers, numbers=_form_of(points, weights, multipliers, known).best_numbers())
+
+    return changed_leaves(tree, settle)
 
 
 class _Form(NamedTuple):
@@ -158,10 +155,10 @@ class _Form(NamedTuple):
             return None  # multipliers beyond the range of floats prove nothing
 
 
-def _form_of(points: Points, weights: Weights, multipliers: NormMultipliers) -> _Form:
-    """Return the form of multipliers."""
+def _form_of(points: Points, weights: Weights, multipliers: NormMultipliers, known: Known) -> _Form:
+    """Return the form of multipliers on a region."""
     Z, a = points.lifted, points.negative_slope
-    free = points.bias == "free"
+    free, roots = points.bias == "free", np.sqrt(2.0) if points.bias == "free" else 1.0
     C = (1 - a) * weights.v
     L = a * (weights.v.T @ Z) + C.T @ Z / 2
     E = Z[multipliers.pairs[:, 0]] - Z[multipliers.pairs[:, 1]]
@@ -170,17 +167,42 @@ def _form_of(points: Points, weights: Weights, multipliers: NormMultipliers) -> 
     np.add.at(A, multipliers.pairs[:, 1], multipliers.amounts)
     for end in range(2):
         np.add.at(moved, multipliers.pairs[:, end], row_sizes(multipliers.amounts))
-    # A row whose multiplier is zero, or nearly, gets one of its own.
     lengths, widths = row_sizes(Z), row_sizes(E)
+    # Directions with p.q >= 0, and signs.
+    P = np.array(known.directions).reshape(-1, C.shape[1])
+    over, under = _fitting(multipliers.lifts, (2, len(Z), len(P)))
+    A += (over + under) @ P
+    L -= P.T @ ((over - under).T @ Z)
+    moved += (over + under) @ row_sizes(P)
+    signs, slips = with_implied(Z, lengths, known.signs, multipliers.implied)
+    at, slipped = np.array(sorted(signs), dtype=int), 2 * roots * float(slips @ row_sizes(A))
+    L += A[at].T @ (np.array([signs[k] for k in at.tolist()])[:, None] * Z[at])
+    A[at] = 0.0
+    # A row whose multiplier is zero, or nearly, gets one of its own.
     single = np.maximum(multipliers.single, LEAST_TAU * row_sizes(A) / np.where(lengths > 0, lengths, 1.0))
+    single[at] = 0.0
     paired = np.maximum(
         multipliers.paired, LEAST_TAU * row_sizes(multipliers.amounts) / np.where(widths > 0, widths, 1.0)
     )
     Q1 = (Z.T @ (single[:, None] * Z) + E.T @ (paired[:, None] * E)) / 2
     Q2 = (_over(A, single) + _over(multipliers.amounts, paired)) / 2
     size = float(np.trace(Q1) + np.trace(Q2) + row_sizes(C) @ lengths * (1 + 2 * abs(a) / abs(1 - a)))
-    lost = 64 * EPS * (len(E) + 4) * float(moved @ lengths) * (np.sqrt(2.0) if free else 1.0)
-    return _Form(Q1, Q2, L, Z.shape[1] - free, size, len(Z) + len(E), lost)
+    split = np.array(sorted(known.signs), dtype=int)
+    S = np.array([known.signs[k] for k in split.tolist()])[:, None] * Z[split]
+    for Q, rows, given in ((Q1, S, multipliers.products), (Q2, P, multipliers.turns)):
+        eta, sizes = _fitting((given + given.T) / 2, (len(rows),) * 2), row_sizes(rows)
+        Q += rows.T @ eta @ rows
+        size += float(sizes @ eta @ sizes)
+    if known.signs or known.directions:
+        size += float(moved @ lengths)
+    terms = len(Z) + len(E) + 2 * (len(P) + len(at))
+    lost = 64 * EPS * (len(E) + len(P) + 4) * float(moved @ lengths) * roots + slipped
+    return _Form(Q1, Q2, L, Z.shape[1] - free, size, terms, lost)
+
+
+def _fitting(values: Array, shape: tuple[int, ...]) -> Array:
+    """Return what is not negative of an array of some shape; nothing of one of another shape."""
+    return np.maximum(values, 0.0) if values.shape == shape else np.zeros(shape)
 
 
 def _over(rows: Array, tau: Array) -> Array:

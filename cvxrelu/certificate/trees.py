@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from cvxrelu.certificate.implied import Implied, follow_from
+
 __all__ = ["Cuts", "Leaf", "Split", "Tree", "leaves_of"]
 
 Array = NDArray[np.float64]
@@ -82,7 +84,7 @@ class Leaf:
     ball: float
     strip: float
     products: Array = field(default_factory=lambda: np.zeros((0, 0)))
-    implied: tuple[tuple[int, float, dict[int, float]], ...] = ()
+    implied: Implied = ()
 
     @property
     def finite(self) -> bool:
@@ -93,9 +95,8 @@ class Leaf:
         return bool(np.isfinite(numbers).all()) and all(np.isfinite(array).all() for array in arrays)
 
     def follows_from(self, signs: dict[int, float]) -> bool:
-        """Whether the implied signs are signs, of places, and say what they follow from: only known signs."""
-        n = len(self.curvature)
-        return all(abs(sign) == 1 and 0 <= k < n and shares.keys() <= signs.keys() for k, sign, shares in self.implied)
+        """Whether the implied signs follow from known ones."""
+        return follow_from(self.implied, signs, len(self.curvature))
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,18 +23,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 from scipy.sparse import csr_array, diags_array, eye_array, vstack
 
 from cvxrelu.relaxation.cones import Cone
 from cvxrelu.relaxation.frame import Frame
+from cvxrelu.relaxation.signs import implied_signs
 
 __all__ = ["Block", "Numbers"]
 
 Array = NDArray[np.float64]
-
-# Rows of length one are combinations of others if they are this close to them.
-SAME = 1e-10
 
 
 class Numbers(NamedTuple):
@@ -84,18 +81,7 @@ class Block:
 
         Such a place cannot be split at, and the moments of a region whose signs are all decided are exact only with it.
         """
-        unit, at = self.frame.unit, sorted(self.signs)
-        if not at:
-            return {}
-        rows = np.array([self.signs[j] for j in at])[:, None] * unit[at]
-        off = unit - unit @ np.linalg.pinv(rows, rcond=SAME) @ rows
-        implied = {}
-        for k in np.flatnonzero(np.linalg.norm(off, axis=1) <= SAME).tolist():
-            for sign in (1.0, -1.0) if k not in self.signs and unit[k].any() else ():
-                shares, distance = nnls(rows.T, sign * unit[k])
-                if distance <= SAME:
-                    implied[k] = sign, {j: float(c) for j, c in zip(at, shares, strict=True) if c > 0}
-        return implied
+        return implied_signs(self.frame.unit, self.signs)
 
     @cached_property
     def known(self) -> NDArray[np.intp]:

@@ -2,55 +2,41 @@ r"""The moment program of several outputs as Clarabel sees it.
 
     min x'P x / 2 + q'x   subject to   A x + s = b,   s in a product of cones
 
-    x = (svec [[S, C], [C', Y]], s, c, A, H, F, what the loss needs),    F = (1 + a)/2 Z C + (1 - a)/2 H + 1 c' + X A
+    x = (the moments of each region, c, A, F, what the loss needs)
+    F = sum over regions of (1 + a)/2 Z C + (1 - a)/2 H,   + 1 c' + X A
 
-svec stacks the columns of an upper triangle, entries off the diagonal times sqrt(2), so that inner products are kept.
 Lengths are in units of the points and targets in units of their size; the cost of mass is in proportion.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from cvxrelu.certificate.norm_multipliers import NormMultipliers
+from cvxrelu.certificate.norm_trees import Known
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.solvers import run_clarabel
+from cvxrelu.relaxation.moment_blocks import MomentBlock, Moments, Numbers
+from cvxrelu.relaxation.moment_rows import Rows
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["MomentProgram", "Moments"]
+__all__ = ["MomentProgram", "Solution"]
 
 Array = NDArray[np.float64]
-Pairs = NDArray[np.intp]
 
 # Accuracy asked of the solver: the bound is rebuilt from what it finds.
 ACCURACY = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """A solution.
+class Solution(NamedTuple):
+    """A dual matrix in the units of the problem, and the moments of all regions."""
 
-    Attributes
-    ----------
-    S, Y : (D, D), (r, r) arrays
-        Second moments of neurons and of directions.
-    H : (n, r) array
-        h of the places.
-    dual : (N, K) array
-        The dual matrix, in the units of the problem.
-    multipliers : NormMultipliers
-        For it, in units of the points.
-    """
-
-    S: Array
-    Y: Array
-    H: Array
     dual: Array
-    multipliers: NormMultipliers
+    moments: list[Moments]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,75 +68,65 @@ class MomentProgram:
         spread = problem.free.rest(problem.y)
         return cls(problem, points, np.eye(count), float(np.sqrt(np.mean(spread**2))) or 1.0)
 
-    def solve(self, pairs: Pairs, clock: Clock) -> Moments | None:
-        """Solve with cuts for these pairs of places; None if the solver fails."""
+    def block(self, known: Known, pairs: NDArray[np.intp]) -> MomentBlock:
+        """Return the block of a region."""
+        Z = self.points.lifted
+        return MomentBlock(Z, Z.shape[1] - (self.points.bias == "free"), self.basis, known, pairs)
+
+    def solve(self, blocks: Sequence[MomentBlock], clock: Clock) -> Solution | None:
+        """Solve with these regions; None if the solver fails."""
         import clarabel
 
         problem, points, unit = self.problem, self.points, self.unit
-        Z, place, N, r = points.lifted, points.place, problem.n_samples, self.basis.shape[1]
-        n, D = Z.shape
-        side, free = D + r, points.bias == "free"
-        normed = D - free
-        at = _svec_places(side)
-        skips = problem.n_features * problem.skip
-        sizes = {"M": side * (side + 1) // 2, "s": 1, "c": r * free, "A": skips * r, "H": n * r, "F": N * r}
-        labels = problem.loss.labels
-        sizes |= {"u": N, "e": N * problem.n_outputs} if labels else {}
+        N, r, place = problem.n_samples, self.basis.shape[1], points.place
+        free, skips, labels = points.bias == "free", problem.n_features * problem.skip, problem.loss.labels
+        sizes = {f"block {k}": block.size for k, block in enumerate(blocks)}
+        sizes |= {"c": r * free, "A": skips * r, "F": N * r, "u": N * labels, "e": N * problem.n_outputs * labels}
         starts = dict(zip(sizes, np.cumsum([0, *sizes.values()])[:-1].tolist(), strict=True))
+        firsts = [starts[f"block {k}"] for k in range(len(blocks))]
         total = sum(sizes.values())
         counts = np.ones(N) if problem.sample_weight is None else problem.sample_weight
-        rows = _Rows(total)
+        rows, a, directions = Rows(total), problem.negative_slope, np.arange(r)
 
         # Predictions.
-        a = problem.negative_slope
-        cross = np.array([[at[k, D + j] for j in range(r)] for k in range(D)])
-        for j in range(r):
-            entries = [(starts["F"] + np.arange(N) * r + j, np.ones(N)), (starts["H"] + place * r + j, -(1 - a) / 2)]
-            entries += [(np.full(N, cross[k, j]), -(1 + a) / 2 * Z[place, k] / np.sqrt(2)) for k in range(D)]
-            if free:
-                entries.append((np.full(N, starts["c"] + j), -np.ones(N)))
-            entries += [(np.full(N, starts["A"] + k * r + j), -Z[place, k]) for k in range(skips)]
-            rows.add(entries, np.zeros(N))
+        F = starts["F"] + np.arange(N * r).reshape(N, r)
+        outputs = rows.add(N * r).reshape(N, r)
+        rows.put(outputs, F, 1.0)
+        if free:
+            rows.put(outputs, starts["c"] + directions, -1.0)
+        for k in range(skips):
+            rows.put(outputs, starts["A"] + k * r + directions, -points.Z[place, k, None])
+        for block, first in zip(blocks, firsts, strict=True):
+            block.put_outputs(rows, outputs, first, place, a)
         cones: list[Any] = [clarabel.ZeroConeT(N * r)]  # pyright: ignore[reportAttributeAccessIssue]
 
-        # Traces, and the strip of the bias.
-        diagonal = at[np.arange(side), np.arange(side)]
-        mass = [(np.array([starts["s"]]), np.array([-1.0]))]
-        rows.add_one([*mass, (diagonal[:normed], np.ones(normed))])
-        rows.add_one([*mass, (diagonal[D:], np.ones(r))])
-        if free:
-            rows.add_one([(diagonal[:normed], -np.ones(normed)), (diagonal[normed : normed + 1], np.ones(1))])
-        linear = 2 + free
+        # Numbers, exponentials, and matrices.
+        numbers = [block.add_numbers(rows, first) for block, first in zip(blocks, firsts, strict=True)]
         if labels:
-            sums = [(starts["e"] + np.arange(N) * problem.n_outputs + k, np.ones(N)) for k in range(problem.n_outputs)]
-            rows.add(sums, np.ones(N))
-            linear += N
-        cones.append(clarabel.NonnegativeConeT(linear))  # pyright: ignore[reportAttributeAccessIssue]
+            sums = rows.add(N, 1.0)
+            rows.put(sums[:, None], starts["e"] + np.arange(N * problem.n_outputs).reshape(N, -1), 1.0)
+        cones.append(clarabel.NonnegativeConeT(rows.count - N * r))  # pyright: ignore[reportAttributeAccessIssue]
         if labels:
-            self._add_losses(rows, starts)
+            self._add_losses(rows, starts, F)
             cones += [clarabel.ExponentialConeT()] * (N * problem.n_outputs)  # pyright: ignore[reportAttributeAccessIssue]
+        where = []
+        for block, first, kinds in zip(blocks, firsts, numbers, strict=True):
+            matrices, sides = block.add_cones(rows, first)
+            cones += [clarabel.PSDTriangleConeT(side) for side in sides]  # pyright: ignore[reportAttributeAccessIssue]
+            where.append(Numbers(*kinds, matrices))
 
-        # Moments, places and pairs.
-        rows.add([(np.arange(sizes["M"]), -np.ones(sizes["M"]))], np.zeros(sizes["M"]))
-        cones.append(clarabel.PSDTriangleConeT(side))  # pyright: ignore[reportAttributeAccessIssue]
-        first = rows.count
-        E = np.vstack([Z, Z[pairs[:, 0]] - Z[pairs[:, 1]]])
-        width = (r + 1) * (r + 2) // 2
-        self._add_blocks(rows, E, pairs, at, starts["H"])
-        cones += [clarabel.PSDTriangleConeT(r + 1)] * len(E)  # pyright: ignore[reportAttributeAccessIssue]
-
-        q = np.zeros(total)
+        q, masses = np.zeros(total), [first + block.mass for first, block in zip(firsts, blocks, strict=True)]
         per_mass = (problem.alpha or 0.0) / (2.0**points.exponent)
         P = sp.csc_matrix((total, total))
+        q[masses] = per_mass / unit
         if labels:
-            q[starts["u"] : starts["u"] + N], q[starts["s"]] = counts / N, per_mass
+            q[starts["u"] : starts["u"] + N] = counts / N
         else:
-            q[starts["s"]] = per_mass / unit
             targets = problem.free.rest(problem.y) / unit
             weights = np.repeat(counts, r) / N
-            q[starts["F"] : starts["F"] + N * r] = -weights * targets.ravel()
+            q[F.ravel()] = -weights * targets.ravel()
             curved = np.zeros(total)
-            curved[starts["F"] : starts["F"] + N * r] = weights
+            curved[F.ravel()] = weights
             P = sp.diags(curved, format="csc")
         settings: Any = clarabel.DefaultSettings()  # pyright: ignore[reportAttributeAccessIssue]
         settings.verbose = False
@@ -161,93 +137,23 @@ class MomentProgram:
         x, z = np.array(found.x), np.array(found.z)
         if not (np.isfinite(x).all() and np.isfinite(z).all() and x.any()):
             return None
-        F = x[starts["F"] : starts["F"] + N * r].reshape(N, r) @ self.basis.T * unit
+        fitted = x[F] @ self.basis.T * unit
         if not labels:
-            F = F + problem.y - problem.free.rest(problem.y)
-        dual = problem.loss.force(F, problem.y)
+            fitted = fitted + problem.y - problem.free.rest(problem.y)
+        dual = problem.loss.force(fitted, problem.y)
         assert dual is not None, "the loss has a gradient"
-        moments = _unsvec(x[: sizes["M"]], side)
-        blocks = z[first : first + width * len(E)].reshape(len(E), width)
-        scale = N * unit
-        tau = 2 * blocks[:, 0] * scale
-        offs = np.array([j * (j + 1) // 2 for j in range(1, r + 1)])
-        amounts = -2 * blocks[:, offs] / np.sqrt(2) * scale @ self.basis.T
-        H = x[starts["H"] : starts["H"] + n * r].reshape(n, r)
-        multipliers = NormMultipliers(pairs, amounts[n:], np.maximum(tau[:n], 0), np.maximum(tau[n:], 0))
-        return Moments(moments[:D, :D], moments[D:, D:], H, dual, multipliers)
+        moments = [
+            block.read(x[first : first + block.size], z, at, N * unit)
+            for block, first, at in zip(blocks, firsts, where, strict=True)
+        ]
+        return Solution(dual, moments)
 
-    def _add_losses(self, rows: "_Rows", starts: dict[str, int]) -> None:
+    def _add_losses(self, rows: Rows, starts: dict[str, int], F: NDArray[np.intp]) -> None:
         """Add exp(z_k - z_y - u) <= e_k for every sample and class."""
-        labels, r = self.problem.y.astype(np.intp), self.basis.shape[1]
-        for i, own in enumerate(labels):
-            for k in range(self.problem.n_outputs):
-                change = self.basis[k] - self.basis[own]
-                rows.add_one([(starts["F"] + i * r + np.arange(r), -change), (np.array([starts["u"] + i]), np.ones(1))])
-                rows.add_one([], 1.0)
-                rows.add_one([(np.array([starts["e"] + i * self.problem.n_outputs + k]), -np.ones(1))])
-
-    def _add_blocks(self, rows: "_Rows", E: Array, pairs: Pairs, at: NDArray[np.intp], first: int) -> None:
-        """Add the cones of places and pairs."""
-        n, r, D = len(self.points.Z), self.basis.shape[1], E.shape[1]
-        upper = [(p, q) for q in range(D) for p in range(q + 1)]
-        places = np.array([at[p, q] for p, q in upper])
-        factors = np.array([1.0 if p == q else np.sqrt(2) for p, q in upper])
-        for m, e in enumerate(E):
-            rows.add_one([(places, -factors * np.array([e[p] * e[q] for p, q in upper]))])
-            ends = [(m, 1.0)] if m < n else [(int(pairs[m - n, 0]), 1.0), (int(pairs[m - n, 1]), -1.0)]
-            for j in range(r):
-                rows.add_one([(np.array([first + end * r + j]), np.array([-sign * np.sqrt(2)])) for end, sign in ends])
-                for k in range(j + 1):
-                    rows.add_one([(np.array([at[D + k, D + j]]), -np.ones(1))])
-
-
-class _Rows:
-    """The rows of A and b, as they come."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.count = total, 0
-        self.at: list[Any] = []
-        self.columns: list[Any] = []
-        self.values: list[Any] = []
-        self.right: list[float] = []
-
-    def add(self, entries: list[Any], right: Array) -> None:
-        """Add a row for each entry of the right-hand side, which has one number in each of the columns given."""
-        rows = self.count + np.arange(len(right))
-        for columns, values in entries:
-            self.at.append(rows)
-            self.columns.append(columns)
-            self.values.append(np.broadcast_to(values, len(right)))
-        self.right += list(right)
-        self.count += len(right)
-
-    def add_one(self, entries: list[Any], right: float = 0.0) -> None:
-        """Add one row with several entries."""
-        for columns, values in entries:
-            self.at.append(np.full(len(columns), self.count))
-            self.columns.append(columns)
-            self.values.append(values)
-        self.right.append(right)
-        self.count += 1
-
-    def matrix(self) -> Any:
-        """Return A."""
-        parts = (np.concatenate(part) for part in (self.values, self.at, self.columns))
-        values, rows, columns = parts
-        return sp.csc_matrix((values, (rows, columns)), shape=(self.count, self.total))
-
-
-def _svec_places(side: int) -> NDArray[np.intp]:
-    """Return where the entries of a symmetric matrix are in its svec."""
-    at = np.zeros((side, side), dtype=np.intp)
-    for j in range(side):
-        for i in range(j + 1):
-            at[i, j] = at[j, i] = j * (j + 1) // 2 + i
-    return at
-
-
-def _unsvec(x: Array, side: int) -> Array:
-    """Return the symmetric matrix of an svec."""
-    matrix = x[_svec_places(side)] / np.sqrt(2)
-    matrix[np.diag_indices(side)] *= np.sqrt(2)
-    return matrix
+        labels, count = self.problem.y.astype(np.intp), self.problem.n_outputs
+        at = rows.add(3 * len(labels) * count).reshape(len(labels), count, 3)
+        rows.right[int(at[0, 0, 0]) :] = np.tile([0.0, 1.0, 0.0], len(labels) * count).tolist()
+        change = self.basis[None] - self.basis[labels][:, None]
+        rows.put(at[:, :, :1], F[:, None, :], -change)
+        rows.put(at[:, :, 0], starts["u"] + np.arange(len(labels))[:, None], 1.0)
+        rows.put(at[:, :, 2], starts["e"] + np.arange(len(labels) * count).reshape(-1, count), -1.0)

@@ -20,31 +20,38 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from cvxrelu.certificate.bounds import DualBound, nothing_proven
-from cvxrelu.certificate.by_multipliers import bound_by, settled_for
+from cvxrelu.certificate.by_multipliers import bound_by
+from cvxrelu.certificate.norm_multipliers import bound_region, settled_numbers
+from cvxrelu.certificate.norm_trees import Known, norm_leaves
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.problem import Problem
-from cvxrelu.relaxation.moments import MomentProgram, Moments
+from cvxrelu.relaxation.moments import MomentProgram
+from cvxrelu.relaxation.output_regions import OutputRegion, neighbours, split_region, violated_pairs
 from cvxrelu.relaxation.rounds import RelaxedRound
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["can_relax_outputs", "relaxed_outputs"]
 
 Array = NDArray[np.float64]
-Pairs = NDArray[np.intp]
 
 logger = logging.getLogger(__name__)
 
-# Nearest neighbours of each place that are pairs from the start, and how many join in a round, for every place.
-NEIGHBOURS, JOINING = 2, 1.0
-# Rounds, and share of the gap that a round has to close for another one.
-MOST_ROUNDS, PAYING = 12, 0.02
-# Numbers of the cones of a program, and side of the matrix, up to which one is solved.
-MOST_NUMBERS, MOST_SIDE = 60_000, 80
+# Nearest neighbours of each place that are pairs from the start.
+NEIGHBOURS = 2
+# Rounds, share of the gap that a round has to close for another one of its kind, and poor ones in a row that are borne.
+MOST_ROUNDS, PAYING, PATIENCE = 40, 0.05, 2
+# Numbers of the cones of the first program, cones of any one, and side of the matrix, up to which one is solved.
+MOST_NUMBERS, MOST_CONES, MOST_SIDE = 60_000, 10_000, 80
+# Work of as many cones as there are places.
+WORK_OF_CONES = 3e9
 # A round that would take longer than is left is not begun.
-HURRY = 1.5
+HURRY = 1.3
+# A region is left out if its mass is this share of all, and its multipliers prove less than the largest bound by that.
+EMPTY, CLEAR = 1e-4, 0.02
+# Share of the regions with mass that are split in a round, those with most mass first.
+SPLIT_SHARE = 0.6
 
 
 def can_relax_outputs(problem: Problem) -> bool:
@@ -60,7 +67,7 @@ def can_relax_outputs(problem: Problem) -> bool:
 
 
 def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[RelaxedRound]:
-    """Yield rounds of the relaxation until time is up, the bound reaches the target, or a round does not pay.
+    """Yield rounds of the relaxation until time is up, the bound reaches the target, or rounds do not pay.
 
     Parameters
     ----------
@@ -73,55 +80,75 @@ def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[R
     """
     points = Points.prepare(problem.X, problem.bias, problem.negative_slope)
     program = MomentProgram.of(problem, points)
-    pairs, best, work = _neighbours(points), nothing_proven(problem), 0.0
+    root = OutputRegion(program.block(Known.nothing(), neighbours(points.Z, NEIGHBOURS)))
+    best, work, poor, splits, pace = nothing_proven(problem), 0.0, 0, False, 0.0
     for _ in range(MOST_ROUNDS):
-        began = clock.elapsed
-        found = program.solve(pairs, clock)
+        began, active = clock.elapsed, [region for region in root.leaves() if region.open]
+        cones = sum(region.block.n_cones for region in active)
+        if (pace and clock.limited and HURRY * pace * cones > clock.left) or cones > MOST_CONES:
+            logger.info("relaxation of several outputs: no time for a program on %d regions", len(active))
+            return
+        found = program.solve([region.block for region in active], clock)
         if found is None:
-            logger.info("the relaxation of several outputs was not solved with %d pairs", len(pairs))
+            logger.info("the relaxation of several outputs was not solved with %d regions", len(active))
             return
-        bound = _proven(problem, points, found)
+        for region, moments in zip(active, found.moments, strict=True):
+            region.found = moments
+        bound, betas = _proven(problem, points, root, found.dual)
         gained, best = bound.lower - best.lower, max(best, bound, key=lambda known: known.lower)
-        work += 1e10
-        yield RelaxedRound(best, 1, len(pairs), work)
-        more = _violated(points, found, pairs)
-        late = clock.limited and HURRY * (clock.elapsed - began) > clock.left
-        if best.lower >= target or gained <= PAYING * (target - best.lower) or not len(more) or late:
+        work, pace = work + WORK_OF_CONES * cones / len(points.Z), (clock.elapsed - began) / max(cones, 1)
+        pairs = sum(len(region.block.pairs) for region in active)
+        logger.info("relaxation: %d regions, %d pairs, lower bound %.8g", len(active), pairs, best.lower)
+        yield RelaxedRound(best, len(active), pairs, work)
+        if clock.expired or best.lower >= target:
             return
-        pairs = np.vstack([pairs, more])
+        if gained < PAYING * (target - best.lower + gained):
+            splits, poor = not splits, poor + 1
+        else:
+            poor = 0
+        if poor > PATIENCE:
+            return
+        _sort_out(root, betas)
+        if not _grow(root, points.weigh(problem.repair(found.dual)).v, splits):
+            return
 
 
-def _proven(problem: Problem, points: Points, found: Moments) -> DualBound:
-    """Return what the dual matrix of a program proves, with its multipliers."""
-    dual, size = problem.repair(found.dual), float(np.linalg.norm(found.dual))
+def _proven(problem: Problem, points: Points, root: OutputRegion, dual: Array) -> tuple[DualBound, dict[int, float]]:
+    """Return what a dual matrix proves by the multipliers of all regions, and what each of them proves."""
+    size, dual = float(np.linalg.norm(dual)), problem.repair(dual)
     if not dual.any():
-        return nothing_proven(problem)
+        return nothing_proven(problem), {}
     # Places of the program are in the units of the points, and so are the multipliers.
-    factor = float(np.linalg.norm(points.weigh(dual).original)) / size
-    return bound_by(problem, dual, settled_for(problem, dual, found.multipliers.times(factor)))
+    weights = points.weigh(dual)
+    tree = settled_numbers(points, weights, root.tree(float(np.linalg.norm(weights.original)) / size))
+    betas = {
+        id(region): bound_region(points, weights, multipliers, known)
+        for region, (known, multipliers) in zip(root.leaves(), norm_leaves(tree), strict=True)
+    }
+    return bound_by(problem, dual, tree), betas
 
 
-def _neighbours(points: Points) -> Pairs:
-    """Return the pairs of nearest places, each once."""
-    n = len(points.Z)
-    if n < 2:
-        return np.empty((0, 2), dtype=np.intp)
-    near = np.atleast_2d(KDTree(points.Z).query(points.Z, min(NEIGHBOURS + 1, n))[1])[:, 1:]
-    ends = np.column_stack([np.repeat(np.arange(n), near.shape[1]), near.ravel()])
-    return np.unique(np.sort(ends, axis=1), axis=0).astype(np.intp)
+def _sort_out(root: OutputRegion, betas: dict[int, float]) -> None:
+    """Leave regions without mass out of the program, and take those back whose multipliers no longer do."""
+    leaves = list(root.leaves())
+    largest = max((betas.get(id(region), 0.0) for region in leaves if region.open), default=0.0)
+    total = sum(region.found.mass for region in leaves if region.open and region.found)
+    for region in leaves:
+        clear = betas.get(id(region), np.inf) < (1 - CLEAR * region.open) * largest
+        small = not region.open or (region.found is not None and region.found.mass < EMPTY * total)
+        region.open = not (clear and small)
 
 
-def _violated(points: Points, found: Moments, pairs: Pairs) -> Pairs:
-    """Return the pairs that a solution violates most."""
-    Z, n = points.lifted, len(points.Z)
-    inverse = np.linalg.pinv(found.Y, rcond=1e-8)
-    heights = found.H @ inverse @ found.H.T
-    apart = np.diag(heights)[:, None] + np.diag(heights) - 2 * heights
-    moments = Z @ found.S @ Z.T
-    reach = np.diag(moments)[:, None] + np.diag(moments) - 2 * moments
-    excess = np.triu(apart - reach, 1)
-    excess[pairs[:, 0], pairs[:, 1]] = 0.0
-    order = np.argsort(-excess, axis=None)[: max(1, round(JOINING * n))]
-    rows, columns = np.unravel_index(order, excess.shape)
-    worth = excess[rows, columns] > 1e-9 * max(float(np.abs(reach).max()), 1e-300)
-    return np.column_stack([rows[worth], columns[worth]]).astype(np.intp)
+def _grow(root: OutputRegion, weights: Array, splits: bool) -> bool:
+    """Add pairs to all open regions, and split those with most mass if asked; tell if there was anything to do."""
+    active = [region for region in root.leaves() if region.open and region.found]
+    active.sort(key=lambda region: -region.found.mass if region.found else 0.0)
+    total, done = sum(region.found.mass for region in active if region.found), False
+    for region in active:
+        assert region.found is not None
+        if region.found.mass > EMPTY * total:
+            done = region.with_pairs(violated_pairs(region)) or done
+    for region in active[: max(2, round(SPLIT_SHARE * len(active)))] if splits else ():
+        if region.found is not None and region.found.mass > EMPTY * total:
+            done = split_region(region, weights) or done
+    return done

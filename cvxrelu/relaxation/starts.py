@@ -6,18 +6,16 @@ is spread out: here of a normal distribution, about a vector well inside of the 
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 from scipy.special import erf
 
 from cvxrelu.relaxation.blocks import Block
 from cvxrelu.relaxation.cones import inside
+from cvxrelu.relaxation.signs import inner_vector
 
 __all__ = ["first_moments", "holds", "middle"]
 
 Array = NDArray[np.float64]
 
-# Signs are told apart in the start by at least this share of the length of the rows.
-LEAST_MARGIN = 1e-6
 # Halvings of the spread around the mean until a start is inside a region.
 HALVINGS = 40
 # Shares of the room between abs(t) and the root of its square that a start takes, tried in turn.
@@ -65,12 +63,9 @@ def first_moments(block: Block) -> Array | None:
 
 def _inner(block: Block) -> Array | None:
     """Return a vector well inside the half-spaces of the known signs, the ball, the strip and all reaches."""
-    frame, D = block.frame, block.frame.dimension
-    rows = np.column_stack([-block.oriented, np.ones(len(block.known))])
-    best = linprog(np.r_[np.zeros(D), -1.0], rows, np.zeros(len(rows)), bounds=[(-1, 1)] * D + [(None, 1)])
-    if best.x is None or best.x[-1] <= LEAST_MARGIN:
+    frame, inner = block.frame, inner_vector(block.oriented)
+    if inner is None:
         return None
-    inner = best.x[:-1]
     size = max(np.linalg.norm(inner[: frame.normed]), np.max(frame.credit * abs(frame.unit @ inner)))
     if frame.strip:
         size = max(size, 1.2 * abs(inner[-1]))

@@ -12,7 +12,8 @@ import pytest
 import cvxrelu as cr
 from cvxrelu.certificate.by_multipliers import record_of
 from cvxrelu.certificate.certificate import certificate_of
-from cvxrelu.certificate.norm_multipliers import NormMultipliers, bound_scores, settled_numbers
+from cvxrelu.certificate.norm_multipliers import bound_scores, settled_numbers
+from cvxrelu.certificate.norm_trees import Fork, NormMultipliers
 from cvxrelu.certificate.rational import exact_bound
 from cvxrelu.certificate.rational.circle import gamma_squared, norm_squared_above
 from cvxrelu.certificate.rational.norms import norm_above
@@ -36,13 +37,16 @@ def make(loss, n_features, bias="free", **options):
     return cr.Problem(X, LABELS if loss in CLASSES else Y, loss, bias=bias, alpha=alpha, **options)
 
 
-def relaxed(problem):
-    """A certificate of the best constant by multipliers, after two rounds."""
+def relaxed(problem, divided=False):
+    """A certificate of the best constant by multipliers, after two rounds, or when there are regions."""
     constant = problem.loss.constants(problem.y) if problem.bias == "free" else np.zeros(problem.n_outputs)
     network = cr.Network(np.empty((0, problem.n_features)), [], np.empty((0, problem.n_outputs)), constant,
                          problem.negative_slope)  # fmt: skip
     rounds = tighten(problem, Clock(), problem.objective(network), False)
-    bound = max((found.bound for found, _ in zip(rounds, range(2), strict=False)), key=lambda known: known.lower)
+    if divided:
+        bound = next(found.bound for found in rounds if isinstance(found.bound.multipliers, Fork))
+    else:
+        bound = max((found.bound for found, _ in zip(rounds, range(2), strict=False)), key=lambda known: known.lower)
     return certificate_of(problem, network, bound)
 
 
@@ -64,6 +68,8 @@ CASES = {
     "relaxed, skip": lambda: relaxed(make("squared", 3, skip=True)),
     "relaxed, softmax": lambda: relaxed(make("softmax", 4, sample_weight=np.arange(1.0, 10.0))),
     "relaxed, joint": lambda: relaxed(make("softmax", 3, "joint")),
+    "regions": lambda: relaxed(make("squared", 3), divided=True),
+    "regions, softmax": lambda: relaxed(make("softmax", 4, "joint", negative_slope=-0.5), divided=True),
 }
 KNOWN = {}
 
@@ -150,19 +156,27 @@ def claim(record, gamma):
     record["gamma"], record["lower"] = gamma, problem.loss.lower_bound(V, y, gamma, problem.alpha)
 
 
+def leaves_in(node):
+    """The records of multipliers of all regions."""
+    return [node] if "pairs" in node else [leaf for side in ("above", "below") for leaf in leaves_in(node[side])]
+
+
 def smaller_numbers(record):
-    record["multipliers"]["numbers"] = [0.7 * number for number in record["multipliers"]["numbers"]]
+    for leaf in leaves_in(record["multipliers"]):
+        leaf["numbers"] = [0.7 * number for number in leaf["numbers"]]
 
 
 def no_multipliers_of_places(record):
-    record["multipliers"]["single"] = [0.1 * tau for tau in record["multipliers"]["single"]]
+    for leaf in leaves_in(record["multipliers"]):
+        leaf["single"] = [0.1 * tau for tau in leaf["single"]]
 
 
 def other_amounts(record):
-    record["multipliers"]["amounts"] = [[3 * amount for amount in row] for row in record["multipliers"]["amounts"]]
+    for leaf in leaves_in(record["multipliers"]):
+        leaf["amounts"] = [[3 * amount for amount in row] for row in leaf["amounts"]]
 
 
-@pytest.mark.parametrize("name", ["relaxed", "relaxed, softmax", "relaxed, joint"])
+@pytest.mark.parametrize("name", ["relaxed", "relaxed, softmax", "relaxed, joint", "regions"])
 @pytest.mark.parametrize("forge", [smaller_numbers, no_multipliers_of_places, other_amounts])
 def test_consistent_claims_about_multipliers_are_caught(name, forge, tmp_path):
     """All numbers agree with each other, but the matrix of the multipliers is not semidefinite."""
@@ -218,6 +232,37 @@ def test_damaged_multipliers_are_no_certificate(name, tmp_path):
     forged = copy.deepcopy(record)
     del forged["multipliers"][name]
     assert verdict(forged, tmp_path) == 1
+
+
+def other_half(tree):
+    tree["below"] = copy.deepcopy(tree["above"])
+
+
+def no_half(tree):
+    del tree["below"]
+
+
+def nowhere(tree):
+    tree["sample"] = 99
+
+
+def elsewhere(tree):
+    tree["direction"] = [1.0]
+
+
+def too_much(tree):
+    leaves_in(tree)[0]["lifts"] = [[1.0]]
+
+
+@pytest.mark.parametrize("forge", [other_half, no_half, nowhere, elsewhere, too_much])
+def test_damaged_trees_are_no_certificate(forge, tmp_path):
+    certificate = KNOWN["regions"] = KNOWN.get("regions") or CASES["regions"]()
+    certificate.save(tmp_path / "certificate.json")
+    record = json.loads((tmp_path / "certificate.json").read_text())
+    forge(record["multipliers"])
+    assert verdict(record, tmp_path) == 1
+    with pytest.raises(cr.InputError):
+        cr.load_certificate(tmp_path / "certificate.json")
 
 
 @pytest.mark.parametrize("bias", ["free", "joint", "none"])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.certificate.norm_multipliers import NormMultipliers, bound_scores
+from cvxrelu.certificate.norm_multipliers import bound_scores
+from cvxrelu.certificate.norm_trees import NormMultipliers
 from cvxrelu.pricing.points import Points
 from cvxrelu.relaxation import tighten
 from cvxrelu.runtime.clock import Clock

@@ -38,7 +38,7 @@ from cvxrelu.certificate.rational.semidefinite import (
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import exponent_of
 
-__all__ = ["Places", "gamma_above", "places_of"]
+__all__ = ["Places", "gamma_above", "places_of", "with_implied"]
 
 Record = Mapping[str, Any]
 Integers = NDArray[np.object_]
@@ -176,7 +176,7 @@ def _bound_leaf(places: Places, leaf: Record, signs: dict[int, int], side: int) 
     """Return beta of one leaf times `GRID`: side times the score is at most beta on its region."""
     Z, unit, weights, reach, a, anchored = places
     n, m = Z.shape
-    signs, slips = _with_implied(places, leaf, signs)
+    signs, slips = with_implied(places, leaf, signs)
     even, odd = side * (1 - a) / 2, side * (1 + a) / 2
     theta = [on_grid(x, None) for x in leaf.get("linear", [0.0] * n)]
     c, h = ([on_grid(x) for x in leaf.get(name, [0.0] * n)] for name in ("curvature", "credit"))
@@ -256,7 +256,7 @@ def _bound_leaf(places: Places, leaf: Record, signs: dict[int, int], side: int) 
     return beta + -(-3 * (shortfall(M) + m + 1) * GRID >> bits)
 
 
-def _with_implied(places: Places, leaf: Record, signs: dict[int, int]) -> tuple[dict[int, int], dict[int, Fraction]]:
+def with_implied(places: Places, leaf: Record, signs: dict[int, int]) -> tuple[dict[int, int], dict[int, Fraction]]:
     """Return all signs that are known, and by what share of norm(u) each implied s_k t_k can be below zero."""
     every, slips = dict(signs), {}
     implied = leaf.get("implied", {"places": [], "shares": [], "signs": []})

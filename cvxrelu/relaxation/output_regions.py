@@ -1,0 +1,154 @@
+r"""Regions of several outputs: the leaves of a tree that splits neurons and directions, and how it grows.
+
+    t_sample >= 0, or <= 0        where the moments have more of abs(t) than a network with this mean would
+    p.q >= 0, or <= 0             where directions are spread out: across the widest of them
+
+A region gets the pairs that its moments violate, or is split. One that is clear is left out of the program for as long
+as its old multipliers prove for the new dual matrix what is needed; then it comes back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from cvxrelu.certificate.norm_trees import Fork, NormTree
+from cvxrelu.relaxation.moment_blocks import MomentBlock, Moments
+from cvxrelu.relaxation.signs import inner_vector
+
+__all__ = ["OutputRegion", "neighbours", "split_region", "violated_pairs"]
+
+Array = NDArray[np.float64]
+Pairs = NDArray[np.intp]
+
+# How many pairs join in a round, for every place, and the least amount of one that stays, next to the largest.
+JOINING, NEEDED = 1.0, 1e-5
+# Share of the directions that are next to the first ones, from which on these are spread out.
+SPREAD = 0.02
+# Samples that are tried for a split.
+TRIED = 6
+
+
+@dataclass(eq=False)
+class OutputRegion:
+    """A leaf of the tree while it grows: its block, and the moments and multipliers that were found for it."""
+
+    block: MomentBlock
+    found: Moments | None = None
+    open: bool = True
+    children: "tuple[int | tuple[float, ...], OutputRegion, OutputRegion] | None" = None
+
+    def leaves(self) -> "Iterator[OutputRegion]":
+        """Yield all leaves below."""
+        if self.children is None:
+            yield self
+            return
+        for child in self.children[1:]:
+            yield from child.leaves()
+
+    def tree(self, factor: float) -> NormTree:
+        """Return the multipliers of all leaves below, times a factor."""
+        if self.children is None:
+            assert self.found is not None, "a region is solved before it is used"
+            return self.found.multipliers.times(factor)
+        where, above, below = self.children
+        return Fork(where, above.tree(factor), below.tree(factor))
+
+    def with_pairs(self, more: Pairs) -> bool:
+        """Add pairs, and drop those not needed; tell if any is new."""
+        assert self.found is not None, "a region has been solved"
+        amounts = np.linalg.norm(self.found.multipliers.amounts, axis=1)
+        kept = self.block.pairs[amounts > NEEDED * amounts.max(initial=0.0)]
+        self.block = replace(self.block, pairs=np.vstack([kept, more]))
+        return bool(len(more))
+
+
+def neighbours(Z: Array, count: int) -> Pairs:
+    """Return the pairs of nearest places, each once.
+
+    Examples
+    --------
+    >>> neighbours(np.array([[0.0], [1.0], [5.0]]), 1)
+    array([[0, 1],
+           [1, 2]])
+    """
+    n = len(Z)
+    if n < 2:
+        return np.empty((0, 2), dtype=np.intp)
+    near = np.atleast_2d(KDTree(Z).query(Z, min(count + 1, n))[1])[:, 1:]
+    ends = np.column_stack([np.repeat(np.arange(n), near.shape[1]), near.ravel()])
+    return np.unique(np.sort(ends, axis=1), axis=0).astype(np.intp)
+
+
+def violated_pairs(region: OutputRegion) -> Pairs:
+    """Return the pairs that the moments of a region violate most."""
+    block, found = region.block, region.found
+    assert found is not None, "a region has been solved"
+    Z, n = block.Z, len(block.Z)
+    inverse = np.linalg.pinv(found.Y, rcond=1e-8)
+    heights = found.H @ inverse @ found.H.T
+    apart = np.diag(heights)[:, None] + np.diag(heights) - 2 * heights
+    moments = Z @ found.S @ Z.T
+    reach = np.diag(moments)[:, None] + np.diag(moments) - 2 * moments
+    excess = np.triu(apart - reach, 1)
+    excess[block.pairs[:, 0], block.pairs[:, 1]] = 0.0
+    known = block.signs != 0
+    excess[np.outer(known, known)] = 0.0
+    order = np.argsort(-excess, axis=None)[: max(1, round(JOINING * n))]
+    rows, columns = np.unravel_index(order, excess.shape)
+    worth = excess[rows, columns] > 1e-9 * max(float(np.abs(reach).max()), 1e-300)
+    return np.column_stack([rows[worth], columns[worth]]).astype(np.intp)
+
+
+def split_region(region: OutputRegion, weights: Array) -> bool:
+    """Split a region across its directions, or by a sample; tell if that was possible.
+
+    Parameters
+    ----------
+    region : OutputRegion
+        A region that has been solved.
+    weights : (n, K) array
+        The dual matrix on the places.
+    """
+    for where in (*_directions(region), *_samples(region, weights)):
+        children = [_child(region, where, sign) for sign in (1.0, -1.0)]
+        if all(children):
+            region.children = (where, children[0], children[1])  # pyright: ignore[reportAttributeAccessIssue]
+            return True
+    return False
+
+
+def _directions(region: OutputRegion) -> Iterator[tuple[float, ...]]:
+    """Yield a direction across which the directions of a region are spread out, if they are."""
+    block, found = region.block, region.found
+    assert found is not None, "a region has been solved"
+    sizes, vectors = np.linalg.eigh(found.Y)
+    first = not block.known.directions
+    # Moments do not tell (u, q) from (-u, -q) before there is a direction: the first one is that of most.
+    if first or (len(sizes) > 1 and sizes[-2] > SPREAD * sizes[-1]):
+        yield tuple((block.basis @ vectors[:, -1 if first else -2]).tolist())
+
+
+def _samples(region: OutputRegion, weights: Array) -> Iterator[int]:
+    """Yield samples whose moments are furthest from those of a network."""
+    block, found = region.block, region.found
+    assert found is not None, "a region has been solved"
+    weights = weights @ block.basis
+    errors = (weights * found.H).sum(axis=1) - np.abs((weights * (block.Z @ found.C)).sum(axis=1))
+    errors[block.signs != 0] = 0.0
+    order = np.argsort(-errors)[:TRIED]
+    yield from order[errors[order] > 0].tolist()
+
+
+def _child(region: OutputRegion, where: int | tuple[float, ...], sign: float) -> OutputRegion | None:
+    """Return one side of a split; None if there is no room."""
+    known = region.block.known.on(where, sign)
+    block = replace(region.block, known=known)
+    rows = block.P if isinstance(where, tuple) else np.array([s * block.unit[k] for k, s in known.signs.items()])
+    if inner_vector(rows) is None:
+        return None
+    settled = block.signs != 0
+    both = settled[block.pairs[:, 0]] & settled[block.pairs[:, 1]]
+    return OutputRegion(replace(block, pairs=block.pairs[~both]))
