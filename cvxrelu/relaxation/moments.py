@@ -128,15 +128,10 @@ class MomentProgram:
             curved = np.zeros(total)
             curved[F.ravel()] = weights
             P = sp.diags(curved, format="csc")
-        settings: Any = clarabel.DefaultSettings()  # pyright: ignore[reportAttributeAccessIssue]
-        settings.verbose = False
-        settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = ACCURACY
-        if clock.limited:
-            settings.time_limit = max(clock.left, 0.1)
-        found = run_clarabel(P, q, rows.matrix(), np.array(rows.right), cones, settings)
-        x, z = np.array(found.x), np.array(found.z)
-        if not (np.isfinite(x).all() and np.isfinite(z).all() and x.any()):
+        found = _run(P, q, rows, cones, clock)
+        if found is None:
             return None
+        x, z = found
         fitted = x[F] @ self.basis.T * unit
         if not labels:
             fitted = fitted + problem.y - problem.free.rest(problem.y)
@@ -148,6 +143,37 @@ class MomentProgram:
         ]
         return Solution(dual, moments)
 
+    def price(self, block: MomentBlock, weights: Array, clock: Clock) -> Moments | None:
+        """Return the moments of mass one with the largest score, and their multipliers; None if the solver fails.
+
+        Parameters
+        ----------
+        block : MomentBlock
+            A region.
+        weights : (n, K) array
+            A dual matrix on the places.
+        clock : Clock
+            Time to take.
+        """
+        import clarabel
+
+        n, r = len(block.Z), block.r
+        losses = Rows(block.size)
+        at = losses.add(n * r).reshape(n, r)
+        block.put_outputs(losses, at, 0, np.arange(n), self.problem.negative_slope)
+        rows = Rows(block.size)
+        rows.put(rows.add(1, 1.0), block.mass, 1.0)
+        numbers = block.add_numbers(rows, 0)
+        cones: list[Any] = [
+            clarabel.ZeroConeT(1),  # pyright: ignore[reportAttributeAccessIssue]
+            clarabel.NonnegativeConeT(rows.count - 1),  # pyright: ignore[reportAttributeAccessIssue]
+        ]
+        matrices, sides = block.add_cones(rows, 0)
+        cones += [clarabel.PSDTriangleConeT(side) for side in sides]  # pyright: ignore[reportAttributeAccessIssue]
+        cost = losses.matrix().T @ (weights @ self.basis).ravel()
+        found = _run(sp.csc_matrix((block.size,) * 2), cost, rows, cones, clock)
+        return found and block.read(*found, Numbers(*numbers, matrices), 1.0)
+
     def _add_losses(self, rows: Rows, starts: dict[str, int], F: NDArray[np.intp]) -> None:
         """Add exp(z_k - z_y - u) <= e_k for every sample and class."""
         labels, count = self.problem.y.astype(np.intp), self.problem.n_outputs
@@ -157,3 +183,17 @@ class MomentProgram:
         rows.put(at[:, :, :1], F[:, None, :], -change)
         rows.put(at[:, :, 0], starts["u"] + np.arange(len(labels))[:, None], 1.0)
         rows.put(at[:, :, 2], starts["e"] + np.arange(len(labels) * count).reshape(-1, count), -1.0)
+
+
+def _run(P: Any, q: Array, rows: Rows, cones: list[Any], clock: Clock) -> tuple[Array, Array] | None:
+    """Return the solution of a program and its multipliers; None if there are none."""
+    import clarabel
+
+    settings: Any = clarabel.DefaultSettings()  # pyright: ignore[reportAttributeAccessIssue]
+    settings.verbose = False
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = ACCURACY
+    if clock.limited:
+        settings.time_limit = max(clock.left, 0.1)
+    found = run_clarabel(P, q, rows.matrix(), np.array(rows.right), cones, settings)
+    x, z = np.array(found.x), np.array(found.z)
+    return (x, z) if np.isfinite(x).all() and np.isfinite(z).all() and x.any() else None

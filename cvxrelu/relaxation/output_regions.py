@@ -29,6 +29,7 @@ JOINING, NEEDED = 1.0, 1e-5
 SPREAD = 0.02
 # Samples that are tried for a split.
 TRIED = 6
+FIRST = 1
 
 
 @dataclass(eq=False)
@@ -125,7 +126,7 @@ def _directions(region: OutputRegion) -> Iterator[tuple[float, ...]]:
     block, found = region.block, region.found
     assert found is not None, "a region has been solved"
     sizes, vectors = np.linalg.eigh(found.Y)
-    first = not block.known.directions
+    first = FIRST and not block.known.directions
     # Moments do not tell (u, q) from (-u, -q) before there is a direction: the first one is that of most.
     if first or (len(sizes) > 1 and sizes[-2] > SPREAD * sizes[-1]):
         yield tuple((block.basis @ vectors[:, -1 if first else -2]).tolist())

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from cvxrelu.certificate.bounds import DualBound, nothing_proven
 from cvxrelu.certificate.by_multipliers import bound_by
 from cvxrelu.certificate.norm_multipliers import bound_region, settled_numbers
-from cvxrelu.certificate.norm_trees import Known, norm_leaves
+from cvxrelu.certificate.norm_trees import Known, NormTree, norm_leaves
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.problem import Problem
 from cvxrelu.relaxation.moments import MomentProgram
@@ -49,7 +49,7 @@ WORK_OF_CONES = 3e9
 # A round that would take longer than is left is not begun.
 HURRY = 1.3
 # A region is left out if its mass is this share of all, and its multipliers prove less than the largest bound by that.
-EMPTY, CLEAR = 1e-4, 0.02
+EMPTY, CLEAR = 1e-2, 5e-3
 # Share of the regions with mass that are split in a round, those with most mass first.
 SPLIT_SHARE = 0.6
 
@@ -94,7 +94,7 @@ def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[R
             return
         for region, moments in zip(active, found.moments, strict=True):
             region.found = moments
-        bound, betas = _proven(problem, points, root, found.dual)
+        bound, betas = _proven(program, root, found.dual, clock)
         gained, best = bound.lower - best.lower, max(best, bound, key=lambda known: known.lower)
         work, pace = work + WORK_OF_CONES * cones / len(points.Z), (clock.elapsed - began) / max(cones, 1)
         pairs = sum(len(region.block.pairs) for region in active)
@@ -109,22 +109,41 @@ def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[R
         if poor > PATIENCE:
             return
         _sort_out(root, betas)
-        if not _grow(root, points.weigh(problem.repair(found.dual)).v, splits):
+        weights = points.weigh(problem.repair(found.dual)).v
+        if not _grow(root, weights, splits) and (splits or not _grow(root, weights, True)):
             return
 
 
-def _proven(problem: Problem, points: Points, root: OutputRegion, dual: Array) -> tuple[DualBound, dict[int, float]]:
-    """Return what a dual matrix proves by the multipliers of all regions, and what each of them proves."""
+def _proven(
+    program: MomentProgram, root: OutputRegion, dual: Array, clock: Clock
+) -> tuple[DualBound, dict[int, float]]:
+    """Return what a dual matrix proves by the multipliers of all regions, and what each of them proves.
+
+    Regions that were left out get new multipliers where their old ones prove too little for it.
+    """
+    problem, points = program.problem, program.points
     size, dual = float(np.linalg.norm(dual)), problem.repair(dual)
     if not dual.any():
         return nothing_proven(problem), {}
     # Places of the program are in the units of the points, and so are the multipliers.
     weights = points.weigh(dual)
-    tree = settled_numbers(points, weights, root.tree(float(np.linalg.norm(weights.original)) / size))
-    betas = {
-        id(region): bound_region(points, weights, multipliers, known)
-        for region, (known, multipliers) in zip(root.leaves(), norm_leaves(tree), strict=True)
-    }
+    factor = float(np.linalg.norm(weights.original)) / size
+
+    def proofs() -> tuple[NormTree, dict[int, float]]:
+        tree = settled_numbers(points, weights, root.tree(factor))
+        return tree, {
+            id(region): bound_region(points, weights, multipliers, known)
+            for region, (known, multipliers) in zip(root.leaves(), norm_leaves(tree), strict=True)
+        }
+
+    tree, betas = proofs()
+    largest = max(betas[id(region)] for region in root.leaves() if region.open)
+    stale = [region for region in root.leaves() if not region.open and not betas[id(region)] <= largest]
+    for region in stale:
+        if (priced := program.price(region.block, weights.v, clock)) is not None:
+            region.found = priced._replace(mass=0.0, multipliers=priced.multipliers.times(1 / factor))
+    if stale:
+        tree, betas = proofs()
     return bound_by(problem, dual, tree), betas
 
 

@@ -69,7 +69,7 @@ def pairs_of(X, V, bias, slope, count, seed):
     T = X @ W.T + b
     q = np.random.default_rng(seed).standard_normal((count, V.shape[1]))
     scores = np.where(T >= 0, T, slope * T).T @ V
-    q[::2] = scores[::2]  # the best ones among them
+    q[::2] = scores[::2] + 1e-12 * q[::2]  # the best ones among them
     q /= np.linalg.norm(q, axis=1, keepdims=True)
     T_places = np.zeros((len(points.Z), count))
     T_places[points.place] = T
