@@ -30,6 +30,7 @@ SPREAD = 0.02
 # Samples that are tried for a split.
 TRIED = 6
 FIRST = 1
+WORTH = 1e-5
 
 
 @dataclass(eq=False)
@@ -136,11 +137,18 @@ def _samples(region: OutputRegion, weights: Array) -> Iterator[int]:
     """Yield samples whose moments are furthest from those of a network."""
     block, found = region.block, region.found
     assert found is not None, "a region has been solved"
-    weights = weights @ block.basis
-    errors = (weights * found.H).sum(axis=1) - np.abs((weights * (block.Z @ found.C)).sum(axis=1))
+    sizes, t, mass = np.linalg.norm(weights, axis=1), block.Z @ found.C, max(found.mass, 1e-300)
+    # h is the mean of abs(t) q: that of t q or of -t q, if the neurons of the region are on one side.
+    apart = np.minimum(np.linalg.norm(found.H - t, axis=1), np.linalg.norm(found.H + t, axis=1))
+    # And then places are on the same side of most of them, or not.
+    sides = np.where((found.H * t).sum(axis=1) >= 0, 1.0, -1.0)
+    moments = block.Z @ found.S @ block.Z.T
+    against = np.maximum(-np.outer(sides, sides) * moments, 0.0) @ sizes
+    reach = sizes @ np.sqrt(np.maximum(np.diag(moments), 0.0) / mass)
+    errors = sizes * (apart + against / max(float(reach), 1e-300))
     errors[block.signs != 0] = 0.0
     order = np.argsort(-errors)[:TRIED]
-    yield from order[errors[order] > 0].tolist()
+    yield from order[errors[order] > WORTH * float(sizes @ np.abs(found.H).sum(axis=1))].tolist()
 
 
 def _child(region: OutputRegion, where: int | tuple[float, ...], sign: float) -> OutputRegion | None:

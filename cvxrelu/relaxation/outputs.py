@@ -17,6 +17,7 @@ directions do.
 
 import logging
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,9 +109,14 @@ def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[R
             poor = 0
         if poor > PATIENCE:
             return
-        _sort_out(root, betas)
-        weights = points.weigh(problem.repair(found.dual)).v
-        if not _grow(root, weights, splits) and (splits or not _grow(root, weights, True)):
+        back = _sort_out(root, betas)
+        regions = _with_mass(root)
+        done = any([region.with_pairs(violated_pairs(region)) for region in regions])
+        if splits or not done:
+            weights, most = points.weigh(problem.repair(found.dual)).v, max(2, round(SPLIT_SHARE * len(regions)))
+            divided = (region for region in regions if split_region(region, weights))
+            done = bool(list(islice(divided, most))) or done
+        if not done and not back:
             return
 
 
@@ -147,27 +153,23 @@ def _proven(
     return bound_by(problem, dual, tree), betas
 
 
-def _sort_out(root: OutputRegion, betas: dict[int, float]) -> None:
-    """Leave regions without mass out of the program, and take those back whose multipliers no longer do."""
+def _sort_out(root: OutputRegion, betas: dict[int, float]) -> bool:
+    """Leave regions without mass out of the program, and take those back that are needed; tell if any was."""
     leaves = list(root.leaves())
     largest = max((betas.get(id(region), 0.0) for region in leaves if region.open), default=0.0)
     total = sum(region.found.mass for region in leaves if region.open and region.found)
+    back = False
     for region in leaves:
         clear = betas.get(id(region), np.inf) < (1 - CLEAR * region.open) * largest
         small = not region.open or (region.found is not None and region.found.mass < EMPTY * total)
+        back = back or not (region.open or clear)
         region.open = not (clear and small)
+    return back
 
 
-def _grow(root: OutputRegion, weights: Array, splits: bool) -> bool:
-    """Add pairs to all open regions, and split those with most mass if asked; tell if there was anything to do."""
-    active = [region for region in root.leaves() if region.open and region.found]
-    active.sort(key=lambda region: -region.found.mass if region.found else 0.0)
-    total, done = sum(region.found.mass for region in active if region.found), False
-    for region in active:
-        assert region.found is not None
-        if region.found.mass > EMPTY * total:
-            done = region.with_pairs(violated_pairs(region)) or done
-    for region in active[: max(2, round(SPLIT_SHARE * len(active)))] if splits else ():
-        if region.found is not None and region.found.mass > EMPTY * total:
-            done = split_region(region, weights) or done
-    return done
+def _with_mass(root: OutputRegion) -> list[OutputRegion]:
+    """Return the open regions with mass, those with most mass first."""
+    masses = [(region.found.mass, region) for region in root.leaves() if region.open and region.found]
+    masses.sort(key=lambda item: -item[0])
+    total = sum(mass for mass, _ in masses)
+    return [region for mass, region in masses if mass > EMPTY * total]
