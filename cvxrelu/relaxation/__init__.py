@@ -4,8 +4,9 @@
 
     frame -> blocks -> cones, newton, states, steps, starts -> program      the program, and how it is solved
     cuts -> regions, prover -> rounds -> rule                               what is added to it, and where it is used
+    moment_rows -> moment_blocks -> moments, output_regions -> outputs      the same of several outputs
 
-What is proved is proved elsewhere: `cvxrelu.certificate.multipliers`.
+What is proved is proved elsewhere: `cvxrelu.certificate.multipliers`, and `norm_multipliers` of several outputs.
 """
 
 from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds

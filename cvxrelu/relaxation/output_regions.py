@@ -1,7 +1,7 @@
 r"""Regions of several outputs: the leaves of a tree that splits neurons and directions, and how it grows.
 
-    t_sample >= 0, or <= 0        where the moments have more of abs(t) than a network with this mean would
-    p.q >= 0, or <= 0             where directions are spread out: across the widest of them
+    p.q >= 0, or <= 0             once: p is the direction that most are close to, up to their signs
+    t_sample >= 0, or <= 0        where the moments have more of abs(t) than a network of such neurons would
 
 A region gets the pairs that its moments violate, or is split. One that is clear is left out of the program for as long
 as its old multipliers prove for the new dual matrix what is needed; then it comes back.
@@ -25,12 +25,12 @@ Pairs = NDArray[np.intp]
 
 # How many pairs join in a round, for every place, and the least amount of one that stays, next to the largest.
 JOINING, NEEDED = 1.0, 1e-5
-# Share of the directions that are next to the first ones, from which on these are spread out.
-SPREAD = 0.02
-# Samples that are tried for a split.
-TRIED = 6
-FIRST = 1
-WORTH = 1e-5
+# Samples that are tried for a split, and least error worth one, next to what is moved.
+TRIED, WORTH = 6, 1e-5
+# Stands for what is zero where it divides.
+TINY = 1e-300
+# What counts of errors that do not raise the score by themselves.
+INDIRECT = 0.1
 
 
 @dataclass(eq=False)
@@ -114,41 +114,40 @@ def split_region(region: OutputRegion, weights: Array) -> bool:
     weights : (n, K) array
         The dual matrix on the places.
     """
-    for where in (*_directions(region), *_samples(region, weights)):
-        children = [_child(region, where, sign) for sign in (1.0, -1.0)]
-        if all(children):
-            region.children = (where, children[0], children[1])  # pyright: ignore[reportAttributeAccessIssue]
+    # Moments do not tell (u, q) from (-u, -q) before there is a direction: the first one is that of most.
+    directions = () if region.block.known.directions else (_main_direction(region),)
+    for where in (*directions, *_samples(region, weights)):
+        above, below = (_child(region, where, sign) for sign in (1.0, -1.0))
+        if above is not None and below is not None:
+            region.children = where, above, below
             return True
     return False
 
 
-def _directions(region: OutputRegion) -> Iterator[tuple[float, ...]]:
-    """Yield a direction across which the directions of a region are spread out, if they are."""
-    block, found = region.block, region.found
-    assert found is not None, "a region has been solved"
-    sizes, vectors = np.linalg.eigh(found.Y)
-    first = FIRST and not block.known.directions
-    # Moments do not tell (u, q) from (-u, -q) before there is a direction: the first one is that of most.
-    if first or (len(sizes) > 1 and sizes[-2] > SPREAD * sizes[-1]):
-        yield tuple((block.basis @ vectors[:, -1 if first else -2]).tolist())
+def _main_direction(region: OutputRegion) -> tuple[float, ...]:
+    """Return the direction that most directions of a region are close to, up to their signs."""
+    assert region.found is not None, "a region has been solved"
+    return tuple((region.block.basis @ np.linalg.eigh(region.found.Y)[1][:, -1]).tolist())
 
 
-def _samples(region: OutputRegion, weights: Array) -> Iterator[int]:
-    """Yield samples whose moments are furthest from those of a network."""
+def _samples(region: OutputRegion, weights: Array) -> list[int]:
+    """Return the samples whose moments are furthest from those of a network, those first."""
     block, found = region.block, region.found
     assert found is not None, "a region has been solved"
-    sizes, t, mass = np.linalg.norm(weights, axis=1), block.Z @ found.C, max(found.mass, 1e-300)
-    # h is the mean of abs(t) q: that of t q or of -t q, if the neurons of the region are on one side.
+    t, mass, sizes = block.Z @ found.C, max(found.mass, TINY), np.linalg.norm(weights, axis=1)
+    # h is the mean of abs(t) q: that of t q, or of -t q, if the neurons of the region are on one side.
+    W = weights @ block.basis
+    gain = np.maximum((W * found.H).sum(axis=1) - np.abs((W * t).sum(axis=1)), 0.0)
     apart = np.minimum(np.linalg.norm(found.H - t, axis=1), np.linalg.norm(found.H + t, axis=1))
-    # And then places are on the same side of most of them, or not.
+    # Which side that is has to agree with the second moments of two places.
     sides = np.where((found.H * t).sum(axis=1) >= 0, 1.0, -1.0)
     moments = block.Z @ found.S @ block.Z.T
     against = np.maximum(-np.outer(sides, sides) * moments, 0.0) @ sizes
-    reach = sizes @ np.sqrt(np.maximum(np.diag(moments), 0.0) / mass)
-    errors = sizes * (apart + against / max(float(reach), 1e-300))
+    reach = float(sizes @ np.sqrt(np.maximum(np.diag(moments), 0.0) / mass))
+    errors = gain + INDIRECT * sizes * (apart + against / max(reach, TINY))
     errors[block.signs != 0] = 0.0
     order = np.argsort(-errors)[:TRIED]
-    yield from order[errors[order] > WORTH * float(sizes @ np.abs(found.H).sum(axis=1))].tolist()
+    return order[errors[order] > WORTH * float(sizes @ np.abs(found.H).sum(axis=1))].tolist()
 
 
 def _child(region: OutputRegion, where: int | tuple[float, ...], sign: float) -> OutputRegion | None:

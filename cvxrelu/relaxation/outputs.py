@@ -11,8 +11,9 @@ skip connection, where the place i is in the set if and only if, for T_i = z_i'S
 
 since abs(abs(t_i) - abs(t_k)) <= abs(e.u). So min loss(P, Y) + alpha s is a lower bound on the optimum of every width.
 It is not trusted: its dual matrix and multipliers prove what `cvxrelu.certificate.norm_multipliers` makes of them. The
-pairs that are most violated join from round to round. Where the loss is of labels, rows of V sum to zero, and K - 1
-directions do.
+pairs that are most violated join from round to round, and those not needed leave. Where that does not pay, all pairs
+(u, q) are divided into regions, each with its own moments, in which signs are known (`moment_blocks`). Where the loss
+is of labels, rows of V sum to zero, and K - 1 directions do.
 """
 
 import logging
@@ -41,8 +42,8 @@ logger = logging.getLogger(__name__)
 
 # Nearest neighbours of each place that are pairs from the start.
 NEIGHBOURS = 2
-# Rounds, share of the gap that a round has to close for another one of its kind, and poor ones in a row that are borne.
-MOST_ROUNDS, PAYING, PATIENCE = 40, 0.05, 2
+# Rounds, and share of the gap that a round has to close for another one of its kind.
+MOST_ROUNDS, PAYING = 60, 0.05
 # Numbers of the cones of the first program, cones of any one, and side of the matrix, up to which one is solved.
 MOST_NUMBERS, MOST_CONES, MOST_SIDE = 60_000, 10_000, 80
 # Work of as many cones as there are places.
@@ -68,7 +69,7 @@ def can_relax_outputs(problem: Problem) -> bool:
 
 
 def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[RelaxedRound]:
-    """Yield rounds of the relaxation until time is up, the bound reaches the target, or rounds do not pay.
+    """Yield rounds of the relaxation until time is up, the bound reaches the target, or nothing can be added.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[R
     points = Points.prepare(problem.X, problem.bias, problem.negative_slope)
     program = MomentProgram.of(problem, points)
     root = OutputRegion(program.block(Known.nothing(), neighbours(points.Z, NEIGHBOURS)))
-    best, work, poor, splits, pace = nothing_proven(problem), 0.0, 0, False, 0.0
+    best, work, splits, pace = nothing_proven(problem), 0.0, False, 0.0
     for _ in range(MOST_ROUNDS):
         began, active = clock.elapsed, [region for region in root.leaves() if region.open]
         cones = sum(region.block.n_cones for region in active)
@@ -104,11 +105,7 @@ def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[R
         if clock.expired or best.lower >= target:
             return
         if gained < PAYING * (target - best.lower + gained):
-            splits, poor = not splits, poor + 1
-        else:
-            poor = 0
-        if poor > PATIENCE:
-            return
+            splits = not splits
         back = _sort_out(root, betas)
         regions = _with_mass(root)
         done = any([region.with_pairs(violated_pairs(region)) for region in regions])
