@@ -120,6 +120,11 @@ def split_region(region: OutputRegion, weights: Array) -> bool:
         above, below = (_child(region, where, sign) for sign in (1.0, -1.0))
         if above is not None and below is not None:
             region.children = where, above, below
+            if isinstance(where, tuple):
+                # By itself that often gains nothing: halves are split at once, by the moments of the whole.
+                for half in (above, below):
+                    half.found = region.found
+                    split_region(half, weights)
             return True
     return False
 

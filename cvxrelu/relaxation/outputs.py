@@ -108,7 +108,7 @@ def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[R
             splits = not splits
         back = _sort_out(root, betas)
         regions = _with_mass(root)
-        done = any([region.with_pairs(violated_pairs(region)) for region in regions])
+        done = sum(region.with_pairs(violated_pairs(region)) for region in regions) > 0
         if splits or not done:
             weights, most = points.weigh(problem.repair(found.dual)).v, max(2, round(SPLIT_SHARE * len(regions)))
             divided = (region for region in regions if split_region(region, weights))
