@@ -55,13 +55,12 @@ class Moments(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Where the rows of a block are, by kind."""
+    """Where the rows of numbers that are not negative are, by kind."""
 
     products: Places
     turns: Places
     crossed: Places
     lifts: Places
-    cones: Places
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +180,7 @@ class MomentBlock:
         factor = -((1 + a) / 2 + (1 - a) / 2 * sign)[:, None] * self.Z[place] / np.sqrt(2)
         rows.put(at[:, None, :], first + self._cross[None], factor[:, :, None])
 
-    def add_numbers(self, rows: Rows, first: int) -> list[Places]:
+    def add_numbers(self, rows: Rows, first: int) -> Numbers:
         """Add the rows of numbers that are not negative; return where products are, by kind."""
         D, at, S, P = self.Z.shape[1], self._at, self.S, self.P
         diagonal = first + np.diag(at)
@@ -207,7 +206,7 @@ class MomentBlock:
         for sign, part in zip((1.0, -1.0), lifts.reshape(2, len(self.free), len(P)), strict=True):
             self._put_cross(rows, part, first, self.Z[self.free], -sign)
             rows.put(part[:, :, None], first + self._heights[self.free][:, None, :], -P[None])
-        return [*found, crossed, lifts]
+        return Numbers(found[0], found[1], crossed, lifts)
 
     def _put_cross(self, rows: Rows, at: Places, first: int, vectors: Array, sign: float) -> None:
         """Put sign p_j.C'z_i into rows at (i, j), to be positive."""
@@ -242,16 +241,15 @@ class MomentBlock:
                 rows.put(cones[:, (j + 1) * (j + 2) // 2 + 1 + k], first + at[D + k, D + j], -1.0)
         return cones, [self.side, *[r + 1] * len(E)]
 
-    def read(self, x: Array, z: Array, where: Numbers, scale: float) -> Moments:
-        """Return moments from the block's part of a solution, and multipliers from all multipliers."""
+    def read(self, x: Array, z: Array, numbers: Numbers, cones: Places) -> Moments:
+        """Return moments from the block's part of a solution, and multipliers from all of those of its program."""
         D, r, n, free = self.Z.shape[1], self.r, len(self.Z), self.free
         M = unsvec(x[: self.mass], self.side)
         H = self.signs[:, None] * (self.Z @ M[:D, D:])
         H[free] = x[self.mass + 1 :].reshape(-1, r)
-        products, turns, crossed, lifted = (np.maximum(z[part], 0.0) * scale for part in where[:4])
-        cones = z[where.cones] * scale
-        tau = np.maximum(2 * cones[:, 0], 0.0)
-        amounts = -np.sqrt(2) * cones[:, [(j + 1) * (j + 2) // 2 for j in range(r)]] @ self.basis.T
+        products, turns, crossed, lifted = (np.maximum(z[part], 0.0) for part in numbers)
+        tau = np.maximum(2 * z[cones[:, 0]], 0.0)
+        amounts = -np.sqrt(2) * z[cones][:, [(j + 1) * (j + 2) // 2 for j in range(r)]] @ self.basis.T
         single = np.zeros(n)
         single[free] = tau[: len(free)]
         J, split = len(self.P), sorted(self.known.signs)

@@ -20,7 +20,7 @@ from cvxrelu.certificate.norm_trees import Known
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.solvers import run_clarabel
-from cvxrelu.relaxation.moment_blocks import MomentBlock, Moments, Numbers
+from cvxrelu.relaxation.moment_blocks import MomentBlock, Moments
 from cvxrelu.relaxation.moment_rows import Rows
 from cvxrelu.runtime.clock import Clock
 
@@ -113,7 +113,7 @@ class MomentProgram:
         for block, first, kinds in zip(blocks, firsts, numbers, strict=True):
             matrices, sides = block.add_cones(rows, first)
             cones += [clarabel.PSDTriangleConeT(side) for side in sides]  # pyright: ignore[reportAttributeAccessIssue]
-            where.append(Numbers(*kinds, matrices))
+            where.append((kinds, matrices))
 
         q, masses = np.zeros(total), [first + block.mass for first, block in zip(firsts, blocks, strict=True)]
         per_mass = (problem.alpha or 0.0) / (2.0**points.exponent)
@@ -138,7 +138,7 @@ class MomentProgram:
         dual = problem.loss.force(fitted, problem.y)
         assert dual is not None, "the loss has a gradient"
         moments = [
-            block.read(x[first : first + block.size], z, at, N * unit)
+            block.read(x[first : first + block.size], N * unit * z, *at)
             for block, first, at in zip(blocks, firsts, where, strict=True)
         ]
         return Solution(dual, moments)
@@ -172,7 +172,7 @@ class MomentProgram:
         cones += [clarabel.PSDTriangleConeT(side) for side in sides]  # pyright: ignore[reportAttributeAccessIssue]
         cost = losses.matrix().T @ (weights @ self.basis).ravel()
         found = _run(sp.csc_matrix((block.size,) * 2), cost, rows, cones, clock)
-        return found and block.read(*found, Numbers(*numbers, matrices), 1.0)
+        return found and block.read(*found, numbers, matrices)
 
     def _add_losses(self, rows: Rows, starts: dict[str, int], F: NDArray[np.intp]) -> None:
         """Add exp(z_k - z_y - u) <= e_k for every sample and class."""

@@ -87,14 +87,14 @@ def inside(known, T, q):
 
 
 @pytest.mark.parametrize("bias", ["free", "joint", "none"])
-@pytest.mark.parametrize("slope", [0.0, -0.5, 2.0])
+@pytest.mark.parametrize("slope", [0.0, -0.5])
 def test_trees_leave_nothing_out_and_any_multipliers_bound_their_regions(bias, slope):
     for seed, d in ((0, 4), (1, 1), (2, 2)):
         X, V = draw(9, d, 3, seed)
         points = Points.prepare(X, bias, slope)
         weights, rng = points.weigh(V), np.random.default_rng(seed)
-        T, q, values = pairs_of(X, V, bias, slope, 4000, seed)
-        for _ in range(4):
+        T, q, values = pairs_of(X, V, bias, slope, 3000, seed)
+        for _ in range(2):
             tree = random_tree(rng, points.lifted, 3)
             covered = np.zeros(len(q), dtype=int)
             for known, multipliers in norm_leaves(tree):
@@ -145,27 +145,28 @@ def test_multipliers_of_other_shapes_count_as_nothing():
     assert bound_scores(points, weights, astray) == np.inf
 
 
+# With 7 samples, but 5 where neurons have three dimensions and losses are curved.
 TINY = [
-    ("squared", 2, "none", 0.0),
-    ("squared", 2, "free", 0.0),
-    ("squared", 1, "joint", -0.5),
-    ("softmax", 2, "none", 0.3),
-    ("softmax", 2, "free", 0.0),
+    ("squared", 7, 2, "none", 0.0),
+    ("squared", 7, 2, "free", 0.0),
+    ("squared", 7, 1, "joint", -0.5),
+    ("softmax", 7, 2, "none", 0.3),
+    ("softmax", 5, 2, "free", 0.0),
 ]
 
 
-@pytest.mark.parametrize(("loss", "d", "bias", "slope"), TINY)
-def test_regions_close_gaps_that_sweeps_know(loss, d, bias, slope):
+@pytest.mark.parametrize(("loss", "n", "d", "bias", "slope"), TINY)
+def test_regions_close_gaps_that_sweeps_know(loss, n, d, bias, slope):
     rng = np.random.default_rng(3)
-    X = rng.standard_normal((7, d))
-    y = np.array([0, 1, 2, 0, 1, 2, 1]) if loss == "softmax" else rng.standard_normal((7, 2))
+    X = rng.standard_normal((7, d))[:n]
+    y = np.array([0, 1, 2, 0, 1, 2, 1])[:n] if loss == "softmax" else rng.standard_normal((7, 2))
     problem = cr.Problem(X, y, loss=loss, bias=bias, alpha=0.03, negative_slope=slope)
-    certificate = cr.solve(problem, tol=1e-5, random_state=0).certificate
-    upper, lowers, regions = certificate.upper, [], []
-    for state in relaxed_outputs(problem, Clock(20.0), upper * (1 - 2e-3)):
+    upper, lowers, regions = cr.solve(problem, tol=1e-5, random_state=0).certificate.upper, [], []
+    for state in relaxed_outputs(problem, Clock(20.0), upper * (1 - 1e-2)):
         lowers.append(state.bound.lower)
         regions.append(state.regions)
         assert state.bound.lower <= upper
     assert (np.diff(lowers) >= 0).all()
     assert lowers[-1] >= upper * (1 - 1e-2)
+    assert lowers[0] < upper * (1 - 5e-2)
     assert max(regions) > 1
