@@ -55,8 +55,9 @@ __all__ = ["Multipliers", "bound_region", "bound_scores", "settled_numbers"]
 Array = NDArray[np.float64]
 
 EPS = float(np.finfo(float).eps)
-# Least tau of a row, relative to the one at which both of its terms are the same for a neuron along it.
-LEAST_TAU = 1e-6
+# Least tau of a row, relative to the one at which both of its terms are the same for a neuron along it; and those that
+# are tried: a row that a solver takes for nothing, up to its accuracy, must not be paid for as one of small tau.
+LEAST_TAU, LEAST_TAUS = 1e-6, (1e-6, 1e-3, 1e-2, 1e-1)
 # Steps of the search for nu, of two numbers at most.
 STEPS = 200
 
@@ -109,10 +110,17 @@ def bound_region(points: Points, weights: Weights, multipliers: NormMultipliers,
 
 
 def settled_numbers(points: Points, weights: Weights, tree: NormTree) -> NormTree:
-    """Return multipliers with the nu that the search for the best ones ends with, if it finds any."""
+    """Return multipliers with the tau and nu that the search for the best ones ends with, if it finds any."""
 
     def settle(known: Known, multipliers: NormMultipliers) -> NormMultipliers:
-        return replace(multipliers, numbers=_form_of(points, weights, multipliers, known).best_numbers())
+        best, least = multipliers, np.inf
+        for share in LEAST_TAUS:
+            form = _form_of(points, weights, multipliers, known, share)
+            numbers = form.best_numbers()
+            if numbers is not None and numbers[0] + numbers[1] < least:
+                least = numbers[0] + numbers[1]
+                best = replace(multipliers, single=form.single, paired=form.paired, numbers=numbers)
+        return best
 
     return changed_leaves(tree, settle)
 
@@ -130,6 +138,8 @@ class _Form(NamedTuple):
         What rounding of the matrix is relative to, and of how many terms its entries are sums.
     lost : float
         What rounding of A adds to a score.
+    single, paired : arrays
+        tau.
     """
 
     Q1: Array
@@ -139,6 +149,8 @@ class _Form(NamedTuple):
     size: float
     terms: int
     lost: float
+    single: Array
+    paired: Array
 
     def matrix(self, numbers: tuple[float, float, float]) -> Array:
         """Return the matrix that has to be semidefinite."""
@@ -155,7 +167,9 @@ class _Form(NamedTuple):
             return None  # multipliers beyond the range of floats prove nothing
 
 
-def _form_of(points: Points, weights: Weights, multipliers: NormMultipliers, known: Known) -> _Form:
+def _form_of(
+    points: Points, weights: Weights, multipliers: NormMultipliers, known: Known, least: float = LEAST_TAU
+) -> _Form:
     """Return the form of multipliers on a region."""
     Z, a = points.lifted, points.negative_slope
     free, roots = points.bias == "free", np.sqrt(2.0) if points.bias == "free" else 1.0
@@ -179,10 +193,10 @@ def _form_of(points: Points, weights: Weights, multipliers: NormMultipliers, kno
     L += A[at].T @ (np.array([signs[k] for k in at.tolist()])[:, None] * Z[at])
     A[at] = 0.0
     # A row whose multiplier is zero, or nearly, gets one of its own.
-    single = np.maximum(multipliers.single, LEAST_TAU * row_sizes(A) / np.where(lengths > 0, lengths, 1.0))
+    single = np.maximum(multipliers.single, least * row_sizes(A) / np.where(lengths > 0, lengths, 1.0))
     single[at] = 0.0
     paired = np.maximum(
-        multipliers.paired, LEAST_TAU * row_sizes(multipliers.amounts) / np.where(widths > 0, widths, 1.0)
+        multipliers.paired, least * row_sizes(multipliers.amounts) / np.where(widths > 0, widths, 1.0)
     )
     Q1 = (Z.T @ (single[:, None] * Z) + E.T @ (paired[:, None] * E)) / 2
     Q2 = (_over(A, single) + _over(multipliers.amounts, paired)) / 2
@@ -197,7 +211,7 @@ def _form_of(points: Points, weights: Weights, multipliers: NormMultipliers, kno
         size += float(moved @ lengths)
     terms = len(Z) + len(E) + 2 * (len(P) + len(at))
     lost = 64 * EPS * (len(E) + len(P) + 4) * float(moved @ lengths) * roots + slipped
-    return _Form(Q1, Q2, L, Z.shape[1] - free, size, terms, lost)
+    return _Form(Q1, Q2, L, Z.shape[1] - free, size, terms, lost, single, paired)
 
 
 def _fitting(values: Array, shape: tuple[int, ...]) -> Array:
