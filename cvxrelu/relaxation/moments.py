@@ -128,7 +128,8 @@ class MomentProgram:
             curved = np.zeros(total)
             curved[F.ravel()] = weights
             P = sp.diags(curved, format="csc")
-        found = _run(P, q, rows, cones, clock)
+        # The sum of all losses, not their mean: multipliers are about one, and accurate enough.
+        found = _run(N * P, N * q, rows, cones, clock)
         if found is None:
             return None
         x, z = found
@@ -138,7 +139,7 @@ class MomentProgram:
         dual = problem.loss.force(fitted, problem.y)
         assert dual is not None, "the loss has a gradient"
         moments = [
-            block.read(x[first : first + block.size], N * unit * z, *at)
+            block.read(x[first : first + block.size], unit * z, *at)
             for block, first, at in zip(blocks, firsts, where, strict=True)
         ]
         return Solution(dual, moments)
