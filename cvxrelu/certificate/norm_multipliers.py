@@ -195,9 +195,7 @@ def _form_of(
     # A row whose multiplier is zero, or nearly, gets one of its own.
     single = np.maximum(multipliers.single, least * row_sizes(A) / np.where(lengths > 0, lengths, 1.0))
     single[at] = 0.0
-    paired = np.maximum(
-        multipliers.paired, least * row_sizes(multipliers.amounts) / np.where(widths > 0, widths, 1.0)
-    )
+    paired = np.maximum(multipliers.paired, least * row_sizes(multipliers.amounts) / np.where(widths > 0, widths, 1.0))
     Q1 = (Z.T @ (single[:, None] * Z) + E.T @ (paired[:, None] * E)) / 2
     Q2 = (_over(A, single) + _over(multipliers.amounts, paired)) / 2
     size = float(np.trace(Q1) + np.trace(Q2) + row_sizes(C) @ lengths * (1 + 2 * abs(a) / abs(1 - a)))

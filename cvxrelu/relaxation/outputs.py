@@ -52,6 +52,8 @@ WORK_OF_CONES = 3e9
 HURRY = 1.3
 # A region is left out if its mass is this share of all, and its multipliers prove less than the largest bound by that.
 EMPTY, CLEAR = 1e-2, 5e-3
+# Share by which multipliers prove less than they should, from which on a region is priced by itself.
+INACCURATE = 1e-3
 # Share of the regions with mass that are split in a round, those with most mass first.
 SPLIT_SHARE = 0.6
 
@@ -122,7 +124,8 @@ def _proven(
 ) -> tuple[DualBound, dict[int, float]]:
     """Return what a dual matrix proves by the multipliers of all regions, and what each of them proves.
 
-    Regions that were left out get new multipliers where their old ones prove too little for it.
+    Regions get new multipliers, for it alone, where those they have prove too little: where they were left out of the
+    program, or that was solved inaccurately.
     """
     problem, points = program.problem, program.points
     size, dual = float(np.linalg.norm(dual)), problem.repair(dual)
@@ -140,12 +143,13 @@ def _proven(
         }
 
     tree, betas = proofs()
-    largest = max(betas[id(region)] for region in root.leaves() if region.open)
-    stale = [region for region in root.leaves() if not region.open and not betas[id(region)] <= largest]
-    for region in stale:
+    leaves, enough = list(root.leaves()), problem.n_samples * (problem.alpha or 0.0) * (1 + INACCURATE)
+    stale = [region for region in leaves if not betas[id(region)] * 2.0**weights.exponent <= enough]
+    for region in stale if len(leaves) > 1 else ():
         if (priced := program.price(region.block, weights.v, clock)) is not None:
-            region.found = priced._replace(mass=0.0, multipliers=priced.multipliers.times(1 / factor))
-    if stale:
+            known = region.found or priced
+            region.found = known._replace(multipliers=priced.multipliers.times(1 / factor))
+    if stale and len(leaves) > 1:
         tree, betas = proofs()
     return bound_by(problem, dual, tree), betas
 

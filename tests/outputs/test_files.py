@@ -279,8 +279,8 @@ def test_any_multipliers_bound_all_scores_to_three_provers(bias, slope):
         pairs, single = np.array([(0, 1), (2, 3), (0, 5)]), rng.random(n) - 0.2 + settle
         multipliers = NormMultipliers(pairs, rng.standard_normal((3, 2)) / 4, single, rng.random(3))
         weights = points.weigh(V)
-        numbers = settled_numbers(points, weights, multipliers).numbers if settle else (0.2, 0.1, 0.3)
-        given = replace(multipliers, numbers=numbers)
+        given = replace(multipliers, numbers=(0.2, 0.1, 0.3))
+        given = settled_numbers(points, weights, multipliers) if settle else given
         record, unit = record_of(given), 2.0 ** (weights.exponent - points.exponent)
         rows = np.column_stack([X, np.ones(8)]) if bias == "joint" else X
         exact = [tuple(to_fractions(row)) for row in V / unit]
