@@ -122,7 +122,7 @@ def _leaf_of(record: Mapping[str, Any], n_places: int, n_outputs: int, known: Kn
     return NormMultipliers(places, amounts, single, paired, (nu1, nu2, nu3), **arrays, implied=implied)
 
 
-def _array(values: object, shape: tuple[int, ...], name: str) -> Array:
+def _array(values: Any, shape: tuple[int, ...], name: str) -> Array:
     """Return nested lists as an array of a shape."""
     if len(shape) == 1:
         return as_vector(values, shape[0], name)
