@@ -103,7 +103,7 @@ def test_gamma_bounds_random_neurons(bias):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_an_interrupted_search_proves_what_its_upper_bound_does(loss):
-    """A tenth of the bound that another search of the same vector ends with is proven by ten times its gamma."""
+    """It is the upper bound on gamma that counts, whatever was found."""
     problem = make_problem(loss, 9, 3)
     dual = cr.solve(problem).certificate.dual
     pricer = make_pricer(problem.X)
