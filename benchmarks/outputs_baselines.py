@@ -31,7 +31,7 @@ NAME = "outputs_baselines"
 # The weight of SDPNN-IW's experiments, of a sum over samples.
 BETA = 0.1
 OUTPUTS, TEACHER_NEURONS, NOISE = 3, 5, 0.1
-# Random gates of pyscnn, and the seconds it gets; seconds of cvxrelu, for one network and for K; the gap it is asked for.
+# Random gates of pyscnn, and the seconds it gets; seconds of cvxrelu, for one network and for K; its tolerance.
 GATES, PYSCNN_SECONDS, SECONDS, TOL = (30, 100), 60.0, 30.0, 1e-6
 
 
