@@ -32,8 +32,8 @@ Array = NDArray[np.float64]
 # The clean points that the denoiser has to find.
 CLEAN = np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 1.7]])
 NOISE = 0.3
-# Seed of the noise that no denoiser has seen.
-FRESH = 1000
+# Seed of the noise that no denoiser has seen, and samples a point.
+FRESH, FRESH_COUNT = 1000, 10_000
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Size:
     exponents: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     samples: int = 8
     noisy: int = 25
-    alphas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.003)
-    draws: int = 3
+    alphas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.003, 0.001)
+    draws: int = 10
     digits: Digits = field(default_factory=Digits)
 
 
-LARGE = Size(exponents=(1, 2, 3, 4, 5, 6, 7, 8), samples=15, noisy=50, draws=10, digits=Digits(samples=1000, seeds=5))
+LARGE = Size(exponents=(1, 2, 3, 4, 5, 6, 7, 8), samples=15, noisy=50, draws=30, digits=Digits(samples=1000, seeds=5))
 
 
 def sectors(samples: int) -> tuple[Array, Array]:
@@ -91,7 +91,7 @@ def noisy_points(count: int, seed: int) -> tuple[Array, Array]:
 
 def denoisers(size: Size) -> list[Record]:
     """Return for each draw and alpha what one network of two outputs does, and two networks of one."""
-    fresh, truth = noisy_points(1000, FRESH)
+    fresh, truth = noisy_points(FRESH_COUNT, FRESH)
     rows = []
     for seed in range(size.draws):
         X, Y = noisy_points(size.noisy, seed)
@@ -114,7 +114,7 @@ def denoisers(size: Size) -> list[Record]:
 
 def yardsticks() -> Record:
     """Return errors on fresh noise of no denoiser, of the nearest clean point, and of the mean given the input."""
-    fresh, truth = noisy_points(1000, FRESH)
+    fresh, truth = noisy_points(FRESH_COUNT, FRESH)
     apart = ((fresh[:, None, :] - CLEAN) ** 2).sum(axis=2)
     weights = np.exp(-(apart - apart.min(axis=1, keepdims=True)) / (2 * NOISE**2))
     guesses = {

@@ -38,7 +38,7 @@ def test_several_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     page.write_text("".join(f"<!-- begin {name} -->\n<!-- end {name} -->\n" for name in SECTIONS))
     several_outputs.run(tmp_path, SIZE)
     assert (tmp_path / "several_outputs.png").stat().st_size > 10_000
-    assert page.read_text().count("| ---: |") == len(SECTIONS)
+    assert page.read_text().count("\n| ---: |") == len(SECTIONS)
     record = json.loads((tmp_path / "several_outputs.json").read_text())
 
     strong, weak = (row["margin"] for row in record["margins"]["alphas"])
@@ -49,7 +49,7 @@ def test_several_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert row["shared"]["objective"] <= row["alone"]["objective"] * (1 + 1e-5)
         assert max(row[way]["relative_gap"] for way in ("shared", "alone")) <= 2e-6
     errors = record["yardsticks"]
-    assert errors["mean given the input"] < errors["nearest clean point"] < errors["none"]
+    assert max(errors["mean given the input"], errors["nearest clean point"]) < 0.02 * errors["none"]
     assert errors["none"] == pytest.approx(several_outputs.NOISE**2, rel=0.1)
     digits = {(row["loss"], row["way"]): row for row in record["digits"]}
     assert len(digits) == 4
