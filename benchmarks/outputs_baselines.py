@@ -63,6 +63,7 @@ CASES: dict[str, Callable[[], cr.Problem]] = {
     "iris, N=10": partial(iris, 10),
     "iris, N=20": partial(iris, 20),
     "iris, N=30": partial(iris, 30),
+    "teacher, d=5, N=30": partial(teacher, 30, 5),
     "teacher, d=10, N=30": partial(teacher, 30, 10),
 }
 

@@ -201,8 +201,8 @@ def draw_denoiser(axes: Axes, size: Size) -> None:
     axes.plot(*X.T, ".", color=BLUE, markersize=4, label="noisy")
     axes.plot(*CLEAN.T, "o", color=ORANGE, markersize=9, label="clean")
     axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
-    axes.set_title("Where the certified denoiser takes the plane", fontsize=11)
-    axes.legend(frameon=False, fontsize=9)
+    axes.set_title(rf"Where the certified denoiser takes the plane ($\alpha$ = {size.alphas[-1]:g})", fontsize=11)
+    axes.legend(framealpha=0.9, fontsize=9)
 
 
 if __name__ == "__main__":

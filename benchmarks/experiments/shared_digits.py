@@ -145,7 +145,7 @@ def shared_outputs(network: cr.Network) -> float:
 
     Examples
     --------
-    >>> shared_outputs(cr.Network([[1.0], [1.0]], [0.0, 0.0], [[1.0, 1.0], [0.0, 0.0]]))
+    >>> round(shared_outputs(cr.Network([[1.0], [1.0]], [0.0, 0.0], [[1.0, 1.0], [0.0, 0.0]])), 12)
     2.0
     """
     sizes = np.linalg.norm(network.v, axis=1)
@@ -185,7 +185,7 @@ def lines(rows: Sequence[Record]) -> list[Record]:
 
 
 def draw(axes: Axes, rows: Sequence[Record]) -> None:
-    """Draw test errors against neurons that carry the cost along alpha, medians over splits, for both losses and both ways."""
+    """Draw test errors against neurons that carry the cost, along alpha, for losses and ways; medians over splits."""
     for loss, marker in zip(LOSSES, "os", strict=True):
         for way, colour in ((ONE, BLUE), (TEN, ORANGE)):
             group = [row for row in rows if (row["loss"], row["way"]) == (loss, way)]
@@ -201,5 +201,5 @@ def draw(axes: Axes, rows: Sequence[Record]) -> None:
     axes.set(ylabel="wrong labels on fresh digits, %", ylim=(0, None))
     axes.set_xticks(TICKS, [str(tick) for tick in TICKS])
     axes.minorticks_off()
-    axes.set_title(r"Ten digits, $\alpha$ falling from left to right: neurons shared, and not", fontsize=11)
+    axes.set_title(r"Ten digits: neurons shared, and not ($\alpha$ falls downwards)", fontsize=11)
     axes.legend(frameon=False, fontsize=8)
