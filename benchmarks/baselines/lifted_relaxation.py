@@ -78,6 +78,7 @@ def lower_bound(problem: cr.Problem, solver: str = "CLARABEL", **options: Any) -
     (0.09, 'optimal')
     """
     assert (problem.loss.name, problem.bias, problem.negative_slope) == ("squared", "none", 0.0)
+    assert problem.alpha is not None
     started = time.perf_counter()
     X, Y = problem.X, problem.y.reshape(problem.n_samples, -1)
     n, d = X.shape

@@ -86,6 +86,7 @@ def train(problem: cr.Problem, settings: Settings, time_limit: float) -> Trained
         If it takes longer than `time_limit` seconds; it returns nothing before its end.
     """
     assert (problem.loss.name, problem.bias, problem.negative_slope) == ("squared", "none", 0.0)
+    assert problem.alpha is not None
     with tempfile.TemporaryDirectory() as folder:
         given, returned = Path(folder, "given.npz"), Path(folder, "returned.npz")
         strength = np.array(problem.alpha / problem.n_outputs)

@@ -51,7 +51,7 @@ class Size:
 LARGE = Size(exponents=(1, 2, 3, 4, 5, 6, 7, 8), samples=15, noisy=50, draws=30, digits=Digits(samples=1000, seeds=5))
 
 
-def sectors(samples: int) -> tuple[Array, Array]:
+def sectors(samples: int) -> tuple[Array, NDArray[np.int_]]:
     """Return points of three classes, in three sectors of the plane with a gap between them, and their labels."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(3), samples)

@@ -74,7 +74,7 @@ class Split:
 def split(size: Digits, seed: int) -> Split:
     """Return so many digits to fit, classes in proportion, and all others to test."""
     X, y = cast("Any", load_digits(return_X_y=True))
-    parts = train_test_split(X / BRIGHTEST, y, train_size=size.samples, random_state=seed, stratify=y)
+    parts: Any = train_test_split(X / BRIGHTEST, y, train_size=size.samples, random_state=seed, stratify=y)
     return Split(parts[0], parts[2], parts[1], parts[3])
 
 
