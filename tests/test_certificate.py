@@ -1,6 +1,7 @@
 """Certificates: nothing a solver says can make one false."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 import cvxrelu as cr
 from cvxrelu.arrangement import enumerate_patterns
+from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.searches import certify_dual
+from cvxrelu.pricing import make_pricer
 from tests.instances import BIASES, LOSSES, SIX_X, SIX_Y, make_problem
 
 CASES = [
@@ -96,3 +99,18 @@ def test_gamma_bounds_random_neurons(bias):
     t = problem.X @ units[:, :2].T + biases
     scores = certificate.dual @ np.where(t >= 0, t, 0.2 * t)
     assert 0.9 * certificate.gamma < np.abs(scores).max() <= certificate.gamma
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_interrupted_search_proves_what_its_upper_bound_does(loss):
+    """It is the upper bound on gamma that counts, whatever was found."""
+    problem = make_problem(loss, 9, 3)
+    dual = cr.solve(problem).certificate.dual
+    pricer = make_pricer(problem.X)
+    whole = bound_dual(problem, dual, pricer)
+    loose = bound_dual(problem, dual, lambda v: replace(pricer(v), upper=10 * pricer(v).upper, complete=False))
+    assert 0 < loose.lower < whole.lower
+    if problem.loss.regularised:
+        assert loose.gamma == pytest.approx(10 * whole.gamma)
+    else:
+        assert loose.lower == pytest.approx(whole.lower / 10)

@@ -201,10 +201,8 @@ def with_network(factor=1.0, **changes):
         t = X @ W.T + b
         z = np.where(t >= 0, t, task["negative_slope"] * t) @ v + parts["intercept"]
         cost = np.abs(v) @ np.hypot(W[:, 0], b if task["bias"] == "joint" else 0.0)
-        if task["loss"] == "squared":
-            record["upper"] = float(np.mean((z - y) ** 2) / 2 + task["alpha"] * cost)
-        else:
-            record["upper"] = float(cost) * (1 + 1e-12)  # an upper bound is rounded up
+        objective = np.mean((z - y) ** 2) / 2 + task["alpha"] * cost if task["loss"] == "squared" else cost
+        record["upper"] = float(objective) * (1 + 1e-12)  # an upper bound is rounded up
 
     return forge
 
@@ -223,6 +221,7 @@ FORGED_DUALS = {
     "labels of the other sign": ("hinge", {"alpha": 10.0}, duals_times(-1.0)),
     "a sum that is not zero": ("squared", {}, uneven),
     "a margin whose duals are uneven": ("margin", {}, uneven),
+    "a margin with a negative share": ("margin", {}, one_negative_share),
 }
 CONSISTENT = FORGED_NETWORKS | FORGED_DUALS  # loading repairs dual vectors, and believes what they then prove
 

@@ -236,6 +236,18 @@ def test_a_loss_without_a_force_takes_the_dual_vector_of_the_certificate():
     assert other.excess == pytest.approx(0, abs=1e-4)
 
 
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_the_vector_that_would_prove_more_is_searched(loss):
+    """That of the optimum beside a rough network, and the force of a good network beside a rough vector."""
+    problem = make_problem(loss, 20)
+    best = cr.solve(problem)
+    constant = cr.Network(np.empty((0, 2)), [], [], 0.1)
+    rough = problem.repair(problem.loss.first_dual(problem.y))
+    for network, dual in ((constant, best.certificate.dual), (best.network, rough)):
+        evidence = gather_evidence(problem, network, dual, problem.objective(network), 300, random_state=0)
+        assert evidence.lower_if_complete == pytest.approx(best.objective, rel=1e-3)
+
+
 def test_a_network_beyond_floats_has_no_force():
     problem = make_problem("squared", 12)
     certificate = certify_dual(problem, cr.Network([[1e200, 0.0]], [0.0], [1e200]), problem.y)

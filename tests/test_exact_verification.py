@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cvxrelu as cr
-from cvxrelu.certificate.rational import exact_bound
+from cvxrelu.certificate.rational import exact_bound, relaxed
 from cvxrelu.certificate.rational.circle import gamma_squared
 from cvxrelu.certificate.rational.numbers import entropy_below, log_below, root_above, to_fractions
 from cvxrelu.certificate.searches import certify_dual
@@ -240,3 +240,13 @@ def test_what_has_no_exact_bound_is_refused():
             exact_bound(problem, dual)
     with pytest.raises(ValueError, match="sums to zero"):
         gamma_squared([(Fraction(1),)], [Fraction(1)], Fraction(0), anchored=True)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9, 0.0])
+def test_numbers_that_are_chosen_badly_cost_what_they_lack(share, monkeypatch):
+    """Beta and nu are chosen in floats: what the matrix then lacks of being semidefinite is added, in integers."""
+    choose = relaxed.choose
+    monkeypatch.setattr(relaxed, "choose", lambda *args: tuple(share * number for number in choose(*args)))
+    rows, v = [(Fraction(1), Fraction(0)), (Fraction(0), Fraction(1))], [Fraction(1), Fraction(1)]
+    trees = {"curvature": [0.125**0.5, 0.125**0.5]}, {"linear": [-0.5, -0.5]}
+    assert relaxed.gamma_above(rows, v, Fraction(0), False, trees) ** 2 >= 2

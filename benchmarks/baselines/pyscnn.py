@@ -3,7 +3,9 @@ r"""pyscnn, the package of Mishkin, Sahiner & Pilanci (2022), "Fast Convex Optim
     min over (v_i, w_i) in the cells of random gates:  (1/2N) norm(sum_i D_i X (v_i - w_i) - y)^2
                                                        + lambda sum_i norm(v_i) + norm(w_i)
 
-which is our squared loss without biases, restricted to sampled sign patterns. It runs in the Python of
+which is our squared loss without biases, restricted to sampled sign patterns. Several outputs are separate to it: each
+has neurons of its own, and norms are summed over outputs too, so that it fits K networks of one output. It divides the
+squares by N K, so lambda is alpha / K. It runs in the Python of
 ``PYSCNN_PYTHON``, an environment variable naming the interpreter of an environment with ``pip install pyscnn``, because
 its dependencies (torch) are none of ours; by default in this one.
 """
@@ -84,9 +86,11 @@ def train(problem: cr.Problem, settings: Settings, time_limit: float) -> Trained
         If it takes longer than `time_limit` seconds; it returns nothing before its end.
     """
     assert (problem.loss.name, problem.bias, problem.negative_slope) == ("squared", "none", 0.0)
+    assert problem.alpha is not None
     with tempfile.TemporaryDirectory() as folder:
         given, returned = Path(folder, "given.npz"), Path(folder, "returned.npz")
-        np.savez(given, X=problem.X, y=problem.y, alpha=np.array(problem.alpha), **asdict(settings))
+        strength = np.array(problem.alpha / problem.n_outputs)
+        np.savez(given, X=problem.X, y=problem.y, alpha=strength, **asdict(settings))
         done = subprocess.run(
             [interpreter(), str(WORKER), str(given), str(returned)],
             capture_output=True,

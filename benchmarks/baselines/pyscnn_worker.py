@@ -25,7 +25,7 @@ def main(given: str, returned: str) -> None:
         X, y, alpha, tol = problem["X"], problem["y"], float(problem["alpha"]), float(problem["tol"])
         gates, dtype, seed = int(problem["max_neurons"]) // 2, str(problem["dtype"]), int(problem["seed"])
     started = time.perf_counter()
-    convex = ConvexReLU(sample_gate_vectors(seed, X.shape[1], gates))
+    convex = ConvexReLU(sample_gate_vectors(seed, X.shape[1], gates), c=1 if y.ndim == 1 else y.shape[1])
     # Scaling the columns to unit length would change the cost of a neuron, so it is switched off.
     network, _ = optimize_model(
         convex,
@@ -40,7 +40,7 @@ def main(given: str, returned: str) -> None:
     )
     seconds = time.perf_counter() - started
     W, v = (np.asarray(part, dtype=float) for part in network.parameters)
-    np.savez(returned, W=W, v=v.reshape(-1), seconds=seconds, version=version("pyscnn"))
+    np.savez(returned, W=W, v=v.reshape(-1) if y.ndim == 1 else v.T, seconds=seconds, version=version("pyscnn"))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,14 @@ from cvxrelu.errors import InputError
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_flag, as_instance, as_real, as_seconds
 from cvxrelu.relaxation import is_relaxed_first, tighten
+from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.solving.fit import solve
 
 __all__ = ["certify"]
 
 
+@one_blas_thread()
 def certify(
     network: Any,
     problem: Problem,

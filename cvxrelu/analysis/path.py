@@ -20,6 +20,7 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_count, as_floats, as_instance, as_real
 from cvxrelu.program.options import Options
 from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost, is_known
+from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.solving.fit import Fit, Status, solve_as
 from cvxrelu.solving.run import Round
@@ -90,6 +91,7 @@ class Path:
         return np.array([fit.network(X) for fit in self.fits])
 
 
+@one_blas_thread()
 def path(
     problem: Problem,
     alphas: ArrayLike | None = None,

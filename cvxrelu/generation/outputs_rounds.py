@@ -134,7 +134,8 @@ class OutputsMaster:
         ended = closed or nothing or limit or idle == PATIENCE or rounds == MOST_ROUNDS or oracle.clock.expired
         cause = Cause.ROUNDING
         if not closed:
-            unproven = nothing and not (bound is not None and bound.priced is not None and bound.priced.complete)
+            searched = bound is not None and bound.priced is not None and bound.priced.complete
+            unproven = (nothing or idle == PATIENCE) and not searched
             cause = Cause.PROOF if unproven else cause
             cause = Cause.PROOF_TIME if unproven and oracle.clock.expired else cause
             cause = Cause.ROUNDS if limit else Cause.TIME if oracle.clock.expired and not unproven else cause

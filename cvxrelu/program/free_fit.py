@@ -186,7 +186,8 @@ def _refuse_separable(problem: Problem) -> None:
         signed = problem.y[:, None] * basis
     found = linprog(-signed.mean(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1.0, 1.0))
     if found.x is not None and -found.fun > SEPARATES:
+        separates = "Affine functions separate some of" if loss.several else "A hyperplane separates"
         raise InputError(
-            f"A hyperplane separates the classes and a skip connection costs nothing, so that loss={loss.name!r} has "
-            f"no minimum; use {SEPARATING[loss.name]}, or skip=False."
+            f"{separates} the classes and a skip connection costs nothing, so that loss={loss.name!r} has no minimum; "
+            f"use {SEPARATING[loss.name]}, or skip=False."
         )

@@ -14,6 +14,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_instance
 from cvxrelu.program.options import Options
+from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import STOPS, Cause
 from cvxrelu.solving.ladder import climb, is_closed
@@ -185,6 +186,7 @@ def solve(
     return solve_as(problem, options, stacklevel=3)
 
 
+@one_blas_thread()
 def solve_as(problem: Problem, options: Options, stacklevel: int = 2) -> Fit:
     """Fit a network as `solve` does, with its options as one value; `stacklevel` is whose line a warning names."""
     as_instance(problem, Problem, "problem")

@@ -251,3 +251,13 @@ def test_no_neuron_is_needed_where_nothing_is_worth_its_cost():
     problem = cr.Problem(X, Y, cr.Huber(0.3), bias="joint", alpha=2.0, negative_slope=-1.0)
     for options in ({}, {"max_rounds": 1}, {"time_limit": 0.3}):
         assert cr.solve(problem, **options).network.n_neurons == 0
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+@pytest.mark.parametrize("seed", [0, 1])
+def test_where_rounds_end_without_a_proof_the_relaxation_has_its_turn(seed):
+    rng = np.random.default_rng(seed)
+    problem = cr.Problem(rng.standard_normal((24, 7)), rng.integers(0, 3, 24), "softmax", alpha=0.05)
+    certificate = cr.solve(problem, tol=1e-2, random_state=0).certificate
+    assert certificate.relative_gap < 0.3
+    assert certificate.multipliers is not None

@@ -17,6 +17,7 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.several_outputs import require_one_output
 from cvxrelu.problem.validation import as_instance, as_limit
 from cvxrelu.program.scaling import standardise
+from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.solving.fit import Fit
 
 __all__ = ["optimal_set"]
@@ -32,6 +33,7 @@ ACTIVE_RTOL = 1e-9
 PROOF_SECONDS = 20.0
 
 
+@one_blas_thread()
 def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     """Return the set of all optimal networks of the problem that a fit solved.
 
