@@ -54,15 +54,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], dict[str, A
     return cache(lambda experiment: run_in(tmp_path_factory.mktemp("first"), experiment))
 
 
-@pytest.mark.parametrize("experiment", [margins, wasserstein_flow])
+@pytest.mark.parametrize("experiment", [*SIZES])
 def test_two_runs_give_the_same_numbers(experiment: Any, run: Callable[[Any], dict[str, Any]], tmp_path: Path) -> None:
     first, second = run(experiment), run_in(tmp_path, experiment)
     assert without_times(first) == without_times(second)
 
-
-@pytest.mark.parametrize("experiment", [*SIZES])
-def test_seeds_are_recorded(experiment: Any, run: Callable[[Any], dict[str, Any]]) -> None:
-    first = run(experiment)
     assert first["environment"]["packages"]["cvxrelu"]
     assert "seeds" in first["size"] or "draws" in first["size"]
 
