@@ -12,7 +12,6 @@ missed. pyscnn, the closest package, fits the same teachers in the same run, and
 
 import argparse
 import itertools
-import subprocess
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -99,19 +98,6 @@ def warm_up(problem: cr.Problem) -> None:
     make_pricer(problem.X, problem.bias)(v, node_limit=WARM_NODES)
 
 
-def fit_pyscnn(name: str, gates: int, time_limit: float) -> Record:
-    """Fit a case's problem with pyscnn and return its record, or how it failed."""
-    problem = CASES[name].problem()
-    try:
-        trained = pyscnn.train(problem, pyscnn.Settings(max_neurons=2 * gates), time_limit)
-    except subprocess.TimeoutExpired:
-        return {"gates": gates, "failure": f"no network after {time_limit:g} s"}
-    except RuntimeError as error:
-        return {"gates": gates, "failure": str(error)}
-    record = {"gates": gates, "seconds": trained.seconds, "version": trained.version}
-    return record | score(problem, trained.network)
-
-
 def run(output: Path, names: Iterable[str] = CASES, pyscnn_seconds: float = PYSCNN_SECONDS) -> Record:
     """Run cases, merge them into ``column_generation.json`` one by one, and return all that it holds."""
     record = read(output, NAME)
@@ -124,7 +110,9 @@ def run(output: Path, names: Iterable[str] = CASES, pyscnn_seconds: float = PYSC
             {"figure": goal.figure, "goal": str(goal), "reached": goal.reached(row)} for goal in CASES[name].goals
         ]
         if CASES[name].gates:
-            row["pyscnn"] = without_pyscnn or [fit_pyscnn(name, gates, pyscnn_seconds) for gates in CASES[name].gates]
+            row["pyscnn"] = without_pyscnn or [
+                pyscnn.recorded(CASES[name].problem(), gates, pyscnn_seconds) for gates in CASES[name].gates
+            ]
         cases = record.get("cases", {}) | {name: row | {"environment": before}}
         record = {
             "benchmark": NAME,

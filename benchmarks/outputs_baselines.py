@@ -11,7 +11,6 @@ objective above scores all networks, and lower bounds are told in shares of the 
 """
 
 import argparse
-import subprocess
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -111,18 +110,6 @@ def _lifted(problem: cr.Problem) -> Record:
     return {"lower": lifted.value, "seconds": lifted.seconds, "status": lifted.status}
 
 
-def fit_pyscnn(problem: cr.Problem, gates: int, time_limit: float) -> Record:
-    """Fit a problem with pyscnn and return its record, or how it failed."""
-    try:
-        trained = pyscnn.train(problem, pyscnn.Settings(max_neurons=2 * gates, dtype="float64"), time_limit)
-    except subprocess.TimeoutExpired:
-        return {"gates": gates, "failure": f"no network after {time_limit:g} s"}
-    except RuntimeError as error:
-        return {"gates": gates, "failure": str(error)}
-    record = {"gates": gates, "seconds": trained.seconds, "version": trained.version}
-    return record | score(problem, trained.network)
-
-
 def run(output: Path, names: Iterable[str] = CASES, pyscnn_seconds: float = PYSCNN_SECONDS) -> Record:
     """Run cases, merge them into ``outputs_baselines.json`` one by one, and return all that it holds."""
     record = read(output, NAME)
@@ -131,7 +118,9 @@ def run(output: Path, names: Iterable[str] = CASES, pyscnn_seconds: float = PYSC
         before = environment()
         row = isolated(measure, name)
         problem = CASES[name]()
-        row["pyscnn"] = without_pyscnn or [fit_pyscnn(problem, gates, pyscnn_seconds) for gates in GATES]
+        row["pyscnn"] = without_pyscnn or [
+            pyscnn.recorded(problem, gates, pyscnn_seconds, dtype="float64") for gates in GATES
+        ]
         cases = record.get("cases", {}) | {name: row | {"environment": before}}
         record = {
             "benchmark": NAME,

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 import cvxrelu as cr
+from benchmarks.harness import Record, score
 
-__all__ = ["Settings", "Trained", "available", "train"]
+__all__ = ["Settings", "Trained", "available", "recorded", "train"]
 
 WORKER = Path(__file__).with_name("pyscnn_worker.py")
 
@@ -103,3 +104,15 @@ def train(problem: cr.Problem, settings: Settings, time_limit: float) -> Trained
         with np.load(returned) as result:
             network = cr.Network(result["W"], np.zeros(len(result["W"])), result["v"])
             return Trained(network, float(result["seconds"]), str(result["version"]))
+
+
+def recorded(problem: cr.Problem, gates: int, time_limit: float, dtype: str = "float32") -> Record:
+    """Fit with pyscnn and return the record of its network, or how it failed."""
+    try:
+        trained = train(problem, Settings(max_neurons=2 * gates, dtype=dtype), time_limit)
+    except subprocess.TimeoutExpired:
+        return {"gates": gates, "failure": f"no network after {time_limit:g} s"}
+    except RuntimeError as error:
+        return {"gates": gates, "failure": str(error)}
+    record = {"gates": gates, "seconds": trained.seconds, "version": trained.version}
+    return record | score(problem, trained.network)

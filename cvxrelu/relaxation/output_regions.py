@@ -23,8 +23,11 @@ __all__ = ["OutputRegion", "neighbours", "split_region", "violated_pairs"]
 Array = NDArray[np.float64]
 Pairs = NDArray[np.intp]
 
-# How many pairs join in a round, for every place, and the least amount of one that stays, next to the largest.
-JOINING, NEEDED = 1.0, 1e-5
+# How many pairs join in a round, for every place; how far from zero what one violates has to be, next to the largest
+# moment, to be no rounding of a solver; and the least amount of one that stays, next to the largest.
+JOINING, VIOLATED, NEEDED = 1.0, 1e-9, 1e-5
+# Share of the largest eigenvalue of Y below which one is rounding, and has no inverse.
+RANK_RTOL = 1e-8
 # Samples that are tried for a split, and least error worth one, next to what is moved.
 TRIED, WORTH = 6, 1e-5
 # Stands for what is zero where it divides.
@@ -89,7 +92,7 @@ def violated_pairs(region: OutputRegion) -> Pairs:
     block, found = region.block, region.found
     assert found is not None, "a region has been solved"
     Z, n = block.Z, len(block.Z)
-    inverse = np.linalg.pinv(found.Y, rcond=1e-8)
+    inverse = np.linalg.pinv(found.Y, rcond=RANK_RTOL)
     heights = found.H @ inverse @ found.H.T
     apart = np.diag(heights)[:, None] + np.diag(heights) - 2 * heights
     moments = Z @ found.S @ Z.T
@@ -100,7 +103,7 @@ def violated_pairs(region: OutputRegion) -> Pairs:
     excess[np.outer(known, known)] = 0.0
     order = np.argsort(-excess, axis=None)[: max(1, round(JOINING * n))]
     rows, columns = np.unravel_index(order, excess.shape)
-    worth = excess[rows, columns] > 1e-9 * max(float(np.abs(reach).max()), 1e-300)
+    worth = excess[rows, columns] > VIOLATED * max(float(np.abs(reach).max()), TINY)
     return np.column_stack([rows[worth], columns[worth]]).astype(np.intp)
 
 

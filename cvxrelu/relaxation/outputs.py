@@ -46,7 +46,7 @@ NEIGHBOURS = 2
 MOST_ROUNDS, PAYING = 60, 0.05
 # Numbers of the cones of the first program, cones of any one, and side of the matrix, up to which one is solved.
 MOST_NUMBERS, MOST_CONES, MOST_SIDE = 60_000, 10_000, 80
-# Work of as many cones as there are places.
+# Work of as many cones as there are places (guessed), of the multiplications that `rule` allows.
 WORK_OF_CONES = 3e9
 # A round that would take longer than is left is not begun.
 HURRY = 1.3

@@ -96,16 +96,15 @@ def test_pyscnn_is_scored_by_the_same_objective(tmp_path: Path, monkeypatch: pyt
         "assert int(given['max_neurons']) == 6\n"
         "np.savez(sys.argv[2], W=[[1.0, 2.0]], v=[0.5], seconds=1.5, version='0')\n"
     )
-    monkeypatch.setattr(column_generation, "CASES", TINY)
     monkeypatch.setenv("PYSCNN_PYTHON", sys.executable)
     monkeypatch.setattr(pyscnn, "WORKER", worker)
-    row = column_generation.fit_pyscnn("teacher", 3, 60.0)
     problem = teacher(20, 2)
+    row = pyscnn.recorded(problem, 3, 60.0)
     assert row["objective"] == problem.objective(cr.Network(np.array([[1.0, 2.0]]), np.zeros(1), np.array([0.5])))
     assert (row["gates"], row["seconds"], row["neurons"]) == (3, 1.5, 1)
 
     worker.write_text("raise ValueError('no luck')\n")
-    failed = column_generation.fit_pyscnn("teacher", 3, 60.0)
+    failed = pyscnn.recorded(problem, 3, 60.0)
     assert failed == {"gates": 3, "failure": "ValueError: no luck"}
     ours = {"objective": row["objective"] / 2, "seconds": 0.1, "neurons": 4, "pyscnn": [row, failed]}
     text = column_generation.pyscnn_table({"teacher": ours})

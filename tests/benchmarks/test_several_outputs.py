@@ -125,7 +125,7 @@ def test_outputs_beside_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "| tiny |" in outputs_baselines.bounds_table({"tiny": row})
 
     worker.write_text("raise ValueError('no luck')\n")
-    failed = outputs_baselines.fit_pyscnn(problem, 3, 60.0)
+    failed = pyscnn.recorded(problem, 3, 60.0)
     assert failed == {"gates": 3, "failure": "ValueError: no luck"}
     assert "no luck" in outputs_baselines.networks_table({"tiny": row | {"pyscnn": [failed]}})
     without = row | {"pyscnn": "pyscnn is not here.", "SDPNN-IW": {"side": 15, "failure": "no solution"}}

@@ -12,17 +12,17 @@ import pytest
 import cvxrelu as cr
 from cvxrelu.certificate.by_multipliers import record_of
 from cvxrelu.certificate.certificate import certificate_of
-from cvxrelu.certificate.norm_multipliers import bound_scores, settled_numbers
+from cvxrelu.certificate.norm_multipliers import settled_numbers
 from cvxrelu.certificate.norm_trees import Fork, NormMultipliers
 from cvxrelu.certificate.rational import exact_bound
 from cvxrelu.certificate.rational.circle import gamma_squared, norm_squared_above
-from cvxrelu.certificate.rational.norms import norm_above
 from cvxrelu.certificate.rational.numbers import entropy_below, root_above, to_fractions
 from cvxrelu.pricing import price
 from cvxrelu.pricing.points import Points
 from cvxrelu.relaxation import tighten
 from cvxrelu.runtime.clock import Clock
 from tests.instances import SIX_X, SIX_Y
+from tests.outputs.provers import three_bounds
 from tests.outputs.test_pricing import draw, norms, random_units
 from tests.test_checker import checker, scaled, verdict
 
@@ -281,18 +281,7 @@ def test_any_multipliers_bound_all_scores_to_three_provers(bias, slope):
         weights = points.weigh(V)
         given = replace(multipliers, numbers=(0.2, 0.1, 0.3))
         given = settled_numbers(points, weights, multipliers) if settle else given
-        record, unit = record_of(given), 2.0 ** (weights.exponent - points.exponent)
-        rows = np.column_stack([X, np.ones(8)]) if bias == "joint" else X
-        exact = [tuple(to_fractions(row)) for row in V / unit]
-        if bias == "free":
-            means = [sum(column) / 8 for column in zip(*exact, strict=True)]
-            exact = [tuple(entry - mean for entry, mean in zip(row, means, strict=True)) for row in exact]
-        lifted = [tuple(to_fractions(row)) for row in rows]
-        bounds = [
-            bound_scores(points, weights, given) * 2.0**weights.exponent,
-            checker.relaxed_norm(rows, V / unit, slope, bias == "free", record) * unit,
-            float(norm_above(lifted, exact, Fraction(slope), bias == "free", record)) * unit,
-        ]
+        bounds = three_bounds(points, X, V, given)
         W, b = random_units(X, bias, 5000, seed)
         assert norms(X, V, W, b, slope).max() <= min(bounds)
         assert bounds[2] == pytest.approx(bounds[1], rel=1e-9)

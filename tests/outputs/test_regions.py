@@ -1,7 +1,6 @@
 """Regions of several outputs: a tree leaves nothing out, any multipliers prove bounds, and bounds close gaps."""
 
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,14 +10,12 @@ from cvxrelu.certificate.by_multipliers import record_of
 from cvxrelu.certificate.norm_multipliers import bound_region, bound_scores, settled_numbers
 from cvxrelu.certificate.norm_record import norms_of
 from cvxrelu.certificate.norm_trees import Fork, NormMultipliers, changed_leaves, norm_leaves
-from cvxrelu.certificate.rational.norms import norm_above
-from cvxrelu.certificate.rational.numbers import to_fractions
 from cvxrelu.pricing.points import Points
 from cvxrelu.relaxation.outputs import relaxed_outputs
 from cvxrelu.relaxation.signs import implied_signs
 from cvxrelu.runtime.clock import Clock
+from tests.outputs.provers import three_bounds
 from tests.outputs.test_pricing import draw, random_units
-from tests.test_checker import checker
 
 
 def random_leaf(rng, Z, count, known):
@@ -116,19 +113,8 @@ def test_three_provers_agree_on_trees(bias, slope):
         points = Points.prepare(X, bias, slope)
         weights, rng = points.weigh(V), np.random.default_rng(seed)
         tree = settled_numbers(points, weights, random_tree(rng, points.lifted, 2, 3))
-        record, unit = record_of(tree), 2.0 ** (weights.exponent - points.exponent)
-        assert record_of(norms_of(record, 7, 2)) == record
-        rows = np.column_stack([X, np.ones(7)]) if bias == "joint" else X
-        exact = [tuple(to_fractions(row)) for row in V / unit]
-        if bias == "free":
-            means = [sum(column) / 7 for column in zip(*exact, strict=True)]
-            exact = [tuple(entry - mean for entry, mean in zip(row, means, strict=True)) for row in exact]
-        lifted = [tuple(to_fractions(row)) for row in rows]
-        bounds = [
-            bound_scores(points, weights, tree) * 2.0**weights.exponent,
-            checker.relaxed_norm(rows, V / unit, slope, bias == "free", record) * unit,
-            float(norm_above(lifted, exact, Fraction(slope), bias == "free", record)) * unit,
-        ]
+        assert record_of(norms_of(record_of(tree), 7, 2)) == record_of(tree)
+        bounds = three_bounds(points, X, V, tree)
         assert pairs_of(X, V, bias, slope, 3000, seed)[2].max() <= min(bounds)
         assert bounds[2] == pytest.approx(bounds[1], rel=1e-9)
         assert bounds[0] == pytest.approx(bounds[2], rel=1e-9)
