@@ -32,6 +32,7 @@ BENCHMARKS = (
     "experiments.wasserstein_flow",
     "experiments.practical_worth",
     "experiments.several_outputs",
+    "outputs_proofs",
     "outputs_baselines",
 )
 
