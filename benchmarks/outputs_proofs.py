@@ -1,11 +1,12 @@
-r"""Several outputs: seconds to a proof in the plane and beyond, and joining the dots on the line.
+r"""Several outputs: seconds to a proof in the plane and beyond, joining the dots on the line, and digits beside an MLP.
 
-plane    100 normal inputs, K = 3; normal targets, smooth ones with noise, labels of a checkered plane
-iris     150 x 4, three classes;       wine    178 x 13, three classes; both standardised, softmax, alpha = 0.01
-dots     interpolants of 200 random draws of one input, K = 2, 3, 5: with a skip connection they cost the total
-         variation of the slopes of joining the dots in the Euclidean norm, and without one they join them, too
+The plane has 100 normal inputs and K = 3: normal targets, smooth ones with noise, labels of a checkered plane. Iris and
+wine have three classes, alpha = 0.01. Dots are joined by interpolants of 200 random draws of one input, K = 2, 3, 5:
+with a skip connection they cost the total variation of the slopes of joining the dots in the Euclidean norm, and
+without one they join them, too. Digits are not proven; scikit-learn's MLP minimises the same objective by L-BFGS, with
+N times our alpha, for norm(v) norm(w) is the least of (norm(v)^2 + norm(w)^2) / 2.
 
-python -m benchmarks.outputs_proofs
+    python -m benchmarks.outputs_proofs
 """
 
 import argparse
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_digits, load_iris, load_wine
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
 
 import cvxrelu as cr
 from benchmarks.harness import RESULTS, Record, environment, isolated, read, table, timed, update_page, write
@@ -25,6 +28,8 @@ NAME = "outputs_proofs"
 OUTPUTS, SAMPLES, NOISE = 3, 100, 0.1
 # Relative gap to reach, and the most seconds for it; the tolerance at which dots are joined, and how many draws.
 TOL, SECONDS, TOL_OF_DOTS, DRAWS = 1e-6, 60.0, 1e-8, 200
+# Digits: regularisation, relative progress that ends our fit, seeds of both sides, width and iterations of the MLP.
+ALPHA_OF_DIGITS, TOL_OF_DIGITS, SEEDS, WIDTH, ITERATIONS = 1e-3, 1e-3, 3, 100, 5000
 
 
 def plane(kind: str, alpha: float) -> cr.Problem:
@@ -94,8 +99,34 @@ def dots(draws: int) -> Record:
     return {"draws": draws, "worst": worst}
 
 
-def run(output: Path, names: Iterable[str] = CASES, seconds: float = SECONDS, draws: int = DRAWS) -> Record:
-    """Run cases and the dots, merge them into ``outputs_proofs.json``, and return all that it holds."""
+def digits(seeds: int, rows: int | None = None) -> Record:
+    """Return objectives and seconds of our networks and of trained ones, a seed each."""
+    X, y = cast("Any", load_digits(return_X_y=True))
+    X, y = StandardScaler().fit_transform(X[:rows]), y[:rows]
+    problem = cr.Problem(X, y, "softmax", alpha=ALPHA_OF_DIGITS)
+    cr.solve(cr.Problem(X[:100], y[:100], "softmax", alpha=0.1), tol=0.1, prove=False, time_limit=1.0)
+    found: dict[str, list[Record]] = {"cvxrelu": [], "MLP": []}
+    for seed in range(seeds):
+        ours = timed(cr.solve, problem, tol=TOL_OF_DIGITS, prove=False, time_limit=SECONDS, random_state=seed)
+        strength, limits = len(X) * ALPHA_OF_DIGITS, {"max_iter": ITERATIONS, "max_fun": 10**6}
+        model = MLPClassifier((WIDTH,), solver="lbfgs", alpha=strength, random_state=seed, **limits)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of iterations, which the seconds tell
+            theirs = timed(model.fit, X, y)
+        for name, spent, network in (("cvxrelu", ours, ours.value.network), ("MLP", theirs, cr.as_network(model))):
+            found[name].append({"objective": problem.objective(network), "seconds": spent.seconds})
+    return {"alpha": ALPHA_OF_DIGITS, "runs": found}
+
+
+def run(
+    output: Path,
+    names: Iterable[str] = CASES,
+    seconds: float = SECONDS,
+    draws: int = DRAWS,
+    seeds: int = SEEDS,
+    rows: int | None = None,
+) -> Record:
+    """Run cases, the dots and digits, merge them into ``outputs_proofs.json``, and return all that it holds."""
     cases = read(output, NAME).get("cases", {})
     for name in names:
         before = environment()
@@ -104,10 +135,12 @@ def run(output: Path, names: Iterable[str] = CASES, seconds: float = SECONDS, dr
         "benchmark": NAME,
         "cases": {name: cases[name] for name in CASES if name in cases},
         "dots": isolated(dots, draws),
+        "digits": isolated(digits, seeds, rows) | {"environment": environment()},
     }
     write(output, NAME, record)
     update_page(output, "outputs-proofs", proofs_table(record["cases"]))
     update_page(output, "outputs-dots", dots_table(record["dots"]))
+    update_page(output, "outputs-digits", digits_table(record["digits"]))
     return record
 
 
@@ -144,6 +177,21 @@ def dots_table(found: Record) -> str:
     )
 
 
+def digits_table(found: Record) -> str:
+    """Return the table of digits, a row for each side."""
+    best = min(run["objective"] for runs in found["runs"].values() for run in runs)
+    return table(
+        [
+            {
+                "": name,
+                "above the best of all runs": ", ".join(f"{run['objective'] / best - 1:.1e}" for run in runs),
+                "seconds": ", ".join(f"{run['seconds']:.1f}" for run in runs),
+            }
+            for name, runs in found["runs"].items()
+        ]
+    )
+
+
 def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description="Proofs of several outputs, and joining the dots.")
@@ -153,6 +201,7 @@ def main() -> None:
     record = run(options.output, options.only)
     print(proofs_table(record["cases"]))
     print(dots_table(record["dots"]))
+    print(digits_table(record["digits"]))
 
 
 if __name__ == "__main__":

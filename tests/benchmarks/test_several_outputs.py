@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
 
 import cvxrelu as cr
-from benchmarks import outputs_baselines
+from benchmarks import outputs_baselines, outputs_proofs
 from benchmarks.baselines import lifted_relaxation, pyscnn
 from benchmarks.experiments import several_outputs, shared_digits
 from benchmarks.experiments.shared_digits import ONE, TEN, Digits, shared_outputs, stacked
@@ -131,3 +131,25 @@ def test_outputs_beside_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     without = row | {"pyscnn": "pyscnn is not here.", "SDPNN-IW": {"side": 15, "failure": "no solution"}}
     assert outputs_baselines.networks_table({"tiny": without}) == ""
     assert "no solution" in outputs_baselines.bounds_table({"tiny": without})
+
+
+def test_proofs_dots_and_digits(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(
+        "".join(
+            f"<!-- begin outputs-{name} -->\n<!-- end outputs-{name} -->\n" for name in ("proofs", "dots", "digits")
+        )
+    )
+    record = outputs_proofs.run(tmp_path, ["plane, smooth, alpha 0.1"], seconds=20.0, draws=3, seeds=1, rows=150)
+    row = record["cases"]["plane, smooth, alpha 0.1"]
+    assert 0 <= row["relative_gap"] <= 1e-6
+    assert row["method"] == "plane"
+    worst = record["dots"]["worst"]
+    assert max(one["relative_gap"] for one in worst.values()) <= 1e-8
+    assert worst["skip"]["cost"] <= 1e-8
+    assert max(one["function"] for one in worst.values()) <= 1e-8
+    assert "| plane, smooth, alpha 0.1 |" in page.read_text()
+    assert "| no skip | 3 |" in page.read_text()
+    ours, theirs = (runs[0]["objective"] for runs in record["digits"]["runs"].values())
+    assert ours <= theirs * 1.01
+    assert "| MLP |" in page.read_text()
