@@ -28,9 +28,9 @@ NAME = "outputs_proofs"
 OUTPUTS, SAMPLES, NOISE = 3, 100, 0.1
 # Relative gap to reach, and the most seconds for it; the tolerance at which dots are joined, and how many draws.
 TOL, SECONDS, TOL_OF_DOTS, DRAWS = 1e-6, 60.0, 1e-8, 200
-# Digits: regularisation, relative progress that ends our fit, seeds of both sides, width and iterations of the MLP,
+# Digits: regularisations, relative progress that ends our fit, seeds of both sides, width and iterations of the MLP,
 # whose gradients are to fall to TOL (its default, 1e-4, ends it after a second, 2 % above).
-ALPHA_OF_DIGITS, TOL_OF_DIGITS, SEEDS, WIDTH, ITERATIONS = 1e-3, 1e-5, 3, 100, 5000
+ALPHAS_OF_DIGITS, TOL_OF_DIGITS, SEEDS, WIDTH, ITERATIONS = (1e-3, 1e-4, 1e-5), 1e-4, 3, 100, 5000
 
 
 def plane(kind: str, alpha: float) -> cr.Problem:
@@ -100,23 +100,26 @@ def dots(draws: int) -> Record:
     return {"draws": draws, "worst": worst}
 
 
-def digits(seeds: int, rows: int | None = None) -> Record:
-    """Return objectives and seconds of our networks and of trained ones, a seed each."""
+def digits(seeds: int, alphas: Iterable[float], rows: int | None = None) -> Record:
+    """Return objectives and seconds of our networks and of trained ones, a seed each, for every regularisation."""
     X, y = cast("Any", load_digits(return_X_y=True))
     X, y = StandardScaler().fit_transform(X[:rows]), y[:rows]
-    problem = cr.Problem(X, y, "softmax", alpha=ALPHA_OF_DIGITS)
     cr.solve(cr.Problem(X[:100], y[:100], "softmax", alpha=0.1), tol=0.1, prove=False, time_limit=1.0)
-    found: dict[str, list[Record]] = {"cvxrelu": [], "MLP": []}
-    for seed in range(seeds):
-        ours = timed(cr.solve, problem, tol=TOL_OF_DIGITS, prove=False, time_limit=SECONDS, random_state=seed)
-        strength, limits = len(X) * ALPHA_OF_DIGITS, {"max_iter": ITERATIONS, "max_fun": 10**6, "tol": TOL}
-        model = MLPClassifier((WIDTH,), solver="lbfgs", alpha=strength, random_state=seed, **limits)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of iterations, which the seconds tell
-            theirs = timed(model.fit, X, y)
-        for name, spent, network in (("cvxrelu", ours, ours.value.network), ("MLP", theirs, cr.as_network(model))):
-            found[name].append({"objective": problem.objective(network), "seconds": spent.seconds})
-    return {"alpha": ALPHA_OF_DIGITS, "runs": found}
+    found = []
+    for alpha in alphas:
+        problem = cr.Problem(X, y, "softmax", alpha=alpha)
+        runs: dict[str, list[Record]] = {"cvxrelu": [], "MLP": []}
+        for seed in range(seeds):
+            ours = timed(cr.solve, problem, tol=TOL_OF_DIGITS, prove=False, time_limit=SECONDS, random_state=seed)
+            strength, limits = len(X) * alpha, {"max_iter": ITERATIONS, "max_fun": 10**6, "tol": TOL}
+            model = MLPClassifier((WIDTH,), solver="lbfgs", alpha=strength, random_state=seed, **limits)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of iterations, which the seconds tell
+                theirs = timed(model.fit, X, y)
+            for name, spent, network in (("cvxrelu", ours, ours.value.network), ("MLP", theirs, cr.as_network(model))):
+                runs[name].append({"objective": problem.objective(network), "seconds": spent.seconds})
+        found.append({"alpha": alpha, "runs": runs})
+    return {"found": found}
 
 
 def run(
@@ -125,6 +128,7 @@ def run(
     seconds: float = SECONDS,
     draws: int = DRAWS,
     seeds: int = SEEDS,
+    alphas: Iterable[float] = ALPHAS_OF_DIGITS,
     rows: int | None = None,
 ) -> Record:
     """Run cases, the dots and digits, merge them into ``outputs_proofs.json``, and return all that it holds."""
@@ -136,12 +140,12 @@ def run(
         "benchmark": NAME,
         "cases": {name: cases[name] for name in CASES if name in cases},
         "dots": isolated(dots, draws),
-        "digits": isolated(digits, seeds, rows) | {"environment": environment()},
+        "digits": isolated(digits, seeds, alphas, rows) | {"environment": environment()},
     }
     write(output, NAME, record)
     update_page(output, "outputs-proofs", proofs_table(record["cases"]))
     update_page(output, "outputs-dots", dots_table(record["dots"]))
-    update_page(output, "outputs-digits", digits_table(record["digits"]))
+    update_page(output, "outputs-digits", digits_table(record["digits"]["found"]))
     return record
 
 
@@ -178,19 +182,21 @@ def dots_table(found: Record) -> str:
     )
 
 
-def digits_table(found: Record) -> str:
-    """Return the table of digits, a row for each side."""
-    best = min(run["objective"] for runs in found["runs"].values() for run in runs)
-    return table(
-        [
+def digits_table(found: Iterable[Record]) -> str:
+    """Return the table of digits, two rows for each regularisation."""
+    rows = []
+    for case in found:
+        best = min(run["objective"] for runs in case["runs"].values() for run in runs)
+        rows += [
             {
+                "alpha": f"{case['alpha']:g}",
                 "": name,
                 "above the best of all runs": ", ".join(f"{run['objective'] / best - 1:.1e}" for run in runs),
                 "seconds": ", ".join(f"{run['seconds']:.1f}" for run in runs),
             }
-            for name, runs in found["runs"].items()
+            for name, runs in case["runs"].items()
         ]
-    )
+    return table(rows)
 
 
 def main() -> None:
@@ -202,7 +208,7 @@ def main() -> None:
     record = run(options.output, options.only)
     print(proofs_table(record["cases"]))
     print(dots_table(record["dots"]))
-    print(digits_table(record["digits"]))
+    print(digits_table(record["digits"]["found"]))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.analysis.alpha_max import default_alpha
-from cvxrelu.generation import primal_rule, sliding
+from cvxrelu.generation import primal_rule, sample_blocks
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.sliding import _Layout, can_slide, merged
 from cvxrelu.problem.network import Network
@@ -45,7 +45,7 @@ def test_blocks_and_single_precision_make_no_difference(monkeypatch, slope):
     problem, rng = teacher("squared", n_samples=300, slope=slope), np.random.default_rng(1)
     theta = rng.standard_normal(4 * 5 + 1)
     value, gradient = _Layout(problem, 4).objective(theta)
-    monkeypatch.setattr(sliding, "BLOCK_SIZE", 300)
+    monkeypatch.setattr(sample_blocks, "BLOCK_SIZE", 300)
     blocks = _Layout(problem, 4)
     assert len(blocks.blocks) == 4
     for layout, rtol in ((blocks, 1e-12), (_Layout(problem, 4, single=True), 1e-5)):

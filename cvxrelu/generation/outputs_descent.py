@@ -32,17 +32,17 @@ Array = NDArray[np.float64]
 # Entries of the predictions from which on neurons slide even where sweeps tell what is missing: in the plane with K = 3
 # it takes as long at N = 100, and a third to a fifteenth of the time at N = 400.
 MANY_ENTRIES = 400
-# Random neurons that slide first, and what they cost together, in coordinates of order one; and the first steps.
-WIDE, SMALL, FIRST_STEPS, STEPS = 100, 1e-1, 300, 150
+# Random neurons that slide first, and what they cost together, in coordinates of order one; most steps of sliding.
+WIDE, SMALL, STEPS = 100, 1e-1, 2000
 # Unknowns up to which output weights are found by the interior-point method.
 MOST_UNKNOWNS = 400
 # The same up to which the interior-point master follows, where something is to be proven and no sweep prices.
 MOST_FOLLOWED = 600
 # Random starts of the ascent; the most neurons that join; rounds after which nothing more is expected.
 STARTS, MOST_NEW, MOST_ROUNDS = 32, 40, 40
-# Share of the gap to reach that a round has to save of the objective, rounds in a row that do not, and the same for a
-# step of sliding.
-SAVING, PATIENCE, PROGRESS = 0.05, 2, 1e-3
+# Share of the gap to reach that a round has to save of the objective for another one; and the least gap that it goes
+# for where the interior-point master follows.
+SAVING, FOLLOWED_GAP = 0.5, 1e-4
 # New neurons score more than the bound by this share of the largest excess.
 WORTHWHILE = 0.1
 # Shares of the cost that new neurons try to begin with.
@@ -70,8 +70,6 @@ class DescentState:
         Rounds until now.
     round : GenerationRound or None
         What a caller sees.
-    idle : int
-        Rounds in a row that saved little.
     ended : bool
         Whether another round is of no use, or not allowed.
     """
@@ -80,7 +78,6 @@ class DescentState:
     best: DualBound
     rounds: int
     round: GenerationRound | None = None
-    idle: int = 0
     ended: bool = False
 
 
@@ -99,29 +96,28 @@ class OutputsDescent:
     def step(self, state: DescentState) -> DescentState:
         """Let the neurons slide, then look for those that are missing, and let them join."""
         oracle, problem, options = self.oracle, self.oracle.problem, self.oracle.options
-        inner = self._slid(state.inner, FIRST_STEPS if state.round is None else STEPS)
+        inner = self._slid(state.inner)
         network = oracle.scaling.restore(inner)
         upper, before = problem.objective(network), np.inf if state.round is None else state.round.upper
         if upper > before and state.round is not None:
             network, upper = state.round.network, before
             inner = oracle.enter(network)
         dual, rounds = oracle.as_dual(self._force(inner)), state.rounds + 1
-        priced = self._priced(dual, network)
-        gamma = 0.0 if priced is None else priced.value
-        hoped = problem.loss.lower_bound(dual, problem.y, gamma, problem.alpha) if problem.loss.labels else 0.0
-        idle = state.idle + 1 if upper > before * (1 - SAVING * options.tol) else 0
-        nothing = oracle.excess(priced) <= oracle.tolerance or (hoped >= upper * (1 - options.tol) and idle > 0)
-        limit = rounds == options.max_rounds
-        ended = limit or nothing or idle == PATIENCE or rounds == MOST_ROUNDS or oracle.clock.expired
-        cause, best = Cause.PROOF, state.best
+        limit, priced = rounds == options.max_rounds, None
+        settled = upper > before * (1 - SAVING * self._gap(inner)) or rounds == MOST_ROUNDS
+        if not (limit or settled):
+            priced = self._priced(dual, network)
+            settled = not oracle.clock.expired and oracle.excess(priced) <= oracle.tolerance
+        late = oracle.clock.expired and not settled
+        ended, best, cause = limit or settled or late, state.best, Cause.PROOF
         if ended and options.prove:
             best = oracle.search(dual, 1.0)
             proven = best.lower >= upper * (1 - options.tol)
             cause = Cause.ROUNDING if proven else Cause.PROOF_TIME if oracle.clock.expired else cause
-        cause = Cause.ROUNDS if limit else Cause.TIME if oracle.clock.expired and not nothing else cause
+        cause = Cause.ROUNDS if limit else Cause.TIME if late else cause
         known = GenerationRound(network, upper, best, network.n_neurons, cause)
         joined = inner if ended else self._joined(inner, priced)
-        return replace(state, inner=joined, best=best, rounds=rounds, round=known, idle=idle, ended=ended)
+        return replace(state, inner=joined, best=best, rounds=rounds, round=known, ended=ended)
 
     def has_ended(self, state: DescentState) -> bool:
         """Tell whether another round is of no use, or not allowed."""
@@ -133,8 +129,7 @@ class OutputsDescent:
         assert known is not None, "there was a round"
         closed = known.bound.lower >= known.upper * (1 - options.tol)
         late = self.oracle.clock.expired or state.rounds == options.max_rounds
-        large = state.inner.v.size > MOST_FOLLOWED and not self.oracle.pricer.sweeps
-        return closed or late or not options.prove or large
+        return closed or late or not self._is_followed(state.inner)
 
     def _wide(self) -> Network:
         """Return small random neurons around the best network of zero cost."""
@@ -148,7 +143,7 @@ class OutputsDescent:
         first = first_network(standard)
         return replace(first, W=W / costs[:, None], b=b / costs, v=v)
 
-    def _slid(self, inner: Network, steps: int) -> Network:
+    def _slid(self, inner: Network) -> Network:
         """Return the network with the best output weights, if these are few, and then all moved."""
         oracle, standard = self.oracle, self.oracle.standard
         if 0 < inner.v.size <= MOST_UNKNOWNS:
@@ -159,8 +154,18 @@ class OutputsDescent:
             skip, offset = standard.free.affine(found.free)
             chosen = Network(inner.W[used], inner.b[used], found.weights[used], offset, inner.negative_slope, skip)
             inner = min((inner, chosen), key=standard.objective)
-        slid = slide_outputs(standard, inner, steps, oracle.clock, PROGRESS * oracle.options.tol)
+        slid = slide_outputs(standard, inner, STEPS, oracle.clock, self._gap(inner))
         return min((inner, slid), key=standard.objective)
+
+    def _is_followed(self, inner: Network) -> bool:
+        """Tell whether the interior-point master comes next: something is to be proven, and unknowns are few enough."""
+        oracle = self.oracle
+        return oracle.options.prove and (inner.v.size <= MOST_FOLLOWED or oracle.pricer.sweeps)
+
+    def _gap(self, inner: Network) -> float:
+        """Return the relative gap that rounds go for."""
+        tol = self.oracle.options.tol
+        return max(tol, FOLLOWED_GAP) if self._is_followed(inner) else tol
 
     def _force(self, inner: Network) -> Array:
         standard = self.oracle.standard

@@ -12,14 +12,13 @@ in use are solved in this way (Denoyelle, Duval, Peyre & Soubies 2019, "The slid
 nothing, and neurons that are missing come from pricing.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
-from cvxrelu.numerics.activation import activation_slopes
+from cvxrelu.generation.sample_blocks import blocks_of
 from cvxrelu.numerics.neighbours import near_groups
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
@@ -33,8 +32,6 @@ Array = NDArray[np.float64]
 MEMORY = 20
 # Share that a step has to save from which on single precision does, which takes half the time.
 SINGLE_DOES = 1e-7
-# Numbers of a block of the samples that stay in the cache between operations.
-BLOCK_SIZE, FEWEST_ROWS = 2**16, 64
 # Neurons of one sign at a smaller angle (of (w, b), in coordinates of order one) are one.
 SAME = 0.02
 # Neurons with less than this share of the cost are left out.
@@ -84,38 +81,13 @@ def slide(
     return layout.unpack(found.x)
 
 
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """Some samples, with their lifted rows, and with room for the heights of all neurons there."""
-
-    samples: slice
-    rows: Array
-    heights: Array
-    columns: Array
-
-    @classmethod
-    def of(cls, samples: slice, rows: Array, m: int) -> "_Block":
-        """Return the block of some rows for m neurons."""
-        return cls(samples, rows, np.empty((m, len(rows)), rows.dtype), np.ascontiguousarray(rows.T))
-
-
 class _Layout:
-    """How m neurons and what is free are one vector: (W, b, v, c), with norm(w_j) = abs(v_j).
-
-    The lifted rows and a matrix of numbers, one for each neuron and sample, are made once: to get memory for them takes
-    as long as to fill them. Blocks of samples stay in the cache from one operation to the next.
-    """
+    """How m neurons and what is free are one vector: (W, b, v, c), with norm(w_j) = abs(v_j)."""
 
     def __init__(self, problem: Problem, m: int, single: bool = False) -> None:
         self.problem, self.m = problem, m
-        n, dtype = problem.n_samples, np.float32 if single else np.float64
-        bias = np.full(n, float(problem.norm.has_bias))
-        rows: Any = np.ascontiguousarray(np.column_stack([problem.X, bias]), dtype=dtype)
-        size = max(BLOCK_SIZE // max(m, 1), FEWEST_ROWS)
-        self.blocks = [
-            _Block.of(slice(begin, begin + size), rows[begin : begin + size], m) for begin in range(0, n, size)
-        ]
-        self.dtype, self.active = dtype, np.empty((m, size), dtype)
+        self.blocks = blocks_of(problem, m, single)
+        self.dtype = self.blocks[0].rows.dtype
         self.hidden, self.linear = m * (problem.n_features + 2), problem.free.linear
 
     @property
@@ -168,13 +140,9 @@ class _Layout:
         W, b, v = self._parts(theta)
         neurons, outer = np.column_stack([W, b]), v.astype(self.dtype)
         inner, z = neurons.astype(self.dtype), np.empty(problem.n_samples)
-        # The activation is the larger of t and its multiple, or the smaller of them.
-        larger = np.minimum if slope > 1 else np.maximum
         for block in self.blocks:
-            active = self.active[:, : block.heights.shape[1]]
             np.matmul(inner, block.columns, out=block.heights)
-            larger(block.heights, slope * block.heights if slope else 0.0, out=active)
-            z[block.samples] = outer @ active
+            z[block.samples] = outer @ block.activate(slope)
         z += theta[self.hidden]
         if self.linear.size:
             z += self.linear @ theta[self.hidden + 1 :]
@@ -184,10 +152,7 @@ class _Layout:
         # What pulls at a unit of output weight: its product with a neuron is the derivative in the output weight.
         pulled, pulls = np.zeros_like(neurons), pull.astype(outer.dtype)
         for block in self.blocks:
-            active, positive = self.active[:, : block.heights.shape[1]], block.heights >= 0
-            kinks = activation_slopes(positive, slope) if slope else positive
-            np.multiply(kinks, pulls[block.samples], out=active)
-            pulled += active @ block.rows
+            pulled += block.pulled(pulls[block.samples], slope) @ block.rows
         bias_cost = 1.0 if norm.has_bias and not norm.has_free_bias else 0.0
         penalty = alpha / 2 * float((W * W).sum() + bias_cost * (b @ b) + v @ v)
         gradient = np.concatenate(

@@ -1,0 +1,72 @@
+"""Neurons of several outputs slide along the gradient of the objective, until a window of steps saves too little."""
+
+import numpy as np
+import pytest
+
+import cvxrelu as cr
+from cvxrelu.generation import sample_blocks
+from cvxrelu.generation.outputs_sliding import WINDOW, _Layout, slide_outputs
+from cvxrelu.problem.network import Network
+from cvxrelu.runtime.clock import Clock
+
+
+def drawn(loss, bias="free", slope=0.0, skip=False, n_samples=40):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_samples, 3)) + 1.0
+    y = rng.integers(0, 3, n_samples) if loss == "softmax" else rng.standard_normal((n_samples, 3))
+    return cr.Problem(X, y, loss, bias=bias, negative_slope=slope, skip=skip, alpha=0.01)
+
+
+def some_network(problem):
+    rng = np.random.default_rng(1)
+    b = rng.standard_normal(4) * (problem.bias != "none")
+    skip = rng.standard_normal((3, 3)) if problem.skip else None
+    intercept = rng.standard_normal(3) * (problem.bias == "free")
+    weights = rng.standard_normal((4, 3))
+    return Network(rng.standard_normal((4, 3)), b, weights, intercept, problem.negative_slope, skip)
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "softmax"])
+@pytest.mark.parametrize(
+    ("bias", "slope", "skip"), [("free", 0.0, True), ("joint", 0.2, False), ("none", -0.5, True), ("free", 2.0, False)]
+)
+def test_gradients_are_those_of_the_objective(loss, bias, slope, skip):
+    problem = drawn(loss, bias, slope, skip)
+    network, layout = some_network(problem), _Layout(problem, 4)
+    theta = layout.pack(network)
+    value, gradient = layout.objective(theta)
+    assert value == pytest.approx(problem.objective(network), rel=1e-12)
+    assert problem.objective(layout.unpack(theta)) == pytest.approx(value, rel=1e-12)
+    for k in range(len(theta)):
+        step = 1e-6 * np.eye(len(theta))[k] * (gradient[k] != 0)
+        slope_there = (layout.objective(theta + step)[0] - layout.objective(theta - step)[0]) / 2e-6
+        assert gradient[k] == pytest.approx(slope_there, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("slope", [0.0, -0.5])
+def test_blocks_and_single_precision_make_no_difference(monkeypatch, slope):
+    problem = drawn("softmax", slope=slope, n_samples=300)
+    layout = _Layout(problem, 4)
+    theta = layout.pack(some_network(problem))
+    value, gradient = layout.objective(theta)
+    monkeypatch.setattr(sample_blocks, "BLOCK_SIZE", 300)
+    blocks = _Layout(problem, 4)
+    assert len(blocks.blocks) == 4
+    for again, rtol in ((blocks, 1e-12), (_Layout(problem, 4, single=True), 1e-5)):
+        other, changed = again.objective(theta)
+        assert other == pytest.approx(value, rel=rtol)
+        np.testing.assert_allclose(changed, gradient, rtol=rtol, atol=rtol)
+
+
+def test_sliding_ends_when_a_window_of_steps_saves_too_little(monkeypatch):
+    problem = drawn("squared", n_samples=200)
+    start, taken = some_network(problem), []
+    evaluate = _Layout.objective
+    monkeypatch.setattr(_Layout, "objective", lambda self, theta: taken.append(1) or evaluate(self, theta))
+    counts, objectives = [], []
+    for progress in (np.inf, 1e-3, 0.0):
+        taken.clear()
+        objectives.append(problem.objective(slide_outputs(problem, start, 1000, Clock(), progress)))
+        counts.append(len(taken))
+    assert WINDOW < counts[0] < counts[1] < counts[2]
+    assert objectives[0] > objectives[1] >= objectives[2]
