@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cvxrelu.arrangement import enumerate_patterns
-from cvxrelu.pricing import price, price_cells
+from cvxrelu.pricing import make_pricer, price, price_cells
 from cvxrelu.pricing.arcs import sweep_arcs_of_anchors
 
 __all__ = ["PARTS"]
@@ -15,8 +15,9 @@ v = np.array([1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0])
 
 
 def compile_cones() -> None:
-    """Have those of branch and bound compiled."""
+    """Have those of branch and bound and of local ascent compiled."""
     price(X, v, method="cones")
+    make_pricer(X).ascend(v, n_starts=2, random_state=0)
 
 
 def compile_cells_and_sweeps() -> None:
