@@ -22,15 +22,17 @@ from joblib import delayed
 from numpy.typing import NDArray
 
 from cvxrelu.pricing.climb import best_biases, climb
+from cvxrelu.pricing.march import march
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.score import Score, sides_of
 from cvxrelu.pricing.starts import between, lift, random_starts, unit_rows, unlift
 from cvxrelu.pricing.weights import Weights
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.compiled import kernel
 from cvxrelu.runtime.parallel import results_of
 
-__all__ = ["DEFAULT_STARTS", "Reached", "ascend", "march"]
+__all__ = ["DEFAULT_STARTS", "Reached", "ascend", "far_apart"]
 
 Array = NDArray[np.float64]
 
@@ -68,44 +70,6 @@ CLIMBED_SIZE, FEWEST_CLIMBS, MANY_CLIMBS = 200_000, 8, 64
 CLEAR, STARTS_PER_CLIMB, MOST_CLIMBS = 0.1, 8, 250
 """Where no score is above the threshold by this share, digits count: many starts then go with more climbs, one for so
 many of them, up to a limit."""
-
-
-def march(score: Score, sides: Array, starts: Array, lengths: Array) -> Array:
-    """Take steps along the gradient on the sphere, and return the best neurons on the way.
-
-    Parameters
-    ----------
-    score : Score
-        What to increase.
-    sides : (k,)
-        1.0 where the score is to rise and -1.0 where it is to fall.
-    starts : (k, m)
-        Neurons of any norm.
-    lengths : (steps,)
-        Lengths of the steps.
-
-    Returns
-    -------
-    (k, m) array
-        Unit neurons; a start of norm zero may stay.
-
-    Examples
-    --------
-    >>> score = Score(np.array([[3.0, 4.0]]), np.ones(1), np.zeros(2), 2)
-    >>> march(score, np.ones(1), np.array([[1.0, 0.0]]), LONG).round(1)
-    array([[0.6, 0.8]])
-    """
-    # In the precision of the score.
-    sides, starts = sides.astype(score.Z.dtype), starts.astype(score.Z.dtype)
-    here = unit_rows(starts, score.normed)
-    best, reached = np.full_like(sides, -np.inf), here.copy()
-    for length in lengths.tolist():
-        gradients = sides[:, None] * score.gradients(here)
-        values = np.einsum("km,km->k", gradients, here)
-        better = values > best
-        best[better], reached[better] = values[better], here[better]
-        here = unit_rows(here + length * unit_rows(gradients, here.shape[1]), score.normed)
-    return reached
 
 
 def ascend(
@@ -255,17 +219,38 @@ class Reached:
         sides, neurons, starts = self.sides[order], self.neurons[order], self.counts[order]
         most = int(np.clip(len(self.neurons) // STARTS_PER_COLUMN, MANY_COLUMNS, MOST_COLUMNS))
         directions = unit_rows(neurons, neurons.shape[1])
-        kept, counts, open_ = [], [], np.ones(len(order), dtype=bool)
-        while len(kept) < most and open_.any():
-            k = int(np.argmax(open_))
-            cosines = directions @ directions[k]
-            near = (np.abs(cosines) if score.even else cosines) > 1 - NEAR**2 / 2
-            near &= open_ & (sides == sides[k])
-            near[k] = True
-            open_ &= ~near
-            kept.append(k)
-            counts.append(starts[near].sum())
-        return Reached(sides[kept], neurons[kept], np.array(counts, dtype=np.intp))
+        kept, counts = far_apart(directions, sides, starts, score.even, most)
+        return Reached(sides[kept], neurons[kept], counts)
+
+
+@kernel(error_model="numpy", nogil=True)
+def far_apart(
+    directions: Array, sides: Array, starts: NDArray[np.intp], even: bool, most: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows that are not near an earlier one of these on their side, and how many starts come to each.
+
+    A row's starts count for the first of these that it is near. In the even case opposite directions are the same.
+    """
+    n, m = directions.shape
+    kept, counts = np.empty(most, np.intp), np.empty(most, np.intp)
+    size = 0
+    for i in range(n):
+        place = 0
+        while place < size:
+            j = kept[place]
+            if sides[i] == sides[j]:
+                cosine = 0.0
+                for q in range(m):
+                    cosine += directions[i, q] * directions[j, q]
+                if (abs(cosine) if even else cosine) > 1 - NEAR**2 / 2:
+                    break
+            place += 1
+        if place < size:
+            counts[place] += starts[i]
+        elif size < most:
+            kept[size], counts[size] = i, starts[i]
+            size += 1
+    return kept[:size], counts[:size]
 
 
 def _with_best_biases(score: Score, sides: Array, neurons: Array) -> Array:

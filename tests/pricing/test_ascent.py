@@ -7,7 +7,8 @@ import pytest
 
 from cvxrelu.errors import InputError
 from cvxrelu.pricing import make_pricer
-from cvxrelu.pricing.ascent import LONG, NEAR, SHORT, march
+from cvxrelu.pricing.ascent import LONG, NEAR, SHORT, far_apart
+from cvxrelu.pricing.march import march, march_by_products
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.score import Score
 from cvxrelu.pricing.starts import lift, random_starts
@@ -99,6 +100,7 @@ def test_marching_never_descends(bias, lengths):
     starts /= np.linalg.norm(starts[:, : score.normed], axis=1)[:, None]
     sides = np.resize([1.0, -1.0], len(starts))
     reached = march(score, sides, starts, lengths)
+    np.testing.assert_allclose(reached, march_by_products(score, sides, starts, lengths), atol=1e-9)
     assert (sides * score(reached) >= sides * score(starts) - 1e-12).all()
     assert np.mean(sides * score(reached)) > np.mean(sides * score(starts)) + 1 / 2.0**weights.exponent
     np.testing.assert_allclose(np.linalg.norm(reached[:, : score.normed], axis=1), 1)
@@ -112,6 +114,27 @@ def test_neurons_are_not_almost_the_same():
     assert len(found.W) > 50
     assert closeness[same_side].max() <= 1 - NEAR**2 / 2 + 1e-12
     assert (np.diff(np.abs(found.scores)) <= 0).all()
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_the_first_of_those_near_each_other_is_kept(even):
+    rng = np.random.default_rng(12)
+    directions = rng.standard_normal((4, 3))[rng.integers(4, size=120)] * rng.choice([1.0, -1.0], (120, 1))
+    directions += 1e-4 * rng.standard_normal(directions.shape)
+    directions /= np.linalg.norm(directions, axis=1)[:, None]
+    sides = rng.choice([1.0, -1.0], 120)
+    starts = rng.integers(1, 9, size=120)
+    cosines = directions @ directions.T
+    near = ((np.abs(cosines) if even else cosines) > 1 - NEAR**2 / 2) & (sides[:, None] == sides)
+    expected, left = {}, np.ones(120, dtype=bool)
+    while left.any():
+        first = int(np.argmax(left))
+        expected[first] = int(starts[near[first] & left].sum())
+        left &= ~near[first]
+    assert len(expected) == (8 if even else 16)
+    for most in (5, 120):
+        kept, counts = far_apart(directions, sides, starts, even, most)
+        assert dict(zip(kept.tolist(), counts.tolist(), strict=True)) == dict(list(expected.items())[:most])
 
 
 def test_given_starts_go_up_on_their_side():
