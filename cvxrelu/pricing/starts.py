@@ -1,4 +1,8 @@
-"""Neurons to start a local search from, as rows (w, b) in the centred coordinates, or lifted."""
+"""Neurons to start a local search from, as rows (w, b) in the centred coordinates, or lifted.
+
+Random ones will do: draws from the moments of the relaxation led to better neurons on a teacher in ten dimensions, and
+to no better ones on a teacher in twenty, diabetes, wine, breast cancer and digits (200 to 300 rows).
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
