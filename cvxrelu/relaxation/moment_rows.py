@@ -22,9 +22,9 @@ class Rows:
         self.entries: list[tuple[Array, Array, Array]] = []
         self.right: list[float] = []
 
-    def add(self, count: int, right: float = 0.0) -> NDArray[np.intp]:
-        """Add rows without entries, of one right-hand side, and return where they are."""
-        self.right += [right] * count
+    def add(self, count: int, right: Array | float = 0.0) -> NDArray[np.intp]:
+        """Add rows without entries, of these right-hand sides, and return where they are."""
+        self.right += np.broadcast_to(right, count).tolist()
         self.count += count
         return np.arange(self.count - count, self.count)
 

@@ -2,7 +2,7 @@ r"""The moment program of several outputs as Clarabel sees it.
 
     min x'P x / 2 + q'x   subject to   A x + s = b,   s in a product of cones
 
-    x = (the moments of each region, c, A, F, what the loss needs)
+    x = (the moments of each region, c, A, F, what the loss needs: `moment_losses`)
     F = sum over regions of (1 + a)/2 Z C + (1 - a)/2 H,   + 1 c' + X A
 
 Lengths are in units of the points and targets in units of their size; the cost of mass is in proportion.
@@ -21,6 +21,7 @@ from cvxrelu.pricing.points import Points
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.solvers import run_clarabel
 from cvxrelu.relaxation.moment_blocks import MomentBlock, Moments
+from cvxrelu.relaxation.moment_losses import MOMENT_LOSSES
 from cvxrelu.relaxation.moment_rows import Rows
 from cvxrelu.runtime.clock import Clock
 
@@ -60,7 +61,7 @@ class MomentProgram:
 
     @classmethod
     def of(cls, problem: Problem, points: Points) -> "MomentProgram":
-        """Return the program of a problem with the loss "squared" or "softmax"."""
+        """Return the program of a problem."""
         count = problem.n_outputs
         if problem.loss.labels:
             basis: Any = np.linalg.svd(np.eye(count) - 1 / count)[0][:, : count - 1]
@@ -79,70 +80,67 @@ class MomentProgram:
 
         problem, points, unit = self.problem, self.points, self.unit
         N, r, place = problem.n_samples, self.basis.shape[1], points.place
-        free, skips, labels = points.bias == "free", problem.n_features * problem.skip, problem.loss.labels
-        sizes = {f"block {k}": block.size for k, block in enumerate(blocks)}
-        sizes |= {"c": r * free, "A": skips * r, "F": N * r, "u": N * labels, "e": N * problem.n_outputs * labels}
-        starts = dict(zip(sizes, np.cumsum([0, *sizes.values()])[:-1].tolist(), strict=True))
-        firsts = [starts[f"block {k}"] for k in range(len(blocks))]
-        total = sum(sizes.values())
-        counts = np.ones(N) if problem.sample_weight is None else problem.sample_weight
-        rows, a, directions = Rows(total), problem.negative_slope, np.arange(r)
+        free, skips = int(points.bias == "free"), problem.n_features * problem.skip
+        loss = MOMENT_LOSSES[problem.loss.name](problem, self.basis, unit)
+        shapes = {f"block {k}": (block.size, 1) for k, block in enumerate(blocks)}
+        shapes |= {"c": (free, r), "A": (skips, r), "F": (N, r)} | loss.variables()
+        ends = np.cumsum([height * width for height, width in shapes.values()])
+        total = int(ends[-1])
+        parts = np.split(np.arange(total), ends[:-1])
+        at = {name: part.reshape(shapes[name]) for name, part in zip(shapes, parts, strict=True)}
+        firsts = [int(at[f"block {k}"][0, 0]) for k in range(len(blocks))]
+        rows, a = Rows(total), problem.negative_slope
 
         # Predictions.
-        F = starts["F"] + np.arange(N * r).reshape(N, r)
         outputs = rows.add(N * r).reshape(N, r)
-        rows.put(outputs, F, 1.0)
+        rows.put(outputs, at["F"], 1.0)
         if free:
-            rows.put(outputs, starts["c"] + directions, -1.0)
+            rows.put(outputs, at["c"], -1.0)
         for k in range(skips):
-            rows.put(outputs, starts["A"] + k * r + directions, -points.Z[place, k, None])
+            rows.put(outputs, at["A"][k], -points.Z[place, k, None])
         for block, first in zip(blocks, firsts, strict=True):
             block.put_outputs(rows, outputs, first, place, a)
-        cones: list[Any] = [clarabel.ZeroConeT(N * r)]  # pyright: ignore[reportAttributeAccessIssue]
+        loss.add_zeros(rows, at)
+        cones: list[Any] = [clarabel.ZeroConeT(zeros := rows.count)]  # pyright: ignore[reportAttributeAccessIssue]
 
         # Numbers, exponentials, and matrices.
         numbers = [block.add_numbers(rows, first) for block, first in zip(blocks, firsts, strict=True)]
-        if labels:
-            sums = rows.add(N, 1.0)
-            rows.put(sums[:, None], starts["e"] + np.arange(N * problem.n_outputs).reshape(N, -1), 1.0)
-        cones.append(clarabel.NonnegativeConeT(rows.count - N * r))  # pyright: ignore[reportAttributeAccessIssue]
-        if labels:
-            self._add_losses(rows, starts, F)
-            cones += [clarabel.ExponentialConeT()] * (N * problem.n_outputs)  # pyright: ignore[reportAttributeAccessIssue]
+        loss.add_numbers(rows, at)
+        cones.append(clarabel.NonnegativeConeT(rows.count - zeros))  # pyright: ignore[reportAttributeAccessIssue]
+        cones += [clarabel.ExponentialConeT()] * loss.add_exponentials(rows, at)  # pyright: ignore[reportAttributeAccessIssue]
         where = []
         for block, first, kinds in zip(blocks, firsts, numbers, strict=True):
             matrices, sides = block.add_cones(rows, first)
             cones += [clarabel.PSDTriangleConeT(side) for side in sides]  # pyright: ignore[reportAttributeAccessIssue]
             where.append((kinds, matrices))
 
-        q, masses = np.zeros(total), [first + block.mass for first, block in zip(firsts, blocks, strict=True)]
-        per_mass = (problem.alpha or 0.0) / (2.0**points.exponent)
-        P = sp.csc_matrix((total, total))
-        q[masses] = per_mass / unit
-        if labels:
-            q[starts["u"] : starts["u"] + N] = counts / N
-        else:
-            targets = problem.free.rest(problem.y) / unit
-            weights = np.repeat(counts, r) / N
-            q[F.ravel()] = -weights * targets.ravel()
-            curved = np.zeros(total)
-            curved[F.ravel()] = weights
-            P = sp.diags(curved, format="csc")
         # The sum of all losses, not their mean: multipliers are about one, and accurate enough.
-        found = _run(N * P, N * q, rows, cones, clock)
+        q, curved = np.zeros(total), np.zeros(total)
+        loss.put_costs(at, q, curved)
+        per_mass = problem.score_bound / 2.0**points.exponent
+        # Multipliers are in units of the targets, or such that mass costs one.
+        scale = unit if problem.loss.regularised else per_mass
+        per_mass /= scale
+        q[[first + block.mass for first, block in zip(firsts, blocks, strict=True)]] = per_mass
+        found = _run(sp.diags(curved, format="csc"), q, rows, cones, clock)
         if found is None:
             return None
         x, z = found
-        fitted = x[F] @ self.basis.T * unit
-        if not labels:
-            fitted = fitted + problem.y - problem.free.rest(problem.y)
-        dual = problem.loss.force(fitted, problem.y)
-        assert dual is not None, "the loss has a gradient"
+        dual = scale * z[outputs] @ self.basis.T
+        if problem.loss.smooth:
+            # Which is in the domain.
+            dual = problem.loss.force(x[at["F"]] @ self.basis.T * unit + self._known_part(), problem.y)
+            assert dual is not None, "the loss has a gradient"
         moments = [
-            block.read(x[first : first + block.size], unit * z, *at)
-            for block, first, at in zip(blocks, firsts, where, strict=True)
+            block.read(x[first : first + block.size], scale * z, *kinds)
+            for block, first, kinds in zip(blocks, firsts, where, strict=True)
         ]
         return Solution(dual, moments)
+
+    def _known_part(self) -> Array | float:
+        """Return what is free of the targets, which the program leaves out."""
+        problem = self.problem
+        return 0.0 if problem.loss.labels else problem.y - problem.free.rest(problem.y)
 
     def price(self, block: MomentBlock, weights: Array, clock: Clock) -> Moments | None:
         """Return the moments of mass one with the largest score, and their multipliers; None if the solver fails.
@@ -174,16 +172,6 @@ class MomentProgram:
         cost = losses.matrix().T @ (weights @ self.basis).ravel()
         found = _run(sp.csc_matrix((block.size,) * 2), cost, rows, cones, clock)
         return found and block.read(*found, numbers, matrices)
-
-    def _add_losses(self, rows: Rows, starts: dict[str, int], F: NDArray[np.intp]) -> None:
-        """Add exp(z_k - z_y - u) <= e_k for every sample and class."""
-        labels, count = self.problem.y.astype(np.intp), self.problem.n_outputs
-        at = rows.add(3 * len(labels) * count).reshape(len(labels), count, 3)
-        rows.right[int(at[0, 0, 0]) :] = np.tile([0.0, 1.0, 0.0], len(labels) * count).tolist()
-        change = self.basis[None] - self.basis[labels][:, None]
-        rows.put(at[:, :, :1], F[:, None, :], -change)
-        rows.put(at[:, :, 0], starts["u"] + np.arange(len(labels))[:, None], 1.0)
-        rows.put(at[:, :, 2], starts["e"] + np.arange(len(labels) * count).reshape(-1, count), -1.0)
 
 
 def _run(P: Any, q: Array, rows: Rows, cones: list[Any], clock: Clock) -> tuple[Array, Array] | None:

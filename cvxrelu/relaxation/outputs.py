@@ -29,6 +29,7 @@ from cvxrelu.certificate.norm_multipliers import bound_region, settled_numbers
 from cvxrelu.certificate.norm_trees import Known, NormTree, norm_leaves
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.problem import Problem
+from cvxrelu.relaxation.moment_losses import MOMENT_LOSSES
 from cvxrelu.relaxation.moments import MomentProgram
 from cvxrelu.relaxation.output_regions import OutputRegion, neighbours, split_region, violated_pairs
 from cvxrelu.relaxation.rounds import RelaxedRound
@@ -59,15 +60,10 @@ SPLIT_SHARE = 0.6
 
 
 def can_relax_outputs(problem: Problem) -> bool:
-    """Tell whether the relaxation applies: losses with a gradient, of sizes that a program is solved for."""
+    """Tell whether the relaxation applies: to sizes that a program is solved for."""
     side = problem.n_features + 1 + problem.n_outputs
     numbers = (NEIGHBOURS + 1) * problem.n_samples * (problem.n_outputs + 1) * (problem.n_outputs + 2) // 2
-    return (
-        problem.several
-        and problem.loss.name in ("squared", "softmax")
-        and side <= MOST_SIDE
-        and numbers <= MOST_NUMBERS
-    )
+    return problem.several and problem.loss.name in MOMENT_LOSSES and side <= MOST_SIDE and numbers <= MOST_NUMBERS
 
 
 def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[RelaxedRound]:
@@ -143,7 +139,7 @@ def _proven(
         }
 
     tree, betas = proofs()
-    leaves, enough = list(root.leaves()), problem.n_samples * (problem.alpha or 0.0) * (1 + INACCURATE)
+    leaves, enough = list(root.leaves()), problem.score_bound * (1 + INACCURATE)
     stale = [region for region in leaves if not betas[id(region)] * 2.0**weights.exponent <= enough]
     for region in stale if len(leaves) > 1 else ():
         if (priced := program.price(region.block, weights.v, clock)) is not None:

@@ -138,6 +138,9 @@ TINY = [
     ("squared", 7, 1, "joint", -0.5),
     ("softmax", 7, 2, "none", 0.3),
     ("softmax", 5, 2, "free", 0.0),
+    ("huber", 7, 2, "none", 0.0),
+    ("interpolation", 7, 2, "none", 0.0),
+    ("multiclass-margin", 7, 2, "free", 0.0),
 ]
 
 
@@ -145,8 +148,10 @@ TINY = [
 def test_regions_close_gaps_that_sweeps_know(loss, n, d, bias, slope):
     rng = np.random.default_rng(3)
     X = rng.standard_normal((7, d))[:n]
-    y = np.array([0, 1, 2, 0, 1, 2, 1])[:n] if loss == "softmax" else rng.standard_normal((7, 2))
-    problem = cr.Problem(X, y, loss=loss, bias=bias, alpha=0.03, negative_slope=slope)
+    labelled = loss in ("softmax", "multiclass-margin")
+    y = np.array([0, 1, 2, 0, 1, 2, 1])[:n] if labelled else rng.standard_normal((7, 2))
+    alpha = None if loss in ("interpolation", "multiclass-margin") else 0.03
+    problem = cr.Problem(X, y, loss=loss, bias=bias, alpha=alpha, negative_slope=slope)
     upper, lowers, regions = cr.solve(problem, tol=1e-5, random_state=0).certificate.upper, [], []
     for state in relaxed_outputs(problem, Clock(20.0), upper * (1 - 1e-2)):
         lowers.append(state.bound.lower)

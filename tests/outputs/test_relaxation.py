@@ -1,5 +1,7 @@
 """The relaxation of several outputs: its bound is one, whatever its multipliers are."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -29,18 +31,20 @@ def test_any_multipliers_bound_all_scores(bias, slope, seed):
     assert norms(X, V, W, b, slope).max() <= bound_scores(points, weights, none) * 2.0**weights.exponent
 
 
-@pytest.mark.parametrize("loss", ["squared", "softmax"])
-@pytest.mark.parametrize("bias", ["free", "joint"])
-def test_its_bound_is_below_what_is_proven_otherwise(loss, bias):
+@pytest.mark.parametrize("loss", ["squared", "huber", "interpolation", "softmax", "multiclass-margin"])
+@pytest.mark.parametrize(("bias", "skip"), [("free", False), ("free", True), ("joint", False)])
+def test_its_bound_is_below_what_is_proven_otherwise(loss, bias, skip):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((24, 3))
-    y = np.arange(24) % 3 if loss == "softmax" else rng.standard_normal((24, 2)) + 5
-    problem = cr.Problem(X, y, loss=loss, bias=bias, alpha=0.05)
+    labelled, regularised = loss in ("softmax", "multiclass-margin"), loss not in ("interpolation", "multiclass-margin")
+    y = np.arange(24) % 3 if labelled else rng.standard_normal((24, 2)) + 5
+    weights = {"alpha": 0.05, "sample_weight": rng.uniform(0.5, 2.0, 24)} if regularised else {}
+    problem = cr.Problem(X, y, loss=loss, bias=bias, skip=skip, **weights)
     fit = cr.solve(problem, prove=False, random_state=0)
-    lowers = [state.bound.lower for state in tighten(problem, Clock(), fit.objective, False)]
+    lowers = [state.bound.lower for state in islice(tighten(problem, Clock(), fit.objective, False), 3)]
     assert len(lowers) > 1
     assert (np.diff(lowers) >= 0).all()
-    assert 0.5 * fit.objective < lowers[-1] <= fit.objective
+    assert 0.35 * fit.objective < lowers[-1] <= fit.objective
 
 
 def test_wine_is_certified_in_its_thirteen_features():
