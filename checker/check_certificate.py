@@ -405,11 +405,11 @@ def lower_bound(task, X, y, v, proof=None, claimed=0.0):
     rows = np.column_stack([X, np.ones(N)]) if task["bias"] == "joint" else X
     if rows.shape[1] > 2 and proof is None:
         raise Unchecked(f"{X.shape[1]} features with bias {task['bias']!r}, and no multipliers")
-    unit, scale, height = (exponent(values) for values in (rows, v, y))  # powers of two: no square
-    rows, v, heights = np.ldexp(rows, -unit), np.ldexp(v, -scale), np.ldexp(y, -height)  # underflows in these units
+    unit, scale = exponent(rows), exponent(v)  # powers of two: no square underflows in these units
+    rows, v = np.ldexp(rows, -unit), np.ldexp(v, -scale)
     fine, free = v, task["bias"] == "free"
     if task.get("skip") and v.any():
-        F = np.column_stack([np.ones((N, int(free))), np.ldexp(X, -unit)])
+        F = np.column_stack([np.ones((N, int(free))), X])  # as it is: what underflows would be free no more
         if kind == "classes":  # amounts that a sample sends to others add nothing to what each class has of F
             ways = (y[:, None, 1:] - np.eye(len(y[0]))[None, :, 1:])[:, :, None]
             sent = orthogonal((v * (y - 1)).ravel(), (F[:, None, :, None] * ways).reshape(v.size, -1)).reshape(v.shape)
@@ -429,9 +429,7 @@ def lower_bound(task, X, y, v, proof=None, claimed=0.0):
     gamma, w = math.ldexp(gamma, unit), weights_of(task, N).astype(float)[:, None]
     p = (v if kind == "numbers" else v * y) / w  # a weight w makes w d(v / w) of d(v)
     require(not away and (lowest < 0 or (p >= 0).all()), "the dual vector leaves its domain")
-    mean = heights.mean(axis=0) if free and kind == "numbers" else 0
-    correlation, square = math.fsum((v * (heights - mean)).flat), math.fsum((v * v / w).flat)
-    correlation = math.ldexp(float((fine * exact(heights)).sum()) if task.get("skip") else correlation, height)
+    correlation, square = float((exact(fine) * exact(y)).sum()), math.fsum((v * v / w).flat)
     if correlation <= 0 or pays is None:
         return max(0.0, correlation / gamma) if gamma > 0 else 0.0
     limit = min(highest / p.max() if p.max() > 0 else math.inf, lowest / p.min() if p.min() < 0 else math.inf)

@@ -260,3 +260,12 @@ def test_the_lower_bound_of_the_checker_is_one(loss, bias, n_features, tmp_path)
     record = record_of(problem, tmp_path)
     lower = checker.lower_bound(record["problem"], problem.X, problem.y, np.array(record["dual"]))
     assert record["upper"] * (1 - 2e-6) <= lower <= record["upper"] * (1 + 1e-9)
+
+
+def test_constant_targets_prove_nothing_to_the_last_digit():
+    """Constants cost nothing, and the mean of equal numbers is not one of them as it is rounded."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        X, y = rng.standard_normal((31, 1)), np.full(31, rng.standard_normal())
+        v = cr.Problem(X, y).repair(rng.standard_normal(31))
+        assert checker.lower_bound({"loss": "interpolation", "bias": "free", "negative_slope": 0.0}, X, y, v) == 0
