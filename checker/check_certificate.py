@@ -24,6 +24,7 @@ RTOL = 1e-8  # claims may exceed what is found here by this share: sums are take
 FIT_RTOL = Fraction(1e-6)  # an interpolant (a separator) may miss its targets (its margin) by this share
 MISFIT_RTOL = 1e-6  # a network that costs less than interpolants by this share is none
 WIDENING = 1e-12  # radians by which arcs are widened, for the rounding of angles
+SMALLEST, LARGEST, STEEPEST = 2.0**-300, 2.0**300, 2.0**100  # of data and slopes: within them floats do not overflow
 PRODUCTS = 3_000_000  # of fractions; some ten seconds
 GRID, BITS = 1 << 100, 80  # multipliers are multiples of 1 / GRID, factors of 2^-BITS
 exact = np.vectorize(Fraction, otypes=[object])
@@ -62,8 +63,9 @@ def weights_of(task, N):
     if "sample_weight" not in task:
         return exact(np.ones(N))
     weights = exact(numbers(task["sample_weight"], (N,), "sample_weight"))
-    require((weights > 0).all(), "sample weights must be positive")
-    return weights * N / weights.sum()
+    weights = weights * N / weights.sum()
+    require((weights >= 1 / STEEPEST).all(), "sample weights must be positive, and not next to nothing")
+    return weights
 
 
 def targets_of(task, y):
@@ -461,7 +463,7 @@ def check(record):
     require([task[k] for k in parts if k in task] == [parts[k] for k in needs], "parts that the file does not name")
     X = numbers(task["X"], np.shape(task["X"]), "X")
     require(X.ndim == 2 and X.size > 0, "X must be a matrix")
-    (pays, *_, kind), several, K = loss_of(task), "outputs" in task, task.get("outputs", 1)
+    (pays, lowest, highest, _, kind), several, K = loss_of(task), "outputs" in task, task.get("outputs", 1)
     require(type(K) is int and K >= 1, "the number of outputs must be one")
     shape = (len(X), *(K,) * several)
     y, v = numbers(task["y"], shape[: 2 - (kind == "classes")], "y"), numbers(record["dual"], shape, "dual")
@@ -472,6 +474,10 @@ def check(record):
     if task["bias"] not in ("free", "joint", "none") or task["norm"] != "euclidean" or record["scope"] != "global":
         raise Unchecked("an unknown bias or norm, or a certificate of sampled patterns")
     require(task["negative_slope"] != 1, "with slope 1 there is no activation")
+    scales = [abs(X).max(), abs(y).max(), task.get("alpha") or 0, *task.get("loss_parameters", {}).values()]
+    if not all(x == 0 or SMALLEST <= x <= LARGEST for x in scales) or not abs(task["negative_slope"]) <= STEEPEST:
+        raise Unchecked("data or a slope beyond the range of numbers for which bounds can be proved")
+    require(lowest <= 0 <= highest, "the loss has parameters that it cannot have")
     claimed = math.inf if record["upper"] is None else float(record["upper"])
     upper, z = upper_bound(task, X, y, record["network"])
     lower = lower_bound(task, X, y, v, proof, record["gamma"])
