@@ -11,8 +11,8 @@ import cvxrelu as cr
 
 # The longest message.
 LONGEST_MESSAGE = 900
-# Warnings of other packages about themselves.
-ALLOWED_LEAKS = r"DeprecationWarning|FutureWarning|ConvergenceWarning"
+# Warnings of other packages about themselves, and of scikit-learn about columns as targets.
+ALLOWED_LEAKS = r"DeprecationWarning|FutureWarning|ConvergenceWarning|DataConversionWarning"
 
 
 @dataclass
