@@ -34,7 +34,7 @@ def larger_problem(rng: np.random.Generator) -> tuple[cr.Problem, dict[str, Any]
         y = np.column_stack([y, np.abs(X @ rng.standard_normal((d, int(rng.integers(1, 4)))))])
         y = np.unique(y.argmax(axis=1), return_inverse=True)[1] if loss in CLASSES else y
     alpha = None if loss in EXACT else float(10.0 ** rng.uniform(-4, -1))
-    weights = rng.integers(0, 3, n).astype(float) if rng.random() < 0.3 else None
+    weights = rng.integers(int(loss in CLASSES), 3, n).astype(float) if rng.random() < 0.3 else None
     parts = {"sample_weight": weights, "skip": bool(rng.random() < 0.3)}
     if loss not in EXACT and y.ndim == 1 and loss not in CLASSES and rng.random() < 0.2:
         parts["output_sign"] = "positive"
