@@ -32,7 +32,7 @@ def larger_problem(rng: np.random.Generator) -> tuple[cr.Problem, dict[str, Any]
     if rng.random() < 0.3:
         loss = str(rng.choice(["squared", "huber", "softmax", "interpolation", "multiclass-margin"]))
         y = np.column_stack([y, np.abs(X @ rng.standard_normal((d, int(rng.integers(1, 4)))))])
-        y = np.unique(y.argmax(axis=1), return_inverse=True)[1] if loss in CLASSES else y
+        y = np.unique(np.append([0, 1], y.argmax(axis=1)[2:]), return_inverse=True)[1] if loss in CLASSES else y
     alpha = None if loss in EXACT else float(10.0 ** rng.uniform(-4, -1))
     weights = rng.integers(int(loss in CLASSES), 3, n).astype(float) if rng.random() < 0.3 else None
     parts = {"sample_weight": weights, "skip": bool(rng.random() < 0.3)}
