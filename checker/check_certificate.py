@@ -24,6 +24,7 @@ RTOL = 1e-8  # claims may exceed what is found here by this share: sums are take
 FIT_RTOL = Fraction(1e-6)  # an interpolant (a separator) may miss its targets (its margin) by this share
 MISFIT_RTOL = 1e-6  # a network that costs less than interpolants by this share is none
 WIDENING = 1e-12  # radians by which arcs are widened, for the rounding of angles
+SMALLEST, LARGEST, STEEPEST = 2.0**-300, 2.0**300, 2.0**100  # of data and slopes: within them floats do not overflow
 PRODUCTS = 3_000_000  # of fractions; some ten seconds
 GRID, BITS = 1 << 100, 80  # multipliers are multiples of 1 / GRID, factors of 2^-BITS
 exact = np.vectorize(Fraction, otypes=[object])
@@ -62,8 +63,9 @@ def weights_of(task, N):
     if "sample_weight" not in task:
         return exact(np.ones(N))
     weights = exact(numbers(task["sample_weight"], (N,), "sample_weight"))
-    require((weights > 0).all(), "sample weights must be positive")
-    return weights * N / weights.sum()
+    weights = weights * N / weights.sum()
+    require((weights >= 1 / STEEPEST).all(), "sample weights must be positive, and not next to nothing")
+    return weights
 
 
 def targets_of(task, y):
@@ -405,11 +407,11 @@ def lower_bound(task, X, y, v, proof=None, claimed=0.0):
     rows = np.column_stack([X, np.ones(N)]) if task["bias"] == "joint" else X
     if rows.shape[1] > 2 and proof is None:
         raise Unchecked(f"{X.shape[1]} features with bias {task['bias']!r}, and no multipliers")
-    unit, scale, height = (exponent(values) for values in (rows, v, y))  # powers of two: no square
-    rows, v, heights = np.ldexp(rows, -unit), np.ldexp(v, -scale), np.ldexp(y, -height)  # underflows in these units
+    unit, scale = exponent(rows), exponent(v)  # powers of two: no square underflows in these units
+    rows, v = np.ldexp(rows, -unit), np.ldexp(v, -scale)
     fine, free = v, task["bias"] == "free"
     if task.get("skip") and v.any():
-        F = np.column_stack([np.ones((N, int(free))), np.ldexp(X, -unit)])
+        F = np.column_stack([np.ones((N, int(free))), X])  # as it is: what underflows would be free no more
         if kind == "classes":  # amounts that a sample sends to others add nothing to what each class has of F
             ways = (y[:, None, 1:] - np.eye(len(y[0]))[None, :, 1:])[:, :, None]
             sent = orthogonal((v * (y - 1)).ravel(), (F[:, None, :, None] * ways).reshape(v.size, -1)).reshape(v.shape)
@@ -429,9 +431,7 @@ def lower_bound(task, X, y, v, proof=None, claimed=0.0):
     gamma, w = math.ldexp(gamma, unit), weights_of(task, N).astype(float)[:, None]
     p = (v if kind == "numbers" else v * y) / w  # a weight w makes w d(v / w) of d(v)
     require(not away and (lowest < 0 or (p >= 0).all()), "the dual vector leaves its domain")
-    mean = heights.mean(axis=0) if free and kind == "numbers" else 0
-    correlation, square = math.fsum((v * (heights - mean)).flat), math.fsum((v * v / w).flat)
-    correlation = math.ldexp(float((fine * exact(heights)).sum()) if task.get("skip") else correlation, height)
+    correlation, square = float((exact(fine) * exact(y)).sum()), math.fsum((v * v / w).flat)
     if correlation <= 0 or pays is None:
         return max(0.0, correlation / gamma) if gamma > 0 else 0.0
     limit = min(highest / p.max() if p.max() > 0 else math.inf, lowest / p.min() if p.min() < 0 else math.inf)
@@ -463,7 +463,7 @@ def check(record):
     require([task[k] for k in parts if k in task] == [parts[k] for k in needs], "parts that the file does not name")
     X = numbers(task["X"], np.shape(task["X"]), "X")
     require(X.ndim == 2 and X.size > 0, "X must be a matrix")
-    (pays, *_, kind), several, K = loss_of(task), "outputs" in task, task.get("outputs", 1)
+    (pays, lowest, highest, _, kind), several, K = loss_of(task), "outputs" in task, task.get("outputs", 1)
     require(type(K) is int and K >= 1, "the number of outputs must be one")
     shape = (len(X), *(K,) * several)
     y, v = numbers(task["y"], shape[: 2 - (kind == "classes")], "y"), numbers(record["dual"], shape, "dual")
@@ -474,6 +474,10 @@ def check(record):
     if task["bias"] not in ("free", "joint", "none") or task["norm"] != "euclidean" or record["scope"] != "global":
         raise Unchecked("an unknown bias or norm, or a certificate of sampled patterns")
     require(task["negative_slope"] != 1, "with slope 1 there is no activation")
+    scales = [abs(X).max(), abs(y).max(), task.get("alpha") or 0, *task.get("loss_parameters", {}).values()]
+    if not all(x == 0 or SMALLEST <= x <= LARGEST for x in scales) or not abs(task["negative_slope"]) <= STEEPEST:
+        raise Unchecked("data or a slope beyond the range of numbers for which bounds can be proved")
+    require(lowest <= 0 <= highest, "the loss has parameters that it cannot have")
     claimed = math.inf if record["upper"] is None else float(record["upper"])
     upper, z = upper_bound(task, X, y, record["network"])
     lower = lower_bound(task, X, y, v, proof, record["gamma"])

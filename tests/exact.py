@@ -113,3 +113,30 @@ def gamma_at_neurons(X, v, bias, slope, neurons, one_sided=False):
     directions = [[Fraction(x) for x in u] for u in neurons.tolist() if np.any(u)]
     scores = (score_squared(rows, v, slope, u, one_sided) for rows in lifted(X, bias) for u in directions)
     return root(max(scores, default=Fraction(0)))
+
+
+def orthogonal_near(v, columns):
+    """A vector v (1 - eta) that is orthogonal to columns, which may depend on others, and the largest abs(eta).
+
+    Gaussian elimination with the largest pivot of all; a ValueError if there is no such vector.
+    """
+    v = [Fraction(x) for x in v.tolist()]
+    table = []
+    for column in columns.T.tolist():
+        row = [Fraction(x) * weight for x, weight in zip(column, v, strict=True)]
+        size = max(map(abs, row)) or 1
+        table.append([entry / size for entry in (*row, sum(row))])
+    solved = {}
+    while table:
+        size, k, i = max((abs(entry), k, i) for k, row in enumerate(table) for i, entry in enumerate(row[:-1]))
+        if not size:
+            break
+        top = table.pop(k)
+        top = [entry / top[i] for entry in top]
+        table = [[a - row[i] * b for a, b in zip(row, top, strict=True)] for row in table]
+        solved = {j: [a - row[i] * b for a, b in zip(row, top, strict=True)] for j, row in solved.items()} | {i: top}
+    if any(row[-1] for row in table):
+        raise ValueError("no vector nearby is orthogonal to what is free")
+    for i, row in solved.items():
+        v[i] *= 1 - row[-1]
+    return np.array(v, dtype=object), max((abs(row[-1]) for row in solved.values()), default=Fraction(0))

@@ -25,6 +25,9 @@ Rng = np.random.Generator
 MOST_SAMPLES, MOST_FEATURES = 12, 4
 
 SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0, 0.999999, -2.0, 1e-300)
+# Losses of several outputs: of real targets, and of labels of classes; and those that are constraints.
+OF_OUTPUTS, CLASSES = ("squared", "huber", "interpolation"), ("softmax", "multiclass-margin")
+EXACT = (*CONSTRAINTS, "multiclass-margin")
 METHODS = ("auto", "generate", "enumerate", "sample")
 # Share of ordinary values of an option, so that strange ones meet ordinary ones, too.
 ORDINARY = 0.4
@@ -100,14 +103,71 @@ WEIGHTS: dict[str, Callable[[Rng, int], Array]] = {
 }
 
 
-def hostile_parts(rng: Rng, y: Array) -> dict[str, Any]:
-    """Return sample weights, a skip connection and signs for some problems, nothing for most."""
+def _of_low_rank(rng: Rng, n: int, count: int) -> Array:
+    return np.outer(hostile_targets(rng, n), rng.integers(-2, 3, count))
+
+
+def _in_other_units(rng: Rng, n: int, count: int) -> Array:
+    return rng.standard_normal((n, count)) * 10.0 ** rng.choice([-80, -20, -3, 0, 3, 20, 80], count)
+
+
+MATRICES: dict[str, Callable[[Rng, int, int], Array]] = {
+    "independent": lambda rng, n, count: np.array([hostile_targets(rng, n) for _ in range(count)]).T,
+    "gaussian": lambda rng, n, count: rng.standard_normal((n, count)),
+    "low rank": _of_low_rank,
+    "other units": _in_other_units,
+    "one-hot": lambda rng, n, count: np.eye(count)[rng.integers(0, count, n)],
+}
+
+
+def hostile_outputs(rng: Rng, X: Array, bias: str) -> dict[str, Any]:
+    """Return a loss of several outputs, targets or labels that some network meets if it has to, and a bias for these.
+
+    Parameters
+    ----------
+    rng : Generator
+        Random numbers.
+    X : (N, d) array
+        The inputs.
+    bias : {"free", "joint", "none"}
+        What the bias is to be, if the targets can be met with it.
+    """
+    n, count = len(X), int(rng.choice([1, 2, 3, 4]))
+    places, first, place = np.unique(X, axis=0, return_index=True, return_inverse=True)
+    loss = str(rng.choice([*OF_OUTPUTS, *CLASSES, "squared", "softmax"]))
+    if loss in CLASSES and (n == 1 or (loss == "multiclass-margin" and len(places) == 1)):
+        loss = "squared"
+    if loss in EXACT and bias == "none" and not X.any(axis=1).all():
+        bias = "free"
+    if loss not in CLASSES:
+        Y = MATRICES[str(rng.choice(list(MATRICES)))](rng, n, count)
+        return {"y": Y[first][place.reshape(-1)] if loss in EXACT else Y, "loss": loss, "bias": bias}
+    labels = rng.integers(0, max(2, count), len(places) if loss in EXACT else n)
+    labels[:2] = [0, 1]
+    labels = np.unique(labels, return_inverse=True)[1]
+    return {"y": labels[place.reshape(-1)] if loss in EXACT else labels, "loss": loss, "bias": bias}
+
+
+def spread_columns(rng: Rng, X: Array) -> Array:
+    """Return the inputs with columns in units of their own, up to hundreds of powers of ten apart."""
+    units = 10.0 ** rng.choice([-250, -150, -20, 0, 20, 60], X.shape[1])
+    units[rng.integers(len(units))] = 1.0
+    spread = X * units
+    return spread if 1e-80 < np.abs(spread).max() < 1e80 else X
+
+
+def hostile_parts(rng: Rng, y: Array, labelled: bool = False) -> dict[str, Any]:
+    """Return sample weights, a skip connection and signs for some problems, nothing for most.
+
+    Both signs of y, or all labels, count.
+    """
     parts: dict[str, Any] = {}
     if rng.random() < 0.3:
         weights = WEIGHTS[str(rng.choice(list(WEIGHTS)))](rng, len(y))
-        # Both labels have to count, and something does.
-        for kind in np.unique(np.sign(y)):
-            place = np.flatnonzero(np.sign(y) == kind)
+        # All labels have to count, and something does.
+        kinds = y if labelled else np.sign(y)
+        for kind in np.unique(kinds):
+            place = np.flatnonzero(kinds == kind)
             if not weights[place].any():
                 weights[place[0]] = 1.0
         parts["sample_weight"] = weights
@@ -118,7 +178,9 @@ def hostile_parts(rng: Rng, y: Array) -> dict[str, Any]:
     return parts
 
 
-def hostile_problem(seed: int, with_parts: bool = False) -> tuple[cr.Problem, dict[str, Any]]:
+def hostile_problem(
+    seed: int, with_parts: bool = False, with_outputs: bool = False
+) -> tuple[cr.Problem, dict[str, Any]]:
     """Return a problem and options of `solve`; the same for the same seed.
 
     Parameters
@@ -128,6 +190,8 @@ def hostile_problem(seed: int, with_parts: bool = False) -> tuple[cr.Problem, di
     with_parts : bool, default False
         Whether it may have sample weights, a skip connection and signs, with which some exact fits are impossible and
         the logistic loss may have no minimum: then `solve` refuses it.
+    with_outputs : bool, default False
+        Whether some have several outputs, or classes.
 
     Returns
     -------
@@ -151,6 +215,9 @@ def hostile_problem(seed: int, with_parts: bool = False) -> tuple[cr.Problem, di
         one = (place.ravel() == place.ravel()[0]) if loss == "margin" else np.arange(len(y)) == 0
         y = np.where(one, -y[0], y[0])
     parts = hostile_parts(np.random.default_rng([seed, 1]), y) if with_parts else {}
+    several = np.random.default_rng([seed, 2])
+    if with_outputs and several.random() < 0.5:
+        return _with_outputs(seed, several, X, bias, with_parts)
     alpha = float(rng.choice([0.01, 0.1]) if rng.random() < ORDINARY else 10.0 ** rng.integers(-12, 13))
     problem = cr.Problem(
         X,
@@ -162,3 +229,21 @@ def hostile_problem(seed: int, with_parts: bool = False) -> tuple[cr.Problem, di
         **parts,
     )
     return problem, {"method": str(rng.choice(METHODS, p=[0.4, 0.25, 0.15, 0.2])), "random_state": int(seed)}
+
+
+def _with_outputs(seed: int, rng: Rng, X: Array, bias: str, with_parts: bool) -> tuple[cr.Problem, dict[str, Any]]:
+    """Return a problem of several outputs on the same inputs."""
+    X = spread_columns(rng, X) if rng.random() < 0.15 else X
+    options = hostile_outputs(rng, X, bias)
+    alpha = float(rng.choice([0.01, 0.1]) if rng.random() < ORDINARY else 10.0 ** rng.integers(-12, 13))
+    labelled = options["loss"] in CLASSES
+    parts = hostile_parts(rng, options["y"] if labelled else np.ones(len(X)), labelled) if with_parts else {}
+    parts.pop("output_sign", None)
+    problem = cr.Problem(
+        X,
+        **options,
+        **parts,
+        alpha=None if options["loss"] in EXACT else alpha,
+        negative_slope=float(rng.choice(SLOPES)),
+    )
+    return problem, {"method": str(rng.choice(["auto", "generate"])), "random_state": int(seed)}

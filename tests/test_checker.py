@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
+from cvxrelu.certificate.searches import certify_dual
 from tests.instances import CONSTRAINTS, LOSSES, SIX_X, SIX_Y, make_problem
 
 FILE = Path(cr.__file__).parent.parent / "checker" / "check_certificate.py"
@@ -260,3 +261,32 @@ def test_the_lower_bound_of_the_checker_is_one(loss, bias, n_features, tmp_path)
     record = record_of(problem, tmp_path)
     lower = checker.lower_bound(record["problem"], problem.X, problem.y, np.array(record["dual"]))
     assert record["upper"] * (1 - 2e-6) <= lower <= record["upper"] * (1 + 1e-9)
+
+
+def test_constant_targets_prove_nothing_to_the_last_digit():
+    """Constants cost nothing, and the mean of equal numbers is not one of them as it is rounded."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        X, y = rng.standard_normal((31, 1)), np.full(31, rng.standard_normal())
+        v = cr.Problem(X, y).repair(rng.standard_normal(31))
+        assert checker.lower_bound({"loss": "interpolation", "bias": "free", "negative_slope": 0.0}, X, y, v) == 0
+
+
+def test_numbers_beyond_the_range_of_proofs_are_not_judged(tmp_path):
+    """The score of a quarter of the least float is none as floats go, and multiples of the vector were unlimited."""
+    problem = cr.Problem([[0.0], [1.0]], [1000.0, 1000.0], "squared", "none", alpha=1.0)
+    nobody = cr.Network(np.empty((0, 1)), [], [])
+    certify_dual(problem, nobody, np.array([1.0, 0.25])).save(tmp_path / "certificate.json")
+    record = json.loads((tmp_path / "certificate.json").read_text())
+    assert verdict(record, tmp_path) == 0
+    forged = copy.deepcopy(record)
+    forged["problem"].update(X=[[0.0], [5e-324]], alpha=5e-324)
+    forged["lower"] = 367647.0  # the best network costs 251000
+    assert verdict(forged, tmp_path) == 2
+    for name, value in {"alpha": 1e200, "y": [1e200, 1.0], "negative_slope": 1e200}.items():
+        forged = copy.deepcopy(record)
+        forged["problem"][name] = value
+        assert verdict(forged, tmp_path) == 2
+    forged = copy.deepcopy(record)
+    forged["problem"].update(loss="quantile", loss_parameters={"q": 2.0})
+    assert verdict(forged, tmp_path) == 1

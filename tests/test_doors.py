@@ -88,6 +88,23 @@ def test_what_is_no_matrix_is_refused(kind):
     refused(plot_network, NETWORK, NO_MATRIX[kind], Y)
 
 
+CERTIFICATE = cr.solve(LINE).certificate
+OUTPUTS = cr.Network([[1.0, 1.0]], [0.0], [[1.0, 2.0]], [0.0, 1.0])
+
+
+@pytest.mark.parametrize("kind", [*NO_NUMBER, "flat", "cube"])
+def test_what_methods_do_not_take_is_refused(kind):
+    value = NO_MATRIX[kind]
+    for method in (OUTPUTS.output, NETWORK.output, CERTIFICATE.of, CERTIFICATE.verify_exact):
+        refused(method, value)
+
+
+def test_outputs_are_counted_from_zero():
+    assert OUTPUTS.output(np.int64(1)).v.tolist() == [2.0]
+    for network, k in ((OUTPUTS, 2), (OUTPUTS, -1), (NETWORK, 1)):
+        refused(network.output, k)
+
+
 @pytest.mark.parametrize("kind", NO_NUMBER)
 def test_what_is_no_parameter_is_refused(kind):
     value = NO_NUMBER[kind]

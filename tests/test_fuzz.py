@@ -1,13 +1,16 @@
 """A few seconds of every fuzz trial; `python -m tests.fuzz` makes them for hours."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import cvxrelu as cr
-from tests.exact import gamma_at_neurons, gamma_on_circle
-from tests.fuzz import KINDS, Trial, attempt, gamma_of
+from cvxrelu.certificate.rational.circle import norm_squared_above
+from tests.exact import gamma_at_neurons, gamma_on_circle, orthogonal_near
+from tests.exact_outputs import fractions_of, norm_at_neurons
+from tests.fuzz import KINDS, Trial, attempt, check_certificate, gamma_of
 from tests.pricing.reference import gamma_squared_of
 
 TRIALS = {"bounds": 24, "stops": 3, "files": 12, "commands": 12, "arguments": 100, "estimators": 8}
@@ -33,11 +36,36 @@ def test_the_exact_gamma_is_that_of_another_method(bias, slope):
         assert 0.3 * gamma < gamma_at_neurons(X, v, bias, slope, neurons) <= gamma == gamma_of(problem, v, rng)
 
 
-def test_forged_bounds_are_found():
-    fit = cr.solve(cr.Problem([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]], [0.0, 1.0, 3.0], "squared", alpha=0.01))
+@pytest.mark.parametrize("bias", ["free", "joint", "none"])
+@pytest.mark.parametrize("slope", [0.0, -0.3, 2.0])
+def test_exact_norms_are_those_of_another_method(bias, slope):
+    rng = np.random.default_rng(0)
+    for d in (1, 2) if bias != "joint" else (1,):
+        X, V = rng.standard_normal((5, d)), rng.integers(-8, 8, (5, 3)) / 8
+        V[0] -= V.sum(axis=0)
+        problem = cr.Problem(X, V, "squared", bias=bias, alpha=1.0, negative_slope=slope)
+        gamma = gamma_of(problem, V, rng)
+        rows = np.column_stack([X, np.ones(5)]) if bias == "joint" else X
+        square = norm_squared_above(*map(fractions_of, (rows, V, slope)), bias == "free")
+        assert 0 <= square - gamma**2 < 1e-25 * square
+        assert 0.3 * gamma < norm_at_neurons(X, V, bias, slope, rng.standard_normal((50, rows.shape[1]))) <= gamma
+
+
+def test_a_vector_is_made_orthogonal_by_little():
+    v, columns = np.array([-1.0, 2.0, -1.0 + 1e-9]), np.array([[1.0, 1.0, 0.1], [1.0, 1.0, 0.2], [1.0, 1.0, 0.3]])
+    near, change = orthogonal_near(v, columns[:, :1])
+    assert 0 < change < 1e-8
+    assert sum(near) == 0
+    whole, _ = orthogonal_near(v, columns)  # of two columns one is enough, and the last takes two more entries
+    assert [sum(whole * [Fraction(x) for x in column]) for column in columns.T.tolist()] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("y", [[0.0, 1.0, 3.0], [[0.0, 1.0], [1.0, 0.0], [3.0, 1.0]]])
+def test_forged_bounds_are_found(y):
+    fit = cr.solve(cr.Problem([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]], y, "squared", alpha=0.01))
     for name, share in [("lower", 1 + 1e-5), ("upper", 1 - 1e-5), ("upper", 1 + 1e-5)]:
         forged = replace(fit.certificate, **{name: getattr(fit.certificate, name) * share})
         trial = Trial()
-        trial.check_certificate(forged, np.random.default_rng(0))
+        check_certificate(trial, forged, np.random.default_rng(0))
         assert len(trial.findings) == 1
         assert name in trial.findings[0]

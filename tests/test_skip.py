@@ -310,6 +310,30 @@ def test_dependence_that_is_rounding_is_no_dependence():
         assert (nearby(problem, v).ratio < FAR) == dependent
 
 
+@pytest.mark.parametrize("bias", ["free", "none"])
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("units", [(2.0**290, 2.0**-830), (2.0**200, 2.0**-1000)])
+def test_entries_that_underflow_next_to_others_are_free_like_any_other(bias, outputs, units, tmp_path):
+    """Of two columns that differ in an entry 2^1000 times smaller than others the difference is free, and fits all."""
+    large, small = units
+    X = np.array([[large, large], [small, 0.0], [-large, -large], [0.0, 0.0], [0.0, 0.0]])
+    shares = np.array([1.0, 2.0])[:outputs]
+    y, v = np.multiply.outer([0.0, 1, 0, 0, 0], shares), np.multiply.outer([1.0, 1, 1, -1.5, -1.5], shares)
+    A = np.multiply.outer([1 / small, -1 / small], shares)
+    y, v, A = (part if outputs > 1 else part[:, 0] for part in (y, v, A))
+    problem = cr.Problem(X, y, "squared", bias, alpha=1e-3, skip=True)
+    nobody, silent = np.empty((0, *v.shape[1:])), np.zeros(v.shape[1:])
+    fitting = cr.Network(np.empty((0, 2)), np.empty(0), nobody, silent, skip=A)
+    certificate = certify_dual(problem, fitting, v)
+    assert certificate.lower == certificate.upper == 0
+    assert nearby(problem, v).ratio > FAR
+    file = tmp_path / "forged.json"
+    replace(certificate, lower=1e-4 / large, dual=v, gamma=3 * large).save(file)
+    assert verdict(file.read_text(), tmp_path) == 1
+    with pytest.raises(cr.InputError, match="claims the lower bound"):
+        cr.load_certificate(file)
+
+
 def test_where_rows_are_few_nothing_is_left_of_a_vector():
     free = Free.of(np.array([[0.1, 0.7], [0.3, -0.2], [1.1, 0.4]]), True, True)
     ends = np.full(3, np.inf)

@@ -28,6 +28,7 @@ from cvxrelu.certificate.wording import sentence_of
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.several_outputs import require_one_output
+from cvxrelu.problem.validation import as_instance
 
 __all__ = ["Certificate", "certificate_of"]
 
@@ -130,7 +131,13 @@ class Certificate:
         ----------
         network : Network
             Any network with the problem's inputs and slope.
+
+        Raises
+        ------
+        InputError, InputTypeError
+            If it is no network, or one of another kind of problem.
         """
+        as_instance(network, Network, "network")
         lower = dual_objective(self.problem, *at_scale_one(self.dual, self.gamma), self.problem.y)
         bound = DualBound(self.dual, self.gamma, None, lower, self.scope, self.method, self.multipliers)
         return certificate_of(self.problem, network, bound)

@@ -10,7 +10,7 @@ Separators are measured after they are scaled up to margin one.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,5 +115,11 @@ def _by_output(rule: Callable[[Network, Array], Enclosure], network: Network, X:
     """Return the predictions that a rule encloses, those of several outputs one after the other, as (n, K) arrays."""
     if network.v.ndim == 1:
         return rule(network, X)
-    values, radii = zip(*(rule(network.output(k), X) for k in range(network.n_outputs)), strict=True)
+    values, radii = zip(*(rule(_heard(network.output(k)), X) for k in range(network.n_outputs)), strict=True)
     return Enclosure(np.column_stack(values), np.column_stack(radii))
+
+
+def _heard(network: Network) -> Network:
+    """Return the network without neurons of output weight zero, of which an output may have most."""
+    used = network.v != 0
+    return replace(network, W=network.W[used], b=network.b[used], v=network.v[used])

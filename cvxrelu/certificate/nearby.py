@@ -123,13 +123,12 @@ def _of_entries(problem: Problem, v: Array, columns: Array, kept: list[int]) -> 
 def _ratio(columns: Array, kept: list[int], v: Array, rows: Indices) -> tuple[float, Indices]:
     """Return a bound on abs(eta), and S as places among the rows where v is not zero."""
     total, columns = len(columns), columns[rows]
-    scales = np.abs(columns).max(axis=0, initial=0.0)
-    columns = columns / np.exp2(np.frexp(np.where(scales > 0, scales, 1.0))[1])
-    found = _solved(columns[:, kept], v)
+    scaled = _scaled(columns)
+    found = _solved(scaled[:, kept], v)
     if found is None and len(rows) < total:
         # Fewer rows may have fewer independent columns.
         fewer = _independent_columns(columns)
-        found = None if fewer is None else _solved(columns[:, fewer], v)
+        found = None if fewer is None else _solved(scaled[:, fewer], v)
     return (np.inf, np.empty(0, dtype=np.intp)) if found is None else found
 
 
@@ -157,6 +156,12 @@ def _solved(columns: Array, v: Array) -> tuple[float, Indices] | None:
     return float(shares.max()) / (1 - q) * WIDENING, pivots
 
 
+def _scaled(columns: Array) -> Array:
+    """Return columns over powers of two, with largest entries of about one; others may underflow."""
+    scales = np.abs(columns).max(axis=0, initial=0.0)
+    return columns / np.exp2(np.frexp(np.where(scales > 0, scales, 1.0))[1])
+
+
 def _pivots(matrix: Array) -> tuple[Array, Indices]:
     """Return the pivots of a QR factorisation, in absolute value, and the columns in their order."""
     found: Any = scipy.linalg.qr(matrix, mode="r", pivoting=True)
@@ -169,18 +174,19 @@ _KNOWN: "WeakKeyDictionary[Free, list[int] | None]" = WeakKeyDictionary()
 def _independent(free: Free) -> list[int]:
     """Return independent columns of F that span the same, known exactly; all of them where that is not known."""
     if free not in _KNOWN:
-        scales = np.abs(free.columns).max(axis=0, initial=0.0)
-        _KNOWN[free] = _independent_columns(free.columns / np.exp2(np.frexp(np.where(scales > 0, scales, 1.0))[1]))
+        _KNOWN[free] = _independent_columns(free.columns)
     kept = _KNOWN[free]
     return list(range(free.columns.shape[1])) if kept is None else kept
 
 
 def _independent_columns(columns: Array) -> list[int] | None:
     """Return columns of which all others are combinations, exactly; None if there are none that floats tell apart."""
-    # The pivots of centred columns, of length one: the constant comes first, if there is one.
-    constant = bool(columns.shape[1]) and bool((columns[:, 0] == columns[0, 0]).all() and columns[0, 0] != 0)
-    moving = columns - columns.mean(axis=0) * constant
-    moving[:, np.ptp(columns, axis=0) == 0] *= not constant
+    # The pivots of centred columns, of length one: the constant comes first, if there is one. Floats choose, in which
+    # small entries of a column may underflow; whether others are combinations is said by the columns as they are.
+    scaled = _scaled(columns)
+    constant = bool(scaled.shape[1]) and bool((scaled[:, 0] == scaled[0, 0]).all() and scaled[0, 0] != 0)
+    moving = scaled - scaled.mean(axis=0) * constant
+    moving[:, np.ptp(scaled, axis=0) == 0] *= not constant
     sizes = np.linalg.norm(moving, axis=0)
     moving /= np.where(sizes > 0, sizes, 1.0)
     heights, order = _pivots(moving)
@@ -191,7 +197,7 @@ def _independent_columns(columns: Array) -> list[int] | None:
         return kept
     if len(columns) < len(kept):
         return None
-    rows = _pivots(columns[:, kept].T)[1][: len(kept)]
+    rows = _pivots(scaled[:, kept].T)[1][: len(kept)]
     square = [[Fraction(float(columns[i, j])) for j in kept] for i in rows]
     right = [[Fraction(float(columns[i, j])) for j in others] for i in rows]
     shares = _solution(square, right)

@@ -109,6 +109,7 @@ def bound_region(points: Points, weights: Weights, multipliers: NormMultipliers,
     return bound if bound >= 0 else np.inf
 
 
+@np.errstate(all="ignore")
 def settled_numbers(points: Points, weights: Weights, tree: NormTree) -> NormTree:
     """Return multipliers with the tau and nu that the search for the best ones ends with, if it finds any."""
 
@@ -161,10 +162,12 @@ class _Form(NamedTuple):
 
     def best_numbers(self) -> tuple[float, float, float] | None:
         """Return nu1, nu2 and nu3 of nearly the least nu1 + nu2, if there are any; any numbers are safe."""
+        if not all(np.isfinite(part).all() for part in (self.Q1, self.Q2, self.L)):
+            return None  # multipliers beyond the range of floats prove nothing, and LAPACK would complain of them
         try:
             return _best_numbers(self)
         except (np.linalg.LinAlgError, ValueError):
-            return None  # multipliers beyond the range of floats prove nothing
+            return None
 
 
 def _form_of(

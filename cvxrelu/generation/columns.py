@@ -135,15 +135,27 @@ def first_network(problem: Problem) -> Network:
     if problem.loss.regularised or not problem.norm.has_bias or problem.one_sided:
         if problem.loss.regularised:
             return best_free_network(problem)
-        return constant_network(0.0, problem.n_features, problem.negative_slope)
+        nothing = np.zeros(problem.n_outputs) if problem.several else 0.0
+        return constant_network(nothing, problem.n_features, problem.negative_slope)
     directions = np.random.default_rng(0).standard_normal((LINES, problem.n_features))
     heights = problem.X @ directions.T
     # The line along which neighbours are furthest from each other is the one with the least slopes.
     gaps = np.diff(np.sort(heights, axis=0), axis=0) / (np.ptp(heights, axis=0) + np.finfo(float).tiny)
     widest = int(np.argmax(np.min(np.where(gaps > 0, gaps, np.inf), axis=0, initial=np.inf)))
-    function = min_norm_interpolant(heights[:, widest], problem.y, problem.negative_slope)
-    line = function.to_network(problem.negative_slope)
-    return replace(line, W=line.W * directions[widest], skip=line.skip * directions[widest])
+    targets, slope = problem.y, problem.negative_slope
+    if problem.several and problem.loss.labels:
+        targets = np.eye(problem.n_outputs)[targets.astype(np.intp)]
+    lines = [
+        min_norm_interpolant(heights[:, widest], column, slope).to_network(slope)
+        for column in targets.reshape(len(targets), -1).T
+    ]
+    if not problem.several:
+        return replace(lines[0], W=lines[0].W * directions[widest], skip=lines[0].skip * directions[widest])
+    W, b = np.vstack([line.W for line in lines]) * directions[widest], np.concatenate([line.b for line in lines])
+    v: Any = scipy.linalg.block_diag(*(line.v[:, None] for line in lines))
+    skip = np.outer(directions[widest], np.concatenate([line.skip for line in lines]))
+    constants: Any = np.array([line.intercept for line in lines])
+    return Network(W, b, v, constants, slope, skip)
 
 
 def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) -> Network:

@@ -66,7 +66,7 @@ def generate(problem: Problem, options: Options, clock: Clock) -> Iterator[Gener
         masters: list[Master[Any]] = [ColumnMaster(oracle, worker)]
         if problem.several:
             masters = [OutputsDescent(oracle)] if is_descended(oracle) else []
-            masters.append(OutputsMaster(oracle))
+            masters.append(OutputsMaster(oracle, worker))
         elif suits(oracle):
             masters.insert(0, PrimalMaster.of(oracle))
         for master in masters:

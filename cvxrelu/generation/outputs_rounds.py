@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
 from cvxrelu.errors import SolverError
-from cvxrelu.generation.columns import Columns, corrected, starting_columns
+from cvxrelu.generation.column_rounds import LARGE_MASTER
+from cvxrelu.generation.columns import Columns, corrected, first_network, starting_columns
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.outputs_newton import descend_outputs
 from cvxrelu.generation.outputs_program import OutputsSolution, free_of, solve_outputs
@@ -22,6 +23,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.program.free_fit import best_free_network
 from cvxrelu.program.groups import made_feasible
 from cvxrelu.runtime.endings import Cause
+from cvxrelu.runtime.worker import Worker, is_portable
 
 __all__ = ["OutputsMaster", "OutputsState"]
 
@@ -86,9 +88,10 @@ class OutputsState:
 
 @dataclass(frozen=True, eq=False)
 class OutputsMaster:
-    """The master of several outputs, a cone program."""
+    """The master of several outputs, a cone program; a large one is solved by the worker."""
 
     oracle: Oracle
+    worker: Worker
 
     def begin(self, start: Network | None, rounds: int) -> OutputsState:
         """Return the first neurons, and those of a network if there is one."""
@@ -106,6 +109,13 @@ class OutputsMaster:
         oracle, problem, options = self.oracle, self.oracle.problem, self.oracle.options
         try:
             solution = self._solved(state)
+        except TimeoutError:
+            if state.round is not None:
+                return replace(state, round=replace(state.round, cause=Cause.TIME), ended=True)
+            network = first_network(problem)
+            upper = problem.objective(network)
+            known = GenerationRound(network, upper, state.best, len(state.columns), Cause.TIME)
+            return replace(state, network=network, upper=upper, round=known, ended=True)
         except SolverError:
             if state.round is None:
                 raise
@@ -168,10 +178,13 @@ class OutputsMaster:
         return True
 
     def _solved(self, state: OutputsState) -> OutputsSolution:
-        """Return the solution of the master on the neurons at hand."""
+        """Return the solution of the master on the neurons at hand; a TimeoutError says that it took too long."""
         oracle, standard, columns = self.oracle, self.oracle.standard, state.columns
         if not self._descends:
-            return solve_outputs(standard, columns.outputs, oracle.options.solver, oracle.clock)
+            n, k = columns.outputs.shape
+            large = n * n * (k + n / 3) * standard.n_outputs > LARGE_MASTER and is_portable(standard)
+            given = standard, columns.outputs, oracle.options.solver, oracle.clock
+            return self.worker.call(oracle.clock, solve_outputs, *given) if large else solve_outputs(*given)
         weights = np.zeros((len(columns), standard.n_outputs))
         if state.solution is None:
             free = free_of(standard, best_free_network(standard))

@@ -18,7 +18,7 @@ from cvxrelu.problem.network_file import read_parts, write_parts
 from cvxrelu.problem.network_parts import checked_parts
 from cvxrelu.problem.norms import Bias, Norm, get_norm
 from cvxrelu.problem.predictions import predictions
-from cvxrelu.problem.validation import as_floats, refuse_infinite
+from cvxrelu.problem.validation import as_count, as_floats, refuse_infinite
 
 __all__ = ["Network"]
 
@@ -109,7 +109,8 @@ class Network:
         return 1 if self.v.ndim == 1 else self.v.shape[1]
 
     def output(self, k: int) -> "Network":
-        """Return the network of the output k alone, with v of shape (m,); itself if v is such."""
+        """Return the network of the output k = 0, ..., K - 1 alone, with v of shape (m,); itself if v is such."""
+        k = as_count(k, "k", least=0, most=self.n_outputs - 1)
         if self.v.ndim == 1:
             return self
         offset: Any = self.intercept

@@ -166,22 +166,23 @@ def as_real(value: object, name: str) -> float:
     return number
 
 
-def as_count(value: object, name: str, least: int = 1) -> int:
-    """Return a parameter as an int that is positive, or not less than another number.
+def as_count(value: object, name: str, least: int = 1, most: int = LARGEST_INTEGER) -> int:
+    """Return a parameter as an int that is positive, or not less than another number, and not more than a third.
 
     Raises
     ------
     InputTypeError
         If it is not an integer.
     InputError
-        If it is less, or beyond 2**53.
+        If it is less, or more.
     """
     wanted = "a positive integer" if least == 1 else f"an integer, {least} or more"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
         raise InputTypeError(f"{name} must be {wanted}, not {_shown(value)}.")
     count = int(value)
-    if not least <= count <= LARGEST_INTEGER:
-        raise InputError(f"{name}={_shown(value)} must be {wanted}, and at most 2**53.")
+    if not least <= count <= most:
+        largest = "2**53" if most == LARGEST_INTEGER else most
+        raise InputError(f"{name}={_shown(value)} must be {wanted}, and at most {largest}.")
     return count
 
 

@@ -8,7 +8,9 @@ import pytest
 import cvxrelu as cr
 from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.searches import prove_dual
+from cvxrelu.generation import outputs_rounds
 from cvxrelu.pricing import Priced
+from cvxrelu.solving.methods import generate
 
 LABELS = np.array([0, 1, 2, 0, 1, 2, 1, 0, 2])
 
@@ -261,3 +263,33 @@ def test_where_rounds_end_without_a_proof_the_relaxation_has_its_turn(seed):
     certificate = cr.solve(problem, tol=1e-2, random_state=0).certificate
     assert certificate.relative_gap < 0.3
     assert certificate.multipliers is not None
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+@pytest.mark.parametrize("loss", ["squared", "interpolation"])
+def test_no_time_is_spent_on_fewer_neurons_when_it_is_up(loss, monkeypatch):
+    X, Y = data(30)
+    problem = cr.Problem(X, Y, loss, alpha=None if loss == "interpolation" else 0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(generate, "QUICK_REDUCTION", -1)
+        patch.setattr(generate, "fewer_of_several", lambda *_: pytest.fail("time is up"))
+        late = cr.solve(problem, "generate", time_limit=1e-3)
+    assert late.objective < np.inf
+    assert cr.solve(problem, "generate").network.n_neurons < 90
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+@pytest.mark.parametrize("loss", ["interpolation", "multiclass-margin"])
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize("bias", ["free", "joint", "none"])
+def test_a_master_that_takes_too_long_is_stopped(loss, skip, bias, monkeypatch):
+    """What is known then is a network that meets every target along a line, if there are biases."""
+    X, Y = data(30)
+    labels = np.arange(30) % 3
+    problem = cr.Problem(X, labels if loss == "multiclass-margin" else Y, loss, bias, skip=skip)
+    monkeypatch.setattr(outputs_rounds, "LARGE_MASTER", 0.0)
+    late = cr.solve(problem, "generate", time_limit=1e-3, random_state=0)
+    assert late.status is cr.Status.STOPPED
+    assert (late.objective < np.inf) == (bias != "none")
+    best = cr.solve(problem, "generate", random_state=0)
+    assert late.certificate.lower <= best.objective <= late.objective

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
@@ -232,6 +233,23 @@ def test_damaged_multipliers_are_no_certificate(name, tmp_path):
     forged = copy.deepcopy(record)
     del forged["multipliers"][name]
     assert verdict(forged, tmp_path) == 1
+
+
+@pytest.mark.parametrize("huge", [1e160, 1e300, 1e308])
+def test_multipliers_beyond_the_range_of_floats_prove_nothing_and_say_so(huge, tmp_path, capfd):
+    certificate = KNOWN["relaxed"] = KNOWN.get("relaxed") or CASES["relaxed"]()
+    certificate.save(tmp_path / "certificate.json")
+    record = json.loads((tmp_path / "certificate.json").read_text())
+    leaf = record["multipliers"]
+    leaf["single"], leaf["numbers"] = [huge] * len(leaf["single"]), [0.0, 0.0, 0.0]
+    assert verdict(record, tmp_path) == 1
+    with pytest.raises(cr.InputError, match="proves"):
+        cr.load_certificate(tmp_path / "certificate.json")
+    unproven = cr.load_certificate(tmp_path / "certificate.json", verify=False)
+    unproven.save(tmp_path / "again.json")
+    with suppress(cr.InputError):
+        assert unproven.verify_exact().lower < 1e-9 * certificate.lower
+    assert "illegal value" not in "".join(capfd.readouterr())
 
 
 def other_half(tree):

@@ -155,10 +155,13 @@ def _gamma(problem: Problem, rows: Rows, V: Matrix, slope: Fraction, multipliers
         else:
             square = gamma_squared(rows, v, slope, anchored, problem.one_sided)
         return root_above(square), square
-    if problem.several:
-        gamma = norm_above(rows, V, slope, anchored, multipliers)
-    else:
-        gamma = gamma_above(rows, v, slope, anchored, multipliers, problem.one_sided)
+    try:
+        if problem.several:
+            gamma = norm_above(rows, V, slope, anchored, multipliers)
+        else:
+            gamma = gamma_above(rows, v, slope, anchored, multipliers, problem.one_sided)
+    except (OverflowError, np.linalg.LinAlgError) as error:
+        raise InputError("The multipliers of the certificate are beyond the range of floats; find others.") from error
     return gamma, gamma**2
 
 

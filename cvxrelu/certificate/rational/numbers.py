@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Literal, get_args
 
-from cvxrelu.errors import InputError
+from cvxrelu.problem.validation import as_choice
 
 __all__ = ["ExactData", "common_denominator", "entropy_below", "log_below", "root_above", "to_fractions"]
 
@@ -28,7 +28,7 @@ def to_fractions(values: Iterable[float], exact_data: ExactData = "float") -> li
 
     Raises
     ------
-    InputError
+    InputError, InputTypeError
         If `exact_data` is neither.
 
     Examples
@@ -38,12 +38,7 @@ def to_fractions(values: Iterable[float], exact_data: ExactData = "float") -> li
     >>> to_fractions([0.5, 0.6])
     [Fraction(1, 2), Fraction(5404319552844595, 9007199254740992)]
     """
-    if exact_data not in get_args(ExactData):
-        raise InputError(
-            f"exact_data={exact_data!r} is unknown; choose 'float', or 'decimal' to read 0.6 as 3/5 and not as the "
-            "nearest float."
-        )
-    if exact_data == "decimal":
+    if as_choice(exact_data, get_args(ExactData), "exact_data") == "decimal":
         return [Fraction(repr(float(value))) for value in values]
     return [Fraction(float(value)) for value in values]
 

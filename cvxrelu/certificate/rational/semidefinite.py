@@ -89,10 +89,12 @@ def choose(M: Floats, kappa: float, start: float, anchored: bool) -> tuple[float
 
 
 def shortfall(M: Integers) -> int:
-    """Return how far below zero an eigenvalue of M can be at most."""
+    """Return how far below zero an eigenvalue of M can be at most; an OverflowError if it is too large for floats."""
     values, vectors = np.linalg.eigh(as_floats(M))
-    L = (vectors * np.sqrt(np.maximum(values, 0.0))).tolist()
-    rounded = np.array([[int(math.ldexp(x, HALF_BITS)) for x in row] for row in L], dtype=object)
+    L = vectors * np.sqrt(np.maximum(values, 0.0))
+    if not np.isfinite(L).all():
+        raise OverflowError("eigenvalues beyond the range of floats")
+    rounded = np.array([[int(math.ldexp(x, HALF_BITS)) for x in row] for row in L.tolist()], dtype=object)
     return max(0, -_lowest(M - rounded @ rounded.T))
 
 

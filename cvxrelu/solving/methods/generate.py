@@ -115,11 +115,15 @@ def _relax(history: _History, best: GenerationRound) -> Iterator[Outcome]:
 
 def _reduce(run: Run, state: GenerationRound) -> Network:
     """Return a network with at most as many neurons as samples, if that takes little time or time is not short."""
-    network = state.network
-    if run.problem.several:
-        return fewer_of_several(run.problem, network, REDUCTION_SHARE * run.options.tol)
-    quick = run.problem.n_samples * network.n_neurons**2 <= QUICK_REDUCTION
-    return fewer_neurons(run.problem, network) if quick or not run.clock.limited else network
+    network, problem = state.network, run.problem
+    if problem.several:
+        # What is left has to meet the targets: equations in as many unknowns as samples.
+        unknowns = max(network.n_neurons, problem.n_samples * problem.loss.fixes_predictions)
+        quick = problem.n_samples * problem.n_outputs * unknowns**2 <= QUICK_REDUCTION
+        fewer = REDUCTION_SHARE * run.options.tol
+        return fewer_of_several(problem, network, fewer) if quick or not run.clock.expired else network
+    quick = problem.n_samples * network.n_neurons**2 <= QUICK_REDUCTION
+    return fewer_neurons(problem, network) if quick or not run.clock.limited else network
 
 
 def _finish(run: Run, state: GenerationRound) -> Network:

@@ -1,0 +1,71 @@
+"""Rounds of trials of every kind, for so many seconds."""
+
+import importlib.abc
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.fuzz.arguments import arguments
+from tests.fuzz.commands import commands
+from tests.fuzz.problems import bounds, estimators, files
+from tests.fuzz.stops import stops
+from tests.fuzz.trial import Trial
+
+KINDS: dict[str, tuple[Callable[[int], Trial], int]] = {
+    "bounds": (bounds, 5),
+    "stops": (stops, 1),
+    "files": (files, 1),
+    "commands": (commands, 1),
+    "arguments": (arguments, 10),
+    "estimators": (estimators, 1),
+}
+"""The trials, and how often a round of the script makes each."""
+
+
+def attempt(kind: str, seed: int) -> Trial:
+    """Make a trial; that it cannot be made is a finding, too."""
+    try:
+        return KINDS[kind][0](seed)
+    except Exception:
+        return Trial([traceback.format_exc(limit=-6)], "not made")
+
+
+def rounds(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> Iterator[tuple[str, int, Trial]]:
+    """Make trials for so many seconds; the seeds are `first`, `first + step`, ... for every kind."""
+    ends, made = time.perf_counter() + seconds, Counter()
+    while True:
+        for kind in kinds:
+            for _ in range(KINDS[kind][1]):
+                if time.perf_counter() > ends:
+                    return
+                seed = first + step * made[kind]
+                made[kind] += 1
+                yield kind, seed, attempt(kind, seed)
+
+
+class WithoutJax(importlib.abc.MetaPathFinder):
+    """Refuse to import jax, as cvxpy does where it can: jax swallows a Ctrl-C while it collects garbage."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        """Raise ModuleNotFoundError for jax, as if it were not installed, and leave everything else to others."""
+        if fullname == "jax":
+            raise ModuleNotFoundError("kept out", name="jax")
+
+
+def work(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """Make trials in this process, print findings at once, and return the counts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.meta_path.insert(0, WithoutJax())
+    counts, outcomes, findings, late = Counter(), {kind: Counter() for kind in kinds}, [], []
+    for kind, seed, trial in rounds(first, step, seconds, kinds):
+        counts[kind] += 1
+        outcomes[kind][trial.outcome] += 1
+        late += [] if trial.late is None else [(trial.outcome.partition(":")[0], trial.late)]
+        for finding in trial.findings:
+            findings.append(f"{kind} {seed}: {finding}")
+            print(findings[-1], flush=True)
+    return {"counts": counts, "outcomes": outcomes, "findings": findings, "late": late}
