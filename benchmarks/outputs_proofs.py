@@ -1,10 +1,12 @@
 r"""Several outputs: seconds to a proof in the plane and beyond, joining the dots on the line, and digits beside an MLP.
 
 The plane has 100 normal inputs and K = 3: normal targets, smooth ones with noise, labels of a checkered plane. Iris and
-wine have three classes, alpha = 0.01. Dots are joined by interpolants of 200 random draws of one input, K = 2, 3, 5:
-with a skip connection they cost the total variation of the slopes of joining the dots in the Euclidean norm, and
-without one they join them, too. Digits are not proven; scikit-learn's MLP minimises the same objective by L-BFGS, with
-N times our alpha, for norm(v) norm(w) is the least of (norm(v)^2 + norm(w)^2) / 2.
+wine have three classes, alpha = 0.01. The teacher has ten inputs, five neurons, three outputs with noise, which are
+interpolated, fitted with Huber's loss (alpha = 0.05) and taken as classes by the largest; N = 40. Dots are joined by
+interpolants of 200 random draws of one input, K = 2, 3, 5: with a skip connection they cost the total variation of the
+slopes of joining the dots in the Euclidean norm, and without one they join them, too. Digits are not proven;
+scikit-learn's MLP minimises the same objective by L-BFGS, with N times our alpha, for norm(v) norm(w) is the least of
+(norm(v)^2 + norm(w)^2) / 2.
 
     python -m benchmarks.outputs_proofs
 """
@@ -51,11 +53,22 @@ def flowers_or_wines(load: Callable[..., Any]) -> cr.Problem:
     return cr.Problem((X - X.mean(axis=0)) / X.std(axis=0), y, "softmax", alpha=0.01)
 
 
+def teacher(loss: str) -> cr.Problem:
+    """Return outputs of a network with noise, or the largest of them as classes."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 10))
+    Y = np.maximum(X @ rng.standard_normal((10, 5)), 0.0) @ rng.standard_normal((5, OUTPUTS))
+    Y += NOISE * rng.standard_normal(Y.shape)
+    y = np.unique(Y.argmax(axis=1), return_inverse=True)[1] if loss == "multiclass-margin" else Y
+    return cr.Problem(X, y, loss, alpha=0.05 if loss == "huber" else None)
+
+
 CASES: dict[str, Callable[[], cr.Problem]] = {
     f"plane, {kind}, alpha {alpha:g}": partial(plane, kind, alpha)
     for kind in ("normal", "smooth", "labels")
     for alpha in (0.005, 0.02, 0.1)
 } | {"iris": partial(flowers_or_wines, load_iris), "wine": partial(flowers_or_wines, load_wine)}
+CASES |= {f"teacher, {loss}": partial(teacher, loss) for loss in ("interpolation", "huber", "multiclass-margin")}
 
 
 def measure(name: str, seconds: float) -> Record:
