@@ -39,10 +39,13 @@ def make(loss, n_features, bias="free", **options):
 
 
 def relaxed(problem, divided=False):
-    """A certificate of the best constant by multipliers, after two rounds, or when there are regions."""
-    constant = problem.loss.constants(problem.y) if problem.bias == "free" else np.zeros(problem.n_outputs)
-    network = cr.Network(np.empty((0, problem.n_features)), [], np.empty((0, problem.n_outputs)), constant,
-                         problem.negative_slope)  # fmt: skip
+    """A certificate by multipliers, after two rounds, or when there are regions; of a constant, if it is allowed."""
+    if problem.loss.regularised:
+        constant = problem.loss.constants(problem.y) if problem.bias == "free" else np.zeros(problem.n_outputs)
+        network = cr.Network(np.empty((0, problem.n_features)), [], np.empty((0, problem.n_outputs)), constant,
+                             problem.negative_slope)  # fmt: skip
+    else:
+        network = cr.solve(problem, prove=False, random_state=0).network
     rounds = tighten(problem, Clock(), problem.objective(network), False)
     if divided:
         bound = next(found.bound for found in rounds if isinstance(found.bound.multipliers, Fork))
@@ -69,7 +72,10 @@ CASES = {
     "relaxed, skip": lambda: relaxed(make("squared", 3, skip=True)),
     "relaxed, softmax": lambda: relaxed(make("softmax", 4, sample_weight=np.arange(1.0, 10.0))),
     "relaxed, joint": lambda: relaxed(make("softmax", 3, "joint")),
+    "relaxed, huber": lambda: relaxed(make("huber", 3, skip=True, sample_weight=np.arange(1.0, 10.0))),
+    "relaxed, interpolation": lambda: relaxed(make("interpolation", 4, negative_slope=0.3)),
     "regions": lambda: relaxed(make("squared", 3), divided=True),
+    "regions, margin": lambda: relaxed(make("multiclass-margin", 3, "joint"), divided=True),
     "regions, softmax": lambda: relaxed(make("softmax", 4, "joint", negative_slope=-0.5), divided=True),
 }
 KNOWN = {}
