@@ -8,6 +8,7 @@ import pytest
 import cvxrelu as cr
 from cvxrelu.certificate.norm_multipliers import bound_scores
 from cvxrelu.certificate.norm_trees import NormMultipliers
+from cvxrelu.generation import outputs_rounds
 from cvxrelu.pricing.points import Points
 from cvxrelu.relaxation import tighten
 from cvxrelu.runtime.clock import Clock
@@ -45,6 +46,16 @@ def test_its_bound_is_below_what_is_proven_otherwise(loss, bias, skip):
     assert len(lowers) > 1
     assert (np.diff(lowers) >= 0).all()
     assert 0.35 * fit.objective < lowers[-1] <= fit.objective
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+def test_what_is_open_when_all_rounds_are_used_is_relaxed(monkeypatch):
+    monkeypatch.setattr(outputs_rounds, "MOST_ROUNDS", 1)
+    rng = np.random.default_rng(0)
+    problem = cr.Problem(rng.standard_normal((20, 7)), rng.standard_normal((20, 2)))
+    certificate = cr.solve(problem, tol=1e-2, time_limit=8.0, random_state=0).certificate
+    assert certificate.method == "relaxation"
+    assert 0 < certificate.lower < certificate.upper
 
 
 def test_wine_is_certified_in_its_thirteen_features():
