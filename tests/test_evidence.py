@@ -57,12 +57,12 @@ def test_what_was_found_is_never_above_what_is_proven(bias, slope):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_fit_without_proof_has_a_vector_to_search(loss, tmp_path):
     problem = make_problem(loss, 15, 4)
-    certificate = cr.solve(problem, prove=False, random_state=0).certificate
+    # A fit without a proof may miss a neuron on its own, and is then a share of up to 1e-4 above the optimum.
+    start = cr.solve(problem, tol=1e-4, random_state=0).network
+    certificate = cr.solve(problem, prove=False, random_state=0, warm_start=start).certificate
     evidence = certificate.search(400, random_state=0)
     assert certificate.lower == certificate.of(certificate.network).lower == 0
-    # Four hundred ascents find now and then what the fit did not: here a share of some 1e-4, but of the squared loss up
-    # to 6e-3 over twelve seeds.
-    assert evidence.lower_if_complete == pytest.approx(certificate.upper, rel=1e-2 if loss == "squared" else 5e-4)
+    assert evidence.lower_if_complete == pytest.approx(certificate.upper, rel=1e-5)
     certificate.save(tmp_path / "certificate.json")
     loaded = cr.load_certificate(tmp_path / "certificate.json")
     assert (loaded.lower, loaded.gamma) == (0, certificate.gamma)

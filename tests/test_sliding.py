@@ -5,13 +5,14 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.analysis.alpha_max import default_alpha
-from cvxrelu.generation import primal_rule, sample_blocks
+from cvxrelu.generation import primal_rule
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.sliding import _Layout, can_slide, merged
 from cvxrelu.problem.network import Network
 from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
+from tests.sliding import check_blocks, check_gradient
 
 
 def teacher(loss, bias="free", n_samples=60, slope=0.0):
@@ -29,29 +30,13 @@ def test_gradients_are_those_of_the_objective(loss, bias, slope):
     problem, rng = teacher(loss, bias, slope=slope), np.random.default_rng(1)
     b = np.zeros(4) if bias == "none" else rng.standard_normal(4)
     network = Network(rng.standard_normal((4, 3)), b, rng.standard_normal(4), 0.5 * (bias == "free"), slope)
-    layout = _Layout(problem, 4)
-    theta = layout.pack(network)
-    value, gradient = layout.objective(theta)
-    assert value == pytest.approx(problem.objective(network), rel=1e-12)
-    free = np.flatnonzero(gradient)
-    for k in free:
-        step = 1e-6 * np.eye(len(theta))[k]
-        slope_there = (layout.objective(theta + step)[0] - layout.objective(theta - step)[0]) / 2e-6
-        assert gradient[k] == pytest.approx(slope_there, rel=1e-4, abs=1e-6)
+    check_gradient(problem, network, _Layout(problem, 4))
 
 
 @pytest.mark.parametrize("slope", [0.0, -0.5])
 def test_blocks_and_single_precision_make_no_difference(monkeypatch, slope):
     problem, rng = teacher("squared", n_samples=300, slope=slope), np.random.default_rng(1)
-    theta = rng.standard_normal(4 * 5 + 1)
-    value, gradient = _Layout(problem, 4).objective(theta)
-    monkeypatch.setattr(sample_blocks, "BLOCK_SIZE", 300)
-    blocks = _Layout(problem, 4)
-    assert len(blocks.blocks) == 4
-    for layout, rtol in ((blocks, 1e-12), (_Layout(problem, 4, single=True), 1e-5)):
-        again, changed = layout.objective(theta)
-        assert again == pytest.approx(value, rel=rtol)
-        np.testing.assert_allclose(changed, gradient, rtol=rtol, atol=rtol)
+    check_blocks(monkeypatch, lambda single: _Layout(problem, 4, single), rng.standard_normal(4 * 5 + 1))
 
 
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")

@@ -17,11 +17,14 @@ from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.pricing import Priced
 from cvxrelu.problem.network import Network
+from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.runtime.worker import Worker, is_portable
 
-__all__ = ["ColumnMaster", "ColumnState"]
+__all__ = ["ColumnMaster", "ColumnState", "goes_to_worker"]
+
+Array = NDArray[np.float64]
 
 # A new column's score must exceed the bound by this share of the largest excess, and by more than rounding (guessed).
 WORTHWHILE, LEAST_EXCESS = 0.05, 1e-10
@@ -40,9 +43,15 @@ NEEDED_RTOL = 1e-3
 STALLED, SEARCH_SHARE = 3, 0.3
 # Rounds without any improvement of either bound after which rounding has the last word.
 PATIENCE = 8
-# Multiplications of an iteration (N^2 (k + N / 3)) beyond which a master, seconds then, is solved in another process,
-# where it can be stopped; to start that takes a second.
+# Multiplications of an iteration beyond which a master, seconds then, is solved in another process, where it can be
+# stopped; to start that takes a second.
 LARGE_MASTER = 1e9
+
+
+def goes_to_worker(standard: Problem, outputs: Array) -> bool:
+    """Tell whether a master on some neurons, N^2 (k + N / 3) for each output, is solved where it can be stopped."""
+    n, k = outputs.shape
+    return n * n * (k + n / 3) * standard.n_outputs > LARGE_MASTER and is_portable(standard)
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,8 +239,7 @@ class ColumnMaster:
         standard, outputs = self.oracle.standard, state.columns.outputs
         # On a line with free biases the hinges through the data are all that is needed, and the first columns.
         central = self.oracle.pricer.method != "line" or standard.loss.regularised
-        n, k = outputs.shape
-        large = n * n * (k + n / 3) > LARGE_MASTER and is_portable(standard)
+        large = goes_to_worker(standard, outputs)
         solve = partial(self.worker.call, self.oracle.clock, solve_master) if large else solve_master
         dual = None if state.master is None else state.master.dual
         return solve(standard, outputs, state.accuracy, dual, central)

@@ -4,7 +4,7 @@ A column is a neuron of unit cost in scaled coordinates with its outputs on the 
 matrix and nothing else.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -149,13 +149,12 @@ def first_network(problem: Problem) -> Network:
         min_norm_interpolant(heights[:, widest], column, slope).to_network(slope)
         for column in targets.reshape(len(targets), -1).T
     ]
-    if not problem.several:
-        return replace(lines[0], W=lines[0].W * directions[widest], skip=lines[0].skip * directions[widest])
     W, b = np.vstack([line.W for line in lines]) * directions[widest], np.concatenate([line.b for line in lines])
     v: Any = scipy.linalg.block_diag(*(line.v[:, None] for line in lines))
     skip = np.outer(directions[widest], np.concatenate([line.skip for line in lines]))
     constants: Any = np.array([line.intercept for line in lines])
-    return Network(W, b, v, constants, slope, skip)
+    network = Network(W, b, v, constants, slope, skip)
+    return network if problem.several else network.output(0)
 
 
 def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) -> Network:

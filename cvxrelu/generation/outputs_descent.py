@@ -32,7 +32,8 @@ Array = NDArray[np.float64]
 # Entries of the predictions from which on neurons slide even where sweeps tell what is missing: in the plane with K = 3
 # it takes as long at N = 100, and a third to a fifteenth of the time at N = 400.
 MANY_ENTRIES = 400
-# Random neurons that slide first, and what they cost together, in coordinates of order one; most steps of sliding.
+# Random neurons that slide first, and what they cost together, in coordinates of order one; most steps of sliding, of
+# which digits of ten classes take some thousand.
 WIDE, SMALL, STEPS = 100, 1e-1, 2000
 # Unknowns up to which output weights are found by the interior-point method.
 MOST_UNKNOWNS = 400
@@ -41,7 +42,8 @@ MOST_FOLLOWED = 600
 # Random starts of the ascent; the most neurons that join; rounds after which nothing more is expected.
 STARTS, MOST_NEW, MOST_ROUNDS = 32, 40, 40
 # Share of the gap to reach that a round has to save of the objective for another one; and the least gap that it goes
-# for where the interior-point master follows.
+# for where the interior-point master follows, which gets further in less time: rounds that save a millionth each would
+# go on until there are a thousand neurons.
 SAVING, FOLLOWED_GAP = 0.5, 1e-4
 # New neurons score more than the bound by this share of the largest excess.
 WORTHWHILE = 0.1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
 from cvxrelu.errors import SolverError
-from cvxrelu.generation.column_rounds import LARGE_MASTER
+from cvxrelu.generation.column_rounds import goes_to_worker
 from cvxrelu.generation.columns import Columns, corrected, first_network, starting_columns
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.outputs_newton import descend_outputs
@@ -23,7 +23,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.program.free_fit import best_free_network
 from cvxrelu.program.groups import made_feasible
 from cvxrelu.runtime.endings import Cause
-from cvxrelu.runtime.worker import Worker, is_portable
+from cvxrelu.runtime.worker import Worker
 
 __all__ = ["OutputsMaster", "OutputsState"]
 
@@ -181,8 +181,7 @@ class OutputsMaster:
         """Return the solution of the master on the neurons at hand; a TimeoutError says that it took too long."""
         oracle, standard, columns = self.oracle, self.oracle.standard, state.columns
         if not self._descends:
-            n, k = columns.outputs.shape
-            large = n * n * (k + n / 3) * standard.n_outputs > LARGE_MASTER and is_portable(standard)
+            large = goes_to_worker(standard, columns.outputs)
             given = standard, columns.outputs, oracle.options.solver, oracle.clock
             return self.worker.call(oracle.clock, solve_outputs, *given) if large else solve_outputs(*given)
         weights = np.zeros((len(columns), standard.n_outputs))

@@ -8,7 +8,7 @@ import pytest
 import cvxrelu as cr
 from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.searches import prove_dual
-from cvxrelu.generation import outputs_rounds
+from cvxrelu.generation import column_rounds
 from cvxrelu.pricing import Priced
 from cvxrelu.solving.methods import generate
 
@@ -287,7 +287,7 @@ def test_a_master_that_takes_too_long_is_stopped(loss, skip, bias, monkeypatch):
     X, Y = data(30)
     labels = np.arange(30) % 3
     problem = cr.Problem(X, labels if loss == "multiclass-margin" else Y, loss, bias, skip=skip)
-    monkeypatch.setattr(outputs_rounds, "LARGE_MASTER", 0.0)
+    monkeypatch.setattr(column_rounds, "LARGE_MASTER", 0.0)
     late = cr.solve(problem, "generate", time_limit=1e-3, random_state=0)
     assert late.status is cr.Status.STOPPED
     assert (late.objective < np.inf) == (bias != "none")

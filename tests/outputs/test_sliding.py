@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.generation import sample_blocks
 from cvxrelu.generation.outputs_sliding import WINDOW, _Layout, slide_outputs
 from cvxrelu.problem.network import Network
 from cvxrelu.runtime.clock import Clock
+from tests.sliding import check_blocks, check_gradient
 
 
 def drawn(loss, bias="free", slope=0.0, skip=False, n_samples=40):
@@ -32,30 +32,14 @@ def some_network(problem):
 )
 def test_gradients_are_those_of_the_objective(loss, bias, slope, skip):
     problem = drawn(loss, bias, slope, skip)
-    network, layout = some_network(problem), _Layout(problem, 4)
-    theta = layout.pack(network)
-    value, gradient = layout.objective(theta)
-    assert value == pytest.approx(problem.objective(network), rel=1e-12)
-    assert problem.objective(layout.unpack(theta)) == pytest.approx(value, rel=1e-12)
-    for k in range(len(theta)):
-        step = 1e-6 * np.eye(len(theta))[k] * (gradient[k] != 0)
-        slope_there = (layout.objective(theta + step)[0] - layout.objective(theta - step)[0]) / 2e-6
-        assert gradient[k] == pytest.approx(slope_there, rel=1e-4, abs=1e-6)
+    check_gradient(problem, some_network(problem), _Layout(problem, 4))
 
 
 @pytest.mark.parametrize("slope", [0.0, -0.5])
 def test_blocks_and_single_precision_make_no_difference(monkeypatch, slope):
     problem = drawn("softmax", slope=slope, n_samples=300)
-    layout = _Layout(problem, 4)
-    theta = layout.pack(some_network(problem))
-    value, gradient = layout.objective(theta)
-    monkeypatch.setattr(sample_blocks, "BLOCK_SIZE", 300)
-    blocks = _Layout(problem, 4)
-    assert len(blocks.blocks) == 4
-    for again, rtol in ((blocks, 1e-12), (_Layout(problem, 4, single=True), 1e-5)):
-        other, changed = again.objective(theta)
-        assert other == pytest.approx(value, rel=rtol)
-        np.testing.assert_allclose(changed, gradient, rtol=rtol, atol=rtol)
+    theta = _Layout(problem, 4).pack(some_network(problem))
+    check_blocks(monkeypatch, lambda single: _Layout(problem, 4, single), theta)
 
 
 def test_sliding_ends_when_a_window_of_steps_saves_too_little(monkeypatch):
