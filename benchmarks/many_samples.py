@@ -230,7 +230,7 @@ def proofs_table(rows: dict[str, Record]) -> str:
         [
             {
                 "problem": PROOFS[name].title,
-                "gap": row.get("failure") or f"{row['proof_gap']:.0e}",
+                "gap": row.get("failure") or f"{row['proof_gap']:.1e}",
                 "neurons": row.get("proof_neurons", ""),
                 "CPU s": "-" if "failure" in row else f"{row['proof_cpu']:.1f}",
                 "asked, s": f"≤ {asked:g}" if (asked := PROOFS[name].seconds) else "",
