@@ -9,10 +9,11 @@ from scipy.special import entr
 
 import cvxrelu as cr
 from cvxrelu.errors import Interrupted
-from cvxrelu.generation import primal_parts, primal_rule
+from cvxrelu.generation import primal_parts, primal_rounds, primal_rule
 from cvxrelu.generation.exact_master import solve_exact
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.oracle import Oracle
+from cvxrelu.generation.primal_improvement import improve
 from cvxrelu.generation.primal_master import solve_primal
 from cvxrelu.generation.primal_rounds import PrimalMaster
 from cvxrelu.generation.primal_rule import suits
@@ -149,6 +150,25 @@ def test_rounds_count_on_parts_of_the_samples_too(max_rounds, prove, few_are_man
 
 
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+def test_where_nothing_was_missed_rounds_ask_for_less_and_then_end(monkeypatch, few_are_many):
+    """A master and a slide that improve nothing: rounds that save ever less are tried, and what is left is rounding."""
+    asked = []
+
+    def unchanged(oracle, network, new, progress):
+        asked.append(progress)
+        return network, None
+
+    problem = six_neurons(150, 2)
+    start = cr.solve(problem, tol=1e-2, random_state=0).network
+    monkeypatch.setattr(primal_rounds, "improve", unchanged)
+    rounds = list(generate(problem, Options(tol=1e-8, random_state=0, warm_start=start), Clock()))
+    assert len(rounds) < 20
+    assert rounds[-1].cause is Cause.ROUNDING
+    assert max(asked) / min(asked) == pytest.approx(100)
+    assert 0 < rounds[-1].bound.lower < rounds[-1].upper
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
 def test_it_stops_in_time_and_its_bound_holds(few_are_many):
     problem = six_neurons(500, 3, alpha=1e-3)
     fit = cr.solve(problem, "generate", tol=1e-9, time_limit=0.5, random_state=0)
@@ -157,15 +177,15 @@ def test_it_stops_in_time_and_its_bound_holds(few_are_many):
 
 
 def test_an_interrupt_carries_the_network_so_far(monkeypatch, few_are_many):
-    problem, improved, calls = six_neurons(500, 3), PrimalMaster._improved, []
+    problem, calls = six_neurons(500, 3), []
 
     def until_the_third(*arguments):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return improved(*arguments)
+        return improve(*arguments)
 
-    monkeypatch.setattr(PrimalMaster, "_improved", until_the_third)
+    monkeypatch.setattr(primal_rounds, "improve", until_the_third)
     with pytest.raises(Interrupted) as caught:
         cr.solve(problem, "generate", random_state=0)
     assert caught.value.fit.objective < problem.objective(cr.Network(np.empty((0, 3)), [], [], problem.y.mean()))

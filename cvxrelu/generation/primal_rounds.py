@@ -12,24 +12,21 @@ all, so all that is left to do for larger parts is little. Nothing but the bound
 these are of all samples.
 """
 
-import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, nothing_proven, unsearched
-from cvxrelu.errors import SolverError
-from cvxrelu.generation.columns import Columns, first_network, standard_network
-from cvxrelu.generation.exact_master import solve_exact
+from cvxrelu.generation.columns import Columns, first_network
 from cvxrelu.generation.oracle import Oracle
-from cvxrelu.generation.primal_master import force_of, solve_primal
+from cvxrelu.generation.primal_improvement import improve, slid
+from cvxrelu.generation.primal_master import force_of
 from cvxrelu.generation.primal_parts import parts_of, wide_network
 from cvxrelu.generation.primal_rule import is_alone, is_followed
-from cvxrelu.generation.sliding import can_slide, merged, slide
+from cvxrelu.generation.sliding import can_slide, merged
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.pricing import Priced
-from cvxrelu.problem.losses.smoothed import Smoothed
 from cvxrelu.problem.network import Network
 from cvxrelu.runtime.endings import Cause
 
@@ -37,14 +34,13 @@ __all__ = ["PrimalMaster", "PrimalState"]
 
 Array = NDArray[np.float64]
 
-logger = logging.getLogger(__name__)
-
 # A round: random starts of the ascent, with all samples and after a round that saved little; the most neurons that
-# join, and steps of L-BFGS.
+# join; and steps of sliding before the first.
 STARTS, MORE_STARTS, MOST_STARTS = 16, 32, 64
-MOST_NEW, FIRST_STEPS, STEPS = 80, 200, 100
-# Random starts of the ascent, with all samples, that has to find nothing in the end.
-CONFIRMING = 32
+MOST_NEW, FIRST_STEPS = 80, 200
+# Random starts of the ascent, with all samples, that has to find nothing in the end: so many, or so many entries of X
+# in all, which take some tenths of a second, up to a limit.
+CONFIRMING, CONFIRMING_WORK, MOST_CONFIRMING = 32, 500_000, 2000
 # Gap to reach from which on the scouts' word is enough where nothing is to be proven.
 LOOSE = 1e-3
 # Features up to which an exhaustive search takes no longer than that.
@@ -53,16 +49,18 @@ SEARCHED = 2
 PROGRESS = 1e-3
 # Share of the gap to reach that one of so many rounds has to save, of the objective, for another one.
 STALLING, PATIENCE = 0.02, 3
+# Where an exhaustive search finds nothing that was missed, but the gap is open, rounds go on that have to save less by
+# this factor, so many times.
+FINER, MOST_REFINED = 0.1, 2
 # Share of the objective that every round has to save where a dual master follows, which then is the faster one.
 FOLLOWED = 0.01
 # The share of the objective of all samples that a round on a part of them has to save for another one.
 PAYING = 3e-3
-# Rounds after which nothing more is expected.
-MOST_ROUNDS = 60
+# Rounds after which nothing more is expected: twice as many as the slowest that were seen took, 200 random targets in
+# ten dimensions.
+MOST_ROUNDS = 300
 # New neurons score more than the bound by this share of the largest excess.
 WORTHWHILE = 0.05
-# Relative accuracy of the master.
-ACCURACY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +85,10 @@ class PrimalState:
         That of the network; infinite before the first round on a part of the samples.
     stalled : int
         Rounds on all samples in a row that saved little.
+    searched : float
+        The objective at the last exhaustive search; infinite before the first.
+    refined : int
+        How often what rounds, and steps in them, have to save was lowered.
     settled : bool
         Whether the gap is closed, as far as it was to be proven.
     late : bool
@@ -104,6 +106,8 @@ class PrimalState:
     missed: Priced | None = None
     objective: float = np.inf
     stalled: int = 0
+    searched: float = np.inf
+    refined: int = 0
     settled: bool = False
     late: bool = False
     dual: Array | None = None
@@ -128,7 +132,7 @@ class PrimalMaster:
         network = first_network(problem) if start is None else start
         if start is None:
             oracle = self.parts[part]
-            spread = _slid(oracle, wide_network(oracle), FIRST_STEPS, self._progress)
+            spread = slid(oracle, wide_network(oracle), FIRST_STEPS, PROGRESS * oracle.options.tol)
             wide = oracle.scaling.restore(merged(oracle.standard, spread))
             network = min((network, wide), key=oracle.problem.objective)
         return PrimalState(network, nothing_proven(problem), rounds, rounds, part)
@@ -142,7 +146,9 @@ class PrimalMaster:
             priced = self._scouted(oracle, dual, state)
             if oracle is self.oracle and self._closes(dual, state.network, priced):
                 return self._ended(state, dual, priced)
-        scaled, dual = self._improved(oracle, network, priced)
+        scaled, dual = improve(
+            oracle, network, self._new(oracle, priced), PROGRESS * options.tol * FINER**state.refined
+        )
         improved = oracle.scaling.restore(scaled)
         rounds = state.rounds + 1
         late = rounds == options.max_rounds or rounds - state.first == MOST_ROUNDS or self.oracle.clock.expired
@@ -157,13 +163,13 @@ class PrimalMaster:
             state, network=improved, rounds=rounds, round=known, missed=None, objective=upper, late=late, dual=dual
         )
         if oracle is not self.oracle and not late:
-            share = self._worthwhile if state.part == self._last_slid else PAYING
+            share = self._worthwhile(state) if state.part == self._last_slid else PAYING
             pays = upper <= state.objective * (1 - share)
             return found if pays else replace(found, part=state.part + 1, objective=np.inf)
-        pays = upper <= state.objective * (1 - self._worthwhile)
+        pays = upper <= state.objective * (1 - self._worthwhile(state))
         found = replace(found, stalled=0 if pays else state.stalled + 1)
         if late or (found.stalled == self._patience and not is_followed(self.oracle)):
-            return self._ended(found, self._dual(found, self.oracle, self.oracle.enter(improved)), None)
+            return self._ended(found, self._dual(found, self.oracle, self.oracle.enter(improved)), priced)
         return found
 
     def has_ended(self, state: PrimalState) -> bool:
@@ -171,7 +177,7 @@ class PrimalMaster:
         return state.settled or state.late or state.stalled == self._patience
 
     def is_last(self, state: PrimalState) -> bool:
-        """Tell whether no dual master is to follow, which few samples allow and only a proof needs."""
+        """Tell whether no dual master is to follow, which few samples allow."""
         return state.settled or state.late or not is_followed(self.oracle)
 
     @property
@@ -179,20 +185,14 @@ class PrimalMaster:
         """The last part in which neurons slide."""
         return len(self.parts) - (1 if can_slide(self.oracle.standard) else 2)
 
-    @property
-    def _worthwhile(self) -> float:
+    def _worthwhile(self, state: PrimalState) -> float:
         """Share of the objective that a round on all samples has to save."""
-        return FOLLOWED if is_followed(self.oracle) else STALLING * self.oracle.options.tol
+        return FOLLOWED if is_followed(self.oracle) else STALLING * self.oracle.options.tol * FINER**state.refined
 
     @property
     def _patience(self) -> int:
         """Rounds in a row that may save less, the last one included."""
         return 1 if is_followed(self.oracle) else PATIENCE
-
-    @property
-    def _progress(self) -> float:
-        """Share of the objective that a step of sliding has to save."""
-        return PROGRESS * self.oracle.options.tol
 
     def _dual(self, state: PrimalState, oracle: Oracle, network: Network) -> Array:
         """Return the dual vector of a network in scaled coordinates: that of its weights, or minus a gradient."""
@@ -200,33 +200,6 @@ class PrimalMaster:
             return state.dual
         smooth = self.parts[self._last_slid] if oracle is self.oracle else oracle
         return oracle.as_dual(force_of(smooth.standard, network(smooth.standard.X)))
-
-    def _improved(self, oracle: Oracle, network: Network, priced: Priced | None) -> tuple[Network, Array | None]:
-        """Return a network, in scaled coordinates, after what was found for it has joined and all have slid.
-
-        With it comes the dual vector of its weights, if they are those of a linear program.
-        """
-        standard = oracle.standard
-        columns = Columns.of(standard, network.W, network.b) + self._new(oracle, priced)
-        if not len(columns):
-            return network, None
-        try:
-            if not can_slide(standard):
-                exact = solve_exact(standard, columns.outputs, oracle.clock)
-                best = standard_network(standard, columns, exact)
-                return min((best, network), key=standard.objective), oracle.as_dual(exact.dual)
-            weights = np.append(network.v, np.zeros(len(columns) - len(network.v)))
-            shift, linear = standard.free.split(standard.free.coefficients(standard.X @ network.skip))
-            start = weights, network.intercept + shift, linear
-            best = standard_network(standard, columns, solve_primal(standard, columns.outputs, ACCURACY, *start))
-        except (SolverError, TimeoutError) as error:
-            # Narrow kinks may be too much for one master, and are none for the next.
-            logger.info("the network is kept as it is: %s", error)
-            return network, None
-        if not best.n_neurons:
-            return best, None
-        slid = _slid(oracle, best, STEPS, self._progress)
-        return min((merged(standard, slid), slid, best), key=standard.objective), None
 
     def _new(self, oracle: Oracle, priced: Priced | None) -> Columns:
         """Return the best of the neurons that were found and score more than the bound."""
@@ -253,7 +226,8 @@ class PrimalMaster:
         priced = oracle.pricer.scout(dual, n_starts=count, **options)
         searched = oracle.problem.n_features <= SEARCHED if oracle.options.prove else oracle.options.tol >= LOOSE
         if oracle is self.oracle and not searched and self._closes(dual, network, priced):
-            again = oracle.pricer.ascend(dual, n_starts=CONFIRMING, **options)
+            count = int(np.clip(CONFIRMING_WORK // oracle.problem.X.size, CONFIRMING, MOST_CONFIRMING))
+            again = oracle.pricer.ascend(dual, n_starts=count, **options)
             return max(priced, again, key=lambda found: found.value)
         return priced
 
@@ -274,20 +248,20 @@ class PrimalMaster:
             best = unsearched(dual)
         proven = best.lower >= upper * (1 - options.tol)
         known = 0.0 if priced is None else priced.value
-        goes_on = not (proven or state.late) and missed is not None and missed.value > known
-        cause = Cause.ROUNDING if proven or state.round is None else state.round.cause
+        missed = None if proven or state.late else missed
+        goes_on = missed is not None and missed.value > known + self.oracle.tolerance * self.oracle.bound
+        goes_on = goes_on and upper <= state.searched * (1 - self._worthwhile(state))
+        # If what was missed does not help, the neurons in use are not yet where they score no more than the bound.
+        exhausted = not goes_on and missed is not None and missed.complete
+        finer = exhausted and state.refined < MOST_REFINED
+        cause = Cause.ROUNDING if proven or exhausted or state.round is None else state.round.cause
         return replace(
             state,
             best=best,
             round=GenerationRound(state.network, upper, best, state.network.n_neurons, cause),
             missed=missed if goes_on else None,
             stalled=0,
-            settled=not goes_on,
+            searched=upper,
+            refined=state.refined + finer,
+            settled=not (goes_on or finer),
         )
-
-
-def _slid(oracle: Oracle, network: Network, steps: int, progress: float) -> Network:
-    """Return a network after sliding, in double precision where the loss has all but kinks."""
-    standard = oracle.standard
-    least = progress * standard.objective(network)
-    return slide(standard, network, steps, oracle.clock, least, single=not isinstance(standard.loss.plain, Smoothed))
