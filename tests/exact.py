@@ -32,6 +32,8 @@ def exact_dual(loss, v, y, gamma, alpha, weights=None):
         if not gamma:
             return inf if correlation > 0 else Fraction(0)
         return max(Fraction(0), correlation / Fraction(gamma))
+    if not any(v):
+        return Fraction(0)
     rule = RULES[loss]
     p = [a * b for a, b in zip(v, y, strict=True)] if rule.labels else v
     p = [a / w for a, w in zip(p, weights, strict=True)]
