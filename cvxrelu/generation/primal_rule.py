@@ -11,8 +11,8 @@ from cvxrelu.problem.losses.smoothed import smoothed
 __all__ = ["is_alone", "is_followed", "suits"]
 
 # Samples from which on this master takes the place of the others, and from which on it comes first (with fewer a dual
-# master takes no time; from 100 on it was measured); also with fewer where nothing needs to be proven: for a gap of some
-# per cent it takes a tenth of the time.
+# master takes no time; from 100 on it was measured). Where nothing needs to be proven it comes first with fewer, too:
+# a gap of some per cent takes it a tenth of the time.
 MANY_SAMPLES, SEVERAL_SAMPLES = 1000, 50
 # Entries of X up to which a dual master follows even where nothing is to be proven: with 100 x 5 it takes as long and
 # ends a hundred times nearer to the optimum, with 200 x 10 it takes three times as long, mostly for its ascents.
