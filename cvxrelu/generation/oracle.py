@@ -131,5 +131,6 @@ class Oracle:
             threshold=self.bound * (1 + self.tolerance),
             time_limit=max(share * self.clock.left, LAST_BOUND_SECONDS),
             node_limit=None if self.clock.limited else round(share * NODE_LIMIT),
+            n_jobs=self.options.n_jobs,
         )
         return bound_dual(self.problem, v, search)

@@ -125,7 +125,7 @@ def sweep_arcs(Z: Array, C: Array, G: Array, halves: int) -> tuple[Array, Array]
     return values, directions
 
 
-@kernel(error_model="numpy")
+@kernel(error_model="numpy", nogil=True)
 def sweep_arcs_of_anchors(X: Array, V: Array, slope: float, span: tuple[int, int], halves: int) -> tuple[Array, Array]:
     """Largest norm of the scores among the neurons whose hinge passes through each anchor.
 

@@ -107,7 +107,7 @@ def _edge(tree: Tree, slot: int, members: Index, T: Array, weights: Array) -> tu
     return first, second
 
 
-@kernel(error_model="numpy")
+@kernel(error_model="numpy", nogil=True)
 def branch(problem: Problem, tree: Tree, search: Cutoff, budget: int) -> bool:
     """Split up to `budget` cones; return whether any are left that matter."""
     Z, c, axes = problem.Z, problem.c, problem.axes

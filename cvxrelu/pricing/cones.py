@@ -46,10 +46,11 @@ from cvxrelu.pricing.climb import climb
 from cvxrelu.pricing.cone_bound import Cutoff, Problem
 from cvxrelu.pricing.cone_split import ERROR_LIMIT, branch, plant
 from cvxrelu.pricing.coordinates import choose_frame, merge_kinks
+from cvxrelu.pricing.forest import branch_together, nodes_of, open_cones
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.starts import distinct, unlift
-from cvxrelu.pricing.tree import HEAP, NODES, STACK, Tree, make_tree
+from cvxrelu.pricing.tree import NODES, Tree, make_tree
 from cvxrelu.pricing.weights import Weights
 
 __all__ = ["cone_search"]
@@ -80,6 +81,9 @@ FIRST_CLIMBS = 4
 SLICE = 0.05
 """Seconds between two looks at the clock."""
 
+ALONE = 20_000
+"""Splits of one tree before its cones are dealt to several, half a second or so; most searches end before."""
+
 
 def cone_search(
     points: Points,
@@ -88,13 +92,14 @@ def cone_search(
     tol: float,
     threshold: float | None,
     stop: Callable[[int], bool],
+    n_jobs: int = 1,
 ) -> Priced:
     """Price by branch and bound on cones.
 
     Parameters
     ----------
-    tol, threshold, stop
-        As in `cvxrelu.pricing.Pricer`.
+    tol, threshold, stop, n_jobs
+        As in `cvxrelu.pricing.methods.Search`.
 
     Examples
     --------
@@ -136,8 +141,8 @@ def cone_search(
     elif m << (frame.axes + 1) <= MOST_ROOTS:
         row = 8 * (2 * m * m + 5 * m + 2 + (len(kinks.Z) + 63) // 64)
         tree = make_tree(max(FEWEST_SLOTS, min(MOST_SLOTS, MEMORY // row)), m, len(kinks.Z))
-        top, stopped = _run(problem, tree, cutoff, ceiling, points, stop)
-        nodes = int(tree.counts[NODES])
+        trees, cutoff, stopped = _run(problem, tree, cutoff, ceiling, points, stop, n_jobs)
+        nodes, top = nodes_of(trees), max(_highest(part) for part in trees)
     met = cutoff.neurons[np.argsort(-cutoff.values)][: np.count_nonzero(cutoff.values)] @ frame.basis
     neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met[: 2 * climbs], sides), met, first]))
     return points.report(
@@ -157,25 +162,34 @@ def _run(
     ceiling: float,
     points: Points,
     stop: Callable[[int], bool],
-) -> tuple[float, bool]:
-    """Search until done or stopped; the largest bound of any cone, and whether it was stopped."""
+    n_jobs: int,
+) -> tuple[list[Tree], Cutoff, bool]:
+    """Search until done or stopped; what holds the cones, what they had to beat, and whether it was stopped."""
     for generators in _roots(problem, points.even):
         duals = np.ascontiguousarray(np.linalg.inv(generators).T, dtype=np.float64)
         for side in points.sides:
             plant(problem, tree, cutoff, generators, duals, side, ceiling)
         if stop(int(tree.counts[NODES])):
-            return ceiling, True
-    budget, stopped, more = 16, False, True
-    while more and not stopped:
-        start = time.perf_counter()
-        more = branch(problem, tree, cutoff, budget)
+            tree.closed[0] = ceiling
+            return [tree], cutoff, True
+    budget, left = 16, ALONE
+    while left > 0:
+        start, splits = time.perf_counter(), min(budget, left)
+        if not branch(problem, tree, cutoff, splits):
+            return [tree], cutoff, False
+        if stop(int(tree.counts[NODES])):
+            return [tree], cutoff, True
+        left -= splits
         if time.perf_counter() - start < SLICE:
             budget *= 2
         elif budget > 1:
             budget //= 2
-        stopped = more and stop(int(tree.counts[NODES]))
-    remaining = np.concatenate([tree.heap[: tree.counts[HEAP]], tree.stack[: tree.counts[STACK]]])
-    return max(float(tree.closed[0]), float(tree.bound[remaining].max(initial=0.0))), stopped
+    return branch_together(problem, tree, cutoff, stop, n_jobs)
+
+
+def _highest(tree: Tree) -> float:
+    """Return the largest bound of any cone of a tree."""
+    return max(float(tree.closed[0]), float(tree.bound[open_cones(tree)].max(initial=0.0)))
 
 
 def _roots(problem: Problem, even: bool) -> Iterator[Array]:

@@ -45,11 +45,14 @@ class Search:
         The search may end once the bound is at most this.
     stop : callable
         Called now and then with the number of nodes done; True ends the search early.
+    n_jobs : int
+        Workers of joblib, threads unless it is told otherwise.
     """
 
     tol: float
     threshold: float | None
     stop: Callable[[int], bool]
+    n_jobs: int = 1
 
 
 class Method(Protocol):
@@ -111,7 +114,7 @@ class Plane:
 
     def search(self, weights: Weights, search: Search) -> Priced:
         """Price exactly unless stopped."""
-        return price_plane(self.points, weights, search.stop)
+        return price_plane(self.points, weights, search.stop, search.n_jobs)
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ class Cones:
         """Branch and bound; of several outputs over the directions of the score, too."""
         if weights.v.ndim == 2:
             return _by_direction(self, weights, search)
-        return cone_search(self.points, weights, tol=search.tol, threshold=search.threshold, stop=search.stop)
+        return cone_search(self.points, weights, **vars(search))
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,7 @@ def _by_direction(method: Cones | Cells, weights: Weights, search: Search) -> Pr
         return bound_norms(points, weights)
 
     def inner(single: Weights, halt: Callable[[int], bool], tol: float) -> Priced:
-        return method.search(single, Search(tol, None, halt))
+        return method.search(single, Search(tol, None, halt, search.n_jobs))
 
     return price_directions(points, weights, inner, search.tol, search.threshold, search.stop)
 

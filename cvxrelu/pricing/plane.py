@@ -10,6 +10,8 @@ Of several outputs the norm of the scores is swept, by `cvxrelu.pricing.arcs`.
 from collections.abc import Callable
 
 import numpy as np
+from joblib import delayed
+from numpy.typing import NDArray
 
 from cvxrelu.pricing.arcs import sweep_arcs_of_anchors
 from cvxrelu.pricing.line import circle_columns
@@ -17,14 +19,17 @@ from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.sweep import sweep_anchors, sweep_terms
 from cvxrelu.pricing.weights import Weights
+from cvxrelu.runtime.parallel import results_of
 
 __all__ = ["price_plane"]
+
+Array = NDArray[np.float64]
 
 PAIRS_BETWEEN_CHECKS = 400_000
 """Point-anchor pairs swept before Python may look at the clock: a tenth of a second."""
 
 
-def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | None = None) -> Priced:
+def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | None = None, n_jobs: int = 1) -> Priced:
     """Price exactly for two features, returning the best column of each anchor and sign.
 
     Parameters
@@ -32,6 +37,8 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
     stop : callable, optional
         Called with the number of anchors done; True ends the search, with the bound of the triangle
         inequality in place of the anchors left out.
+    n_jobs : int, default 1
+        Workers of joblib for blocks of anchors, threads unless it is told otherwise.
 
     Examples
     --------
@@ -47,20 +54,28 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
             weights, columns, upper=best + margin, method="plane", complete=lambda value: True, nodes=1
         )
     block = max(1, PAIRS_BETWEEN_CHECKS // n)
+    spans = [(first, min(n, first + block)) for first in range(0, n, block)]
     values, directions, done = [], [], 0
-    while done < n and not (stop is not None and done > 0 and stop(done)):
-        span = (done, min(n, done + block))
-        asked = points.Z, weights.v, points.negative_slope, span, points.halves
-        if weights.v.ndim == 2:
-            part_values, part_directions = (part[None] for part in sweep_arcs_of_anchors(*asked))
-        else:
-            part_values, part_directions = sweep_anchors(*asked)
+    tasks = (delayed(_swept)(points, weights, span) for span in spans)
+    sweeps = results_of(tasks, n_jobs if len(spans) > 1 else 1, "threads")
+    for (_, done), (part_values, part_directions) in zip(spans, sweeps, strict=True):
         values.append(part_values)
         directions.append(part_directions)
-        done = span[1]
+        if stop is not None and stop(done):
+            sweeps.close()
+            break
     V, D = (np.concatenate(parts, axis=1)[: len(points.sides)] for parts in (values, directions))
     b = -np.einsum("skd,kd->sk", D, points.Z[:done])
     columns = np.concatenate([D, b[:, :, None]], axis=2).reshape(-1, 3)
     columns = columns[np.argsort(-V.reshape(-1), kind="stable")]
     upper = max(float(V.max()), 0.0) + margin if done == n else points.trivial_bound(weights)
     return points.report(weights, columns, upper=upper, method="plane", complete=lambda value: done == n, nodes=done)
+
+
+def _swept(points: Points, weights: Weights, span: tuple[int, int]) -> tuple[Array, Array]:
+    """Return the best scores of some anchors, a row for each sign, and the neurons' directions."""
+    asked = points.Z, weights.v, points.negative_slope, span, points.halves
+    if weights.v.ndim == 2:
+        values, directions = sweep_arcs_of_anchors(*asked)
+        return values[None], directions[None]
+    return sweep_anchors(*asked)

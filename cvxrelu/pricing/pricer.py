@@ -47,6 +47,7 @@ class Pricer:
         threshold: float | None = None,
         time_limit: float | None = None,
         node_limit: int | None = None,
+        n_jobs: int = 1,
     ) -> Priced:
         """Compute gamma(v), or bound it from above.
 
@@ -62,6 +63,9 @@ class Pricer:
             Seconds; on expiry the bound proved so far is returned.
         node_limit : int, optional
             Likewise for the number of nodes.
+        n_jobs : int, default 1
+            Workers of joblib, threads unless `joblib.parallel_config` says otherwise, for large searches on cones and
+            sweeps; what is found is the same.
 
         Returns
         -------
@@ -80,7 +84,7 @@ class Pricer:
         def stop(nodes: int) -> bool:
             return clock.expired or (node_limit is not None and nodes >= node_limit)
 
-        return self.prepared.search(weights, Search(tol, threshold, stop))
+        return self.prepared.search(weights, Search(tol, threshold, stop, as_jobs(n_jobs)))
 
     @property
     def sweeps(self) -> bool:

@@ -175,7 +175,7 @@ def sweep(Z: Array, c: Array, gx: float, gy: float, halves: int) -> tuple[Array,
     return values, directions
 
 
-@kernel()
+@kernel(nogil=True)
 def sweep_anchors(X: Array, v: Array, slope: float, span: tuple[int, int], halves: int) -> tuple[Array, Array]:
     """Largest score and largest negated score among the neurons whose hinge passes through each anchor.
 

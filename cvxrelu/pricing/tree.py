@@ -25,7 +25,20 @@ from numpy.typing import NDArray
 
 from cvxrelu.runtime.compiled import kernel
 
-__all__ = ["FREE", "HEAP", "NODES", "STACK", "Tree", "make_tree", "pop", "push", "release", "reserve"]
+__all__ = [
+    "DIVE_RESERVE",
+    "FREE",
+    "HEAP",
+    "NODES",
+    "PER_SLOT",
+    "STACK",
+    "Tree",
+    "make_tree",
+    "pop",
+    "push",
+    "release",
+    "reserve",
+]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -36,6 +49,10 @@ HEAP, STACK, FREE, NODES = 0, 1, 2, 3
 DIVE_RESERVE = 4096
 """Free slots below which the search goes depth first. A dive needs two slots a level; cones are too thin to
 be split after a few hundred levels."""
+
+
+PER_SLOT = ("U", "W", "base", "plus", "minus", "error", "lam", "bound", "side", "open")
+"""The arrays of a tree that have a row for each slot."""
 
 
 class Tree(NamedTuple):

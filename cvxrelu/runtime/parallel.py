@@ -1,6 +1,6 @@
 """Independent tasks on the workers of joblib, which end with the caller."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 from joblib import Parallel
@@ -8,7 +8,7 @@ from joblib import Parallel
 __all__ = ["results_of"]
 
 
-def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> Iterator[Any]:
+def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> Generator[Any]:
     """Yield the results of delayed tasks in their order, each as soon as it is there.
 
     Parameters

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from cvxrelu.pricing import cones, make_pricer, price
+from cvxrelu.pricing import cones, forest, make_pricer, price
 from cvxrelu.pricing.methods import METHODS
 from cvxrelu.pricing.points import SUM_TOLERANCE
 from tests.pricing.reference import gamma_squared_of
@@ -49,14 +49,20 @@ def test_no_method_leaves_out_a_neuron(mode, slope, offset):
                 assert priced.upper <= float(square) ** 0.5 * (1 + 3e-9) + 1e-12 * np.abs(v) @ np.abs(X).sum(axis=1)
 
 
-@pytest.mark.parametrize("slots", [20, 60, 300, 6000])
-def test_no_open_cone_is_forgotten(slots, monkeypatch):
+@pytest.mark.parametrize(
+    ("slots", "alone"), [(20, 20_000), (60, 20_000), (300, 20_000), (6000, 20_000), (60, 10), (6000, 30)]
+)
+def test_no_open_cone_is_forgotten(slots, alone, monkeypatch):
     """In pools so small that cones are dropped or searched depth first, stopped before the best neuron is found.
+
+    So soon do some trees share the cones of one, in short rounds, that they do so more than once.
 
     Once it is found no bound falls below it, whatever is forgotten; of these problems climbing misses every third.
     """
     monkeypatch.setattr(cones, "MEMORY", 0)
     monkeypatch.setattr(cones, "FEWEST_SLOTS", slots)
+    monkeypatch.setattr(cones, "ALONE", alone)
+    monkeypatch.setattr(forest, "MOST_SPLITS", 16)
     missed = 0
     for seed in range(2, 18):
         rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cvxrelu.pricing import make_pricer, price
+from cvxrelu.pricing import cones, forest, make_pricer, price
 from tests.pricing.reference import (
     BIASES,
     SLOPES,
@@ -176,3 +176,36 @@ def test_nearly_coincident_points(bias, tol):
             assert exact.value * (1 - tol) <= priced.value <= exact.upper
             assert exact.value <= priced.upper
         assert priced.upper <= priced.value * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("bias", ["free", "joint", "none"])
+def test_several_trees_find_what_one_finds(bias, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, v = rng.standard_normal((60, 4)), rng.standard_normal(60)
+    v = v - v.mean() if bias == "free" else v
+    one = price(X, v, bias=bias, method="cones", tol=1e-7)
+    monkeypatch.setattr(cones, "ALONE", 20)
+    monkeypatch.setattr(forest, "MOST_SPLITS", 16)
+    pricer = make_pricer(X, bias, method="cones")
+    several = [pricer(v, tol=1e-7, n_jobs=n_jobs) for n_jobs in (1, 2)]
+    assert all(priced.complete and priced.nodes > 200 for priced in several)
+    for priced in several:
+        assert priced.value == pytest.approx(one.value, rel=1e-7)
+        assert priced.upper == pytest.approx(one.upper, rel=1e-6)
+    np.testing.assert_array_equal(several[0].W, several[1].W)
+    assert several[0].upper == several[1].upper
+
+
+def test_rounds_of_several_trees_stop_and_bound(monkeypatch):
+    """More nodes, lower bounds, never below what is there; they are the same with two workers."""
+    rng = np.random.default_rng(1)
+    X, v = rng.standard_normal((60, 4)), rng.standard_normal(60)
+    monkeypatch.setattr(cones, "ALONE", 50)
+    monkeypatch.setattr(forest, "MOST_SPLITS", 16)
+    pricer = make_pricer(X, "none", method="cones")
+    value, limits = pricer(v).value, (50, 400, 1000, 2000)
+    bounds = [[pricer(v, node_limit=limit, n_jobs=n_jobs).upper for limit in limits] for n_jobs in (1, 2)]
+    assert bounds[0] == bounds[1]
+    assert (np.diff(bounds[0]) <= 0).all()
+    assert bounds[0][-1] >= value * (1 - 1e-12)
+    assert bounds[0][0] > value * (1 + 1e-6)
