@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cvxrelu.pricing import cones, forest, make_pricer, price
+from cvxrelu.pricing.cone_bound import Cutoff, Problem
+from cvxrelu.pricing.tree import make_tree, push, reserve
 from tests.pricing.reference import (
     BIASES,
     SLOPES,
@@ -209,3 +211,20 @@ def test_rounds_of_several_trees_stop_and_bound(monkeypatch):
     assert (np.diff(bounds[0]) <= 0).all()
     assert bounds[0][-1] >= value * (1 - 1e-12)
     assert bounds[0][0] > value * (1 + 1e-6)
+
+
+def test_cones_that_were_closed_count_after_the_others_are_dealt():
+    """Three open cones below what they would have to beat, and one that was closed with a larger bound."""
+    problem = Problem(np.ones((1, 2)), np.ones(1), np.zeros(2), 2, 0.0)
+    cutoff = Cutoff(np.array([5.0]), np.zeros((8, 2)), np.zeros(8), 1.0, 0.0, 0.0)
+    tree = make_tree(100, 2, 1)
+    tree.closed[0] = 7.0
+    for bound in (3.0, 1.0, 2.0):
+        slot = reserve(tree)
+        tree.bound[slot] = bound
+        push(tree, slot)
+    trees, _, stopped = forest.branch_together(problem, tree, cutoff, lambda nodes: False, 1)
+    assert not stopped
+    assert len(trees) > 1
+    assert max(part.closed[0] for part in trees) == 7.0
+    assert not any(len(forest.open_cones(part)) for part in trees)
