@@ -1,5 +1,6 @@
 """Column generation: the optimum of the full program, honest bounds in every round, and no way to fool the proof."""
 
+import functools
 import itertools
 import time
 import warnings
@@ -47,6 +48,12 @@ def optimum(problem, fit=None):
         fit = fit or cr.solve(problem, "enumerate")
     assert fit.certificate.relative_gap < 2e-6
     return fit.certificate.lower, fit.certificate.upper
+
+
+@functools.cache
+def optimum_of_twelve(loss, n_features=2):
+    """The optimum of `make_problem(loss, 12, n_features)`."""
+    return optimum(make_problem(loss, 12, n_features))
 
 
 def assert_weak_duality(fit, lower, upper):
@@ -378,7 +385,7 @@ CORRUPTIONS = {
 @pytest.mark.parametrize(("name", "loss"), list(itertools.product(CORRUPTIONS, LOSSES)))
 def test_wrong_duals_prove_nothing_false(monkeypatch, name, loss):
     problem = make_problem(loss, n_samples=12)
-    lower, upper = optimum(problem)
+    lower, upper = optimum_of_twelve(loss)
     with monkeypatch.context() as patched, warnings.catch_warnings():
         warnings.simplefilter("ignore", cr.AccuracyWarning)
         corrupt(patched, CORRUPTIONS[name])
@@ -394,7 +401,7 @@ def test_wrong_duals_prove_nothing_false(monkeypatch, name, loss):
 @pytest.mark.parametrize("factor", [0.5, -1.0, 2.0])
 def test_wrong_weights_are_scored_honestly(monkeypatch, loss, factor):
     problem = make_problem(loss, n_samples=12)
-    lower, upper = optimum(problem)
+    lower, upper = optimum_of_twelve(loss)
     original = column_rounds.solve_master
 
     def wrapper(*arguments):
@@ -421,7 +428,7 @@ def test_no_fit_without_bias_in_one_dimension():
 @pytest.mark.parametrize("n_features", [2, 4])
 def test_without_proof_the_network_is_as_good(loss, n_features):
     problem = make_problem(loss, n_samples=12, n_features=n_features)
-    lower, upper = optimum(problem)
+    lower, upper = optimum_of_twelve(loss, n_features)
     fit = cr.solve(problem, "generate", random_state=0, tol=1e-4, prove=False)
     assert lower * (1 - 1e-6) - 1e-12 <= fit.objective <= upper * (1 + 1e-4)
     assert fit.certificate.lower <= upper * (1 + ROUNDING)

@@ -59,10 +59,10 @@ def test_it_ends_with_an_interrupt():
             os.kill(child, 0)
 
 
-@pytest.mark.parametrize("loss", ["interpolation", "squared", "hinge"])
+@pytest.mark.parametrize("loss", ["interpolation", "squared", "hinge", "multiclass-margin"])
 def test_large_masters_are_solved_as_well_elsewhere(monkeypatch, loss):
-    y = np.sign(Y) if loss == "hinge" else Y
-    problem = cr.Problem(X, y, loss, alpha=None if loss == "interpolation" else 0.01)
+    y = {"hinge": np.sign(Y), "multiclass-margin": np.arange(30) % 3}.get(loss, Y)
+    problem = cr.Problem(X, y, loss, alpha=0.01 if loss in ("squared", "hinge") else None)
     solve = partial(cr.solve, problem, "generate", random_state=0, max_rounds=8)
     with pytest.warns(cr.AccuracyWarning):
         here = solve()

@@ -36,11 +36,12 @@ norm(z_i) (in free mode sqrt(2) norm(z_i)). Entries of the matrix are sums of n 
 computed are off by a small multiple of their number times eps times its norm; all that is added to nu1, nu2 and nu3.
 """
 
+import functools
 from dataclasses import replace
-from typing import Any, NamedTuple
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
-import scipy.optimize
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.implied import follow_from, with_implied
@@ -58,8 +59,9 @@ EPS = float(np.finfo(float).eps)
 # Least tau of a row, relative to the one at which both of its terms are the same for a neuron along it; and those that
 # are tried: a row that a solver takes for nothing, up to its accuracy, must not be paid for as one of small tau.
 LEAST_TAU, LEAST_TAUS = 1e-6, (1e-6, 1e-3, 1e-2, 1e-1)
-# Steps of the search for nu, of two numbers at most.
-STEPS = 200
+# Steps of the search for nu, over logarithms of one number or two: the first on a grid for the whole range, the others
+# on one half as wide as the one before.
+STEPS, FIRST_STEP, FIRST_GRID, GRID = 14, 1.5, (-10, 2), (-2, 2)
 
 
 Multipliers = tuple[Tree, Tree] | NormTree
@@ -227,34 +229,40 @@ def _over(rows: Array, tau: Array) -> Array:
 
 
 def _best_numbers(form: _Form) -> tuple[float, float, float]:
-    """Return nu1, nu2 and nu3 of nearly the least nu1 + nu2."""
+    """Return nu1, nu2 and nu3 of nearly the least nu1 + nu2: on a grid, and on finer ones around the best there."""
     Q1, Q2, L, normed, *_ = form
     free = normed < len(Q1)
     scale = float(np.linalg.norm(Q1, 2) + np.linalg.norm(Q2, 2) + np.linalg.norm(L, 2)) or 1.0
+    sizes, turn = np.linalg.eigh(Q1[:normed, :normed])
+    L, side = np.column_stack([L[:, :normed] @ turn, L[:, normed:]]), turn.T @ Q1[:normed, normed:]
 
-    def parts(x: Array) -> tuple[float, float, float]:
-        nu3 = scale * float(np.exp(x[1])) if free else 0.0
-        head = Q1.copy()
+    def numbers(x: Array) -> Array:
+        """Return them for nu1 - nu3 and nu3 above the least by the exponentials of x."""
+        over = scale * np.exp(x)
+        inverse = 1 / (sizes[-1] - sizes + over[:, :1] + EPS * scale)
+        nu1, nu3 = sizes[-1] + over[:, 0], np.zeros(len(x))
+        matrices = Q2 + (L[:, :normed] * inverse[:, None]) @ L[:, :normed].T / 4
         if free:
-            head[np.arange(normed), np.arange(normed)] += nu3
-            # What is left of the bias is eliminated: nu3 has to be above it.
-            rest = nu3 - head[normed, normed]
-            if rest <= 0:
-                return np.inf, np.inf, nu3
-            head = head[:normed, :normed] + np.outer(head[:normed, normed], head[:normed, normed]) / rest
-        nu1 = float(np.linalg.eigvalsh(head)[-1]) + scale * float(np.exp(x[0]))
-        block = form.matrix((nu1, 0.0, nu3))[: len(Q1), : len(Q1)]
-        nu2 = float(np.linalg.eigvalsh(Q2 + L @ np.linalg.solve(block, L.T) / 4)[-1])
-        return nu1, nu2, nu3
+            # The weights are eliminated: nu3 has to be above what is left of the bias.
+            need = Q1[-1, -1] + inverse @ side[:, 0] ** 2
+            rows = L[:, -1] + (inverse * side[:, 0]) @ L[:, :normed].T
+            nu3 = np.maximum(need, 0.0) + over[:, 1]
+            matrices += rows[:, :, None] * (rows / (nu3 - need + EPS * scale)[:, None])[:, None] / 4
+        nu2 = np.linalg.eigvalsh(matrices)[:, -1]
+        return np.array([nu1 + nu3, nu2, nu3], dtype=float).T
 
-    def total(x: Array) -> float:
-        try:
-            nu1, nu2, _ = parts(x)
-        except np.linalg.LinAlgError:
-            return np.inf
-        return nu1 + nu2 if np.isfinite(nu1 + nu2) else 1e300
+    found, best = np.zeros(1 + free), np.zeros(3)
+    for step in range(STEPS):
+        tried = found + FIRST_STEP * 0.5**step * _grid(FIRST_GRID if step == 0 else GRID, 1 + free)
+        values = numbers(tried)
+        totals = values[:, 0] + values[:, 1]
+        least = int(np.argmin(np.where(np.isfinite(totals), totals, np.inf)))
+        found, best = tried[least], values[least]
+    nu1, nu2, nu3 = best.tolist()
+    return nu1, nu2, nu3
 
-    starts = [np.array([near, far]) for near in (-3.0, -1.0) for far in (-2.0, 0.0, 1.0)]
-    start = min(starts, key=total)
-    found: Any = scipy.optimize.minimize(total, start, method="Nelder-Mead", options={"maxfev": STEPS})
-    return parts(found.x if found.fun <= total(start) else start)
+
+@functools.cache
+def _grid(ends: tuple[int, int], dimension: int) -> Array:
+    """Return the integer points of a cube, from the first to the last on each axis."""
+    return np.array(list(product(range(ends[0], ends[1] + 1), repeat=dimension)), dtype=float)

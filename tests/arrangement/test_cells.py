@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy.optimize import linprog
+from scipy.sparse import block_diag
 
 import cvxrelu.arrangement as arr
 from cvxrelu.arrangement import interior
@@ -23,15 +24,15 @@ POINT_SETS = {
 
 
 def irredundant(rows, pattern):
-    """Facets of a cell by linear programs: row i is one iff it can be violated alone."""
+    """Facets of a cell by linear programs, all in one: row i is one iff it can be violated alone."""
     scaled = rows / np.abs(rows).max(axis=0)
     signed = np.where(pattern, 1.0, -1.0)[:, None] * scaled
     leaders = arr.parallel_rows.classes_of_rows(rows).leaders
+    walls = signed[leaders]
+    others = block_diag([np.delete(walls, k, axis=0) for k in range(len(walls))])
+    solution = linprog(walls.ravel(), A_ub=-others, b_ub=np.zeros(others.shape[0]), bounds=(-1, 1))
     result = np.zeros(len(rows), dtype=bool)
-    for i in leaders:
-        others = signed[[j for j in leaders if j != i]]
-        solution = linprog(signed[i], A_ub=-others, b_ub=np.zeros(len(others)), bounds=[(-1, 1)] * rows.shape[1])
-        result[i] = solution.fun < -1e-9
+    result[leaders] = (walls * solution.x.reshape(walls.shape)).sum(axis=1) < -1e-9
     return result
 
 

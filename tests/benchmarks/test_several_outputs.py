@@ -133,7 +133,8 @@ def test_outputs_beside_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "no solution" in outputs_baselines.bounds_table({"tiny": without})
 
 
-def test_proofs_dots_and_digits(tmp_path):
+def test_proofs_dots_and_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs_proofs, "isolated", lambda function, *arguments: function(*arguments))
     page = tmp_path / "README.md"
     page.write_text(
         "".join(

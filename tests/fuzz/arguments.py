@@ -1,5 +1,6 @@
 """Public functions with arguments that are wrong."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,7 @@ P42 = cr.Problem(X4, np.column_stack([Y4, Y4**2]), "huber", alpha=0.01)
 N42 = cr.Network([[1.0, 1.0]], [0.0], [[1.0, 2.0]], [0.0, 1.0])
 
 
+@functools.cache
 def _targets() -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     """Return public calls that work, by name, with their arguments."""
     from cvxrelu import function_space as fs

@@ -284,11 +284,11 @@ def test_no_time_is_spent_on_fewer_neurons_when_it_is_up(loss, monkeypatch):
 @pytest.mark.parametrize("bias", ["free", "joint", "none"])
 def test_a_master_that_takes_too_long_is_stopped(loss, skip, bias, monkeypatch):
     """What is known then is a network that meets every target along a line, if there are biases."""
-    X, Y = data(30)
-    labels = np.arange(30) % 3
-    problem = cr.Problem(X, labels if loss == "multiclass-margin" else Y, loss, bias, skip=skip)
-    monkeypatch.setattr(column_rounds, "LARGE_MASTER", 0.0)
-    late = cr.solve(problem, "generate", time_limit=1e-3, random_state=0)
+    X, Y = data()
+    problem = cr.Problem(X, LABELS if loss == "multiclass-margin" else Y, loss, bias, skip=skip)
+    with monkeypatch.context() as patch:
+        patch.setattr(column_rounds, "LARGE_MASTER", 0.0)
+        late = cr.solve(problem, "generate", time_limit=1e-3, random_state=0)
     assert late.status is cr.Status.STOPPED
     assert (late.objective < np.inf) == (bias != "none")
     best = cr.solve(problem, "generate", random_state=0)

@@ -36,10 +36,10 @@ def test_any_multipliers_bound_all_scores(bias, slope, seed):
 @pytest.mark.parametrize(("bias", "skip"), [("free", False), ("free", True), ("joint", False)])
 def test_its_bound_is_below_what_is_proven_otherwise(loss, bias, skip):
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((24, 3))
+    X = rng.standard_normal((18, 3))
     labelled, regularised = loss in ("softmax", "multiclass-margin"), loss not in ("interpolation", "multiclass-margin")
-    y = np.arange(24) % 3 if labelled else rng.standard_normal((24, 2)) + 5
-    weights = {"alpha": 0.05, "sample_weight": rng.uniform(0.5, 2.0, 24)} if regularised else {}
+    y = np.arange(18) % 3 if labelled else rng.standard_normal((18, 2)) + 5
+    weights = {"alpha": 0.05, "sample_weight": rng.uniform(0.5, 2.0, 18)} if regularised else {}
     problem = cr.Problem(X, y, loss=loss, bias=bias, skip=skip, **weights)
     fit = cr.solve(problem, prove=False, random_state=0)
     lowers = [state.bound.lower for state in islice(tighten(problem, Clock(), fit.objective, False), 3)]
@@ -52,8 +52,8 @@ def test_its_bound_is_below_what_is_proven_otherwise(loss, bias, skip):
 def test_what_is_open_when_all_rounds_are_used_is_relaxed(monkeypatch):
     monkeypatch.setattr(outputs_rounds, "MOST_ROUNDS", 1)
     rng = np.random.default_rng(0)
-    problem = cr.Problem(rng.standard_normal((20, 7)), rng.standard_normal((20, 2)))
-    certificate = cr.solve(problem, tol=1e-2, time_limit=8.0, random_state=0).certificate
+    problem = cr.Problem(rng.standard_normal((12, 5)), rng.standard_normal((12, 2)))
+    certificate = cr.solve(problem, tol=1e-2, time_limit=4.0, random_state=0).certificate
     assert certificate.method == "relaxation"
     assert 0 < certificate.lower < certificate.upper
 
