@@ -15,6 +15,7 @@ BENCHMARKS = (
     "growth",
     "arrangement",
     "pricing",
+    "workers",
     "function_space",
     "variants",
     "experiments.widths",

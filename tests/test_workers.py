@@ -5,27 +5,31 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.pricing import ascent, make_pricer
+from cvxrelu.pricing import ascent, cones, make_pricer
 
 
 @pytest.mark.filterwarnings("default")
 def test_a_dask_cluster_prices_and_cross_validates_alike(monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(ascent, "BATCH_SIZE", 2000)
+    monkeypatch.setattr(cones, "ALONE", 20)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((80, 3))
     y = np.abs(X[:, 0]) + 0.1 * rng.standard_normal(80)
     pricer, v = make_pricer(X), y - y.mean()
     model = cr.ReLURegressorCV(n_alphas=3, cv=2, tol=1e-2, random_state=0)
     alone, priced = model.fit(X, y).network_, pricer.ascend(v, random_state=0)
-    errors = model.mse_path_
+    errors, searched = model.mse_path_, pricer(v, node_limit=10_000)
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         distributed.Client(cluster),
         joblib.parallel_config(backend="dask"),
     ):
         together = pricer.ascend(v, random_state=0, n_jobs=2)
+        branched = pricer(v, node_limit=10_000, n_jobs=2)
         model.set_params(n_jobs=2).fit(X, y)
     np.testing.assert_array_equal(together.W, priced.W)
+    np.testing.assert_array_equal(branched.W, searched.W)
+    assert branched.upper == searched.upper
     np.testing.assert_array_equal(model.mse_path_, errors)
     assert model.network_ == alone

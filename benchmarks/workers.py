@@ -1,0 +1,103 @@
+"""What a second worker gains, beside what it could gain: two bare threads that keep two cores busy, at the same time.
+
+    sweep     the plane's sweeps, by blocks of anchors
+    cones     branch and bound, by trees
+    ascent    local ascent, by batches of starts
+    folds     cross-validation, by folds
+
+All find the same with one worker and with two, which is asserted.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import cvxrelu as cr
+from benchmarks.arrangement import speedup_of_bare_threads
+from benchmarks.harness import RESULTS, Record, environment, isolated, table, update_page, write
+from benchmarks.many_samples import six_neurons
+from cvxrelu.certificate.searches import euclidean_pricer
+
+__all__ = ["run"]
+
+NAME = "workers"
+REPETITIONS = 3
+
+
+def sweep(n_jobs: int) -> object:
+    """Price a random vector on 2,000 places of the plane."""
+    rng = np.random.default_rng(0)
+    pricer = euclidean_pricer(cr.Problem(rng.standard_normal((2000, 2)), np.zeros(2000), "squared", alpha=1.0))
+    v = rng.standard_normal(2000)
+    return pricer(v - v.mean(), n_jobs=n_jobs).value
+
+
+def cones(n_jobs: int) -> object:
+    """Bound the scores of the dual vector of a fit to 300 samples in four dimensions with 200,000 cones."""
+    problem = six_neurons(300, 4)
+    fit = cr.solve(problem, prove=False, tol=1e-4, random_state=0)
+    priced = euclidean_pricer(problem)(fit.certificate.dual, tol=1e-6, node_limit=200_000, n_jobs=n_jobs)
+    return priced.upper
+
+
+def ascent(n_jobs: int) -> object:
+    """Ascend from 256 random starts on 20,000 samples in ten dimensions."""
+    problem = six_neurons(20_000, 10)
+    dual = problem.repair(problem.y - problem.y.mean())
+    return euclidean_pricer(problem).ascend(dual, n_starts=256, random_state=0, n_jobs=n_jobs).value
+
+
+def folds(n_jobs: int) -> object:
+    """Cross-validate a regressor on 2,000 x 6 samples in six folds."""
+    problem = six_neurons(2000, 6)
+    model = cr.ReLURegressorCV(n_alphas=5, cv=6, tol=1e-3, random_state=0, n_jobs=n_jobs)
+    return model.fit(problem.X, problem.y).mse_path_.tolist()
+
+
+TASKS: dict[str, Callable[[int], object]] = {task.__name__: task for task in (sweep, cones, ascent, folds)}
+
+
+def measure(name: str) -> Record:
+    """Return the least wall-clock seconds of a task with one worker and with two, in turns, after a first call."""
+    task, seconds = TASKS[name], {1: np.inf, 2: np.inf}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = task(2)
+        for _ in range(REPETITIONS):
+            for n_jobs in seconds:
+                started = time.perf_counter()
+                if task(n_jobs) != found:
+                    raise AssertionError(f"{name} depends on the number of workers")
+                seconds[n_jobs] = min(seconds[n_jobs], time.perf_counter() - started)
+    return {"seconds": list(seconds.values()), "bare_threads": speedup_of_bare_threads()}
+
+
+def run(output: Path = RESULTS) -> Record:
+    """Run everything, and write ``workers.json`` and the table."""
+    surroundings = environment()
+    record = {"environment": surroundings, "results": {name: isolated(measure, name) for name in TASKS}}
+    write(output, NAME, record)
+    update_page(
+        output,
+        NAME,
+        table(
+            [
+                {
+                    "work": name,
+                    "one worker, s": f"{row['seconds'][0]:.2f}",
+                    "two workers, s": f"{row['seconds'][1]:.2f}",
+                    "gain": f"{row['seconds'][0] / row['seconds'][1]:.2f}",
+                    "of two bare threads": f"{row['bare_threads']:.2f}",
+                }
+                for name, row in record["results"].items()
+            ]
+        ),
+    )
+    return record
+
+
+if __name__ == "__main__":
+    run()
