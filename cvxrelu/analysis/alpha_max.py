@@ -18,7 +18,7 @@ from cvxrelu.program.dual_face import ASCENT_STARTS, search_scores
 from cvxrelu.program.zero_cost import ZERO_SCORE_RTOL, best_of_zero_cost, check_known, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["alpha_max", "default_alpha"]
+__all__ = ["alpha_max", "default_alpha", "likely_alpha_max"]
 
 # The default alpha over alpha_max / sqrt(N). Held-out scores are best at 0.5 to 2 on noisy data (diabetes), at 0.2 and
 # less where there is little noise (Friedman #1, breast cancer).
@@ -108,9 +108,26 @@ def default_alpha(problem: Problem) -> float:
     0.15
     """
     check_known(problem)
+    weights = np.ones(problem.n_samples) if problem.sample_weight is None else problem.sample_weight
+    n_alike = problem.n_samples / np.mean(weights**2)
+    return float(DEFAULT_SHARE * likely_alpha_max(problem) / np.sqrt(n_alike)) or 1.0
+
+
+def likely_alpha_max(problem: Problem) -> float:
+    """Return gamma(v) / N of the best neuron that is found soon, v in the middle of those of the best constant.
+
+    For a loss without kinks that is no more than alpha_max, and most often alpha_max; 0.0 if a constant is optimal for
+    every alpha.
+
+    Examples
+    --------
+    >>> problem = Problem([[-1.0], [0.0], [1.0], [2.0]], [0.0, 1.0, 0.0, 1.0], loss="squared", alpha=1.0)
+    >>> round(likely_alpha_max(problem) / alpha_max(problem), 6)
+    1.0
+    """
     dual = zero_cost_dual(problem)
     if not dual.any():
-        return 1.0
+        return 0.0
     pricer = pricer_of(problem)
     if not isinstance(pricer, Pricer) or pricer.sweeps:
         gamma = search_scores(pricer, dual, Clock()).value
@@ -118,8 +135,4 @@ def default_alpha(problem: Problem) -> float:
         gamma = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=0).value
     else:
         gamma = pricer.scout(dual, n_starts=ASCENT_STARTS, random_state=0).value
-    weights = np.ones(len(dual)) if problem.sample_weight is None else problem.sample_weight
-    n_alike = len(dual) / np.mean(weights**2)
-    if gamma <= ZERO_SCORE_RTOL * pricer.size(dual):
-        return 1.0
-    return float(DEFAULT_SHARE * gamma / len(dual) / np.sqrt(n_alike))
+    return gamma / len(dual) if gamma > ZERO_SCORE_RTOL * pricer.size(dual) else 0.0

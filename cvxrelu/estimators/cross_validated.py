@@ -31,7 +31,7 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         What a prediction costs.
     alphas : (k,) array_like, optional
         Strengths to try, positive; by default a grid of `n_alphas` from `cvxrelu.alpha_max` of all data down,
-        or from the estimate of it by the best neuron found where its search is cut short.
+        or from the estimate of it by the best neuron found where nothing is proven or its search is cut short.
     n_alphas : int, default 10
         Length of the grid.
     eps : float, default 1e-3

@@ -3,8 +3,8 @@ r"""What estimators share that choose the strength of regularisation by cross-va
     alpha_ = the alpha on the grid with the least mean over folds of the error on the fold of the path of the others
 
 The grid falls from the smallest alpha for which a constant is optimal on all data (`cvxrelu.alpha_max`), or from the
-estimate of it by the best neuron found where its search is cut short; every fold follows the whole path
-(`cvxrelu.path`, or from its small end up where networks slide), and the network is then fitted to all data with
+estimate of it by the best neuron found where nothing is proven or the search is cut short; every fold follows the whole
+path (`cvxrelu.path`, or from its small end up where networks slide), and the network is then fitted to all data with
 `alpha_`.
 """
 
@@ -17,6 +17,7 @@ from joblib import delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import check_cv
 
+from cvxrelu.analysis.alpha_max import likely_alpha_max
 from cvxrelu.analysis.path import alpha_grid, path
 from cvxrelu.errors import Interrupted, SolverError
 from cvxrelu.estimators.base import PROVEN_FEATURES, Estimator
@@ -27,7 +28,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_floats, as_jobs, as_seconds
 from cvxrelu.program.options import Options
-from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost, zero_cost_dual
+from cvxrelu.program.zero_cost import best_of_zero_cost, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.parallel import results_of
 from cvxrelu.solving.fit import Fit, solve_as
@@ -100,10 +101,22 @@ class CrossValidated(Estimator):
     def _grid(self, problems: Iterable[Problem]) -> Array:
         """Return the strengths to try: those given, or a grid from the largest alpha_max of the problems."""
         if self.alphas is None:
-            seconds = as_seconds(self.time_limit)
-            largest = max(_start_of_grid(best_of_zero_cost(problem, Clock(seconds))) for problem in problems)
+            largest = max(self._start_of_grid(problem) for problem in problems)
             return alpha_grid(largest, self.n_alphas, self.eps)
         return np.sort(np.atleast_1d(as_floats(self.alphas, "alphas")))[::-1]
+
+    def _start_of_grid(self, problem: Problem) -> float:
+        """Return alpha_max or, where it is not proven or the search was cut short, what the best neuron makes of it.
+
+        The proven bound is then two to four times too large on real data of ten to thirty features, and a fifth of a
+        grid that started there would be spent on constants.
+        """
+        if self._slides(problem):
+            return likely_alpha_max(problem)
+        constant = best_of_zero_cost(problem, Clock(as_seconds(self.time_limit)))
+        if constant.complete or constant.priced is None:
+            return constant.alpha_max
+        return constant.priced.value / len(constant.dual)
 
     def _predictions(self, train: Problem, alphas: Array, X: Array) -> Array:
         """Return the predictions at X of the path of the training data, one row an alpha."""
@@ -155,14 +168,3 @@ def _networks(problem: Problem, alphas: Array, options: Options) -> list[Network
         *_, last = generate(replace(problem, alpha=float(alpha)), replace(options, warm_start=start), clock)
         networks.append(last.network)
     return networks[::-1]
-
-
-def _start_of_grid(constant: ZeroCost) -> float:
-    """Return alpha_max or, where the search for it was cut short, what the best neuron found makes of it.
-
-    The proven bound is then two to four times too large on real data of ten to thirty features, and a fifth of a grid
-    that started there would be spent on constants.
-    """
-    if constant.complete or constant.priced is None:
-        return constant.alpha_max
-    return constant.priced.value / len(constant.dual)
