@@ -18,6 +18,7 @@ from cvxrelu.numerics.lengths import row_sizes
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["fewer_of_several"]
 
@@ -27,33 +28,34 @@ SHARES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 MOST_NUMBERS = 5_000_000
 
 
-def fewer_of_several(problem: Problem, network: Network, rtol: float) -> Network:
+def fewer_of_several(problem: Problem, network: Network, rtol: float, clock: Clock) -> Network:
     """Return a network with fewer neurons, if there is one, whose objective is larger by a share of rtol at most.
+
+    Nothing more is tried once the clock has expired.
 
     Examples
     --------
     >>> problem = Problem([[0.0], [1.0]], [[0.0, 0.0], [1.0, 2.0]])
     >>> twice = Network([[1.0], [1.0]], [0.0, 0.0], [[0.5, 1.0], [0.5, 1.0]])
-    >>> fewer_of_several(problem, twice, 1e-6).n_neurons
+    >>> fewer_of_several(problem, twice, 1e-6, Clock()).n_neurons
     1
     """
     limit = problem.objective(network) * (1 + rtol)
     best = network
+    costs = row_sizes(network.v) * problem.norm.neuron_costs(network.W, network.b)
     for share in SHARES:
-        lighter = _lightened(problem, network, share)
-        if lighter.n_neurons < network.n_neurons and problem.objective(lighter) <= limit:
+        kept = costs > share * costs.sum()
+        if kept.all() or clock.expired:
+            break
+        W, b, v = network.W[kept], network.b[kept], network.v[kept]
+        lighter = _met(problem, replace(network, W=W, b=b, v=v))
+        if problem.objective(lighter) <= limit:
             best = lighter
             break
+    if clock.expired:
+        return best
     reduced = _combined(problem, best)
     return reduced if reduced.n_neurons < best.n_neurons and problem.objective(reduced) <= limit else best
-
-
-def _lightened(problem: Problem, network: Network, share: float) -> Network:
-    """Return the network without neurons of less than this share of the cost."""
-    costs = row_sizes(network.v) * problem.norm.neuron_costs(network.W, network.b)
-    kept = costs > share * costs.sum()
-    W, b, v = network.W[kept], network.b[kept], network.v[kept]
-    return _met(problem, replace(network, W=W, b=b, v=v))
 
 
 def _combined(problem: Problem, network: Network) -> Network:

@@ -8,7 +8,7 @@ import pytest
 import cvxrelu as cr
 from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.searches import prove_dual
-from cvxrelu.generation import column_rounds
+from cvxrelu.generation import column_rounds, fewer_outputs
 from cvxrelu.pricing import Priced
 from cvxrelu.solving.methods import generate
 
@@ -272,7 +272,7 @@ def test_no_time_is_spent_on_fewer_neurons_when_it_is_up(loss, monkeypatch):
     problem = cr.Problem(X, Y, loss, alpha=None if loss == "interpolation" else 0.01)
     with monkeypatch.context() as patch:
         patch.setattr(generate, "QUICK_REDUCTION", -1)
-        patch.setattr(generate, "fewer_of_several", lambda *_: pytest.fail("time is up"))
+        patch.setattr(fewer_outputs, "_met", lambda *_: pytest.fail("time is up"))
         late = cr.solve(problem, "generate", time_limit=1e-3)
     assert late.objective < np.inf
     assert cr.solve(problem, "generate").network.n_neurons < 90

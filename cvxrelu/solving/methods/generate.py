@@ -25,6 +25,7 @@ from cvxrelu.program.cells import Cells
 from cvxrelu.program.decode import NETWORK_RTOL, decode, fewer_neurons
 from cvxrelu.program.groups import as_solution
 from cvxrelu.relaxation import can_relax, is_relaxed_first, tighten
+from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import STOPS, Cause
 from cvxrelu.runtime.progress import progress_line
 from cvxrelu.solving.methods.method import Method
@@ -120,8 +121,8 @@ def _reduce(run: Run, state: GenerationRound) -> Network:
         # What is left has to meet the targets: equations in as many unknowns as samples.
         unknowns = max(network.n_neurons, problem.n_samples * problem.loss.fixes_predictions)
         quick = problem.n_samples * problem.n_outputs * unknowns**2 <= QUICK_REDUCTION
-        fewer = REDUCTION_SHARE * run.options.tol
-        return fewer_of_several(problem, network, fewer) if quick or not run.clock.expired else network
+        clock = Clock() if quick else run.clock
+        return fewer_of_several(problem, network, REDUCTION_SHARE * run.options.tol, clock)
     quick = problem.n_samples * network.n_neurons**2 <= QUICK_REDUCTION
     return fewer_neurons(problem, network) if quick or not run.clock.limited else network
 
