@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from cvxrelu.pricing import cones, forest, make_pricer, price
 from cvxrelu.pricing.cone_bound import Cutoff, Problem
-from cvxrelu.pricing.tree import make_tree, push, reserve
+from cvxrelu.pricing.cone_split import branch
+from cvxrelu.pricing.tree import PER_SLOT, make_tree, push, reserve
 from tests.pricing.reference import (
     BIASES,
     SLOPES,
@@ -228,3 +229,19 @@ def test_cones_that_were_closed_count_after_the_others_are_dealt():
     assert len(trees) > 1
     assert max(part.closed[0] for part in trees) == 7.0
     assert not any(len(forest.open_cones(part)) for part in trees)
+
+
+def test_a_cone_that_cannot_be_split_keeps_its_bound():
+    """There is no room for its halves."""
+    problem = Problem(np.array([[1.0, -1.0]]), np.ones(1), np.zeros(2), 2, 0.0)
+    cutoff = Cutoff(np.array([1.0]), np.zeros((8, 2)), np.zeros(8), 1.0, 0.0, 0.0)
+    tree = make_tree(2, 2, 1)
+    slot = reserve(tree)
+    for name in PER_SLOT:
+        getattr(tree, name)[slot] = 0
+    tree.U[slot] = tree.W[slot] = np.eye(2)
+    tree.lam[slot], tree.side[slot], tree.open[slot], tree.bound[slot] = 0.5, 1.0, 1, 3.0
+    push(tree, slot)
+    branch(problem, tree, cutoff, 10)
+    assert tree.closed[0] == 3.0
+    assert not len(forest.open_cones(tree))
