@@ -8,8 +8,14 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.errors import SolverError
-from cvxrelu.generation.dual_master import solve_master
+from cvxrelu.generation.column_rounds import ColumnMaster
+from cvxrelu.generation.columns import starting_columns
+from cvxrelu.generation.dual_master import MasterSolution, solve_master
+from cvxrelu.generation.oracle import Oracle
 from cvxrelu.numerics.activation import leaky_relu
+from cvxrelu.program.options import Options
+from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.worker import Worker
 from tests.instances import BIASES, LOSSES, RULES, make_problem
 
 ACCURACY = 1e-9
@@ -164,3 +170,14 @@ def test_the_simplex_method_finds_the_same(loss):
     np.testing.assert_allclose(value_of(problem, outputs, master), optimum_in_cvxpy(problem, outputs), rtol=1e-6)
     bound = problem.n_samples * problem.alpha if problem.alpha else 1.0
     assert np.abs(outputs.T @ master.dual).max() == pytest.approx(bound, rel=1e-6)
+
+
+def test_columns_that_carry_weight_stay_whatever_their_score():
+    """A master that was not solved to the end may use neurons whose scores are not at the bound yet."""
+    oracle = Oracle.of(make_problem("squared", n_features=3), Options(random_state=0), Clock())
+    columns = starting_columns(oracle)
+    weights = np.zeros(len(columns))
+    weights[1] = -1.0
+    master = MasterSolution(np.zeros(9), weights, 0.0)
+    kept = ColumnMaster(oracle, Worker())._useful(columns, master, 0.0)
+    assert np.flatnonzero(kept).tolist() == [1]
