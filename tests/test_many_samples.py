@@ -13,7 +13,7 @@ from cvxrelu.generation import primal_parts, primal_rounds, primal_rule
 from cvxrelu.generation.exact_master import solve_exact
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.oracle import Oracle
-from cvxrelu.generation.primal_improvement import improve
+from cvxrelu.generation.primal_improvement import Improved, improve
 from cvxrelu.generation.primal_master import solve_primal
 from cvxrelu.generation.primal_rounds import PrimalMaster
 from cvxrelu.generation.primal_rule import suits
@@ -156,7 +156,7 @@ def test_where_nothing_was_missed_rounds_ask_for_less_and_then_end(monkeypatch, 
 
     def unchanged(oracle, network, new, progress):
         asked.append(progress)
-        return network, None
+        return Improved(network)
 
     problem = six_neurons(150, 2)
     start = cr.solve(problem, tol=1e-2, random_state=0).network

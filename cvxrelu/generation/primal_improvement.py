@@ -7,6 +7,7 @@ the dual vector is off by it, and the objective by its square.
 """
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from cvxrelu.generation.sliding import can_slide, merged, slide
 from cvxrelu.problem.losses.smoothed import Smoothed
 from cvxrelu.problem.network import Network
 
-__all__ = ["improve", "slid"]
+__all__ = ["Improved", "improve", "slid"]
 
 Array = NDArray[np.float64]
 
@@ -28,33 +29,55 @@ logger = logging.getLogger(__name__)
 
 # Steps of sliding, and relative accuracy of the output weights.
 STEPS, ACCURACY = 100, 1e-9
+# Share of the bound that the score of a neuron without weight has to reach for it to stay (`Improved.near`).
+NEAR = 0.7
 
 
-def improve(oracle: Oracle, network: Network, new: Columns, progress: float) -> tuple[Network, Array | None]:
-    """Return a network, in scaled coordinates, after neurons have joined and all have slid.
+@dataclass(frozen=True, eq=False)
+class Improved:
+    """A network, in scaled coordinates, and what a linear program leaves for the next one.
 
-    Steps of sliding have to save the share `progress` of the objective. With the network comes the dual vector of its
-    weights, if they are those of a linear program.
+    Attributes
+    ----------
+    network : Network
+        The network.
+    dual : (N,) array or None
+        The dual vector of its weights, if they are those of a linear program.
+    near : Columns or None
+        Its neurons then, and those without weight that score nearly as much as the bound: with a kink many dual vectors
+        belong to the same weights, and it is these neurons that tell which of them is feasible.
+    """
+
+    network: Network
+    dual: Array | None = None
+    near: Columns | None = None
+
+
+def improve(oracle: Oracle, network: Network, new: Columns, progress: float) -> Improved:
+    """Return a network after neurons have joined and all have slid.
+
+    Steps of sliding have to save the share `progress` of the objective.
     """
     standard = oracle.standard
     columns = Columns.of(standard, network.W, network.b) + new
     if not len(columns):
-        return network, None
+        return Improved(network)
     try:
         if not can_slide(standard):
             exact = solve_exact(standard, columns.outputs, oracle.clock)
             best = standard_network(standard, columns, exact)
-            return min((best, network), key=standard.objective), oracle.as_dual(exact.dual)
+            near = np.abs(columns.outputs.T @ exact.dual) >= NEAR * standard.score_bound
+            return Improved(min((best, network), key=standard.objective), oracle.as_dual(exact.dual), columns[near])
         best = _weighted(oracle, network, columns)
         if not best.n_neurons:
-            return best, None
+            return Improved(best)
         moved = slid(oracle, best, STEPS, progress)
         found = min((merged(standard, moved), moved, best), key=standard.objective)
-        return _weighted(oracle, found, Columns.of(standard, found.W, found.b)), None
+        return Improved(_weighted(oracle, found, Columns.of(standard, found.W, found.b)))
     except (SolverError, TimeoutError) as error:
         # Narrow kinks may be too much for one master, and are none for the next.
         logger.info("the network is kept as it is: %s", error)
-        return network, None
+        return Improved(network)
 
 
 def slid(oracle: Oracle, network: Network, steps: int, progress: float) -> Network:

@@ -93,8 +93,8 @@ class PrimalState:
         Whether the gap is closed, as far as it was to be proven.
     late : bool
         Whether there is no time or no round left.
-    dual : (N,) array or None
-        The dual vector that the weights of the network came with, if they are those of a linear program.
+    dual, near : (N,) array or None, Columns or None
+        What the last linear program left for the next one, as in `Improved`.
     """
 
     network: Network
@@ -111,6 +111,7 @@ class PrimalState:
     settled: bool = False
     late: bool = False
     dual: Array | None = None
+    near: Columns | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,10 +147,12 @@ class PrimalMaster:
             priced = self._scouted(oracle, dual, state)
             if oracle is self.oracle and self._closes(dual, state.network, priced):
                 return self._ended(state, dual, priced)
-        scaled, dual = improve(
-            oracle, network, self._new(oracle, priced), PROGRESS * options.tol * FINER**state.refined
-        )
-        improved = oracle.scaling.restore(scaled)
+        new = self._new(oracle, priced)
+        if state.near is not None and np.isfinite(state.searched):
+            # Before the first search only the weights count, not which of their dual vectors is feasible.
+            new += state.near
+        found = improve(oracle, network, new, PROGRESS * options.tol * FINER**state.refined)
+        improved = oracle.scaling.restore(found.network)
         rounds = state.rounds + 1
         late = rounds == options.max_rounds or rounds - state.first == MOST_ROUNDS or self.oracle.clock.expired
         cause = Cause.ROUNDS if rounds == options.max_rounds else Cause.PROOF
@@ -159,18 +162,26 @@ class PrimalMaster:
             # What a part of the samples learns beyond the others is left to it.
             improved, upper = state.network, state.round.upper
         known = GenerationRound(improved, upper, state.best, improved.n_neurons, cause)
-        found = replace(
-            state, network=improved, rounds=rounds, round=known, missed=None, objective=upper, late=late, dual=dual
+        after = replace(
+            state,
+            network=improved,
+            rounds=rounds,
+            round=known,
+            missed=None,
+            objective=upper,
+            late=late,
+            dual=found.dual,
+            near=found.near,
         )
         if oracle is not self.oracle and not late:
             share = self._worthwhile(state) if state.part == self._last_slid else PAYING
             pays = upper <= state.objective * (1 - share)
-            return found if pays else replace(found, part=state.part + 1, objective=np.inf)
+            return after if pays else replace(after, part=state.part + 1, objective=np.inf)
         pays = upper <= state.objective * (1 - self._worthwhile(state))
-        found = replace(found, stalled=0 if pays else state.stalled + 1)
-        if late or (found.stalled == self._patience and not is_followed(self.oracle)):
-            return self._ended(found, self._dual(found, self.oracle, self.oracle.enter(improved)), priced)
-        return found
+        after = replace(after, stalled=0 if pays else state.stalled + 1)
+        if late or (after.stalled == self._patience and not is_followed(self.oracle)):
+            return self._ended(after, self._dual(after, self.oracle, self.oracle.enter(improved)), priced)
+        return after
 
     def has_ended(self, state: PrimalState) -> bool:
         """Tell whether the gap is closed, rounds save no more, or there is no time or no round left."""
@@ -247,10 +258,8 @@ class PrimalMaster:
         elif dual.any():
             best = unsearched(dual)
         proven = best.lower >= upper * (1 - options.tol)
-        known = 0.0 if priced is None else priced.value
         missed = None if proven or state.late else missed
-        goes_on = missed is not None and missed.value > known + self.oracle.tolerance * self.oracle.bound
-        goes_on = goes_on and upper <= state.searched * (1 - self._worthwhile(state))
+        goes_on = missed is not None and self._is_news(missed, priced) and self._gained(state, upper)
         # If what was missed does not help, the neurons in use are not yet where they score no more than the bound.
         exhausted = not goes_on and missed is not None and missed.complete
         finer = exhausted and state.refined < MOST_REFINED
@@ -265,3 +274,13 @@ class PrimalMaster:
             refined=state.refined + finer,
             settled=not (goes_on or finer),
         )
+
+    def _is_news(self, missed: Priced, known: Priced | None) -> bool:
+        """Tell whether an exhaustive search found more than was known; after a linear program all is new."""
+        least = known.value if known is not None and can_slide(self.oracle.standard) else self.oracle.bound
+        return missed.value > least + self.oracle.tolerance * self.oracle.bound
+
+    def _gained(self, state: PrimalState, upper: float) -> bool:
+        """Tell whether rounds since the last search lowered the objective; linear programs end by themselves."""
+        share = self._worthwhile(state)
+        return upper <= state.searched * (1 - share) or not can_slide(self.oracle.standard)

@@ -3,6 +3,8 @@
 import logging
 
 from cvxrelu.arrangement import count_patterns
+from cvxrelu.generation.primal_rule import MANY_SAMPLES
+from cvxrelu.generation.sliding import can_slide
 from cvxrelu.problem.problem import Problem
 from cvxrelu.solving.methods import METHODS
 
@@ -29,7 +31,9 @@ def methods_to_try(problem: Problem) -> tuple[tuple[str, ...], str]:
         return ("generate",), f"{problem.n_outputs} outputs, whose neurons column generation finds"
     count = count_patterns(problem.n_samples, problem.n_features, problem.norm.has_bias)
     size = count * problem.lifted.shape[1]
-    if METHODS["line"].takes(problem):
+    if METHODS["line"].takes(problem) and problem.n_samples > MANY_SAMPLES and can_slide(problem):
+        first, reason = "generate", f"more than {MANY_SAMPLES} samples, which are many more than neurons"
+    elif METHODS["line"].takes(problem):
         first, reason = "line", "one input with free biases, where the problem has one variable a sample"
     elif problem.norm.cellwise:
         first, reason = "enumerate", f"norm {problem.norm.name!r}, which differs from cell to cell"
