@@ -160,5 +160,7 @@ def to_network(problem: Problem, scaling: Scaling, groups: Groups) -> Network:
 def made_feasible(problem: Problem, network: Network) -> Network:
     """Return a multiple of a network that meets the constraint of the loss, if that is a matter of its size."""
     factor = problem.loss.feasible_factor(network(problem.X), problem.y)
+    if factor == np.inf:
+        return network
     v, intercept, skip = network.v * factor, network.intercept * factor, network.skip * factor
     return replace(network, v=v, intercept=intercept, skip=skip)
