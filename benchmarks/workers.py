@@ -8,6 +8,7 @@
 All find the same with one worker and with two, which is asserted.
 """
 
+import functools
 import time
 import warnings
 from collections.abc import Callable
@@ -35,12 +36,17 @@ def sweep(n_jobs: int) -> object:
     return pricer(v - v.mean(), n_jobs=n_jobs).value
 
 
+@functools.cache
+def _fitted() -> tuple[cr.Problem, cr.Fit]:
+    rng = np.random.default_rng(0)
+    problem = cr.Problem(rng.standard_normal((60, 5)), rng.standard_normal(60), "squared", alpha=0.02)
+    return problem, cr.solve(problem, prove=False, tol=1e-4, random_state=0)
+
+
 def cones(n_jobs: int) -> object:
-    """Bound the scores of the dual vector of a fit to 300 samples in four dimensions with 200,000 cones."""
-    problem = six_neurons(300, 4)
-    fit = cr.solve(problem, prove=False, tol=1e-4, random_state=0)
-    priced = euclidean_pricer(problem)(fit.certificate.dual, tol=1e-6, node_limit=200_000, n_jobs=n_jobs)
-    return priced.upper
+    """Bound the scores of the dual vector of a fit to 60 random targets in five dimensions by half a million cones."""
+    problem, fit = _fitted()
+    return euclidean_pricer(problem)(fit.certificate.dual, tol=1e-9, node_limit=500_000, n_jobs=n_jobs).upper
 
 
 def ascent(n_jobs: int) -> object:
