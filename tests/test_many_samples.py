@@ -366,3 +366,13 @@ def test_the_exact_master_keeps_its_time():
     problem = six_neurons(3000, 3, "absolute")
     with pytest.raises(TimeoutError, match="not solved in time"):
         solve_exact(problem, np.random.default_rng(0).standard_normal((3000, 60)), Clock(0.01))
+
+
+@pytest.mark.parametrize("loss", SMOOTH)
+def test_on_a_line_it_comes_first_and_agrees_with_the_program_in_the_values(loss):
+    problem = six_neurons(1001, 1, loss)
+    fits = [cr.solve(problem, method, tol=1e-5, random_state=0) for method in ("auto", "line")]
+    assert all(fit.status is cr.Status.OPTIMAL for fit in fits)
+    assert "more than 1000 samples" in fits[0].history[0].note
+    assert fits[0].objective == pytest.approx(fits[1].objective, rel=1e-5)
+    assert "more than 1000 samples" not in cr.solve(six_neurons(1001, 1, "absolute")).history[0].note

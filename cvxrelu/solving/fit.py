@@ -123,8 +123,9 @@ def solve(
     method : {"auto", "enumerate", "generate", "line", "sample"}, default "auto"
         "enumerate" uses every sign pattern; "generate" finds the neurons that matter by column generation and proves
         that no others do; "line" takes one input with free biases, and solves for the function; "sample" uses random
-        patterns, and its certificate speaks of those only; "auto" is "line" where that can be, "enumerate" for tiny
-        problems and for norms other than the Euclidean, and "generate" for all others.
+        patterns, and its certificate speaks of those only; "auto" is "line" where that can be, but for smooth losses
+        of more than 1,000 samples, "enumerate" for tiny problems and for norms other than the Euclidean, and "generate"
+        for all others.
     tol : float, default 1e-6
         Relative gap to reach.
     time_limit : float, optional
