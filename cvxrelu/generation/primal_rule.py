@@ -14,12 +14,12 @@ __all__ = ["is_alone", "is_followed", "suits"]
 # master takes no time; from 100 on it was measured). Where nothing needs to be proven it comes first with fewer, too:
 # a gap of some per cent takes it a tenth of the time.
 MANY_SAMPLES, SEVERAL_SAMPLES = 1000, 50
-# Entries of X up to which a dual master follows even where nothing is to be proven: with 100 x 5 it takes as long and
-# ends a hundred times nearer to the optimum, with 200 x 10 it takes three times as long, mostly for its ascents.
-FEW_ENTRIES = 1000
 # The same for a loss with a kink, which is smoothed and ends in linear programs: the dual master has it as long as that
 # is bearable (guessed).
 KINKED_SAMPLES = 3000
+# Entries of X up to which a dual master follows even where nothing is to be proven: with 100 x 5 it takes as long and
+# ends a hundred times nearer to the optimum, with 200 x 10 it takes three times as long, mostly for its ascents.
+FEW_ENTRIES = 1000
 
 
 def suits(oracle: Oracle) -> bool:
