@@ -128,7 +128,7 @@ def test_path_agrees_with_cold_fits(loss, bias):
     assert (found.relative_gaps <= 1e-7).all()
     # A loss with a kink fits the data exactly from some alpha down, with one cost.
     assert (np.diff(found.costs) > -1e-7 * found.costs[-1]).all()
-    assert (np.diff(found.losses) < 0).all()
+    assert (np.diff(found.losses) < 1e-8 * found.losses[0]).all()  # the last ones may be zero
     np.testing.assert_allclose(found.objectives, found.losses + found.alphas * found.costs)
     for alpha, fit in zip(found.alphas[1:], found.fits[1:], strict=True):
         assert fit.certificate.scope == "global"
@@ -145,7 +145,7 @@ def test_path_is_deterministic():
 
 
 def test_warm_start_saves_rounds():
-    problem = unbalanced("squared", n_samples=60)
+    problem = unbalanced("squared", n_samples=200, seed=1)
     alphas = alpha_grid(cr.alpha_max(problem), 8, 1e-2)
     warm = cr.path(problem, alphas, method="generate", random_state=0)
     cold = [cr.solve(replace(problem, alpha=float(a)), "generate", random_state=0) for a in alphas[1:]]
