@@ -21,7 +21,7 @@ __all__ = ["parts_of", "wide_network"]
 # Random neurons that slide first, and what they cost together, in coordinates of order one.
 WIDE, SMALL = 100, 1e-1
 # Samples of the smallest part for every feature, and at least; and how many times more the next part has.
-FEWEST_A_FEATURE, FEWEST, GROWTH = 50, 500, 4
+FEWEST_A_FEATURE, FEWEST, GROWTH = 125, 500, 4
 # The widths of a smoothed kink, as shares of the objective of the best constant: the first, by how much it shrinks from
 # part to part, and the last one, for each unit of the gap to reach and at least.
 FIRST_WIDTH, SHRINKING, LAST_WIDTH, LEAST_WIDTH = 0.1, 0.1, 0.2, 2e-6
