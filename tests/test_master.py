@@ -8,6 +8,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.errors import SolverError
+from cvxrelu.generation import dual_master
 from cvxrelu.generation.column_rounds import ColumnMaster
 from cvxrelu.generation.columns import starting_columns
 from cvxrelu.generation.dual_master import MasterSolution, solve_master
@@ -170,6 +171,25 @@ def test_the_simplex_method_finds_the_same(loss):
     np.testing.assert_allclose(value_of(problem, outputs, master), optimum_in_cvxpy(problem, outputs), rtol=1e-6)
     bound = problem.n_samples * problem.alpha if problem.alpha else 1.0
     assert np.abs(outputs.T @ master.dual).max() == pytest.approx(bound, rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["interpolation", "margin"])
+def test_what_is_solved_but_for_the_last_digits_needs_no_simplex_method(loss, monkeypatch):
+    problem = make_problem(loss, n_samples=40)
+    outputs = random_columns(problem, 200)
+    best = value_of(problem, outputs, solve_master(problem, outputs, ACCURACY))
+    believed = dict[float, int]()
+    for short in (0.0, dual_master.SHORT_OF):
+        monkeypatch.setattr(dual_master, "SHORT_OF", short)
+        for iterations in range(1, 20):
+            monkeypatch.setattr(dual_master, "MOST_ITERATIONS", iterations)
+            monkeypatch.setattr(dual_master, "_solve_linear", lambda *given: None)
+            master = solve_master(problem, outputs, 1e-6)
+            if master is not None:
+                believed[short] = believed.get(short, 0) + 1
+                assert np.abs(master.weights).sum() == pytest.approx(best, rel=1e-4)
+                assert problem.loss.residual(outputs @ master.weights + master.constant, problem.y) < 1e-4
+    assert 0 < believed[0.0] < believed[dual_master.SHORT_OF] < 19
 
 
 def test_columns_that_carry_weight_stay_whatever_their_score():

@@ -206,13 +206,21 @@ def corrected(standard: Problem, outputs: Array, weights: Array, free: Array | f
 
     The change is the smallest relative to the weights themselves: what is almost zero stays so.
     """
-    shares = row_sizes(weights) ** 2
+    aim, shares = standard.loss.aim, row_sizes(weights) ** 2
+    predictions = outputs @ weights + free
+    misfit = aim(predictions, standard.y) - predictions
+    if np.abs(misfit).max() <= MISFIT:
+        return weights
+    factors: Any = scipy.linalg.qr((outputs * shares) @ outputs.T, pivoting=True)
+    orthogonal, triangle, order = factors
+    heights = np.abs(np.diag(triangle))
+    rank = int(np.sum(heights > np.finfo(float).eps * heights[0]))
     for _ in range(CORRECTIONS):
+        solution = np.zeros_like(misfit)
+        solution[order[:rank]] = scipy.linalg.solve_triangular(triangle[:rank, :rank], orthogonal[:, :rank].T @ misfit)
+        weights = weights + (shares * (outputs.T @ solution).T).T
         predictions = outputs @ weights + free
-        misfit = standard.loss.aim(predictions, standard.y) - predictions
+        misfit = aim(predictions, standard.y) - predictions
         if np.abs(misfit).max() <= MISFIT:
             break
-        gram = (outputs * shares) @ outputs.T
-        solution: Any = scipy.linalg.lstsq(gram, misfit, lapack_driver="gelsy")
-        weights = weights + (shares * (outputs.T @ solution[0]).T).T
     return weights

@@ -40,6 +40,9 @@ NEWTON_STEPS = 30
 
 # Interior-point iterations after which a program counts as too badly scaled; ten to thirty are usual.
 MOST_ITERATIONS = 60
+# Residuals, in units of the accuracy asked, up to which a linear program that used them all is solved well enough: its
+# last digits are beyond the solver, and the simplex method takes longer than all rounds.
+SHORT_OF = 100.0
 # Bound below which a dual vector has parts of two different sizes.
 SMALL_BOUND = 1e-6
 # Limits of dual vectors beyond this many bounds are first left out: those of networks that fit all but exactly are far
@@ -158,7 +161,10 @@ def _solve_inside(problem: Problem, outputs: Array, model: DualModel, accuracy: 
     status = solver.solve()
     result = solver.result
     broken = not all(np.isfinite(part).all() for part in (result.x, result.z_u, result.z_l))
-    stalled = status == piqp.PIQP_MAX_ITER_REACHED and not model.curvature.any()
+    info = result.info
+    residual = max(info.primal_res, info.dual_res, info.duality_gap / max(1.0, abs(info.primal_obj)))
+    short = status != piqp.PIQP_SOLVED and residual > SHORT_OF * accuracy
+    stalled = short and not model.curvature.any()
     if stalled or broken or status in FAILURES:
         return None
     weights = np.asarray(result.z_u) - (0.0 if problem.one_sided else np.asarray(result.z_l))

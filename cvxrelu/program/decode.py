@@ -54,7 +54,7 @@ UNSEEN = 1e-30
 # Rounding of a prediction, as a multiple of the scaled cost and inputs.
 EVALUATION = 8 * np.finfo(float).eps
 # Misfit above which moving hinges by rounding does not help.
-HOPELESS = 0.1
+HOPELESS = 1e-3
 
 
 def decode(
