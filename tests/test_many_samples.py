@@ -287,6 +287,7 @@ def test_a_wide_start_is_no_worse_than_a_constant_and_counts_no_round(few_are_ma
 
 def test_workers_do_not_change_what_is_found(monkeypatch, few_are_many):
     monkeypatch.setattr(ascent, "BATCH_SIZE", 2000)
+    monkeypatch.setattr(ascent, "WELL_FILLED", 1)
     problem = six_neurons(400, 3)
     pricer, v = make_pricer(problem.X), problem.y - problem.y.mean()
     for search in (pricer.ascend, pricer.scout):

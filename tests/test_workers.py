@@ -12,6 +12,7 @@ from cvxrelu.pricing import ascent, cones, make_pricer
 def test_a_dask_cluster_prices_and_cross_validates_alike(monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(ascent, "BATCH_SIZE", 2000)
+    monkeypatch.setattr(ascent, "WELL_FILLED", 1)
     monkeypatch.setattr(cones, "ALONE", 20)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((80, 3))
