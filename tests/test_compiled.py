@@ -93,3 +93,28 @@ def test_a_shared_folder_is_not_trusted(tmp_path, monkeypatch):
     folder.rmdir()
     folder.symlink_to(tmp_path)
     assert compiled._private_folder() is None
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_ctrl_c_that_numba_turns_into_another_error_is_ctrl_c(depth):
+    """An interrupt while a kernel is loaded is wrapped once, and again by what loads it."""
+
+    def loading(depth):
+        try:
+            if depth == 0:
+                raise KeyboardInterrupt
+            loading(depth - 1)
+        except BaseException as error:
+            raise SystemError("returned a result with an exception set") from error
+
+    interrupted, broken = (kernel()(lambda: None) for _ in range(2))
+    vars(interrupted)["dispatcher"] = lambda: loading(depth)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    def fail():
+        raise SystemError("of another kind")
+
+    vars(broken)["dispatcher"] = fail
+    with pytest.raises(SystemError, match="of another kind"):
+        broken()

@@ -13,7 +13,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -61,12 +61,20 @@ class Kernel(Generic[P, R]):
             with event.install_listener("numba:compile", _announcer()):
                 result = self.dispatcher(*args, **kwargs)
         except SystemError as error:
-            # Ctrl-C while numba loads a kernel or packs its results comes out as this.
-            if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            # Ctrl-C while numba loads a kernel or packs its results comes out as this, or as one that comes of this.
+            if any(isinstance(cause, KeyboardInterrupt) for cause in _causes(error)):
                 raise KeyboardInterrupt from error
             raise
         self._called = True
         return result
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield what an error came of, the last first."""
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def kernel(**options: Any) -> Callable[[Callable[P, R]], Kernel[P, R]]:
