@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import nnls
 
 import cvxrelu as cr
+from cvxrelu.certificate.multipliers import reach_of
 from cvxrelu.pricing.points import Points
 from cvxrelu.program.scaling import standardise
 from cvxrelu.relaxation import regions, rounds
@@ -35,7 +36,7 @@ def frame_and_task(problem):
     points = Points.prepare(problem.X, problem.bias, problem.negative_slope)
     bound = problem.n_samples * scaling.alpha if problem.loss.regularised else 1.0
     task = Task(problem.loss, scaling.y, bound, problem.free.basis)
-    return Frame.of(points, scaling), task, scaling
+    return Frame.of(points, scaling, reach_of(points)), task, scaling
 
 
 def random_block(rng, bias, slope=0.3, n_signs=0, n_cuts=0, shape=(9, 3)):

@@ -52,6 +52,9 @@ __all__ = ["bound_leaf", "bound_of", "reach_of", "settled"]
 
 Array = NDArray[np.float64]
 
+# Pairs of places whose distances are formed at once: 8 MB.
+PAIRS = 2**20
+
 
 def reach_of(points: Points) -> Array:
     """Return rho: the largest abs(t_i) of a unit neuron that can be best, rounded up.
@@ -61,10 +64,15 @@ def reach_of(points: Points) -> Array:
     if points.bias != "free":
         # Every hypot may err by an ulp.
         return points.norms * (1 + 2 * (points.Z.shape[1] + 8) * ROUNDOFF)
-    Z = points.Z
+    Z, m = points.Z, points.Z.shape[1]
     squares = (Z**2).sum(axis=1)
-    furthest = np.array([np.sqrt(np.max(((Z - z) ** 2).sum(axis=1))) for z in Z])
-    return furthest * (1 + (Z.shape[1] + 8) * ROUNDOFF) + np.sqrt(squares.max()) * ROUNDOFF
+    furthest, step = np.empty(len(Z)), max(1, PAIRS // len(Z))
+    for begin in range(0, len(Z), step):
+        near = slice(begin, begin + step)
+        furthest[near] = squares[near] + (squares - 2 * Z[near] @ Z.T).max(axis=1)
+    # Squares err by some m eps (2 radius)^2; the furthest place is half a side of the bounding box away at least, and
+    # that is radius / sqrt(m) at least.
+    return np.sqrt(np.maximum(furthest, 0.0)) + 8 * (m + 8) * np.sqrt(m) * ROUNDOFF * points.radius
 
 
 def bound_of(points: Points, weights: Weights, trees: tuple[Tree, Tree]) -> float:

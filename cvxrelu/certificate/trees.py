@@ -6,16 +6,16 @@
 What they prove is in `cvxrelu.certificate.multipliers`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from cvxrelu.certificate.implied import Implied, follow_from
 
-__all__ = ["Cuts", "Leaf", "Split", "Tree", "leaves_of"]
+__all__ = ["Cuts", "Leaf", "Split", "Tree", "leaves_of", "together"]
 
 Array = NDArray[np.float64]
 
@@ -97,6 +97,22 @@ class Leaf:
     def follows_from(self, signs: dict[int, float]) -> bool:
         """Whether the implied signs follow from known ones."""
         return follow_from(self.implied, signs, len(self.curvature))
+
+
+def together(leaves: Iterable[Leaf]) -> Leaf:
+    """Return multipliers of a sum of dual vectors, given those of each on the same neurons, without known signs.
+
+    Quadratics add up; and where two have a place in common, A^2 / c of the sums is no more than the sum of A^2 / c.
+    """
+    vectors, ball, strip = np.zeros((3, 1)), 0.0, 0.0
+    cuts: list[Cuts] = []
+    for leaf in leaves:
+        vectors = vectors + np.stack([leaf.curvature, leaf.linear, leaf.credit])
+        ball, strip = ball + leaf.ball, strip + leaf.strip
+        cuts.append(leaf.cuts)
+    rows = csr_array(vstack([part.rows for part in cuts]))
+    mass, curvature = (np.concatenate([getattr(part, name) for part in cuts]) for name in ("mass", "curvature"))
+    return Leaf(vectors[0], vectors[1], vectors[2], Cuts(rows, mass, curvature), ball, strip)
 
 
 @dataclass(frozen=True, eq=False)

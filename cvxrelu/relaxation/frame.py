@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.certificate.multipliers import reach_of
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.span import span_of
 from cvxrelu.pricing.points import Points
@@ -52,8 +51,8 @@ class Frame:
     scale: float
 
     @classmethod
-    def of(cls, points: Points, scaling: Scaling) -> "Frame":
-        """Return the frame of a problem: places where all neurons vanish are left out."""
+    def of(cls, points: Points, scaling: Scaling, reach: Array) -> "Frame":
+        """Return the frame of places, given how far each reaches: those where all neurons vanish are left out."""
         kept = points.norms > 0 if points.bias == "none" else np.ones(len(points.Z), dtype=bool)
         index = np.cumsum(kept) - 1
         Z = points.Z[kept]
@@ -65,7 +64,7 @@ class Frame:
         return cls(
             Z,
             points.bias == "free",
-            reach_of(points)[kept],
+            reach[kept],
             (1 + a) / 2,
             (1 - a) / 2,
             np.where(kept, index, -1)[points.place],

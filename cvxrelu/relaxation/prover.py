@@ -3,11 +3,13 @@ r"""From the program's multipliers to what they prove: a dual vector of the prob
 multipliers of rows of length one, in scaled units  ->  multipliers of places  ->  gamma(v) <= beta  ->  lower bound
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, bound_dual, nothing_proven
-from cvxrelu.certificate.multipliers import bound_leaf, reach_of
+from cvxrelu.certificate.multipliers import bound_leaf
 from cvxrelu.certificate.trees import Cuts, Leaf, Split, Tree, leaves_of
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import shift_up
@@ -20,18 +22,74 @@ from cvxrelu.relaxation.cones import Cone
 from cvxrelu.relaxation.frame import Frame
 from cvxrelu.relaxation.regions import Region
 
-__all__ = ["Prover"]
+__all__ = ["Prover", "prove_trees"]
 
 Array = NDArray[np.float64]
 
 
-class Prover:
-    """Makes multipliers of a dual vector of the problem from those of the program, and bounds of them."""
+def prove_trees(
+    problem: Problem,
+    points: Points,
+    scaling: Scaling,
+    unit: float,
+    v: Array,
+    grow: Callable[[float], tuple[Tree, ...]],
+    reach: Array,
+) -> tuple[DualBound, tuple[Tree, Tree], list[list[float]]]:
+    """Return the lower bound of a dual vector, its multipliers, and what those of each leaf prove, by sides.
 
-    def __init__(self, problem: Problem, points: Points, frame: Frame, scaling: Scaling) -> None:
+    Parameters
+    ----------
+    problem, points, scaling
+        The problem, its places and its scaled coordinates.
+    unit : float
+        Predictions per unit of scores (`Frame.scale`).
+    v : (N,) array
+        The dual vector, scaled.
+    grow : callable
+        Returns the multipliers of each side, times a factor.
+    reach : (n,) array
+        `reach_of` the places.
+    """
+    dual = problem.repair(v * scaling.gradient_scale)
+    found: list[tuple[Tree, Tree]] = []
+    betas: list[list[float]] = []
+
+    def search(given: Array) -> Priced:
+        weights = points.weigh(given)
+        exponent = weights.exponent - points.exponent
+        factor = float(shifted(np.float64(scaling.gradient_scale / unit), -exponent))
+        # `given` is a multiple of the repaired vector by a power of two.
+        trees = grow(factor * np.abs(given).max() / np.abs(dual).max())
+        betas[:] = [
+            [bound_leaf(points, weights, leaf, signs, side, reach) for signs, leaf in leaves_of(tree)]
+            for tree, side in zip(trees, points.sides, strict=True)
+        ]
+        # Where one side counts, it stands for the other, which nobody looks at.
+        found.append((trees[0], trees[-1]))
+        upper = max(map(max, betas)) + weights.margin(len(points.X) + 256.0)
+        return _priced(points, shift_up(upper, weights.exponent), sum(map(len, betas)))
+
+    if not dual.any():
+        trees = grow(1.0)
+        return nothing_proven(problem), (trees[0], trees[-1]), []
+    proven = bound_dual(problem, dual, search)
+    return proven, found[0], betas
+
+
+class Prover:
+    """Makes multipliers of a dual vector of the problem from those of the program, and bounds of them.
+
+    The frame may be that of some places only, whose indices are `rows`: then its multipliers are those of a share of
+    the dual vector (`cvxrelu.relaxation.shares`).
+    """
+
+    def __init__(
+        self, problem: Problem, points: Points, frame: Frame, scaling: Scaling, rows: NDArray[np.intp] | None = None
+    ) -> None:
         self.problem, self.points, self.frame, self.scaling = problem, points, frame, scaling
-        self.reach = reach_of(points)
-        self.rows = np.flatnonzero(points.norms > 0) if points.bias == "none" else np.arange(len(points.Z))
+        every = np.flatnonzero(points.norms > 0) if points.bias == "none" else np.arange(len(points.Z))
+        self.rows = every if rows is None else rows
 
     def place_weights(self, v: Array) -> Array:
         """Return the weights of a dual vector on the places of the frame."""
@@ -40,40 +98,37 @@ class Prover:
         np.add.at(weights, self.frame.place[kept], v[kept])
         return weights
 
-    def prove(self, v: Array, roots: list[Region]) -> tuple[DualBound, tuple[Tree, Tree], dict[int, float]]:
+    def prove(
+        self, v: Array, roots: list[Region], reach: Array
+    ) -> tuple[DualBound, tuple[Tree, Tree], dict[int, float]]:
         """Return the lower bound, the multipliers, and what each region's prove, as a share of the largest."""
-        problem, betas = self.problem, {}
-        dual = problem.repair(v * self.scaling.gradient_scale)
-        found: list[tuple[Tree, Tree]] = []
+        proven, trees, betas = prove_trees(
+            self.problem,
+            self.points,
+            self.scaling,
+            self.frame.scale,
+            v,
+            lambda factor: tuple(self.tree(root, factor) for root in roots),
+            reach,
+        )
+        largest = max((beta for side in betas for beta in side if 0 < beta < np.inf), default=1.0)
+        regions = [root.leaves() for root in roots]
+        shares = {
+            id(region): beta / largest
+            for leaves, side in zip(regions, betas, strict=False)
+            for region, beta in zip(leaves, side, strict=True)
+        }
+        return proven, trees, shares
 
-        def search(given: Array) -> Priced:
-            weights = self.points.weigh(given)
-            exponent = weights.exponent - self.points.exponent
-            factor = float(shifted(np.float64(self.scaling.gradient_scale / self.frame.scale), -exponent))
-            # `given` is a multiple of the repaired vector by a power of two.
-            ratio = np.abs(given).max() / np.abs(dual).max()
-            factor *= ratio
-            trees = tuple(self._tree(root, factor) for root in roots)
-            for root, tree, side in zip(roots, trees, self.points.sides, strict=True):
-                for region, (signs, leaf) in zip(root.leaves(), leaves_of(tree), strict=True):
-                    betas[id(region)] = bound_leaf(self.points, weights, leaf, signs, side, self.reach)
-            # Where one side counts, it stands for the other, which nobody looks at.
-            found.append((trees[0], trees[-1]))
-            upper = max(betas.values()) + weights.margin(len(self.points.X) + 256.0)
-            return _priced(self.points, shift_up(upper, weights.exponent), len(betas))
-
-        if not dual.any():
-            tree = self._tree(roots[0], 1.0), self._tree(roots[-1], 1.0)
-            return nothing_proven(problem), tree, {}
-        proven = bound_dual(problem, dual, search)
-        largest = max((beta for beta in betas.values() if 0 < beta < np.inf), default=1.0)
-        return proven, found[0], {key: beta / largest for key, beta in betas.items()}
-
-    def _tree(self, region: Region, factor: float) -> Tree:
+    def tree(self, region: Region, factor: float) -> Tree:
         """Return the tree of a region, its multipliers times a factor."""
         if region.children is not None:
             k, above, below = region.children
-            return Split(int(self.rows[k]), self._tree(above, factor), self._tree(below, factor))
+            return Split(int(self.rows[k]), self.tree(above, factor), self.tree(below, factor))
+        return self.leaf(region, factor)
+
+    def leaf(self, region: Region, factor: float) -> Leaf:
+        """Return the multipliers of a leaf, times a factor."""
         return self._leaf(region.block, region.multipliers, factor)
 
     def _leaf(self, block: Block, z: Cone | None, factor: float) -> Leaf:

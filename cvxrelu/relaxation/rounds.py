@@ -7,13 +7,14 @@ of the program for as long as its old multipliers prove for the new v what is ne
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, nothing_proven
+from cvxrelu.certificate.multipliers import reach_of
 from cvxrelu.errors import SolverError
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.problem import Problem
@@ -23,10 +24,18 @@ from cvxrelu.relaxation.frame import Frame
 from cvxrelu.relaxation.program import price_block, solve_relaxed, start_from
 from cvxrelu.relaxation.prover import Prover
 from cvxrelu.relaxation.regions import CLOSED, LEAST_MASS, Region, add_cuts, sort_out, split_regions
-from cvxrelu.relaxation.states import Task, sizes_of
+from cvxrelu.relaxation.states import State, Task, sizes_of
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["RelaxedRound", "first_dual", "relaxed_rounds"]
+__all__ = [
+    "RelaxedRound",
+    "effort_of",
+    "first_dual",
+    "inside",
+    "relaxed_rounds",
+    "roots_of",
+    "solve_regions",
+]
 
 Array = NDArray[np.float64]
 
@@ -90,7 +99,8 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         logger.info("no relaxation: %s", error)
         return
     points = Points.prepare(problem.X, problem.bias, problem.negative_slope, problem.one_sided)
-    frame = Frame.of(points, scaling)
+    reach = reach_of(points)
+    frame = Frame.of(points, scaling, reach)
     if frame.n_places == 0:
         return
     N = problem.n_samples
@@ -98,12 +108,9 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
     task = Task(scaling.loss, scaling.y, bound, problem.free.basis)
     prover = Prover(problem, points, frame, scaling)
 
-    roots = []
-    for side in points.sides:
-        root = Region.of(Block(frame, side, {}), FIRST_MASS if problem.loss.regularised else MASS_OF_CONSTRAINTS)
-        if root is None:
-            return
-        roots.append(root)
+    roots = roots_of(problem, points, frame)
+    if not roots:
+        return
     v, constant = first_dual(task), np.zeros(problem.free.rank)
     best, step, gap = nothing_proven(problem), add_cuts, 1.0
     work, pace = 0.0, 0.0
@@ -112,26 +119,19 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         regions = [leaf for root in roots for leaf in root.leaves()]
         active = [region for region in regions if region.open]
         accuracy = float(np.clip(SHARE_OF_GAP * gap, FINE, COARSE))
-        # All regions start with some mass: next to nothing is next to the boundary.
-        enough = LEAST_MASS * sum(region.x[0] for region in active)
-        xs = [region.x * max(1.0, enough / region.x[0]) for region in active]
-        parts = [task.part(region.block) for region in active]
-        effort = sum(part.block.size**2 * part.block.degree for part in parts)
+        effort = effort_of(active)
         if clock.limited and pace * effort > clock.left / HURRY:
             logger.info("relaxation: no time for a program on %d regions", len(active))
             return
-        state = start_from(parts, task, xs, v, constant, CENTRE * bound)
-        state = solve_relaxed(parts, task, state, accuracy, lambda: clock.expired)
+        state = solve_regions(task, active, v, constant, accuracy, lambda: clock.expired)
         v, constant = state.v, state.constant
-        for region, x, multipliers in zip(active, state.xs, state.multipliers.split(sizes_of(parts)), strict=True):
-            region.x, region.multipliers = x, multipliers
-        proven, trees, betas = prover.prove(v, roots)
+        proven, trees, betas = prover.prove(v, roots, reach)
         largest = max((betas.get(id(region), 0.0) for region in active), default=0.0)
         stale = [r for r in regions if not r.open and betas.get(id(r), 0.0) > largest * (1 + CLOSED)]
         for region in stale:
             _, region.multipliers = price_block(region.block, v, accuracy, lambda: clock.expired)
         if stale:
-            proven, trees, betas = prover.prove(v, roots)
+            proven, trees, betas = prover.prove(v, roots, reach)
         before = best.lower
         if proven.lower > best.lower:
             best = replace(proven, multipliers=trees)
@@ -153,7 +153,14 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
             # The last program may have been solved for a larger gap than there is now.
             if not step(roots, weights) and accuracy <= np.clip(SHARE_OF_GAP * gap, FINE, COARSE):
                 return
-        v = _inside(task, v)
+        v = inside(task, v)
+
+
+def roots_of(problem: Problem, points: Points, frame: Frame) -> list[Region]:
+    """Return the region of all neurons for each side; none if there is no room in them."""
+    mass = FIRST_MASS if problem.loss.regularised else MASS_OF_CONSTRAINTS
+    roots = [Region.of(Block(frame, side, {}), mass) for side in points.sides]
+    return [root for root in roots if root is not None] if None not in roots else []
 
 
 def first_dual(task: Task) -> Array:
@@ -164,6 +171,26 @@ def first_dual(task: Task) -> Array:
     return (low + high) / 2
 
 
-def _inside(task: Task, v: Array) -> Array:
+def inside(task: Task, v: Array) -> Array:
     """Return a dual vector moved a little to the middle of its box."""
     return v + INWARDS * (first_dual(task) - v)
+
+
+def effort_of(regions: list[Region]) -> float:
+    """Return the multiplications of an iteration on some regions, about."""
+    return float(sum(region.block.size**2 * region.block.degree for region in regions))
+
+
+def solve_regions(
+    task: Task, regions: list[Region], v: Array, constant: Array, accuracy: float, expired: Callable[[], bool]
+) -> State:
+    """Solve the program on some regions, which keep their moments and multipliers."""
+    # All regions start with some mass: next to nothing is next to the boundary.
+    enough = LEAST_MASS * sum(region.x[0] for region in regions)
+    xs = [region.x * max(1.0, enough / region.x[0]) for region in regions]
+    parts = [task.part(region.block) for region in regions]
+    state = start_from(parts, task, xs, v, constant, CENTRE * task.bound)
+    state = solve_relaxed(parts, task, state, accuracy, expired)
+    for region, x, multipliers in zip(regions, state.xs, state.multipliers.split(sizes_of(parts)), strict=True):
+        region.x, region.multipliers = x, multipliers
+    return state

@@ -3,6 +3,7 @@
     one feature, two features, data in a plane      sweeps, which are exact and need neither
     up to five features                             cones first, a third of the time: they often end; then relaxation
     more                                            relaxation, after a glance at the cones; only cones beyond its size
+    more than a thousand samples                    the relaxation of shares of them
 
 The better bound counts, so that none is lost by the order. Measured on the problems of benchmarks/suite.py: with four
 and five features cones close the gap in seconds; with ten they stay at 38 % where the relaxation reaches 3 % in half a
@@ -11,10 +12,13 @@ minute.
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from cvxrelu.certificate.searches import euclidean_pricer
 from cvxrelu.problem.problem import Problem
 from cvxrelu.relaxation.outputs import can_relax_outputs, relaxed_outputs
 from cvxrelu.relaxation.rounds import RelaxedRound, relaxed_rounds
+from cvxrelu.relaxation.shares import relaxed_shares
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.progress import progress_line
 
@@ -22,12 +26,15 @@ __all__ = ["can_relax", "is_relaxed_first", "share_of_cones", "tighten"]
 
 # Side of the largest Newton matrix, which takes seconds to factor.
 LARGEST = 3000
+# Samples beyond which they are dealt out in shares: a program of so many takes two seconds a round, more as N^3.
+MANY = 1000
 # Features up to which cones are searched for long, and shares of the time that they get up to there and beyond.
 FEW_FEATURES, SHARE_OF_FEW, SHARE_OF_MANY = 5, 0.3, 0.02
 # Outputs up to which prices of one output bound those of several; beyond that there is one bound that costs nothing.
 FEW_OUTPUTS = 4
-# Multiplications of the relaxation where time is not limited; half a minute or so.
-MOST_WORK = 2e11
+# Multiplications of the relaxation where time is not limited; half a minute or so, and of shares, which stay in the
+# cache.
+MOST_WORK, MOST_OF_SHARES = 2e11, 2e12
 
 
 def can_relax(problem: Problem) -> bool:
@@ -37,7 +44,7 @@ def can_relax(problem: Problem) -> bool:
     if problem.norm.cellwise:
         return False
     side = problem.lifted.shape[1] + 1
-    if side * (side + 1) // 2 + problem.n_samples > LARGEST:
+    if side * (side + 1) // 2 + min(problem.n_samples, MANY) > LARGEST:
         return False
     return not euclidean_pricer(problem).sweeps
 
@@ -72,13 +79,17 @@ def tighten(problem: Problem, clock: Clock, target: float, progress: bool) -> It
         Whether to show a progress bar.
     """
     with progress_line(progress) as say:
+        most = MOST_WORK
         if problem.several:
             rounds = relaxed_outputs(problem, clock, target)
+        elif problem.n_samples > MANY:
+            most = MOST_OF_SHARES
+            rounds = relaxed_shares(problem, clock, target, np.inf if clock.limited else most)
         else:
             rounds = relaxed_rounds(problem, clock=clock, target=target)
         for state in rounds:
             gap = f", gap {max(1 - state.bound.lower / target, 0.0):.1e}" if 0 < target < float("inf") else ""
             say(f"relaxation: {state.regions} regions, {state.cuts} cuts{gap}")
             yield state
-            if not clock.limited and state.work > MOST_WORK:
+            if not clock.limited and state.work > most:
                 return

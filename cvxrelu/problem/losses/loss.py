@@ -155,6 +155,10 @@ class Loss(Dual, ABC):
         """
         return self.below(float(self.values(np.zeros(len(y)), y).sum()))
 
+    def on_samples(self, rows: NDArray[np.intp]) -> "Loss":
+        """Return the loss of some of the samples: itself, but for sample weights."""
+        return self
+
     def below(self, most: float) -> "Loss":
         """Return a simpler loss that is the same where this one is at most `most`, and nowhere less, or itself."""
         return self

@@ -8,7 +8,7 @@ where it added d(v_i). So a weight of k is what k copies of a sample are, each o
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,10 @@ class Weighted(Loss):
 
     def __repr__(self) -> str:
         return repr(self.loss)
+
+    def on_samples(self, rows: NDArray[np.intp]) -> Loss:
+        """Return the loss with the weights of some samples, whose mean may be another than one."""
+        return replace(self, weights=self.weights[rows])
 
     @property
     def plain(self) -> Loss:
