@@ -28,7 +28,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_floats, as_jobs, as_seconds
 from cvxrelu.program.options import Options
-from cvxrelu.program.zero_cost import best_of_zero_cost, zero_cost_dual
+from cvxrelu.program.zero_cost import best_free_network, best_of_zero_cost, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.parallel import results_of
 from cvxrelu.solving.fit import Fit, solve_as
@@ -163,8 +163,9 @@ def _networks(problem: Problem, alphas: Array, options: Options) -> list[Network
     The way down would have to find them one by one.
     """
     networks: list[Network] = []
+    scale = problem.objective(best_free_network(problem))
     for alpha in alphas[::-1]:
         start, clock = networks[-1] if networks else None, Clock(options.time_limit)
-        *_, last = generate(replace(problem, alpha=float(alpha)), replace(options, warm_start=start), clock)
+        *_, last = generate(replace(problem, alpha=float(alpha)), replace(options, warm_start=start), clock, scale)
         networks.append(last.network)
     return networks[::-1]

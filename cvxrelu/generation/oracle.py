@@ -57,6 +57,8 @@ class Oracle:
         Once it has expired, nothing but the last bound is sought.
     rng : numpy.random.Generator
         Of the random starts.
+    scale : float
+        Objective up to which the gap to reach is a share of it, and not of the objective itself.
     """
 
     problem: Problem
@@ -66,18 +68,23 @@ class Oracle:
     options: Options
     clock: Clock
     rng: np.random.Generator
+    scale: float = 0.0
 
     @classmethod
-    def of(cls, problem: Problem, options: Options, clock: Clock) -> "Oracle":
+    def of(cls, problem: Problem, options: Options, clock: Clock, scale: float = 0.0) -> "Oracle":
         """Return the oracle of a problem with the Euclidean norm."""
         pricer = euclidean_pricer(problem)
         rng = np.random.default_rng(options.random_state)
-        return cls(problem, *standardise(problem), pricer, options, clock, rng)
+        return cls(problem, *standardise(problem), pricer, options, clock, rng, scale)
 
     @property
     def bound(self) -> float:
         """Largest score that a neuron of unit cost has at the optimum, as the standard problem has it."""
         return self.standard.score_bound * self.scaling.score_scale
+
+    def gap_at(self, upper: float) -> float:
+        """Return the gap to reach, as a share of an objective."""
+        return self.options.tol * max(1.0, self.scale / upper if upper > 0 else 1.0)
 
     @property
     def tolerance(self) -> float:

@@ -151,7 +151,8 @@ class PrimalMaster:
         if state.near is not None and np.isfinite(state.searched):
             # Before the first search only the weights count, not which of their dual vectors is feasible.
             new += state.near
-        found = improve(oracle, network, new, PROGRESS * options.tol * FINER**state.refined)
+        least = PROGRESS * oracle.gap_at(problem.objective(state.network)) * FINER**state.refined
+        found = improve(oracle, network, new, least)
         improved = oracle.scaling.restore(found.network)
         rounds = state.rounds + 1
         late = rounds == options.max_rounds or rounds - state.first == MOST_ROUNDS or self.oracle.clock.expired
@@ -198,7 +199,8 @@ class PrimalMaster:
 
     def _worthwhile(self, state: PrimalState) -> float:
         """Share of the objective that a round on all samples has to save."""
-        return FOLLOWED if is_followed(self.oracle) else STALLING * self.oracle.options.tol * FINER**state.refined
+        gap = self.oracle.gap_at(state.objective)
+        return FOLLOWED if is_followed(self.oracle) else STALLING * gap * FINER**state.refined
 
     @property
     def _patience(self) -> int:
@@ -245,8 +247,8 @@ class PrimalMaster:
     def _closes(self, dual: Array, network: Network, priced: Priced | None) -> bool:
         """Tell whether the gap is closed if no neuron scores more than the best one that was found."""
         problem, gamma = self.oracle.problem, 0.0 if priced is None else priced.value
-        lower = problem.loss.lower_bound(dual, problem.y, gamma, problem.alpha)
-        return lower >= problem.objective(network) * (1 - self.oracle.options.tol)
+        lower, upper = problem.loss.lower_bound(dual, problem.y, gamma, problem.alpha), problem.objective(network)
+        return lower >= upper * (1 - self.oracle.gap_at(upper))
 
     def _ended(self, state: PrimalState, dual: Array, priced: Priced | None) -> PrimalState:
         """Return the state with its gap, searched if it is to be proven; it goes on with what was missed."""
