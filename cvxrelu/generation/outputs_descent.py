@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, nothing_proven
 from cvxrelu.generation.columns import first_network
-from cvxrelu.generation.oracle import Oracle
+from cvxrelu.generation.oracle import ROUGH, Oracle
 from cvxrelu.generation.outputs_newton import descend_outputs
 from cvxrelu.generation.outputs_program import free_of
 from cvxrelu.generation.outputs_sliding import slide_outputs
@@ -36,10 +36,9 @@ MANY_ENTRIES = 400
 # Random neurons that slide first, and what they cost together, in coordinates of order one; most steps of sliding, of
 # which digits of ten classes take some thousand.
 WIDE, SMALL, STEPS = 100, 1e-1, 2000
-# Unknowns up to which output weights are found by the interior-point method, and the gap to reach from which on sliding
-# alone does. Of random neurons it would leave few before they have spread: those of four classes in six dimensions then
-# end 5 % higher.
-MOST_UNKNOWNS, COARSE = 400, 1e-2
+# Unknowns up to which output weights are found by the interior-point method, unless a rough network will do. Of random
+# neurons it would leave few before they have spread: those of four classes in six dimensions then end 5 % higher.
+MOST_UNKNOWNS = 400
 # The same up to which the interior-point master follows, where something is to be proven and no sweep prices.
 MOST_FOLLOWED = 600
 # Random starts of the ascent; the most neurons that join; rounds after which nothing more is expected.
@@ -105,7 +104,7 @@ class OutputsDescent:
         """Let the neurons slide, then look for those that are missing, and let them join."""
         oracle, problem, options = self.oracle, self.oracle.problem, self.oracle.options
         gap = self._gap(state.inner)
-        inner = self._slid(state.inner, gap, chosen=not state.random and gap < COARSE)
+        inner = self._slid(state.inner, gap, chosen=not state.random and gap < ROUGH)
         network = oracle.scaling.restore(inner)
         upper, before = problem.objective(network), np.inf if state.round is None else state.round.upper
         if upper > before and state.round is not None:

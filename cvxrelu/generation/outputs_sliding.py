@@ -14,6 +14,7 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
+from cvxrelu.generation.oracle import ROUGH
 from cvxrelu.generation.outputs_program import free_of
 from cvxrelu.generation.sample_blocks import blocks_of
 from cvxrelu.generation.sliding import NEGLIGIBLE
@@ -29,8 +30,8 @@ Array = NDArray[np.float64]
 # Steps that L-BFGS remembers: on digits, 80 reach no lower objective in as many steps, 20 a higher one in as many.
 MEMORY = 40
 # Steps whose saving tells whether more are worth it, as single ones save next to nothing now and then; and how many do
-# if progress of this share is enough.
-WINDOW, SHORT_WINDOW, COARSE = 50, 10, 1e-2
+# where a rough network will do.
+WINDOW, SHORT_WINDOW = 50, 10
 # Progress from which on single precision does, which takes two thirds of the time.
 SINGLE_DOES = 1e-4
 
@@ -49,7 +50,7 @@ def slide_outputs(problem: Problem, network: Network, steps: int, clock: Clock, 
     clock : Clock
         No step is taken once it has expired.
     progress : float, default 0.0
-        Share of the objective that `WINDOW` steps have to save for more to follow; from `COARSE` on fewer are looked
+        Share of the objective that `WINDOW` steps have to save for more to follow; from `ROUGH` on fewer are looked
         at, which have to save as much a step.
 
     Examples
@@ -63,7 +64,7 @@ def slide_outputs(problem: Problem, network: Network, steps: int, clock: Clock, 
     if not network.n_neurons:
         return network
     layout, values = _Layout(problem, network.n_neurons, progress >= SINGLE_DOES), list[float]()
-    window = SHORT_WINDOW if progress >= COARSE else WINDOW
+    window = SHORT_WINDOW if progress >= ROUGH else WINDOW
     share = progress * window / WINDOW
 
     def watch(intermediate_result: scipy.optimize.OptimizeResult) -> None:
