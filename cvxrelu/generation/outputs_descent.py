@@ -104,7 +104,8 @@ class OutputsDescent:
         """Let the neurons slide, then look for those that are missing, and let them join."""
         oracle, problem, options = self.oracle, self.oracle.problem, self.oracle.options
         gap = self._gap(state.inner)
-        inner = self._slid(state.inner, gap, chosen=not state.random and gap < ROUGH)
+        rough = gap >= ROUGH
+        inner = self._slid(state.inner, gap, chosen=not state.random and not rough)
         network = oracle.scaling.restore(inner)
         upper, before = problem.objective(network), np.inf if state.round is None else state.round.upper
         if upper > before and state.round is not None:
@@ -114,7 +115,7 @@ class OutputsDescent:
         limit, priced = rounds == options.max_rounds, None
         settled = upper > before * (1 - SAVING * gap) or rounds == MOST_ROUNDS
         if not (limit or settled):
-            priced = self._priced(dual, network)
+            priced = self._priced(dual, network, rough)
             settled = not oracle.clock.expired and oracle.excess(priced) <= oracle.tolerance
         late = oracle.clock.expired and not settled
         ended, best, cause = limit or settled or late, state.best, Cause.PROOF
@@ -181,13 +182,14 @@ class OutputsDescent:
         assert force is not None, "the loss has a gradient"
         return force
 
-    def _priced(self, dual: Array, network: Network) -> Priced | None:
+    def _priced(self, dual: Array, network: Network, rough: bool) -> Priced | None:
         oracle = self.oracle
         if not dual.any() or oracle.clock.expired:
             return None
         starts = np.column_stack([network.W, network.b])
         options = {"starts": starts, "random_state": oracle.rng, "time_limit": oracle.clock.left}
-        return oracle.pricer.ascend(dual, n_starts=STARTS, **options)
+        look = oracle.pricer.scout if rough else oracle.pricer.ascend
+        return look(dual, n_starts=STARTS, **options)
 
     def _joined(self, inner: Network, priced: Priced | None) -> Network:
         """Return the network with neurons that score more than the bound, so small that the objective falls."""
