@@ -130,8 +130,8 @@ class CrossValidated(Estimator):
         return path(train, alphas, **vars(rough)).predict(X)
 
     def _final(self, problem: Problem, alpha: float) -> Fit:
-        """Return the fit to all data: the exact constant where that is optimal."""
-        if self._slides(problem) and alpha < self.alphas_[0]:
+        """Return the fit to all data: the exact constant where that is optimal and something is proven."""
+        if self._slides(problem):
             return solve_as(replace(problem, alpha=alpha), self._options(problem, n_jobs=1))
         return path(problem, [alpha], **vars(self._options(problem, n_jobs=1))).fits[0]
 

@@ -3,8 +3,9 @@
     many small random neurons slide  ->  neurons found join, so small that the objective falls  ->  they slide  -> ...
 
 The random neurons begin small, so that they spread before they count (`cvxrelu.generation.primal_rounds`). Where few
-neurons are in use, and not random ones, an interior-point method finds their best output weights first. A round takes some hundred times
-N k (d + K) operations, where the cone program takes (k K)^3. Nothing but the bound of the last round is claimed.
+neurons are in use, and not random ones, an interior-point method finds their best output weights first. A round takes
+some hundred times N k (d + K) operations, where the cone program takes (k K)^3. Nothing but the bound of the last round
+is claimed.
 """
 
 from dataclasses import dataclass, replace

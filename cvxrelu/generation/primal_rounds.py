@@ -206,7 +206,7 @@ class PrimalMaster:
         return share * self.oracle.gap_at(state.objective) * FINER**state.refined
 
     def _patience(self, state: PrimalState) -> int:
-        """Rounds in a row that may save less, the last one included."""
+        """Return how many rounds in a row may save less, the last one included."""
         return 1 if is_followed(self.oracle) or self.oracle.is_rough(state.objective) else PATIENCE
 
     def _dual(self, state: PrimalState, oracle: Oracle, network: Network) -> Array:
