@@ -42,8 +42,9 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         Folds as in scikit-learn; 5 by default.
     bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
     verbose
-        As in `ReLURegressor`. `n_jobs` folds are fitted at a time, to a relative gap of at most max(tol, 1e-4), with
-        `time_limit` for each alpha, none by default; the final network is fitted to `tol`, and proven if `prove`.
+        As in `ReLURegressor`. `n_jobs` folds are fitted at a time, to a relative gap of at most max(tol, 1e-4), or that
+        share of what the best constant pays where nothing is proven, with `time_limit` for each alpha, none by default;
+        the final network is fitted to `tol`, and proven if `prove`.
 
     Attributes
     ----------

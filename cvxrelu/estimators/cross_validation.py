@@ -38,7 +38,9 @@ __all__ = ["CrossValidated"]
 Array = NDArray[np.float64]
 
 # Relative gap to which the paths of the folds are solved, unless `tol` is larger: errors on a fold are known to a few
-# per cent at best, and the final fit is solved to `tol`.
+# per cent at best, and the final fit is solved to `tol`. Where neurons slide it is a share of what the best constant
+# pays, as in scikit-learn's Lasso: that is the scale on which errors of strengths are compared, and networks that all
+# but interpolate would take most of the time to lose no matter where.
 FOLD_TOL = 1e-4
 # Methods that are column generation where nothing is to be proven.
 SLIDING_METHODS = ("auto", "generate")
@@ -160,7 +162,7 @@ class CrossValidated(Estimator):
 def _networks(problem: Problem, alphas: Array, options: Options) -> list[Network]:
     """Return the networks of a path from its small end: neurons that a larger alpha needs are among those of a smaller.
 
-    The way down would have to find them one by one.
+    The way down would have to find them one by one. Gaps are shares of what the best constant pays.
     """
     networks: list[Network] = []
     scale = problem.objective(best_free_network(problem))
