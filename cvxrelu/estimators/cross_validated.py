@@ -267,8 +267,10 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
             heights = np.full((len(alphas), len(fold), len(self.classes_)), -np.inf)
             there, places = np.unique(labels, return_inverse=True)
             columns = np.searchsorted(self.classes_, there)
-            problem = self._at_any_alpha(X, places.astype(float), weights, OF_SEVERAL[self.loss])
-            heights[..., columns] = 0.0 if len(there) == 1 else self._predictions(problem, alphas, fold)
+            heights[..., columns] = 0.0
+            if len(there) > 1:
+                problem = self._at_any_alpha(X, places.astype(float), weights, OF_SEVERAL[self.loss])
+                heights[..., columns] = self._predictions(problem, alphas, fold)
             return heights
         networks = [
             np.full((len(alphas), len(fold)), row[0] * np.inf)
