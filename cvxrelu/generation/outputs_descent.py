@@ -38,8 +38,8 @@ MANY_ENTRIES = 400
 # which digits of ten classes take some thousand.
 WIDE, SMALL, STEPS = 100, 1e-1, 2000
 # Unknowns up to which output weights are found by the interior-point method, unless a rough network will do. Of random
-# neurons it would leave few before they have spread: four classes of 600 samples in six dimensions then end 1.5 % higher
-# in the mean, after twice the time.
+# neurons it would leave few before they have spread: 600 samples of four classes in six dimensions then end 1.5 %
+# higher in the mean, after twice the time.
 MOST_UNKNOWNS = 400
 # The same up to which the interior-point master follows, where something is to be proven and no sweep prices.
 MOST_FOLLOWED = 600
