@@ -8,6 +8,8 @@ from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import cvxrelu as cr
+from cvxrelu.analysis.alpha_max import likely_alpha_max
+from cvxrelu.estimators import cross_validation
 from cvxrelu.estimators.cross_validation import FOLD_TOL
 
 # Each check fits many times, some to ten features: one alpha, few folds and few rounds will do for conventions.
@@ -101,22 +103,54 @@ def test_binary_classifier(loss):
     np.testing.assert_array_equal(model.decision_function(X), plain.decision_function(X))
 
 
-def test_several_classes_in_parallel_are_the_same():
+@pytest.mark.parametrize(("multi_class", "n_features", "count"), [("softmax", 4, 1), ("ovr", 4, 3), ("ovr", 2, 3)])
+def test_several_classes_in_parallel_are_the_same(multi_class, n_features, count):
     X, y = load_iris(return_X_y=True)
-    one = cr.ReLUClassifierCV(n_alphas=3, eps=0.1, cv=2, random_state=0).fit(X[::5, 2:], y[::5])
-    two = clone(one).set_params(n_jobs=2).fit(X[::5, 2:], y[::5])
-    assert len(one.fits_) == 3
+    X, y = X[::5, -n_features:], y[::5]
+    one = cr.ReLUClassifierCV(n_alphas=3, eps=0.1, cv=2, random_state=0, multi_class=multi_class).fit(X, y)
+    two = clone(one).set_params(n_jobs=2).fit(X, y)
+    assert len(one.fits_) == count
     assert one.networks_ == two.networks_
     np.testing.assert_array_equal(one.scores_, two.scores_)
-    assert one.score(X[::5, 2:], y[::5]) > 0.9
+    assert one.score(X, y) > 0.9
+    plain = cr.ReLUClassifier("logistic", one.alpha_, multi_class=multi_class, random_state=0).fit(X, y)
+    if one.alpha_ < one.alphas_[0] and n_features > 2:
+        np.testing.assert_array_equal(one.predict_proba(X), plain.predict_proba(X))
 
 
-def test_a_class_that_a_fold_lacks_is_never_predicted_there():
+@pytest.mark.parametrize("multi_class", ["softmax", "ovr"])
+@pytest.mark.parametrize("lacking", [0, 1, 2])
+def test_a_class_that_a_fold_lacks_is_never_predicted_there(multi_class, lacking):
     x = np.linspace(-1, 1, 12)[:, None]
-    y = np.array([0] * 5 + [1] * 5 + [2] * 2)
-    folds = [(np.arange(10), np.arange(10, 12)), (np.arange(1, 12), np.arange(1))]
-    model = cr.ReLUClassifierCV(n_alphas=2, eps=1e-2, cv=folds).fit(x, y)
+    y = (np.array([0] * 5 + [1] * 5 + [2] * 2) + lacking + 1) % 3
+    folds = [(np.arange(10), np.arange(10, 12)), (np.arange(1, 12), np.arange(1)), (np.arange(5), np.arange(12))]
+    model = cr.ReLUClassifierCV(n_alphas=2, eps=1e-2, cv=folds, multi_class=multi_class).fit(x, y)
     assert (model.scores_[:, 0] == 0).all()
+    # From five samples of one class nothing but that class is learned.
+    assert (model.scores_[:, 2] == 5 / 12).all()
+
+
+def test_grids_without_a_proof_start_from_the_estimate(monkeypatch):
+    """The branch and bound for alpha_max would take longer than all fits."""
+
+    def search(*_):
+        raise AssertionError("alpha_max was searched for")
+
+    monkeypatch.setattr(cross_validation, "best_of_zero_cost", search)
+    monkeypatch.setattr("cvxrelu.analysis.path.best_of_zero_cost", search)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 5))
+    y = np.abs(X[:, 0]) + X[:, 1]
+    options = {"n_alphas": 3, "eps": 0.1, "cv": 2, "tol": 1e-2, "random_state": 0}
+    model = cr.ReLURegressorCV(**options).fit(X, y)
+    estimate = likely_alpha_max(cr.Problem(X, y, loss="squared", alpha=1.0))
+    assert model.alphas_[0] == pytest.approx(estimate, rel=1e-2)  # merged samples are sorted, and starts are random
+    labels = np.digitize(y, [0.0, 1.0])
+    classifier = cr.ReLUClassifierCV(**options).fit(X, labels)
+    several = cr.Problem(X, labels.astype(float), loss="softmax", alpha=1.0)
+    assert classifier.alphas_[0] == pytest.approx(likely_alpha_max(several), rel=1e-2)
+    with pytest.raises(AssertionError, match="searched"):
+        cr.ReLURegressorCV(prove=True, **options).fit(X, y)
 
 
 def test_unusable_parameters_are_refused():

@@ -82,6 +82,19 @@ def test_merging_costs_no_more():
     np.testing.assert_allclose(one(problem.X), network(problem.X), atol=1e-3)
 
 
+def test_a_gap_may_be_a_share_of_another_scale():
+    """Of almost no loss a hundredth takes many rounds to lose, and of that of the best constant few."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 8))
+    y = np.abs(X[:, 0]) + 0.3 * rng.standard_normal(150)
+    problem, options = cr.Problem(X, y, "squared", alpha=3e-3), Options(tol=1e-2, prove=False, random_state=0)
+    scale = float(np.var(y)) / 2
+    near, rough = (list(generate(problem, options, Clock(), scale=size)) for size in (0.0, scale))
+    assert near[-1].upper < 0.3 * scale
+    assert len(rough) <= len(near) / 2
+    assert near[-1].upper <= rough[-1].upper <= near[-1].upper + options.tol * scale
+
+
 def test_the_default_strength_follows_the_units():
     problem = teacher("squared")
     larger = cr.Problem(1e3 * problem.X, 10 * problem.y, loss="squared", alpha=1.0)

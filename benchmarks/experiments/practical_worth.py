@@ -163,9 +163,6 @@ def evaluate(method: str, data: str, split: int, size: Size) -> Record:
         chosen.estimator.fit(X[train], y[train])
         seconds = time.process_time() - started
         predictions = chosen.estimator.predict(X[test])
-    # Ours fits a network a class if there are more than two; the value chosen is fitted once more, to all data.
-    networks = len(np.unique(y)) if method == OURS and not regression else 1
-    networks = networks if networks > 2 else 1
     return {
         "data": data,
         "method": method,
@@ -175,14 +172,15 @@ def evaluate(method: str, data: str, split: int, size: Size) -> Record:
         ),
         "hyperparameters": chosen.hyperparameters,
         "candidates": chosen.candidates,
-        "fits": networks * (chosen.candidates * size.inner_folds + 1),
+        # The value chosen is fitted once more, to all data.
+        "fits": chosen.candidates * size.inner_folds + 1,
         "seconds": seconds,
         "warnings": dict(Counter(warning.category.__name__ for warning in raised)),
     } | (_proven(chosen.estimator) if method == OURS else {})
 
 
 def _proven(estimator: Any) -> Record:
-    """Return what is proven about the final networks, one a class, and how many neurons they have."""
+    """Return what is proven about the final network, and how many neurons it has."""
     model = getattr(estimator, "regressor_", estimator)[-1]
     fits = model.fits_ if hasattr(model, "fits_") else [model.fit_]
     return {

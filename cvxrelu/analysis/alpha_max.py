@@ -131,7 +131,7 @@ def likely_alpha_max(problem: Problem) -> float:
     pricer = pricer_of(problem)
     if not isinstance(pricer, Pricer) or pricer.sweeps:
         gamma = search_scores(pricer, dual, Clock()).value
-    elif problem.n_samples <= MOST_ASCENDED:
+    elif problem.several or problem.n_samples <= MOST_ASCENDED:
         gamma = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=0).value
     else:
         gamma = pricer.scout(dual, n_starts=ASCENT_STARTS, random_state=0).value

@@ -11,7 +11,9 @@ from cvxrelu.errors import Interrupted
 from cvxrelu.estimators.base import regression_loss, validated, weights_of
 from cvxrelu.estimators.classification import ReLUClassifier
 from cvxrelu.estimators.cross_validation import CrossValidated
+from cvxrelu.estimators.labelled import OF_SEVERAL
 from cvxrelu.estimators.regression import ReLURegressor
+from cvxrelu.problem.validation import as_choice
 from cvxrelu.solving.fit import Fit
 
 __all__ = ["ReLUClassifierCV", "ReLURegressorCV"]
@@ -40,8 +42,9 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         Folds as in scikit-learn; 5 by default.
     bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
     verbose
-        As in `ReLURegressor`. `n_jobs` folds are fitted at a time, to a relative gap of at most max(tol, 1e-4), with
-        `time_limit` for each alpha, none by default; the final network is fitted to `tol`, and proven if `prove`.
+        As in `ReLURegressor`. `n_jobs` folds are fitted at a time, to a relative gap of at most max(tol, 1e-4), or that
+        share of what the best constant pays where nothing is proven, with `time_limit` for each alpha, none by default;
+        the final network is fitted to `tol`, and proven if `prove`.
 
     Attributes
     ----------
@@ -118,19 +121,22 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
 
 
 class ReLUClassifierCV(CrossValidated, ReLUClassifier):
-    """A classifier by the sign of a network, whose strength of regularisation is chosen by cross-validation.
+    """A classifier by the sign or the largest output of a network, with a strength chosen by cross-validation.
 
     Minimises (1/N) sum_i loss(y_i f(x_i)) + alpha * cost(f), over one-hidden-layer networks f of every width, with the
-    alpha of the best mean accuracy on held-out folds. Several classes are taken one against the rest, with one alpha.
+    alpha of the best mean accuracy on held-out folds. With more than two classes the network has an output for each, as
+    in `ReLUClassifier`, or there is one network for each class against the rest, all with one alpha.
 
     Parameters
     ----------
     loss : {"logistic", "hinge"}, default "logistic"
         The loss.
+    multi_class : {"softmax", "ovr"}, default "softmax"
+        As in `ReLUClassifier`.
     class_weight : dict, "balanced" or None, default None
         As in `ReLUClassifier`; the accuracy on a fold is weighted, too.
     alphas, n_alphas, eps
-        As in `ReLURegressorCV`; the default grid starts from the largest `cvxrelu.alpha_max` of the classes.
+        As in `ReLURegressorCV`; the default grid starts from the largest `cvxrelu.alpha_max` of the networks.
     cv : int, splitter or iterable, optional
         Folds as in scikit-learn; 5 stratified ones by default.
     bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
@@ -165,6 +171,7 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         self,
         loss: str = "logistic",
         *,
+        multi_class: str = "softmax",
         class_weight: Mapping[Any, float] | str | None = None,
         alphas: ArrayLike | None = None,
         n_alphas: int = 10,
@@ -204,10 +211,11 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
             random_state=random_state,
             verbose=verbose,
         )
+        self.multi_class = multi_class
         self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Choose alpha, and fit the network, or one for each class if there are more than two, to all data with it.
+        """Choose alpha, and fit the network, or one for each class against the rest, to all data with it.
 
         Parameters
         ----------
@@ -226,14 +234,17 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
             If a solver fails.
         """
         inputs, labels, weights = self._labelled(X, y, sample_weight, ("logistic", "hinge"))
-        classes, signs, weights = self.classes_, self._signs(labels), self._with_classes(weights, labels)
-        wholes = [self._at_any_alpha(inputs, row, weights, self.loss) for row in signs]
+        as_choice(self.multi_class, ("softmax", "ovr"), "multi_class")
+        weights, (loss, targets) = self._with_classes(weights, labels), self._targets(labels)
+        wholes = [self._at_any_alpha(inputs, row, weights, loss) for row in targets]
         alphas = self._grid(wholes)
 
         def accuracies(train: Any, test: Any) -> Array:
-            heights = np.stack([self._heights(inputs, row, weights, train, test, alphas) for row in signs], axis=-1)
-            guesses = heights.argmax(axis=-1) if len(classes) > 2 else (heights[..., 0] > 0).astype(int)
-            return np.average(classes[guesses] == labels[test], axis=1, weights=weights[test])
+            kept = weights[train] > 0
+            known = inputs[train][kept], labels[train][kept], weights[train][kept]
+            heights = self._heights(*known, inputs[test], alphas)
+            guesses = heights.argmax(axis=-1) if len(self.classes_) > 2 else (heights[..., 0] > 0).astype(int)
+            return np.average(self.classes_[guesses] == labels[test], axis=1, weights=weights[test])
 
         self.alphas_ = alphas
         self.scores_ = self._over_folds(accuracies, inputs, labels, weights, classes=True)
@@ -247,10 +258,24 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         self.fit_, self.network_, self.certificate_ = self.fits_[0], self.networks_[0], self.certificates_[0]
         return self
 
-    def _heights(self, X: Array, signs: Array, weights: Array, train: Any, test: Any, alphas: Array) -> Array:
-        """Return the predictions on a fold for one class against the rest, one row an alpha."""
-        counted = signs[train][weights[train] > 0]
-        if np.ptp(counted) == 0:
-            # No path without both labels: a class that the other folds lack is never predicted, and their only one is.
-            return np.full((len(alphas), len(X[test])), counted[0] * np.inf)
-        return self._predictions(self._at_any_alpha(X[train], signs[train], weights[train], self.loss), alphas, X[test])
+    def _heights(self, X: Array, labels: NDArray[Any], weights: Array, fold: Array, alphas: Array) -> Array:
+        """Return what the paths of the other samples predict on a fold, an (n_alphas, n, n_networks or K) array.
+
+        A class that the others lack is never predicted, and their only one always is.
+        """
+        if self._in_one:
+            heights = np.full((len(alphas), len(fold), len(self.classes_)), -np.inf)
+            there, places = np.unique(labels, return_inverse=True)
+            columns = np.searchsorted(self.classes_, there)
+            heights[..., columns] = 0.0
+            if len(there) > 1:
+                problem = self._at_any_alpha(X, places.astype(float), weights, OF_SEVERAL[self.loss])
+                heights[..., columns] = self._predictions(problem, alphas, fold)
+            return heights
+        networks = [
+            np.full((len(alphas), len(fold)), row[0] * np.inf)
+            if np.ptp(row) == 0
+            else self._predictions(self._at_any_alpha(X, row, weights, self.loss), alphas, fold)
+            for row in self._signs(labels)
+        ]
+        return np.stack(networks, axis=-1)

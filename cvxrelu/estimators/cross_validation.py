@@ -28,7 +28,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_floats, as_jobs, as_seconds
 from cvxrelu.program.options import Options
-from cvxrelu.program.zero_cost import best_of_zero_cost, zero_cost_dual
+from cvxrelu.program.zero_cost import best_free_network, best_of_zero_cost, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.parallel import results_of
 from cvxrelu.solving.fit import Fit, solve_as
@@ -38,7 +38,9 @@ __all__ = ["CrossValidated"]
 Array = NDArray[np.float64]
 
 # Relative gap to which the paths of the folds are solved, unless `tol` is larger: errors on a fold are known to a few
-# per cent at best, and the final fit is solved to `tol`.
+# per cent at best, and the final fit is solved to `tol`. Where neurons slide it is a share of what the best constant
+# pays, as in scikit-learn's Lasso: that is the scale on which errors of strengths are compared, and networks that all
+# but interpolate would take most of the time to lose no matter where.
 FOLD_TOL = 1e-4
 # Methods that are column generation where nothing is to be proven.
 SLIDING_METHODS = ("auto", "generate")
@@ -130,8 +132,8 @@ class CrossValidated(Estimator):
         return path(train, alphas, **vars(rough)).predict(X)
 
     def _final(self, problem: Problem, alpha: float) -> Fit:
-        """Return the fit to all data: the exact constant where that is optimal."""
-        if self._slides(problem) and alpha < self.alphas_[0]:
+        """Return the fit to all data: the exact constant where that is optimal and something is proven."""
+        if self._slides(problem):
             return solve_as(replace(problem, alpha=alpha), self._options(problem, n_jobs=1))
         return path(problem, [alpha], **vars(self._options(problem, n_jobs=1))).fits[0]
 
@@ -160,11 +162,12 @@ class CrossValidated(Estimator):
 def _networks(problem: Problem, alphas: Array, options: Options) -> list[Network]:
     """Return the networks of a path from its small end: neurons that a larger alpha needs are among those of a smaller.
 
-    The way down would have to find them one by one.
+    The way down would have to find them one by one. Gaps are shares of what the best constant pays.
     """
     networks: list[Network] = []
+    scale = problem.objective(best_free_network(problem))
     for alpha in alphas[::-1]:
         start, clock = networks[-1] if networks else None, Clock(options.time_limit)
-        *_, last = generate(replace(problem, alpha=float(alpha)), replace(options, warm_start=start), clock)
+        *_, last = generate(replace(problem, alpha=float(alpha)), replace(options, warm_start=start), clock, scale)
         networks.append(last.network)
     return networks[::-1]

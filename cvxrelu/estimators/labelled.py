@@ -23,7 +23,7 @@ from cvxrelu.problem.validation import as_choice, as_jobs
 from cvxrelu.runtime.parallel import results_of
 from cvxrelu.solving.fit import Fit
 
-__all__ = ["Labelled"]
+__all__ = ["OF_SEVERAL", "Labelled"]
 
 Array = NDArray[np.float64]
 

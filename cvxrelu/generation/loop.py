@@ -28,7 +28,7 @@ from cvxrelu.runtime.worker import Worker
 __all__ = ["generate"]
 
 
-def generate(problem: Problem, options: Options, clock: Clock) -> Iterator[GenerationRound]:
+def generate(problem: Problem, options: Options, clock: Clock, scale: float = 0.0) -> Iterator[GenerationRound]:
     """Yield rounds of column generation until the relative gap is at most `options.tol`, or nothing improves it.
 
     Parameters
@@ -41,6 +41,8 @@ def generate(problem: Problem, options: Options, clock: Clock) -> Iterator[Gener
         that the lower bound may stay zero.
     clock : Clock
         No new round starts if the time left would not be enough for a master like the last one.
+    scale : float, default 0.0
+        Objective up to which the gap to reach is a share of it, and not of the objective itself.
 
     Yields
     ------
@@ -59,7 +61,7 @@ def generate(problem: Problem, options: Options, clock: Clock) -> Iterator[Gener
     >>> last.bound.lower <= last.upper <= last.bound.lower * (1 + 1e-6)
     True
     """
-    oracle = Oracle.of(problem, options, clock)
+    oracle = Oracle.of(problem, options, clock, scale)
     start, rounds = options.warm_start, 0
     with Worker() as worker:
         # Each master knows of its own state only.

@@ -22,7 +22,7 @@ from cvxrelu.program.scaling import Scaling, standardise
 from cvxrelu.relaxation import share_of_cones
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["Oracle"]
+__all__ = ["ROUGH", "Oracle"]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +33,8 @@ MOST_STARTS, FEW_STARTS = 2, 1000
 WARM_STARTS = 500
 # The exhaustive search needs to bring gamma this close to the bound, as a share of the gap to reach.
 PRICING_SHARE = 0.25
+# Gap to reach from which on a network is a rough one.
+ROUGH = 1e-2
 # Cones that an exhaustive search looks at before it settles for the bound it has, if time is not limited.
 NODE_LIMIT = 100_000
 # Seconds that an exhaustive search gets when time is up: without it there would be no bound at all.
@@ -57,6 +59,8 @@ class Oracle:
         Once it has expired, nothing but the last bound is sought.
     rng : numpy.random.Generator
         Of the random starts.
+    scale : float
+        Objective up to which the gap to reach is a share of it, and not of the objective itself.
     """
 
     problem: Problem
@@ -66,18 +70,27 @@ class Oracle:
     options: Options
     clock: Clock
     rng: np.random.Generator
+    scale: float = 0.0
 
     @classmethod
-    def of(cls, problem: Problem, options: Options, clock: Clock) -> "Oracle":
+    def of(cls, problem: Problem, options: Options, clock: Clock, scale: float = 0.0) -> "Oracle":
         """Return the oracle of a problem with the Euclidean norm."""
         pricer = euclidean_pricer(problem)
         rng = np.random.default_rng(options.random_state)
-        return cls(problem, *standardise(problem), pricer, options, clock, rng)
+        return cls(problem, *standardise(problem), pricer, options, clock, rng, scale)
 
     @property
     def bound(self) -> float:
         """Largest score that a neuron of unit cost has at the optimum, as the standard problem has it."""
         return self.standard.score_bound * self.scaling.score_scale
+
+    def gap_at(self, upper: float) -> float:
+        """Return the gap to reach, as a share of an objective."""
+        return self.options.tol * max(1.0, self.scale / upper if upper > 0 else 1.0)
+
+    def is_rough(self, upper: float) -> bool:
+        """Tell whether the gap to reach is so large that what is exact, or patient, costs more than it brings."""
+        return self.gap_at(upper) >= ROUGH
 
     @property
     def tolerance(self) -> float:

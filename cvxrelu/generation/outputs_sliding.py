@@ -14,6 +14,7 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
+from cvxrelu.generation.oracle import ROUGH
 from cvxrelu.generation.outputs_program import free_of
 from cvxrelu.generation.sample_blocks import blocks_of
 from cvxrelu.generation.sliding import NEGLIGIBLE
@@ -28,8 +29,9 @@ Array = NDArray[np.float64]
 
 # Steps that L-BFGS remembers: on digits, 80 reach no lower objective in as many steps, 20 a higher one in as many.
 MEMORY = 40
-# Steps whose saving tells whether more are worth it: single ones save next to nothing now and then.
-WINDOW = 50
+# Steps whose saving tells whether more are worth it, as single ones save next to nothing now and then; and how many do
+# where a rough network will do.
+WINDOW, SHORT_WINDOW = 50, 10
 # Progress from which on single precision does, which takes two thirds of the time.
 SINGLE_DOES = 1e-4
 
@@ -48,7 +50,8 @@ def slide_outputs(problem: Problem, network: Network, steps: int, clock: Clock, 
     clock : Clock
         No step is taken once it has expired.
     progress : float, default 0.0
-        Share of the objective that `WINDOW` steps have to save for more to follow.
+        Share of the objective that `WINDOW` steps have to save for more to follow; from `ROUGH` on fewer are looked
+        at, which have to save as much a step.
 
     Examples
     --------
@@ -61,10 +64,12 @@ def slide_outputs(problem: Problem, network: Network, steps: int, clock: Clock, 
     if not network.n_neurons:
         return network
     layout, values = _Layout(problem, network.n_neurons, progress >= SINGLE_DOES), list[float]()
+    window = SHORT_WINDOW if progress >= ROUGH else WINDOW
+    share = progress * window / WINDOW
 
     def watch(intermediate_result: scipy.optimize.OptimizeResult) -> None:
         values.append(intermediate_result.fun)
-        stalled = len(values) > WINDOW and values[-1 - WINDOW] - values[-1] < progress * values[-1]
+        stalled = len(values) > window and values[-1 - window] - values[-1] < share * values[-1]
         if stalled or clock.expired:
             raise StopIteration
 

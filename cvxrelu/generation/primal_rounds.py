@@ -47,8 +47,9 @@ LOOSE = 1e-3
 SEARCHED = 2
 # Share of the gap to reach that a step has to save for another one.
 PROGRESS = 1e-3
-# Share of the gap to reach that one of so many rounds has to save, of the objective, for another one.
-STALLING, PATIENCE = 0.02, 3
+# Share of the gap to reach that one of so many rounds has to save, of the objective, for another one; and that the last
+# round has to save where a rough network will do.
+STALLING, PATIENCE, ROUGH_STALLING = 0.02, 3, 0.1
 # Where an exhaustive search finds nothing that was missed, but the gap is open, rounds go on that have to save less by
 # this factor, so many times.
 FINER, MOST_REFINED = 0.1, 2
@@ -151,7 +152,8 @@ class PrimalMaster:
         if state.near is not None and np.isfinite(state.searched):
             # Before the first search only the weights count, not which of their dual vectors is feasible.
             new += state.near
-        found = improve(oracle, network, new, PROGRESS * options.tol * FINER**state.refined)
+        least = PROGRESS * oracle.gap_at(problem.objective(state.network)) * FINER**state.refined
+        found = improve(oracle, network, new, least)
         improved = oracle.scaling.restore(found.network)
         rounds = state.rounds + 1
         late = rounds == options.max_rounds or rounds - state.first == MOST_ROUNDS or self.oracle.clock.expired
@@ -179,13 +181,13 @@ class PrimalMaster:
             return after if pays else replace(after, part=state.part + 1, objective=np.inf)
         pays = upper <= state.objective * (1 - self._worthwhile(state))
         after = replace(after, stalled=0 if pays else state.stalled + 1)
-        if late or (after.stalled == self._patience and not is_followed(self.oracle)):
+        if late or (after.stalled >= self._patience(after) and not is_followed(self.oracle)):
             return self._ended(after, self._dual(after, self.oracle, self.oracle.enter(improved)), priced)
         return after
 
     def has_ended(self, state: PrimalState) -> bool:
         """Tell whether the gap is closed, rounds save no more, or there is no time or no round left."""
-        return state.settled or state.late or state.stalled == self._patience
+        return state.settled or state.late or state.stalled >= self._patience(state)
 
     def is_last(self, state: PrimalState) -> bool:
         """Tell whether no dual master is to follow, which few samples allow."""
@@ -198,12 +200,14 @@ class PrimalMaster:
 
     def _worthwhile(self, state: PrimalState) -> float:
         """Share of the objective that a round on all samples has to save."""
-        return FOLLOWED if is_followed(self.oracle) else STALLING * self.oracle.options.tol * FINER**state.refined
+        if is_followed(self.oracle):
+            return FOLLOWED
+        share = ROUGH_STALLING if self.oracle.is_rough(state.objective) else STALLING
+        return share * self.oracle.gap_at(state.objective) * FINER**state.refined
 
-    @property
-    def _patience(self) -> int:
-        """Rounds in a row that may save less, the last one included."""
-        return 1 if is_followed(self.oracle) else PATIENCE
+    def _patience(self, state: PrimalState) -> int:
+        """Return how many rounds in a row may save less, the last one included."""
+        return 1 if is_followed(self.oracle) or self.oracle.is_rough(state.objective) else PATIENCE
 
     def _dual(self, state: PrimalState, oracle: Oracle, network: Network) -> Array:
         """Return the dual vector of a network in scaled coordinates: that of its weights, or minus a gradient."""
@@ -245,8 +249,8 @@ class PrimalMaster:
     def _closes(self, dual: Array, network: Network, priced: Priced | None) -> bool:
         """Tell whether the gap is closed if no neuron scores more than the best one that was found."""
         problem, gamma = self.oracle.problem, 0.0 if priced is None else priced.value
-        lower = problem.loss.lower_bound(dual, problem.y, gamma, problem.alpha)
-        return lower >= problem.objective(network) * (1 - self.oracle.options.tol)
+        lower, upper = problem.loss.lower_bound(dual, problem.y, gamma, problem.alpha), problem.objective(network)
+        return lower >= upper * (1 - self.oracle.gap_at(upper))
 
     def _ended(self, state: PrimalState, dual: Array, priced: Priced | None) -> PrimalState:
         """Return the state with its gap, searched if it is to be proven; it goes on with what was missed."""

@@ -19,6 +19,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 from cvxrelu.generation.sample_blocks import blocks_of
+from cvxrelu.numerics.lengths import row_sizes
 from cvxrelu.numerics.neighbours import near_groups
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
@@ -40,7 +41,7 @@ NEGLIGIBLE = 1e-6
 
 def can_slide(problem: Problem) -> bool:
     """Tell whether the loss has a gradient everywhere, so that the neurons of a network can be moved along it."""
-    return problem.loss.regularised and problem.loss.force(problem.y, problem.y) is not None
+    return problem.loss.regularised and problem.loss.force(problem.no_dual, problem.y) is not None
 
 
 def slide(
@@ -168,15 +169,17 @@ class _Layout:
 
 
 def merged(problem: Problem, network: Network) -> Network:
-    """Return the network with neurons of one sign that are almost the same added up, which costs no more."""
-    lifted, heaviest = np.column_stack([network.W, network.b]), np.argsort(-np.abs(network.v), kind="stable")
-    directions = lifted / np.linalg.norm(lifted, axis=1, keepdims=True)
+    """Return the network with neurons that are almost the same added up, which costs no more.
+
+    They are of one sign or, where there are several outputs, have any output weights.
+    """
+    lifted, sizes = np.column_stack([network.W, network.b]), row_sizes(network.v)
+    directions, heaviest = lifted / np.linalg.norm(lifted, axis=1, keepdims=True), np.argsort(-sizes, kind="stable")
     # Neurons of different signs are as far apart as opposite ones.
-    leaders = near_groups(np.column_stack([directions, np.sign(network.v)]), SAME, heaviest)
-    groups = [heaviest[leaders[heaviest] == k] for k in heaviest if leaders[k] == k]
-    total = np.array([np.abs(network.v[group]) @ lifted[group] for group in groups]).reshape(len(groups), -1)
-    signs = np.array([np.sign(network.v[group][0]) for group in groups])
+    signs = np.empty((len(sizes), 0)) if problem.several else np.sign(network.v)
+    leaders = near_groups(np.column_stack([directions, signs]), SAME, heaviest)
+    members = (leaders[:, None] == heaviest[leaders[heaviest] == heaviest]).astype(float)
+    total, weight = members.T @ (sizes[:, None] * lifted), members.T @ sizes
     costs = problem.norm.neuron_costs(total[:, :-1], total[:, -1])
-    scaled = total / costs[:, None]
-    constant, slope = network.intercept, network.negative_slope
-    return Network(scaled[:, :-1], scaled[:, -1], signs * costs, constant, slope, network.skip)
+    scaled, v = total / costs[:, None], ((members.T @ network.v).T * costs / weight).T
+    return Network(scaled[:, :-1], scaled[:, -1], v, network.intercept, network.negative_slope, network.skip)

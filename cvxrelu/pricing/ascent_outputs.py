@@ -29,6 +29,9 @@ Array = NDArray[np.float64]
 LONG, SHORT = np.geomspace(1.0, 1e-2, 40), np.geomspace(0.2, 1e-3, 30)
 """Steps from random starts, and from given ones and from where the others end."""
 
+SCOUTED = np.geomspace(1.0, 1e-2, 20), np.geomspace(0.2, 1e-2, 10)
+"""The same of scouts."""
+
 BATCH_SIZE = 2**20
 """(Point, start) pairs that march together."""
 
@@ -147,7 +150,13 @@ class NormScore:
 
 
 def ascend_outputs(
-    points: Points, weights: Weights, given: Array, n_starts: int, rng: np.random.Generator, clock: Clock
+    points: Points,
+    weights: Weights,
+    given: Array,
+    n_starts: int,
+    rng: np.random.Generator,
+    clock: Clock,
+    quick: bool = False,
 ) -> Priced:
     """Go up from all starts, and return the neurons reached that are not almost the same.
 
@@ -163,6 +172,8 @@ def ascend_outputs(
         Of the starts.
     clock : Clock
         Looked at between batches; once it has expired, what has been reached is returned.
+    quick : bool, default False
+        Whether to take fewer steps, and leave it at where they end.
 
     Examples
     --------
@@ -177,7 +188,8 @@ def ascend_outputs(
     random = np.vstack([lift(points, random_starts(points, n_starts, rng)), between(given, n_starts // 2, rng)])
     reached = [given]
     size = max(1, BATCH_SIZE // len(score.Z))
-    for starts, marches in ((given, (SHORT,)), (random, (LONG, SHORT))):
+    far, near = SCOUTED if quick else (LONG, SHORT)
+    for starts, marches in ((given, (near,)), (random, (far, near))):
         for begin in range(0, len(starts), size):
             if clock.expired:
                 break
@@ -186,12 +198,13 @@ def ascend_outputs(
                 batch = score.with_best_biases(score.march(batch, lengths))
             reached.append(batch)
     found = score.distinct(np.vstack(reached))
-    climbs = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MOST_CLIMBS))
-    tops = [score.climbed(neuron) for neuron in found[:climbs] if not clock.expired]
-    columns = score.distinct(np.vstack([*tops, found]))
+    if not quick:
+        climbs = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MOST_CLIMBS))
+        tops = [score.climbed(neuron) for neuron in found[:climbs] if not clock.expired]
+        found = score.distinct(np.vstack([*tops, found]))
     return points.report(
         weights,
-        unlift(points, columns),
+        unlift(points, found),
         upper=np.inf,
         method="ascent",
         complete=lambda value: False,

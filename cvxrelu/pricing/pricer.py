@@ -191,7 +191,7 @@ class Pricer:
         given = given_starts(self.points, np.empty((0, self.points.X.shape[1] + 1)) if starts is None else starts)
         n_starts, rng = as_count(n_starts, "n_starts", least=0), as_generator(random_state)
         if weights.v.ndim == 2:
-            return ascend_outputs(self.points, weights, given, n_starts, rng, clock)
+            return ascend_outputs(self.points, weights, given, n_starts, rng, clock, quick=True)
         return scout(self.points, weights, given, n_starts, rng, clock, as_jobs(n_jobs))
 
     def maxima(

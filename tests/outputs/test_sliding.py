@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.generation.outputs_sliding import WINDOW, _Layout, slide_outputs
+from cvxrelu.generation.loop import generate
+from cvxrelu.generation.outputs_sliding import SHORT_WINDOW, WINDOW, _Layout, slide_outputs
+from cvxrelu.generation.sliding import merged
 from cvxrelu.problem.network import Network
+from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from tests.sliding import check_blocks, check_gradient
 
@@ -35,6 +38,28 @@ def test_gradients_are_those_of_the_objective(loss, bias, slope, skip):
     check_gradient(problem, some_network(problem), _Layout(problem, 4))
 
 
+def test_neurons_that_are_almost_the_same_are_added_up():
+    """Output weights of any direction go together, where neurons do."""
+    problem = drawn("squared")
+    W, weights = [[1.0, 0, 0], [1.0, 1e-3, 0], [-1.0, 0, 0]], [[1.0, 0, 0], [0, 2.0, 0], [0, 0, 1.0]]
+    network = Network(W, [0.1, 0.1, 0.1], weights, [0.0] * 3)
+    one = merged(problem, network)
+    assert one.n_neurons == 2
+    assert one.cost() <= network.cost()
+    np.testing.assert_allclose(one(problem.X), network(problem.X), atol=4e-3)
+
+
+def test_random_neurons_spread_before_their_weights_are_chosen():
+    """The best weights would leave few of them, from which sliding ends at 0.5157."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((600, 6))
+    heights = np.abs(X[:, 0]) + X[:, 1] * X[:, 2] + 0.3 * rng.standard_normal(600)
+    labels = np.digitize(heights, np.quantile(heights, [0.25, 0.5, 0.75])).astype(float)
+    problem = cr.Problem(X, labels, "softmax", alpha=2e-3)
+    *_, last = generate(problem, Options(tol=7e-4, prove=False, random_state=1), Clock())
+    assert last.upper < 0.511
+
+
 @pytest.mark.parametrize("slope", [0.0, -0.5])
 def test_blocks_and_single_precision_make_no_difference(monkeypatch, slope):
     problem = drawn("softmax", slope=slope, n_samples=300)
@@ -52,5 +77,5 @@ def test_sliding_ends_when_a_window_of_steps_saves_too_little(monkeypatch):
         taken.clear()
         objectives.append(problem.objective(slide_outputs(problem, start, 1000, Clock(), progress)))
         counts.append(len(taken))
-    assert WINDOW < counts[0] < counts[1] < counts[2]
+    assert SHORT_WINDOW < counts[0] < WINDOW < counts[1] < counts[2]
     assert objectives[0] > objectives[1] >= objectives[2]
