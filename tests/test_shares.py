@@ -85,7 +85,7 @@ def test_the_whole_is_worth_the_mean_of_its_shares(loss):
         rows = np.isin(points.place, places)
         part = cr.Problem(problem.X[rows], problem.y[rows], loss, alpha=0.05)
         apart += rows.mean() * next(relaxed_rounds(part, clock=Clock())).bound.lower
-    assert rounds_of(problem)[0].bound.lower == pytest.approx(apart, rel=0.05)
+    assert rounds_of(problem)[0].bound.lower == pytest.approx(apart, rel=0.1)
 
 
 def test_cuts_raise_the_bound():
