@@ -206,19 +206,22 @@ def corrected(standard: Problem, outputs: Array, weights: Array, free: Array | f
 
     The change is the smallest relative to the weights themselves: what is almost zero stays so.
     """
-    aim, shares = standard.loss.aim, row_sizes(weights) ** 2
+    aim = standard.loss.aim
     predictions = outputs @ weights + free
     misfit = aim(predictions, standard.y) - predictions
     if np.abs(misfit).max() <= MISFIT:
         return weights
-    factors: Any = scipy.linalg.qr((outputs * shares) @ outputs.T, pivoting=True)
+    # In units of the largest, whose squares neither over- nor underflow.
+    sizes, height = row_sizes(weights), np.abs(outputs).max()
+    shares, units = (sizes / sizes.max()) ** 2, outputs / height
+    factors: Any = scipy.linalg.qr((units * shares) @ units.T, pivoting=True)
     orthogonal, triangle, order = factors
     heights = np.abs(np.diag(triangle))
     rank = int(np.sum(heights > np.finfo(float).eps * heights[0]))
     for _ in range(CORRECTIONS):
         solution = np.zeros_like(misfit)
         solution[order[:rank]] = scipy.linalg.solve_triangular(triangle[:rank, :rank], orthogonal[:, :rank].T @ misfit)
-        weights = weights + (shares * (outputs.T @ solution).T).T
+        weights = weights + (shares * (units.T @ (solution / height)).T).T
         predictions = outputs @ weights + free
         misfit = aim(predictions, standard.y) - predictions
         if np.abs(misfit).max() <= MISFIT:

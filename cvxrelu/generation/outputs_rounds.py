@@ -221,7 +221,7 @@ class OutputsMaster:
         oracle = self.oracle
         if oracle.pricer.sweeps:
             bound = bound_dual(oracle.problem, dual, oracle.pricer)
-            assert bound.priced is not None or not dual.any(), "what is not zero has a price"
+            # What is rounding next to what is free has no price.
             return bound.priced or _none(oracle), bound
         if not dual.any():
             return _none(oracle), None
