@@ -1,7 +1,5 @@
 """Many samples and few neurons: the primal master against cvxpy, and what it fits against first principles."""
 
-from dataclasses import replace
-
 import cvxpy as cp
 import numpy as np
 import pytest
@@ -10,10 +8,9 @@ from scipy.special import entr
 import cvxrelu as cr
 from cvxrelu.errors import Interrupted
 from cvxrelu.generation import primal_parts, primal_rounds, primal_rule
-from cvxrelu.generation.exact_master import solve_exact
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.oracle import Oracle
-from cvxrelu.generation.primal_improvement import Improved, improve
+from cvxrelu.generation.primal_improvement import improve
 from cvxrelu.generation.primal_master import solve_primal
 from cvxrelu.generation.primal_rounds import PrimalMaster
 from cvxrelu.generation.primal_rule import suits
@@ -156,7 +153,7 @@ def test_where_nothing_was_missed_rounds_ask_for_less_and_then_end(monkeypatch, 
 
     def unchanged(oracle, network, new, progress):
         asked.append(progress)
-        return Improved(network)
+        return network
 
     problem = six_neurons(150, 2)
     start = cr.solve(problem, tol=1e-2, random_state=0).network
@@ -333,39 +330,6 @@ def test_four_thousand_samples_in_the_plane_are_proven():
     assert fit.status is cr.Status.OPTIMAL
     assert fit.certificate.scope == "global"
     assert fit.certificate.method == "cones"
-
-
-@pytest.mark.parametrize("loss", KINKED)
-@pytest.mark.parametrize(
-    ("bias", "skip", "sign"),
-    [("free", False, "any"), ("joint", False, "any"), ("none", True, "any"), ("free", True, "positive")],
-)
-def test_the_exact_master_solves_what_cvxpy_solves(loss, bias, skip, sign):
-    """With weights of all sizes; strong duality holds to the last digits, and the dual vector is in its domain."""
-    rng = np.random.default_rng(0)
-    problem = replace(six_neurons(60, 2, loss, bias=bias), skip=skip, output_sign=sign, sample_weight=rng.random(60))
-    outputs = rng.standard_normal((60, 7))
-    solution = solve_exact(problem, outputs, Clock())
-    a, free = cp.Variable(7, nonneg=sign == "positive"), cp.Variable(problem.free.rank)
-    z = outputs @ a + (problem.free.basis @ free if problem.free.rank else 0.0)
-    losses = problem.loss.expression(z, problem.y)
-    total = cp.sum(losses.losses) + problem.score_bound * cp.norm1(a)
-    value = cp.Problem(cp.Minimize(total), losses.constraints).solve(solver="CLARABEL")
-    predictions = outputs @ solution.weights + problem.free.basis @ np.append(
-        [solution.constant] * problem.free.has_constant, solution.linear
-    )
-    primal = problem.loss.values(predictions, problem.y).sum() + problem.score_bound * np.abs(solution.weights).sum()
-    assert primal == pytest.approx(value, rel=1e-6)
-    assert problem.loss.dual_value(solution.dual, problem.y) == pytest.approx(primal, rel=1e-9)
-    np.testing.assert_allclose(problem.free.basis.T @ solution.dual, 0.0, atol=1e-9)
-    scores = outputs.T @ solution.dual
-    assert (scores if sign == "positive" else np.abs(scores)).max() <= problem.score_bound * (1 + 1e-9)
-
-
-def test_the_exact_master_keeps_its_time():
-    problem = six_neurons(3000, 3, "absolute")
-    with pytest.raises(TimeoutError, match="not solved in time"):
-        solve_exact(problem, np.random.default_rng(0).standard_normal((3000, 60)), Clock(0.01))
 
 
 @pytest.mark.parametrize("loss", SMOOTH)

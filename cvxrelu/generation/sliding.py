@@ -24,7 +24,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["can_slide", "merged", "slide"]
+__all__ = ["NEGLIGIBLE", "can_slide", "merged", "slide"]
 
 Array = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ MEMORY = 20
 SINGLE_DOES = 1e-7
 # Neurons of one sign at a smaller angle (of (w, b), in coordinates of order one) are one.
 SAME = 0.02
-# Neurons with less than this share of the cost are left out.
+# Neurons with less than this share of the cost are left out, by default.
 NEGLIGIBLE = 1e-6
 
 
@@ -44,7 +44,13 @@ def can_slide(problem: Problem) -> bool:
 
 
 def slide(
-    problem: Problem, network: Network, steps: int, clock: Clock, progress: float = 0.0, single: bool = True
+    problem: Problem,
+    network: Network,
+    steps: int,
+    clock: Clock,
+    progress: float = 0.0,
+    single: bool = True,
+    negligible: float = NEGLIGIBLE,
 ) -> Network:
     """Return a network with a lower objective, whose neurons have moved and of which some may have gone.
 
@@ -62,6 +68,8 @@ def slide(
         What a step has to save of the objective (of order one) for another one.
     single : bool, default True
         Whether single precision will do if the progress asked for allows it.
+    negligible : float, default 1e-6
+        Neurons with less than this share of the cost are left out.
     """
     layout = _Layout(problem, network.n_neurons, single and progress >= SINGLE_DOES)
 
@@ -78,7 +86,7 @@ def slide(
         callback=late,
         options={"maxiter": steps, "maxcor": MEMORY, "ftol": progress, "gtol": 0.0},
     )
-    return layout.unpack(found.x)
+    return layout.unpack(found.x, negligible)
 
 
 class _Layout:
@@ -114,12 +122,12 @@ class _Layout:
             shift, linear = self.problem.free.split(self.problem.free.coefficients(self.problem.X @ network.skip))
         return np.append(network.intercept + shift, linear)
 
-    def unpack(self, theta: Array) -> Network:
+    def unpack(self, theta: Array, negligible: float = NEGLIGIBLE) -> Network:
         """Return the network of a vector, without the neurons that vanished."""
         W, b, v = self._parts(theta)
         costs = self.problem.norm.neuron_costs(W, b)
         shares = costs * np.abs(v)
-        used = shares > NEGLIGIBLE * shares.sum()
+        used = shares > negligible * shares.sum()
         W, b, v, costs = W[used], b[used], v[used], costs[used]
         skip, shift = self.problem.free.skip_of(theta[self.hidden + 1 :])
         constant, slope = float(theta[self.hidden]) + shift, self.problem.negative_slope
