@@ -40,7 +40,7 @@ def improve(oracle: Oracle, network: Network, new: Columns, progress: float) -> 
         if not best.n_neurons:
             return best
         moved = slid(oracle, best, STEPS, progress)
-        found = min((merged(standard, moved), moved, best), key=standard.objective)
+        found = min((merged(standard, moved), best), key=standard.objective)
         return _weighted(oracle, found, Columns.of(standard, found.W, found.b))
     except SolverError as error:
         # Narrow kinks may be too much for one master, and are none for the next.
