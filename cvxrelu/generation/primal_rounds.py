@@ -23,7 +23,7 @@ from cvxrelu.generation.primal_improvement import improve, slid
 from cvxrelu.generation.primal_master import force_of
 from cvxrelu.generation.primal_parts import about, gained_by, parts_of, wide_network
 from cvxrelu.generation.primal_rule import is_alone, is_followed
-from cvxrelu.generation.sliding import merged
+from cvxrelu.generation.sliding import can_slide, merged
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.pricing import Priced
 from cvxrelu.problem.network import Network
@@ -46,8 +46,9 @@ LOOSE = 1e-3
 SEARCHED = 2
 # Share of the gap to reach that a step has to save for another one.
 PROGRESS = 1e-3
-# Share of the gap to reach that one of so many rounds has to save, of the objective, for another one.
-STALLING, PATIENCE = 0.02, 3
+# Share of the gap to reach that one of so many rounds has to save, of the objective, for another one; of so many where
+# the loss has a kink, whose dual vectors still move then.
+STALLING, PATIENCE, KINKED_PATIENCE = 0.02, 3, 6
 # Where an exhaustive search finds nothing that was missed, but the gap is open, rounds go on that have to save less by
 # this factor, so many times.
 FINER, MOST_REFINED = 0.1, 2
@@ -199,7 +200,9 @@ class PrimalMaster:
     @property
     def _patience(self) -> int:
         """Rounds in a row that may save less, the last one included."""
-        return 1 if is_followed(self.oracle) else PATIENCE
+        if is_followed(self.oracle):
+            return 1
+        return PATIENCE if can_slide(self.oracle.standard) else KINKED_PATIENCE
 
     def _dual(self, state: PrimalState) -> Array:
         """Return the dual vector of a state in the units of the problem, in the domain of the dual."""
