@@ -104,16 +104,3 @@ def test_rounds_of_both_kinds_count(monkeypatch, max_rounds):
     assert whole.status is cr.Status.OPTIMAL
     monkeypatch.undo()
     assert whole.objective == pytest.approx(cr.solve(problem, random_state=0).objective, rel=1e-6)
-
-
-def test_neurons_add_up_at_the_first_angle_that_costs_nothing():
-    """Two that a kink of the data lies between stay two, though they are near, and copies of each become one."""
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((200, 2))
-    lifted = np.array([[1.0, 0.0, 0.0], [1.0, 0.012, 0.0], [1.0, 1e-5, 0.0], [1.0, 0.01201, 0.0]])
-    W = lifted[:, :2] / np.linalg.norm(lifted[:, :2], axis=1, keepdims=True)
-    network = cr.Network(W, np.zeros(4), np.array([1.0, -1.0, 1.0, -1.0]) + 2.0, 0.0)
-    problem = cr.Problem(X, network(X), "squared", alpha=1e-9)
-    one = merged(problem, network)
-    assert one.n_neurons == 2
-    assert problem.objective(one) <= problem.objective(network)

@@ -14,7 +14,7 @@ from cvxrelu.errors import SolverError
 from cvxrelu.generation.columns import Columns, standard_network
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_master import solve_primal
-from cvxrelu.generation.sliding import NEGLIGIBLE, merged, slide
+from cvxrelu.generation.sliding import NEGLIGIBLE, SAME, merged, slide
 from cvxrelu.problem.losses.smoothed import Smoothed
 from cvxrelu.problem.network import Network
 
@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 STEPS, ACCURACY, KINKED_ACCURACY = 100, 1e-9, 1e-12
 # Share of the cost that a neuron has to have next to a kink.
 KINKED_NEGLIGIBLE = 1e-10
+# Angles at which neurons may be one next to a kink: where cells are small those at the first are not, and without the
+# others 60 samples at their kinks had 404 neurons (1,000 x 2, alpha 1e-3), of which 71 were different.
+KINKED_SAME = SAME, 3e-3, 3e-4
 
 
 def improve(oracle: Oracle, network: Network, new: Columns, progress: float) -> Network:
@@ -44,7 +47,9 @@ def improve(oracle: Oracle, network: Network, new: Columns, progress: float) -> 
         if not best.n_neurons:
             return best
         moved = slid(oracle, best, STEPS, progress)
-        found = min((merged(standard, moved), best), key=standard.objective)
+        angles = KINKED_SAME if _is_kinked(oracle) else (SAME,)
+        fewer = (merged(standard, moved, angle) for angle in angles)
+        found = min((*fewer, moved, best), key=standard.objective)
         return _weighted(oracle, found, Columns.of(standard, found.W, found.b))
     except SolverError as error:
         # Narrow kinks may be too much for one master, and are none for the next.

@@ -43,7 +43,8 @@ MOST_NEW, FIRST_STEPS = 80, 200
 CONFIRMING, CONFIRMING_WORK, MOST_CONFIRMING, MORE_CONFIRMING = 32, 500_000, 2000, 20
 # Gap to reach from which on the scouts' word is enough where nothing is to be proven.
 LOOSE = 1e-3
-# Features up to which an exhaustive search takes no longer than that, unless it has found what scouts had missed.
+# Features up to which an exhaustive search takes no longer than that; next to a kink, where scores have many small
+# maxima, one that did not close the gap is not repeated before that.
 SEARCHED = 2
 # Share of the gap to reach that a step has to save for another one.
 PROGRESS = 1e-3
@@ -237,7 +238,8 @@ class PrimalMaster:
         priced = oracle.pricer.scout(dual, n_starts=count, **options)
         searched = oracle.options.tol >= LOOSE
         if oracle.options.prove:
-            searched = oracle.problem.n_features <= SEARCHED and np.isinf(state.saved)
+            missing = np.isfinite(state.saved) and not can_slide(self.oracle.standard)
+            searched = oracle.problem.n_features <= SEARCHED and not missing
         if whole and not searched and self._closes(dual, state, priced):
             more = 1 if oracle.options.prove or can_slide(self.oracle.standard) else MORE_CONFIRMING
             count = int(np.clip(more * CONFIRMING_WORK // oracle.problem.X.size, CONFIRMING, MOST_CONFIRMING))

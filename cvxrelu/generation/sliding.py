@@ -24,7 +24,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["NEGLIGIBLE", "can_slide", "merged", "slide"]
+__all__ = ["NEGLIGIBLE", "SAME", "can_slide", "merged", "slide"]
 
 Array = NDArray[np.float64]
 
@@ -32,9 +32,8 @@ Array = NDArray[np.float64]
 MEMORY = 20
 # Share that a step has to save from which on single precision does, which takes half the time.
 SINGLE_DOES = 1e-7
-# Neurons of one sign at a smaller angle (of (w, b), in coordinates of order one) are one, the first of these that costs
-# nothing: where many samples are at a kink, and cells are small, neurons at the first are not the same.
-SAME = 0.02, 3e-3, 3e-4
+# Neurons of one sign at a smaller angle (of (w, b), in coordinates of order one) are one.
+SAME = 0.02
 # Neurons with less than this share of the cost are left out, by default.
 NEGLIGIBLE = 1e-6
 
@@ -176,13 +175,8 @@ class _Layout:
         return problem.loss.value(z, y) + penalty, gradient
 
 
-def merged(problem: Problem, network: Network) -> Network:
-    """Return the network with neurons of one sign that are almost the same added up, or as it is if that is best."""
-    return min((*(_added_up(problem, network, angle) for angle in SAME), network), key=problem.objective)
-
-
-def _added_up(problem: Problem, network: Network, angle: float) -> Network:
-    """Return the network with neurons of one sign at most at an angle added up, which cost no more."""
+def merged(problem: Problem, network: Network, angle: float = SAME) -> Network:
+    """Return the network with neurons of one sign that are almost the same added up, which costs no more."""
     lifted, heaviest = np.column_stack([network.W, network.b]), np.argsort(-np.abs(network.v), kind="stable")
     directions = lifted / np.linalg.norm(lifted, axis=1, keepdims=True)
     # Neurons of different signs are as far apart as opposite ones.
