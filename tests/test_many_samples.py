@@ -305,13 +305,6 @@ def test_a_kink_about_the_last_dual_vector_leads_to_the_optimum_of_the_loss(loss
     assert gained_by(step, dual) <= 1e-6 * best.value
 
 
-def test_many_samples_at_a_kink_do_not_make_many_neurons(few_are_many):
-    """Copies that are no copies at the largest angle add up at a smaller one."""
-    problem = six_neurons(400, 2, "absolute", alpha=1e-3)
-    *_, last = generate(problem, Options(tol=1e-9, random_state=0, max_rounds=40), Clock())
-    assert last.network.n_neurons < 150
-
-
 @pytest.mark.parametrize("loss", ["squared", "absolute", "hinge"])
 def test_what_scouts_miss_a_search_finds_and_it_joins(loss, monkeypatch, few_are_many):
     monkeypatch.setattr(PrimalMaster, "_scouted", lambda *_: None)
