@@ -33,8 +33,8 @@ Array = NDArray[np.float64]
 NEWTON_STEPS, HALVINGS = 50, 20
 # Share of the decrease that a Newton step promises which it has to keep (Armijo).
 KEPT = 1e-2
-# Weights below this share of the largest are zeros of the interior-point method.
-USED_RTOL = 1e-7
+# Weights below this share of the largest, in units of the accuracy, are zeros of the interior-point method.
+USED = 100
 # A decrease this close to what was promised, relatively, means that the model is the objective.
 EXACT = 1e-6
 # Share of the curvatures of what is free that is added, where the losses are straight along some of it.
@@ -181,7 +181,7 @@ def _lasso(problem: Problem, gram: Array, slope: Array, weights: Array, accuracy
         raise SolverError("The Lasso over the neurons in use was not solved; rescale the data.")
     found = (parts[:k] - parts[k:]) * unit / sizes
     share = np.abs(found) * sizes
-    return np.where(share > USED_RTOL * share.max(), found, 0.0)
+    return np.where(share > USED * accuracy * share.max(), found, 0.0)
 
 
 def _line_search(problem: Problem, outputs: Array, start: _Point, step: Array, promised: float) -> _Point:

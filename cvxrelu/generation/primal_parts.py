@@ -1,9 +1,10 @@
 """What the rounds of a primal master begin with: small random neurons, and problems that are less work than the whole.
 
-parts of the samples, each within the next   ->   all samples, a kink ever less smooth (`losses.smoothed`)
+parts of the samples, each within the next   ->   all samples
+
+A kink is smooth in all of them, about the last dual vector (`cvxrelu.problem.losses.smoothed`).
 """
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,36 +13,57 @@ from numpy.typing import NDArray
 from cvxrelu.generation.columns import first_network
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.sliding import can_slide
-from cvxrelu.problem.losses.smoothed import smoothed
+from cvxrelu.problem.losses.smoothed import Smoothed, smoothed
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 
-__all__ = ["parts_of", "wide_network"]
+__all__ = ["about", "gained_by", "parts_of", "wide_network"]
+
+Array = NDArray[np.float64]
 
 # Random neurons that slide first, and what they cost together, in coordinates of order one.
 WIDE, SMALL = 100, 1e-1
 # Samples of the smallest part for every feature, and at least; and how many times more the next part has.
 FEWEST_A_FEATURE, FEWEST, GROWTH = 125, 500, 4
-# The widths of a smoothed kink, as shares of the objective of the best constant: the first, by how much it shrinks from
-# part to part, and the last one, for each unit of the gap to reach and at least.
-FIRST_WIDTH, SHRINKING, LAST_WIDTH, LEAST_WIDTH = 0.1, 0.1, 0.2, 2e-6
+# Width of a smoothed kink, as a share of the objective of the best constant.
+WIDTH = 0.01
 
 
 def parts_of(oracle: Oracle) -> tuple[Oracle, ...]:
-    """Return the oracles that rounds look at in turn; the last ones are of all samples, ever less smooth.
+    """Return the oracles that rounds look at in turn; the last one is of all samples.
 
-    The last one is that of the problem itself.
+    Where the loss has a kink they have a smoothed one, in scaled coordinates; what is claimed is of the loss itself.
     """
-    parts = [*(_part(oracle, rows) for rows in _nested(oracle.problem, oracle.rng)), oracle]
-    if not can_slide(oracle.standard):
-        size = oracle.standard.objective(oracle.enter(first_network(oracle.problem)))
-        last = max(LAST_WIDTH * oracle.options.tol, LEAST_WIDTH)
-        count = max(math.ceil(math.log(last / FIRST_WIDTH, SHRINKING)), 1) + 1
-        widths = np.geomspace(FIRST_WIDTH, last, count) * size
-        parts += [oracle] * max(count - len(parts), 0)
-        widths = np.append(np.full(len(parts) - count, widths[0]), widths)
-        parts = [*(_smoothed(part, float(width)) for part, width in zip(parts, widths, strict=True)), oracle]
-    return tuple(parts)
+    parts = (*(_part(oracle, rows) for rows in _nested(oracle.problem, oracle.rng)), oracle)
+    if can_slide(oracle.standard):
+        return parts
+    size = oracle.standard.objective(oracle.enter(first_network(oracle.problem)))
+    loss = smoothed(oracle.standard.loss.plain, WIDTH * size)
+    assert loss is not None, "the loss has one kink"
+    return tuple(replace(part, standard=replace(part.standard, loss=loss)) for part in parts)
+
+
+def about(oracle: Oracle, dual: Array | None) -> Oracle:
+    """Return the oracle with a kink smooth about a dual vector in scaled coordinates; about zero if there is none."""
+    standard, loss = oracle.standard, oracle.standard.loss.plain
+    if dual is None or not isinstance(loss, Smoothed):
+        return oracle
+    return replace(oracle, standard=replace(standard, loss=replace(loss, center=_plain(standard, dual))))
+
+
+def gained_by(oracle: Oracle, dual: Array) -> float:
+    """Return what a step of the proximal point method gains of the dual objective at least: width (v - c)^2."""
+    standard, loss = oracle.standard, oracle.standard.loss.plain
+    if not isinstance(loss, Smoothed):
+        return 0.0
+    moved = (_plain(standard, dual) - loss.center) ** 2
+    return float(np.average(moved, weights=standard.sample_weight)) * loss.width * oracle.scaling.objective_scale
+
+
+def _plain(standard: Problem, dual: Array) -> Array:
+    """Return what a smoothed loss calls a dual vector: without labels and weights."""
+    plain = dual * standard.y if standard.loss.labels else dual
+    return plain if standard.sample_weight is None else plain / standard.sample_weight
 
 
 def wide_network(oracle: Oracle) -> Network:
@@ -54,13 +76,6 @@ def wide_network(oracle: Oracle) -> Network:
     costs = standard.norm.neuron_costs(W, b)
     v = signs * SMALL / WIDE
     return Network(W / costs[:, None], b / costs, v, 0.0, standard.negative_slope)
-
-
-def _smoothed(oracle: Oracle, width: float) -> Oracle:
-    """Return the oracle with a smoothed loss, in scaled coordinates; what is claimed is of the loss itself."""
-    loss = smoothed(oracle.standard.loss.plain, width)
-    assert loss is not None, "the loss has one kink"
-    return replace(oracle, standard=replace(oracle.standard, loss=loss))
 
 
 def _nested(problem: Problem, rng: np.random.Generator) -> list[NDArray[np.intp]]:

@@ -5,11 +5,10 @@
 
 The random neurons begin small, so that they spread before they count: from fewer, or larger ones, descent ends higher.
 A round costs N k^2 and some hundred times N k d operations for k neurons in use, where the dual master takes N^3, and
-memory for N k numbers. A loss with one kink is smoothed (`cvxrelu.problem.losses.smoothed`), ever less; in the end its
-weights, and the dual vector, are those of a linear program (`exact_master`), and nothing slides. The first rounds look
-at a random part of the samples only: a network of the part is within about the square root of their number of that of
-all, so all that is left to do for larger parts is little. Nothing but the bounds of the last rounds is claimed, and
-these are of all samples.
+memory for N k numbers. A loss with one kink is smoothed about the dual vector of the round before, which leads to the
+optimum of the loss itself (`cvxrelu.problem.losses.smoothed`). The first rounds look at a random part of the samples
+only: a network of the part is within about the square root of their number of that of all, so all that is left to do
+for larger parts is little. Nothing but the bounds of the last rounds is claimed, and these are of all samples.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from cvxrelu.generation.columns import Columns, first_network
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_improvement import improve, slid
 from cvxrelu.generation.primal_master import force_of
-from cvxrelu.generation.primal_parts import parts_of, wide_network
+from cvxrelu.generation.primal_parts import about, gained_by, parts_of, wide_network
 from cvxrelu.generation.primal_rule import is_alone, is_followed
 from cvxrelu.generation.sliding import can_slide, merged
 from cvxrelu.generation.state import GenerationRound
@@ -39,17 +38,20 @@ Array = NDArray[np.float64]
 STARTS, MORE_STARTS, MOST_STARTS = 16, 32, 64
 MOST_NEW, FIRST_STEPS = 80, 200
 # Random starts of the ascent, with all samples, that has to find nothing in the end: so many, or so many entries of X
-# in all, which take some tenths of a second, up to a limit.
-CONFIRMING, CONFIRMING_WORK, MOST_CONFIRMING = 32, 500_000, 2000
+# in all, which take some tenths of a second, up to a limit; of a loss with a kink where nothing is to be proven so many
+# times as many, since with fewer 2,000 x 5 samples ended up to 1e-4 above what the dual master found.
+CONFIRMING, CONFIRMING_WORK, MOST_CONFIRMING, MORE_CONFIRMING = 32, 500_000, 2000, 20
 # Gap to reach from which on the scouts' word is enough where nothing is to be proven.
 LOOSE = 1e-3
-# Features up to which an exhaustive search takes no longer than that.
+# Features up to which an exhaustive search takes no longer than that; next to a kink, where scores have many small
+# maxima, one that did not close the gap is not repeated before that.
 SEARCHED = 2
 # Share of the gap to reach that a step has to save for another one.
 PROGRESS = 1e-3
-# Share of the gap to reach that one of so many rounds has to save, of the objective, for another one; and that the last
-# round has to save where a rough network will do.
-STALLING, PATIENCE, ROUGH_STALLING = 0.02, 3, 0.1
+# Share of the gap to reach that one of so many rounds has to save, of the objective, for another one; of so many where
+# the loss has a kink, whose dual vectors still move then; and that the last round has to save where a rough network
+# will do.
+STALLING, PATIENCE, KINKED_PATIENCE, ROUGH_STALLING = 0.02, 3, 6, 0.1
 # Where an exhaustive search finds nothing that was missed, but the gap is open, rounds go on that have to save less by
 # this factor, so many times.
 FINER, MOST_REFINED = 0.1, 2
@@ -71,7 +73,7 @@ class PrimalState:
     Attributes
     ----------
     network : Network
-        The network, in the units of the problem.
+        The network that rounds go on from, in the units of the problem.
     best : DualBound
         The best bound that was searched.
     rounds, first : int
@@ -79,23 +81,23 @@ class PrimalState:
     part : int
         Which part of the samples the next round looks at.
     round : GenerationRound or None
-        What a caller sees.
+        What a caller sees, with the best network.
+    dual : (N,) array or None
+        Minus the gradient of the loss at the network, in scaled coordinates; None before the first round on a part.
     missed : Priced or None
         Neurons that an exhaustive search found and local ascent did not.
     objective : float
-        That of the network; infinite before the first round on a part of the samples.
+        That of the best network; infinite before the first round on a part of the samples.
     stalled : int
         Rounds on all samples in a row that saved little.
-    searched : float
-        The objective at the last exhaustive search; infinite before the first.
+    saved : float
+        What rounds have saved since the last exhaustive search; infinite before the first.
     refined : int
         How often what rounds, and steps in them, have to save was lowered.
     settled : bool
         Whether the gap is closed, as far as it was to be proven.
     late : bool
         Whether there is no time or no round left.
-    dual, near : (N,) array or None, Columns or None
-        What the last linear program left for the next one, as in `Improved`.
     """
 
     network: Network
@@ -104,20 +106,19 @@ class PrimalState:
     first: int
     part: int = 0
     round: GenerationRound | None = None
+    dual: Array | None = None
     missed: Priced | None = None
     objective: float = np.inf
     stalled: int = 0
-    searched: float = np.inf
+    saved: float = np.inf
     refined: int = 0
     settled: bool = False
     late: bool = False
-    dual: Array | None = None
-    near: Columns | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class PrimalMaster:
-    """The primal master; `parts` are oracles of parts of the samples, the last one of all."""
+    """The primal master; `parts` are oracles of parts of the samples, the last one of all, where no loss has a kink."""
 
     oracle: Oracle
     parts: tuple[Oracle, ...]
@@ -125,12 +126,11 @@ class PrimalMaster:
     @classmethod
     def of(cls, oracle: Oracle) -> "PrimalMaster":
         """Return the master of a problem, with the parts of its samples that its rounds look at."""
-        parts = parts_of(oracle)
-        return cls(parts[-1], parts)
+        return cls(oracle, parts_of(oracle))
 
     def begin(self, start: Network | None, rounds: int) -> PrimalState:
         """Return the network to begin with: the one given, for all samples, or random neurons that have slid."""
-        problem, part = self.oracle.problem, 0 if start is None else self._last_slid
+        problem, part = self.oracle.problem, 0 if start is None else self._last
         network = first_network(problem) if start is None else start
         if start is None:
             oracle = self.parts[part]
@@ -142,47 +142,46 @@ class PrimalMaster:
     def step(self, state: PrimalState) -> PrimalState:
         """Price the network, let what is found join it, solve for the output weights, and slide."""
         oracle, problem, options = self.parts[state.part], self.oracle.problem, self.oracle.options
-        network, priced, arrived = oracle.enter(state.network), state.missed, np.isinf(state.objective)
-        if priced is None and not (arrived and network.n_neurons):
-            dual = self._dual(state, oracle, network)
-            priced = self._scouted(oracle, dual, state)
-            if oracle is self.oracle and self._closes(dual, state.network, priced):
+        network, priced, whole = oracle.enter(state.network), state.missed, state.part == self._last
+        if priced is None and not (np.isinf(state.objective) and network.n_neurons):
+            dual = self._dual(state)
+            priced = self._scouted(dual, state)
+            if whole and self._closes(dual, state, priced):
                 return self._ended(state, dual, priced)
-        new = self._new(oracle, priced)
-        if state.near is not None and np.isfinite(state.searched):
-            # Before the first search only the weights count, not which of their dual vectors is feasible.
-            new += state.near
+        smooth = about(oracle, state.dual)
         least = PROGRESS * oracle.gap_at(problem.objective(state.network)) * FINER**state.refined
-        found = improve(oracle, network, new, least)
-        improved = oracle.scaling.restore(found.network)
+        found = improve(smooth, network, self._new(oracle, priced), least)
+        dual = force_of(smooth.standard, found(smooth.standard.X))
+        improved = oracle.scaling.restore(found)
         rounds = state.rounds + 1
         late = rounds == options.max_rounds or rounds - state.first == MOST_ROUNDS or self.oracle.clock.expired
         cause = Cause.ROUNDS if rounds == options.max_rounds else Cause.PROOF
         cause = Cause.TIME if self.oracle.clock.expired else cause
-        upper = problem.objective(improved)
-        if state.round is not None and upper > state.round.upper:
-            # What a part of the samples learns beyond the others is left to it.
-            improved, upper = state.network, state.round.upper
-        known = GenerationRound(improved, upper, state.best, improved.n_neurons, cause)
+        # What a part of the samples learns beyond the others is left to it, and of steps to a dual vector some go up.
+        known = GenerationRound(improved, problem.objective(improved), state.best, improved.n_neurons, cause)
+        if state.round is not None and state.round.upper < known.upper:
+            known = replace(known, network=state.round.network, upper=state.round.upper)
+        share = self._worthwhile(state) if whole else PAYING
+        saved = state.objective - known.upper + gained_by(smooth, dual)
+        pays = saved >= share * known.upper
         after = replace(
             state,
             network=improved,
             rounds=rounds,
             round=known,
+            dual=dual,
             missed=None,
-            objective=upper,
+            objective=known.upper,
+            saved=state.saved + saved,
             late=late,
-            dual=found.dual,
-            near=found.near,
         )
-        if oracle is not self.oracle and not late:
-            share = self._worthwhile(state) if state.part == self._last_slid else PAYING
-            pays = upper <= state.objective * (1 - share)
-            return after if pays else replace(after, part=state.part + 1, objective=np.inf)
-        pays = upper <= state.objective * (1 - self._worthwhile(state))
-        after = replace(after, stalled=0 if pays else state.stalled + 1)
+        if whole:
+            after = replace(after, stalled=0 if pays else state.stalled + 1)
+        elif late or not pays:
+            part = self._last if late else state.part + 1
+            after = replace(after, network=known.network, part=part, dual=None, objective=np.inf)
         if late or (after.stalled >= self._patience(after) and not is_followed(self.oracle)):
-            return self._ended(after, self._dual(after, self.oracle, self.oracle.enter(improved)), priced)
+            return self._ended(after, self._dual(after), priced)
         return after
 
     def has_ended(self, state: PrimalState) -> bool:
@@ -194,9 +193,9 @@ class PrimalMaster:
         return state.settled or state.late or not is_followed(self.oracle)
 
     @property
-    def _last_slid(self) -> int:
-        """The last part in which neurons slide."""
-        return len(self.parts) - (1 if can_slide(self.oracle.standard) else 2)
+    def _last(self) -> int:
+        """The part that is all samples."""
+        return len(self.parts) - 1
 
     def _worthwhile(self, state: PrimalState) -> float:
         """Share of the objective that a round on all samples has to save."""
@@ -207,14 +206,16 @@ class PrimalMaster:
 
     def _patience(self, state: PrimalState) -> int:
         """Return how many rounds in a row may save less, the last one included."""
-        return 1 if is_followed(self.oracle) or self.oracle.is_rough(state.objective) else PATIENCE
+        if is_followed(self.oracle) or self.oracle.is_rough(state.objective):
+            return 1
+        return PATIENCE if can_slide(self.oracle.standard) else KINKED_PATIENCE
 
-    def _dual(self, state: PrimalState, oracle: Oracle, network: Network) -> Array:
-        """Return the dual vector of a network in scaled coordinates: that of its weights, or minus a gradient."""
-        if oracle is self.oracle and state.dual is not None:
-            return state.dual
-        smooth = self.parts[self._last_slid] if oracle is self.oracle else oracle
-        return oracle.as_dual(force_of(smooth.standard, network(smooth.standard.X)))
+    def _dual(self, state: PrimalState) -> Array:
+        """Return the dual vector of a state in the units of the problem, in the domain of the dual."""
+        oracle, dual = self.parts[state.part], state.dual
+        if dual is None:
+            dual = force_of(oracle.standard, oracle.enter(state.network)(oracle.standard.X))
+        return oracle.as_dual(dual)
 
     def _new(self, oracle: Oracle, priced: Priced | None) -> Columns:
         """Return the best of the neurons that were found and score more than the bound."""
@@ -224,12 +225,12 @@ class PrimalMaster:
         new = np.flatnonzero(np.abs(priced.scores) > oracle.bound * (1 + WORTHWHILE * excess))[:MOST_NEW]
         return Columns.of(oracle.standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
 
-    def _scouted(self, oracle: Oracle, dual: Array, state: PrimalState) -> Priced | None:
+    def _scouted(self, dual: Array, state: PrimalState) -> Priced | None:
         """Look for neurons quickly, and thoroughly where all samples leave nothing to be found quickly."""
         if not dual.any():
             return None
-        network, count = state.network, STARTS
-        if oracle is self.oracle:
+        oracle, network, whole, count = self.parts[state.part], state.network, state.part == self._last, STARTS
+        if whole:
             count = MOST_STARTS if state.stalled else MORE_STARTS if is_alone(oracle) else STARTS
         starts = np.column_stack([network.W, network.b])
         options = {
@@ -239,52 +240,58 @@ class PrimalMaster:
             "n_jobs": oracle.options.n_jobs,
         }
         priced = oracle.pricer.scout(dual, n_starts=count, **options)
-        searched = oracle.problem.n_features <= SEARCHED if oracle.options.prove else oracle.options.tol >= LOOSE
-        if oracle is self.oracle and not searched and self._closes(dual, network, priced):
-            count = int(np.clip(CONFIRMING_WORK // oracle.problem.X.size, CONFIRMING, MOST_CONFIRMING))
+        searched = oracle.options.tol >= LOOSE
+        if oracle.options.prove:
+            missing = np.isfinite(state.saved) and not can_slide(self.oracle.standard)
+            searched = oracle.problem.n_features <= SEARCHED and not missing
+        if whole and not searched and self._closes(dual, state, priced):
+            more = 1 if oracle.options.prove or can_slide(self.oracle.standard) else MORE_CONFIRMING
+            count = int(np.clip(more * CONFIRMING_WORK // oracle.problem.X.size, CONFIRMING, MOST_CONFIRMING))
             again = oracle.pricer.ascend(dual, n_starts=count, **options)
             return max(priced, again, key=lambda found: found.value)
         return priced
 
-    def _closes(self, dual: Array, network: Network, priced: Priced | None) -> bool:
+    def _closes(self, dual: Array, state: PrimalState, priced: Priced | None) -> bool:
         """Tell whether the gap is closed if no neuron scores more than the best one that was found."""
         problem, gamma = self.oracle.problem, 0.0 if priced is None else priced.value
-        lower, upper = problem.loss.lower_bound(dual, problem.y, gamma, problem.alpha), problem.objective(network)
+        lower, upper = problem.loss.lower_bound(dual, problem.y, gamma, problem.alpha), self._upper(state)
         return lower >= upper * (1 - self.oracle.gap_at(upper))
+
+    def _upper(self, state: PrimalState) -> float:
+        """Return the least objective that is known."""
+        return self.oracle.problem.objective(state.network) if state.round is None else state.round.upper
 
     def _ended(self, state: PrimalState, dual: Array, priced: Priced | None) -> PrimalState:
         """Return the state with its gap, searched if it is to be proven; it goes on with what was missed."""
-        problem, options = self.oracle.problem, self.oracle.options
-        upper, best, missed = problem.objective(state.network), state.best, None
+        options, upper, best, found = self.oracle.options, self._upper(state), state.best, None
         if options.prove:
             bound = self.oracle.search(dual, 1.0)
-            best, missed = max(best, bound, key=lambda known: known.lower), bound.priced
+            best, found = max(best, bound, key=lambda known: known.lower), bound.priced
         elif dual.any():
             best = unsearched(dual)
         proven = best.lower >= upper * (1 - options.tol)
-        missed = None if proven or state.late else missed
-        goes_on = missed is not None and self._is_news(missed, priced) and self._gained(state, upper)
+        found = None if proven or state.late else found
+        missed = found if found is not None and self._is_news(found, priced) else None
+        closer = state.saved + best.lower - state.best.lower >= self._worthwhile(state) * upper
+        goes_on = missed is not None and closer
         # If what was missed does not help, the neurons in use are not yet where they score no more than the bound.
-        exhausted = not goes_on and missed is not None and missed.complete
+        exhausted = not goes_on and found is not None and found.complete
         finer = exhausted and state.refined < MOST_REFINED
-        cause = Cause.ROUNDING if proven or exhausted or state.round is None else state.round.cause
+        network, cause = state.network, Cause.ROUNDING
+        if state.round is not None:
+            network, cause = state.round.network, cause if proven or exhausted else state.round.cause
         return replace(
             state,
             best=best,
-            round=GenerationRound(state.network, upper, best, state.network.n_neurons, cause),
-            missed=missed if goes_on else None,
+            round=GenerationRound(network, upper, best, network.n_neurons, cause),
+            missed=missed if goes_on or finer else None,
             stalled=0,
-            searched=upper,
+            saved=0.0,
             refined=state.refined + finer,
             settled=not (goes_on or finer),
         )
 
     def _is_news(self, missed: Priced, known: Priced | None) -> bool:
-        """Tell whether an exhaustive search found more than was known; after a linear program all is new."""
-        least = known.value if known is not None and can_slide(self.oracle.standard) else self.oracle.bound
+        """Tell whether an exhaustive search found more than was known."""
+        least = self.oracle.bound if known is None else known.value
         return missed.value > least + self.oracle.tolerance * self.oracle.bound
-
-    def _gained(self, state: PrimalState, upper: float) -> bool:
-        """Tell whether rounds since the last search lowered the objective; linear programs end by themselves."""
-        share = self._worthwhile(state)
-        return upper <= state.searched * (1 - share) or not can_slide(self.oracle.standard)

@@ -25,7 +25,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["can_slide", "merged", "slide"]
+__all__ = ["NEGLIGIBLE", "SAME", "can_slide", "merged", "slide"]
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ MEMORY = 20
 SINGLE_DOES = 1e-7
 # Neurons of one sign at a smaller angle (of (w, b), in coordinates of order one) are one.
 SAME = 0.02
-# Neurons with less than this share of the cost are left out.
+# Neurons with less than this share of the cost are left out, by default.
 NEGLIGIBLE = 1e-6
 
 
@@ -45,7 +45,13 @@ def can_slide(problem: Problem) -> bool:
 
 
 def slide(
-    problem: Problem, network: Network, steps: int, clock: Clock, progress: float = 0.0, single: bool = True
+    problem: Problem,
+    network: Network,
+    steps: int,
+    clock: Clock,
+    progress: float = 0.0,
+    single: bool = True,
+    negligible: float = NEGLIGIBLE,
 ) -> Network:
     """Return a network with a lower objective, whose neurons have moved and of which some may have gone.
 
@@ -63,6 +69,8 @@ def slide(
         What a step has to save of the objective (of order one) for another one.
     single : bool, default True
         Whether single precision will do if the progress asked for allows it.
+    negligible : float, default 1e-6
+        Neurons with less than this share of the cost are left out.
     """
     layout = _Layout(problem, network.n_neurons, single and progress >= SINGLE_DOES)
 
@@ -79,7 +87,7 @@ def slide(
         callback=late,
         options={"maxiter": steps, "maxcor": MEMORY, "ftol": progress, "gtol": 0.0},
     )
-    return layout.unpack(found.x)
+    return layout.unpack(found.x, negligible)
 
 
 class _Layout:
@@ -115,12 +123,12 @@ class _Layout:
             shift, linear = self.problem.free.split(self.problem.free.coefficients(self.problem.X @ network.skip))
         return np.append(network.intercept + shift, linear)
 
-    def unpack(self, theta: Array) -> Network:
+    def unpack(self, theta: Array, negligible: float = NEGLIGIBLE) -> Network:
         """Return the network of a vector, without the neurons that vanished."""
         W, b, v = self._parts(theta)
         costs = self.problem.norm.neuron_costs(W, b)
         shares = costs * np.abs(v)
-        used = shares > NEGLIGIBLE * shares.sum()
+        used = shares > negligible * shares.sum()
         W, b, v, costs = W[used], b[used], v[used], costs[used]
         skip, shift = self.problem.free.skip_of(theta[self.hidden + 1 :])
         constant, slope = float(theta[self.hidden]) + shift, self.problem.negative_slope
@@ -168,7 +176,7 @@ class _Layout:
         return problem.loss.value(z, y) + penalty, gradient
 
 
-def merged(problem: Problem, network: Network) -> Network:
+def merged(problem: Problem, network: Network, angle: float = SAME) -> Network:
     """Return the network with neurons that are almost the same added up, which costs no more.
 
     They are of one sign or, where there are several outputs, have any output weights.
@@ -177,7 +185,7 @@ def merged(problem: Problem, network: Network) -> Network:
     directions, heaviest = lifted / np.linalg.norm(lifted, axis=1, keepdims=True), np.argsort(-sizes, kind="stable")
     # Neurons of different signs are as far apart as opposite ones.
     signs = np.empty((len(sizes), 0)) if problem.several else np.sign(network.v)
-    leaders = near_groups(np.column_stack([directions, signs]), SAME, heaviest)
+    leaders = near_groups(np.column_stack([directions, signs]), angle, heaviest)
     members = (leaders[:, None] == heaviest[leaders[heaviest] == heaviest]).astype(float)
     total, weight = members.T @ (sizes[:, None] * lifted), members.T @ sizes
     costs = problem.norm.neuron_costs(total[:, :-1], total[:, -1])
