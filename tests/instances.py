@@ -160,7 +160,9 @@ def assert_certified(fit, gap=1e-6):
     assert certificate.scope == "global"
     assert fit.status is cr.Status.OPTIMAL
     assert -1e-9 <= certificate.relative_gap <= gap
-    np.testing.assert_allclose(objective_by_hand(problem, network), fit.objective, rtol=1e-9, atol=1e-14)
+    # Predictions of neurons of so much cost, far from the origin, are rounded by that.
+    rounding = 8 * np.finfo(float).eps * network.cost(problem.bias) * np.abs(problem.X).max(initial=1.0)
+    np.testing.assert_allclose(objective_by_hand(problem, network), fit.objective, rtol=1e-9 + rounding, atol=1e-14)
     assert network.n_neurons <= problem.n_samples - problem.free.rank
     if problem.bias == "none":
         assert network.intercept == 0
