@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
 
 import cvxrelu as cr
 from benchmarks.arrangement import speedup_of_bare_threads
@@ -78,6 +79,8 @@ def measure(name: str) -> Record:
                 if task(n_jobs) != found:
                     raise AssertionError(f"{name} depends on the number of workers")
                 seconds[n_jobs] = min(seconds[n_jobs], time.perf_counter() - started)
+    # Else this process waits for idle workers before it ends, five minutes long.
+    get_reusable_executor().shutdown(wait=True)
     return {"seconds": list(seconds.values()), "bare_threads": speedup_of_bare_threads()}
 
 
