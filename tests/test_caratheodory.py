@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+from cvxrelu.numerics import caratheodory
 from cvxrelu.numerics.caratheodory import fewest_terms
 
 
 @pytest.mark.parametrize("constant", [False, True])
 @pytest.mark.parametrize("kind", ["normal", "repeated", "nearly parallel", "low rank"])
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (1, 5), (4, 9), (10, 7), (20, 60)])
-def test_same_sum_fewer_terms_no_dearer(n, k, kind, constant):
+@pytest.mark.parametrize("together", [1, caratheodory.TOGETHER])
+def test_same_sum_fewer_terms_no_dearer(together, n, k, kind, constant, monkeypatch):
+    monkeypatch.setattr(caratheodory, "TOGETHER", together)
     rng = np.random.default_rng(n * k)
     columns = rng.standard_normal((n, k))
     if kind == "repeated":
