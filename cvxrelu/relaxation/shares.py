@@ -54,6 +54,9 @@ logger = logging.getLogger(__name__)
 
 # Places of a share: a program of them takes half a second to two.
 SHARE = 500
+# Iterations of a program at least, and multiplications a second at most (7e10 were measured): what cannot end in time
+# with these is not begun.
+FEWEST_ITERATIONS, FASTEST = 10, 2e11
 
 
 @dataclass(eq=False)
@@ -111,7 +114,7 @@ def relaxed_shares(problem: Problem, clock: Clock, target: float, most_work: flo
     target : float
         A lower bound that is enough.
     most_work : float
-        Multiplications of a first round, about, beyond which none is made.
+        Multiplications, about, which a first round is not to exceed.
 
     Yields
     ------
@@ -124,6 +127,10 @@ def relaxed_shares(problem: Problem, clock: Clock, target: float, most_work: flo
         logger.info("no relaxation: %s", error)
         return
     points = Points.prepare(problem.X, problem.bias, problem.negative_slope, problem.one_sided)
+    least = _least_work(points)
+    if least > min(most_work, FASTEST * clock.left):
+        logger.info("relaxation: no time for shares of %d places", len(points.Z))
+        return
     reach = reach_of(points)
     shares = [share for places in _dealt(points) if (share := _share(problem, points, scaling, places, reach))]
     best, gap, work, pace = nothing_proven(problem), 1.0, 0.0, 0.0
@@ -136,7 +143,7 @@ def relaxed_shares(problem: Problem, clock: Clock, target: float, most_work: flo
         for k, share in enumerate(shares, 1):
             work += share.solve(accuracy, clock)
             took = clock.elapsed - began
-            if pace == 0.0 and (took / k * len(shares) > clock.left + took or work / k * len(shares) > most_work):
+            if pace == 0.0 and took / k * len(shares) > clock.left + took:
                 logger.info("relaxation: no time for %d shares", len(shares))
                 return
         pace = (clock.elapsed - began) / effort
@@ -160,6 +167,13 @@ def relaxed_shares(problem: Problem, clock: Clock, target: float, most_work: flo
         paid = not np.isfinite(target) or best.lower - before >= PAYING * (target - before)
         if clock.expired or best.lower >= target or not paid or not sum(share.refine() for share in shares):
             return
+
+
+def _least_work(points: Points) -> float:
+    """Return the multiplications of a first round, about, of the iterations that it takes at least."""
+    D = points.Z.shape[1] + (points.bias == "free")
+    size = (D + 1) * (D + 2) / 2 + SHARE
+    return FEWEST_ITERATIONS * len(points.sides) * 6 * len(points.Z) * size**2
 
 
 def _dealt(points: Points) -> list[NDArray[np.intp]]:
