@@ -8,8 +8,8 @@ which is little next to what the relaxation loses.
 
 A share has a dual vector v_k with gamma(v_k) <= B N_k / N, so that one of all samples is put together from theirs,
 gamma(v) <= sum_k gamma(v_k) <= B; and so are the multipliers (`together`), for all bound scores of the same neurons.
-What comes out is an ordinary proof of the problem. Shares are random, for neighbours in all of them make each like
-the whole, and get cuts; their regions could not be put together.
+What comes out is an ordinary proof of the problem. Shares are random, so that each is like the whole, and get cuts;
+their regions could not be put together.
 """
 
 import logging
