@@ -10,7 +10,7 @@ import cvxrelu as cr
 from cvxrelu.errors import SolverError
 from cvxrelu.generation import dual_master
 from cvxrelu.generation.column_rounds import ColumnMaster
-from cvxrelu.generation.columns import starting_columns
+from cvxrelu.generation.columns import corrected, starting_columns
 from cvxrelu.generation.dual_master import MasterSolution, solve_master
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.numerics.activation import leaky_relu
@@ -201,3 +201,15 @@ def test_columns_that_carry_weight_stay_whatever_their_score():
     master = MasterSolution(np.zeros(9), weights, 0.0)
     kept = ColumnMaster(oracle, Worker())._useful(columns, master, 0.0)
     assert np.flatnonzero(kept).tolist() == [1]
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-200, 1e200])
+def test_misfits_are_put_right_in_any_units(unit):
+    """Neurons of any size, and none at all."""
+    problem = make_problem("interpolation", n_samples=12)
+    outputs = random_columns(problem, 40)
+    weights = solve_master(problem, outputs, 1e-4).weights
+    constant = (problem.y - outputs @ weights).mean()
+    right = corrected(problem, outputs * unit, weights / unit, constant)
+    assert np.abs(outputs @ (right * unit) + constant - problem.y).max() <= 1e-10
+    assert corrected(problem, outputs[:, :0], weights[:0], constant).shape == (0,)

@@ -209,7 +209,7 @@ def corrected(standard: Problem, outputs: Array, weights: Array, free: Array | f
     aim = standard.loss.aim
     predictions = outputs @ weights + free
     misfit = aim(predictions, standard.y) - predictions
-    if np.abs(misfit).max() <= MISFIT:
+    if not (outputs.any() and weights.any()) or np.abs(misfit).max() <= MISFIT:
         return weights
     # In units of the largest, whose squares neither over- nor underflow.
     sizes, height = row_sizes(weights), np.abs(outputs).max()
