@@ -116,7 +116,8 @@ class Free:
 
     def affine(self, coefficients: Array) -> tuple[Array, Any]:
         """Return A (d,) and c of a combination of the basis or, for (r, K) coefficients, A (d, K) and c (K,)."""
-        lifted = self.lift @ coefficients
+        with np.errstate(over="ignore"):  # slopes may be beyond floats, and are refused then
+            lifted = self.lift @ coefficients
         return lifted[:-1], float(lifted[-1]) if lifted.ndim == 1 else lifted[-1]
 
     def coefficients(self, values: Array) -> Array:
