@@ -18,6 +18,8 @@ from cvxrelu.generation import primal_rule
 from cvxrelu.pricing import make_pricer
 from cvxrelu.problem.free import Free
 from cvxrelu.problem.network import constant_network
+from cvxrelu.program import free_fit
+from cvxrelu.program.scaling import Scaling
 from tests.direct import optimum_by_brute_force
 from tests.instances import (
     BIASES,
@@ -200,6 +202,31 @@ def test_no_affine_function_is_worse_than_the_constant(loss):
     X = 1e5 * np.random.default_rng(0).standard_normal((8, 2)) + 3e5
     problem = cr.Problem(X, np.full(8, -1.5749240283638834e-08), loss, alpha=1.0, skip=True)
     assert cr.solve(problem).objective == problem.objective(constant_network(problem.y[0], 2, 0.0)) == 0.0
+
+
+@pytest.mark.parametrize("loss", ["huber", "logistic", "softmax", "huber of two outputs"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_steps_and_the_convex_program_find_the_same_affine_function(loss, weighted):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 3)), rng.standard_normal(40)
+    y = {"logistic": np.sign(y), "softmax": np.digitize(y, [-0.5, 0.5])}.get(loss, y)
+    y = np.column_stack([y, y**2]) if loss.endswith("outputs") else y
+    weights = rng.integers(1, 4, 40).astype(float) if weighted else None
+    problem = cr.Problem(X, y, loss.split()[0], alpha=0.01, skip=True, sample_weight=weights)
+    scaling, B = Scaling.of(problem), problem.free.basis
+    found, (modelled, dual) = free_fit._descended(problem, scaling), free_fit._programmed(problem, scaling)
+    if loss == "softmax":  # what is the same for all classes makes no difference
+        found, modelled = (c - c.mean(axis=1, keepdims=True) for c in (found, modelled))
+    # The objective of a solver is exact to its square root in the coefficients.
+    np.testing.assert_allclose(found, modelled, atol=1e-4)
+    assert scaling.loss.value(B @ found, scaling.y) == pytest.approx(scaling.loss.value(B @ modelled, scaling.y), 1e-9)
+    np.testing.assert_allclose(scaling.loss.force(B @ found, scaling.y) * scaling.gradient_scale, dual, atol=1e-4)
+
+
+def test_a_basis_takes_no_more_than_its_columns():
+    """An orthogonal matrix of fifty thousand rows would take twenty gigabytes."""
+    free = Free.of(np.random.default_rng(0).standard_normal((50_000, 3)), True, True)
+    np.testing.assert_allclose(free.basis.T @ free.basis, 50_000 * np.eye(4), atol=1e-6)
 
 
 def test_separated_classes():

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -69,6 +70,13 @@ def test_large_masters_are_solved_as_well_elsewhere(monkeypatch, loss):
     monkeypatch.setattr(column_rounds, "LARGE_MASTER", 0.0)
     with pytest.warns(cr.AccuracyWarning):
         assert solve().objective == here.objective
+
+
+def test_four_classes_of_four_hundred_samples_are_a_large_master():
+    """One step of the interior-point method takes seconds there, and no solver looks at a clock within it."""
+    standard = cr.Problem(np.arange(400.0)[:, None], np.arange(400) % 4, "multiclass-margin")
+    assert column_rounds.goes_to_worker(standard, np.zeros((400, 30)))
+    assert not column_rounds.goes_to_worker(replace(standard, y=np.arange(400) % 2), np.zeros((400, 30)))
 
 
 @pytest.mark.parametrize("loss", ["interpolation", "margin", "hinge"])

@@ -43,15 +43,15 @@ NEEDED_RTOL = 1e-3
 STALLED, SEARCH_SHARE = 3, 0.3
 # Rounds without any improvement of either bound after which rounding has the last word.
 PATIENCE = 8
-# Multiplications of an iteration beyond which a master, seconds then, is solved in another process, where it can be
-# stopped; to start that takes a second.
+# Multiplications of an iteration, K^3 N^2 (k + N / 3), beyond which a master, seconds then, is solved in another
+# process, where it can be stopped; to start that takes a second.
 LARGE_MASTER = 1e9
 
 
 def goes_to_worker(standard: Problem, outputs: Array) -> bool:
-    """Tell whether a master on some neurons, N^2 (k + N / 3) for each output, is solved where it can be stopped."""
+    """Tell whether a master on some neurons is solved where it can be stopped: N entries of all outputs are coupled."""
     n, k = outputs.shape
-    return n * n * (k + n / 3) * standard.n_outputs > LARGE_MASTER and is_portable(standard)
+    return n * n * (k + n / 3) * standard.n_outputs**3 > LARGE_MASTER and is_portable(standard)
 
 
 @dataclass(frozen=True, eq=False)

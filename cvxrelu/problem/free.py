@@ -81,7 +81,8 @@ class Free:
         moving = (X - center) * (np.ptp(X, axis=0) > 0) if constant else X
         sizes = lengths(moving.T)
         sizes = np.where(sizes > 0, sizes, 1.0)
-        left, singular, right = np.linalg.svd(moving / sizes, full_matrices=True)
+        # All of the right vectors, and no more of the left ones than there are columns.
+        left, singular, right = np.linalg.svd(moving / sizes, full_matrices=n < d)
         rank = int(np.sum(singular > RANK_RTOL * max(n, d) * singular.max(initial=0.0)))
         scale = np.sqrt(n)
         A = (right[:rank].T / singular[:rank]) * scale / sizes[:, None]

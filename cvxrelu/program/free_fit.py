@@ -2,9 +2,10 @@ r"""The best network of zero cost: a constant or, with a skip connection, an aff
 
     min over c:  (1/N) sum_i loss((B c)_i, y_i),     B the basis of what is free (`cvxrelu.problem.free`)
 
-Each loss knows its best constant. The best affine function is least squares where the loss is squared, and otherwise a
-convex program with as many unknowns as there are features; its multipliers are a dual vector. For a constraint it is
-the shortest c that meets it, if any does: then nothing is cheaper.
+Each loss knows its best constant. The best affine function is least squares where the loss is squared, found by
+Newton's method where it has a gradient, and otherwise a convex program with as many unknowns as there are features,
+whose multipliers are a dual vector. For a constraint it is the shortest c that meets it, if any does: then nothing is
+cheaper.
 """
 
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linprog, minimize
 
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.problem.losses import Loss
@@ -33,7 +35,10 @@ SEPARATES = 1e-9
 SEPARATING = {"logistic": "loss='hinge' or loss='margin'", "softmax": "loss='multiclass-margin'"}
 # So small a program is solved precisely, in a few more steps.
 MOST_STEPS = 100
-# Newton steps after a solver, whose accuracy is that of the objective; two or three do.
+# Steps of a trust region, and the share of the first gradient at which they end: ten are usual. Those of conjugate
+# gradients stay clear of what makes no difference, such as one function for all classes.
+TRUST_STEPS, GRADIENT_RTOL = 100, 1e-6
+# Newton steps after these, which look at objectives and so miss half of the digits; two or three do.
 POLISHING = 5
 
 
@@ -118,6 +123,19 @@ def _affine_fit(problem: Problem) -> FreeFit:
 
 def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     """Return the coefficients of the best combination, and the dual vector; zeros where a constraint cannot be met."""
+    loss, B = scaling.loss, problem.free.basis
+    found, dual = _descended(problem, scaling) if loss.regularised and loss.smooth else None, problem.no_dual
+    if found is None:
+        found, dual = _programmed(problem, scaling)
+    if not loss.regularised:
+        return found, dual
+    found = _polished(problem, scaling, found)
+    forced = loss.force(B @ found, scaling.y)
+    return found, dual if forced is None else forced * scaling.gradient_scale
+
+
+def _programmed(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
+    """Return the solution of the convex program, and its multipliers as a dual vector."""
     import cvxpy as cp
 
     loss, free = scaling.loss, problem.free
@@ -125,7 +143,7 @@ def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     coefficients, predictions = cp.Variable((free.rank, *outputs)), cp.Variable((problem.n_samples, *outputs))
     link: Any = cp.Zero(predictions - free.basis @ coefficients)
     paid = loss.expression(predictions, scaling.y)
-    objective: Any = paid.mean if loss.regularised else cp.sum_squares(coefficients)
+    objective: Any = cp.sum(paid.losses) / problem.n_samples if loss.regularised else cp.sum_squares(coefficients)
     model = cp.Problem(cp.Minimize(objective), [link, *paid.constraints])
     try:
         run_model(model, "CLARABEL", Clock(), precisely("CLARABEL", MOST_STEPS))
@@ -136,13 +154,32 @@ def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
         if loss.regularised:
             raise SolverError("The best affine function was not found; rescale the data.")
         return np.zeros((free.rank, *outputs)), problem.no_dual
-    dual = np.asarray(link.dual_value, dtype=float)
-    if loss.regularised:
-        dual = dual * (problem.n_samples * scaling.gradient_scale)
-        found = _polished(problem, scaling, np.asarray(coefficients.value, dtype=float))
-        forced = loss.force(free.basis @ found, scaling.y)
-        return found, dual if forced is None else forced * scaling.gradient_scale
-    return np.asarray(coefficients.value, dtype=float), dual
+    unit = problem.n_samples * scaling.gradient_scale if loss.regularised else 1.0
+    return np.asarray(coefficients.value, dtype=float), np.asarray(link.dual_value, dtype=float) * unit
+
+
+def _descended(problem: Problem, scaling: Scaling) -> Array | None:
+    """Return the best coefficients for a loss with a gradient; None if steps do not get there."""
+    loss, y, B = scaling.loss, scaling.y, problem.free.basis
+    shape, n = (problem.free.rank, *problem.no_dual.shape[1:]), problem.n_samples
+
+    def gradient(flat: Array) -> Array:
+        force = loss.force(B @ flat.reshape(shape), y)
+        assert force is not None, "the loss has a gradient"
+        return -(B.T @ force).ravel() / n
+
+    start = np.zeros(shape).ravel()
+    enough = GRADIENT_RTOL * float(np.linalg.norm(gradient(start)))
+    found: Any = minimize(
+        lambda flat: loss.value(B @ flat.reshape(shape), y),
+        start,
+        method="trust-ncg",
+        jac=gradient,
+        hess=lambda flat: _curvature(loss, y, B, flat.reshape(shape)) / n,
+        options={"gtol": enough, "maxiter": TRUST_STEPS},
+    )
+    reached = np.isfinite(found.x).all() and np.linalg.norm(gradient(found.x)) <= enough
+    return found.x.reshape(shape) if reached else None
 
 
 def _polished(problem: Problem, scaling: Scaling, coefficients: Array) -> Array:
@@ -152,7 +189,8 @@ def _polished(problem: Problem, scaling: Scaling, coefficients: Array) -> Array:
         force = loss.force(B @ coefficients, y)
         if force is None:
             break
-        moved = coefficients + _newton_step(loss, y, B, coefficients, force)
+        step: Any = np.linalg.lstsq(_curvature(loss, y, B, coefficients), (B.T @ force).ravel())[0]
+        moved = coefficients + step.reshape(coefficients.shape)
         after = loss.force(B @ moved, y)
         if after is None or not np.linalg.norm(B.T @ after) < np.linalg.norm(B.T @ force):
             break
@@ -160,17 +198,19 @@ def _polished(problem: Problem, scaling: Scaling, coefficients: Array) -> Array:
     return coefficients
 
 
-def _newton_step(loss: Loss, y: Array, B: Array, coefficients: Array, force: Array) -> Array:
-    """Return the change of coefficients at which the quadratic model of a loss with a gradient is least."""
+def _curvature(loss: Loss, y: Array, B: Array, coefficients: Array) -> Array:
+    """Return the Hessian of N times the loss in the coefficients, for a loss with a gradient."""
+    z = B @ coefficients
     if loss.several:
-        curvature = np.einsum("ia,ikl,ib->akbl", B, loss.bends(B @ coefficients, y), B)
-        step: Any = np.linalg.lstsq(curvature.reshape((coefficients.size,) * 2), (B.T @ force).ravel())[0]
-        return step.reshape(coefficients.shape)
+        bent = loss.bends(z, y)[..., None] * B[:, None, None, :]
+        matrix = (B.T @ bent.reshape(len(B), -1)).reshape(-1, *bent.shape[1:])
+        return np.swapaxes(matrix, 2, 3).reshape((coefficients.size,) * 2)
     # The curvature of a loss is one over that of its conjugate; it is straight where the conjugate ends.
+    force = loss.force(z, y)
+    assert force is not None, "the loss has a gradient"
     model = loss.dual_model(force, y)
     bends = np.where((model.lower < force) & (force < model.upper), 1.0 / model.curvature, 0.0)
-    change: Any = np.linalg.lstsq(B.T @ (bends[:, None] * B), B.T @ force)[0]
-    return change
+    return B.T @ (bends[:, None] * B)
 
 
 def _refuse_separable(problem: Problem) -> None:
@@ -178,8 +218,6 @@ def _refuse_separable(problem: Problem) -> None:
     loss, basis = problem.loss, problem.free.basis
     if loss.name not in SEPARATING or not problem.free.rank:
         return
-    from scipy.optimize import linprog
-
     if loss.several:
         signed = paths_of(basis, problem.y.astype(np.intp), problem.n_outputs)
     else:
