@@ -379,7 +379,7 @@ def test_output_weights_come_last_in_a_round(loss, few_are_many):
     assert standard.objective(moved) < standard.objective(network)
     dual = standard.loss.force(moved(standard.X), standard.y)
     scores = np.abs(Columns.of(standard, moved.W, moved.b).outputs.T @ dual) / standard.score_bound
-    np.testing.assert_allclose(scores, 1.0, rtol=1e-5)
+    np.testing.assert_allclose(scores, 1.0, rtol=5e-4)
     assert abs(dual.sum()) <= 1e-6 * np.abs(dual).sum()
 
 

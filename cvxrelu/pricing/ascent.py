@@ -58,9 +58,9 @@ in between, the number that is enough falls."""
 BATCH_SIZE, LARGEST_BATCH = 2**17, 512
 """(Point, start) pairs that march together, a megabyte that stays in the cache; and starts, to look at the clock."""
 
-WELL_FILLED, MOST_PAIRS = 24, 2**22
-"""Starts that march together however many points there are, for matrix products of few rows are slow and threads wait
-for each other between them: a third less time on 20,000 points; and pairs beyond which memory counts more."""
+WELL_FILLED, MOST_PAIRS = 32, 2**22
+"""Starts that march together however many points there are, for matrix products of few rows are slow: a tenth less time
+than with twelve on 20,000 points; and pairs beyond which memory counts more."""
 
 NEAR = 3e-3
 """Of the neurons of one side that are closer than this (an angle) the best is kept: the others would add little."""
@@ -108,26 +108,23 @@ def ascend(
     """
     score = Score.of(points, weights)
     given = lift(points, given)
-    found, drawn, hits = (
-        Reached.by_march(score, sides_of(score, given, points.sides), given, SHORT, clock, n_jobs=n_jobs),
-        0,
-        0,
-    )
+    sides = sides_of(score, given, points.sides)
+    found, drawn, hits = Reached.by_march(score, sides, given, SHORT, clock, n_jobs=n_jobs), 0, 0
     while drawn < n_starts and not (hits and hits / ENOUGH + drawn / (EARLY * n_starts) >= 1) and not clock.expired:
         fresh = min(max(drawn, FIRST_STARTS), n_starts - drawn)
         random = lift(points, random_starts(points, fresh, rng))
         reached = _scouted(score, points.sides, random, between(given, int(PAIRED * fresh), rng), clock, n_jobs)
-        hits += int(reached.counts[np.abs(score(reached.neurons)) > threshold].sum())
+        hits += int(reached.counts[reached.values > threshold].sum())
         found, drawn = found + reached, drawn + fresh
-    found = found.best(score)
+    found = found.best(score.even)
     climbs = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MANY_CLIMBS))
-    if np.abs(score(found.neurons)).max(initial=0.0) <= threshold * (1 + CLEAR):
+    if found.values.max(initial=0.0) <= threshold * (1 + CLEAR):
         climbs = max(climbs, min(2 * n_starts // STARTS_PER_CLIMB, MOST_CLIMBS))
     starts = zip(found.sides[:climbs], found.neurons[:climbs].copy(), strict=True)
     climbing = (delayed(_climbed)(score, *start) for start in takewhile(lambda _: not clock.expired, starts))
-    for k, top in enumerate(results_of(climbing, n_jobs, "threads")):
-        found.neurons[k] = top
-    columns = found.best(score).neurons
+    for k, (top, value) in enumerate(results_of(climbing, n_jobs, "threads")):
+        found.neurons[k], found.values[k] = top, value
+    columns = found.best(score.even).neurons
     return points.report(
         weights,
         unlift(points, columns),
@@ -138,16 +135,17 @@ def ascend(
     )
 
 
-def _climbed(score: Score, side: float, neuron: Array) -> Array:
-    """Return where a climb from a neuron ends."""
+def _climbed(score: Score, side: float, neuron: Array) -> tuple[Array, float]:
+    """Return where a climb from a neuron ends, and the score on its side."""
     top = neuron[None].copy()
-    climb(score.Z, side * score.c, side * score.linear, score.normed, top)
-    return top[0]
+    values = climb(score.Z, side * score.c, side * score.linear, score.normed, top)
+    return top[0], float(values[0])
 
 
-def _marched(score: Score, guide: Score, sides: Array, neurons: Array, lengths: Array) -> Array:
-    """Return where a batch that is led by a guide ends."""
-    return march(guide, sides, _with_best_biases(score, sides, neurons), lengths)
+def _marched(score: Score, guide: Score, sides: Array, neurons: Array, lengths: Array) -> tuple[Array, Array]:
+    """Return where a batch that is led by a guide ends, and the scores on their sides."""
+    ends = march(guide, sides, _with_best_biases(score, sides, neurons), lengths)
+    return ends, sides * score(ends)
 
 
 def _scouted(
@@ -169,12 +167,15 @@ class Reached:
     ----------
     sides, neurons : (k,), (k, m)
         1.0 where the score is positive and -1.0 where it is negative; lifted neurons.
+    values : (k,)
+        Their scores, without the sign.
     counts : (k,)
         How many starts came to them.
     """
 
     sides: Array
     neurons: Array
+    values: Array
     counts: NDArray[np.intp]
 
     def __add__(self, other: "Reached") -> "Reached":
@@ -182,6 +183,7 @@ class Reached:
         return Reached(
             np.append(self.sides, other.sides),
             np.vstack([self.neurons, other.neurons]),
+            np.append(self.values, other.values),
             np.append(self.counts, other.counts),
         )
 
@@ -201,31 +203,32 @@ class Reached:
         neurons = unit_rows(starts, score.normed)
         n = len(score.Z)
         size = max(min(BATCH_SIZE // n, LARGEST_BATCH), min(WELL_FILLED, MOST_PAIRS // n), 1)
-        # Batches are the same whoever marches them.
+        # Batches are the same whoever marches them, of one size and an even number, so that two workers end together.
+        count = -(-len(neurons) // (2 * size)) * 2 if len(neurons) > size else 1
+        size = max(-(-len(neurons) // count), 1)
         batches = [slice(begin, begin + size) for begin in range(0, len(neurons), size)]
-        copies = [neurons[batch].copy() for batch in batches]
         marches = (
-            delayed(_marched)(score, guide or score, sides[batch], begun, lengths)
-            for batch, begun in zip(batches, copies, strict=True)
+            delayed(_marched)(score, guide or score, sides[batch], neurons[batch].copy(), lengths)
+            for batch in batches
             if not clock.expired
         )
-        for batch, ends in zip(
-            batches, results_of(marches, n_jobs if len(batches) > 1 else 1, "threads"), strict=False
-        ):
-            neurons[batch] = ends
+        values, marched = np.empty(len(neurons)), 0
+        n_jobs = n_jobs if len(batches) > 1 else 1
+        for batch, (ends, heights) in zip(batches, results_of(marches, n_jobs, "threads"), strict=False):
+            neurons[batch], values[batch], marched = ends, heights, batch.stop
+        values[marched:] = sides[marched:] * score(neurons[marched:])
         counts = np.ones(len(neurons), dtype=np.intp) if counts is None else counts
-        return cls(sides, neurons, counts).best(score)
+        return cls(sides, neurons, values, counts).best(score.even)
 
-    def best(self, score: Score) -> "Reached":
-        """Keep the best neurons that are not near each other."""
-        values = self.sides * score(self.neurons)
-        order = np.argsort(-values, kind="stable")
-        order = order[values[order] > 0]
-        sides, neurons, starts = self.sides[order], self.neurons[order], self.counts[order]
+    def best(self, even: bool) -> "Reached":
+        """Keep the best neurons that are not near each other; in the even case opposite ones are the same."""
+        order = np.argsort(-self.values, kind="stable")
+        order = order[self.values[order] > 0]
         most = int(np.clip(len(self.neurons) // STARTS_PER_COLUMN, MANY_COLUMNS, MOST_COLUMNS))
-        directions = unit_rows(neurons, neurons.shape[1])
-        kept, counts = far_apart(directions, sides, starts, score.even, most)
-        return Reached(sides[kept], neurons[kept], counts)
+        directions = unit_rows(self.neurons[order], self.neurons.shape[1])
+        kept, counts = far_apart(directions, self.sides[order], self.counts[order], even, most)
+        best = order[kept]
+        return Reached(self.sides[best], self.neurons[best], self.values[best], counts)
 
 
 @kernel(error_model="numpy", nogil=True)

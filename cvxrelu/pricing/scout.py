@@ -72,7 +72,7 @@ def scout(
     near = Reached.by_march(
         seen, sides_of(seen, paired, points.sides), paired, NEAR, clock, seen.rough(), n_jobs=n_jobs
     )
-    found = (far + near).best(seen)
+    found = (far + near).best(seen.even)
     starts = np.vstack([given, found.neurons[:followed]])
     sides = np.append(sides_of(score, given, points.sides), found.sides[:followed])
     reached = Reached.by_march(score, sides, starts, LAST, clock, score.rough(), n_jobs=n_jobs)
