@@ -221,10 +221,11 @@ def placed(rows, v, free):
     Z = (exact(places) - exact(centre)) / power
     unit = max(GRID, *(x.denominator for x in Z.flat))
     Z = np.vectorize(int, otypes=[object])(Z * unit)
-    gram = Z @ Z.T
-    squares = gram.diagonal()
-    reach = (squares[:, None] + squares - 2 * gram).max(axis=1) if free else squares
-    reach = np.array([Fraction(math.isqrt(square) + 1, unit) for square in reach])
+    squares = (Z**2).sum(axis=1)
+    reach = np.array([Fraction(math.isqrt(square) + 1, unit) for square in squares])
+    if free:  # in floats, which miss less than this of distances between entries of at most two
+        near, missed = np.array(Z / unit, dtype=float), Fraction((8 + Z.shape[1]) ** 2, 2**50)
+        reach = np.array([Fraction(np.sqrt(((near - row) ** 2).sum(axis=1)).max()) + missed for row in near])
     if free:
         Z = np.column_stack([Z, np.full(len(Z), math.isqrt(squares.max()) + 1)])
     return Z, unit, weights, reach, power

@@ -251,3 +251,16 @@ def test_numbers_that_are_chosen_badly_cost_what_they_lack(share, monkeypatch):
     rows, v = [(Fraction(1), Fraction(0)), (Fraction(0), Fraction(1))], [Fraction(1), Fraction(1)]
     trees = {"curvature": [0.125**0.5, 0.125**0.5]}, {"linear": [-0.5, -0.5]}
     assert relaxed.gamma_above(rows, v, Fraction(0), False, trees) ** 2 >= 2
+
+
+@pytest.mark.parametrize("d", [1, 4, 30])
+def test_no_place_is_further_away_than_floats_say(d):
+    """They do without the squares of ten thousand places in integers, and exceed the truth by next to nothing."""
+    rng = np.random.default_rng(d)
+    rows = [tuple(map(Fraction, row)) for row in (1e5 + rng.standard_normal((25, d)) / 3).tolist()]
+    places, _ = relaxed.places_of(rows, [Fraction(1), Fraction(-1)] + [Fraction(0)] * 23, Fraction(0), True)
+    points = places.Z[:, :d].tolist()
+    for point, reach in zip(points, places.reach, strict=True):
+        exact = max(sum((a - b) ** 2 for a, b in zip(point, other, strict=True)) for other in points)
+        furthest = Fraction(math.isqrt(exact) + 1, places.unit)
+        assert furthest <= reach <= furthest + Fraction((d + 9) ** 2, 2**50)

@@ -149,13 +149,22 @@ def places_of(
     unit = common_denominator(entry for row in lifted for entry in row)
     unit <<= max(0, GRID.bit_length() - unit.bit_length())
     Z = np.array([[int(entry * unit) for entry in row] for row in lifted], dtype=object)
-    products = Z @ Z.T
-    squares = products.diagonal()
-    furthest = (squares[:, None] + squares - 2 * products).max(axis=1) if anchored else squares
-    reach = [Fraction(math.isqrt(square) + 1, unit) for square in furthest]
+    squares = (Z * Z).sum(axis=1)
+    reach = _furthest(Z, unit) if anchored else [Fraction(math.isqrt(square) + 1, unit) for square in squares]
     if anchored:
         Z = np.column_stack([Z, np.full(len(Z), math.isqrt(squares.max()) + 1, dtype=object)])
     return Places(Z, unit, [merged[point] for point in points], reach, slope, anchored), exponent
+
+
+def _furthest(Z: Integers, unit: int) -> list[Fraction]:
+    """Return at least the distance from each place to the one that is furthest away, for entries of at most 2 units.
+
+    Floats will do, for what they may miss is added: of a difference two roundings of its entries and its own, of its
+    length as many as there are terms. Integers would take seconds for a thousand places, and minutes for ten thousand.
+    """
+    places = np.array(Z / unit, dtype=float)
+    missed = Fraction((places.shape[1] + 8) ** 2, 2**50)
+    return [Fraction(float(np.sqrt(np.square(places - place).sum(axis=1).max()))) + missed for place in places]
 
 
 def _leaves(tree: Record, signs: dict[int, int]) -> Iterator[tuple[dict[int, int], Record]]:
