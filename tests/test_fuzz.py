@@ -24,7 +24,9 @@ def test_nothing_is_found(kind):
 
 # Weights whose squares overflow; a dual vector that is rounding; slopes beyond floats; a network without neurons to put
 # right.
-@pytest.mark.parametrize(("kind", "seed"), [("bounds", 24264), ("bounds", 24844), ("bounds", 50489), ("stops", 50085)])
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("bounds", k) for k in (24264, 24844, 50489, 90575)] + [("stops", k) for k in (21137, 50085)]
+)
 def test_what_was_found_once_is_not_found_again(kind, seed):
     assert not attempt(kind, seed).findings
 

@@ -169,15 +169,16 @@ def _descended(problem: Problem, scaling: Scaling) -> Array | None:
         return -(B.T @ force).ravel() / n
 
     start = np.zeros(shape).ravel()
-    enough = GRADIENT_RTOL * float(np.linalg.norm(gradient(start)))
-    found: Any = minimize(
-        lambda flat: loss.value(B @ flat.reshape(shape), y),
-        start,
-        method="trust-ncg",
-        jac=gradient,
-        hess=lambda flat: _curvature(loss, y, B, flat.reshape(shape)) / n,
-        options={"gtol": enough, "maxiter": TRUST_STEPS},
-    )
+    enough = max(GRADIENT_RTOL * float(np.linalg.norm(gradient(start))), np.finfo(float).tiny)
+    with np.errstate(all="ignore"):  # where nothing is curved steps divide by zero, and get nowhere
+        found: Any = minimize(
+            lambda flat: loss.value(B @ flat.reshape(shape), y),
+            start,
+            method="trust-ncg",
+            jac=gradient,
+            hess=lambda flat: _curvature(loss, y, B, flat.reshape(shape)) / n,
+            options={"gtol": enough, "maxiter": TRUST_STEPS},
+        )
     reached = np.isfinite(found.x).all() and np.linalg.norm(gradient(found.x)) <= enough
     return found.x.reshape(shape) if reached else None
 
