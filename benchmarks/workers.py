@@ -3,12 +3,14 @@
     sweep     the plane's sweeps, by blocks of anchors
     cones     branch and bound, by trees
     ascent    local ascent, by batches of starts
+    shares    the relaxation of many samples, by shares of them
     folds     cross-validation, by folds
 
 All find the same with one worker and with two, which is asserted.
 """
 
 import functools
+import itertools
 import time
 import warnings
 from collections.abc import Callable
@@ -22,6 +24,8 @@ from benchmarks.arrangement import speedup_of_bare_threads
 from benchmarks.harness import RESULTS, Record, environment, isolated, table, update_page, write
 from benchmarks.many_samples import six_neurons
 from cvxrelu.certificate.searches import euclidean_pricer
+from cvxrelu.relaxation.shares import relaxed_shares
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["run"]
 
@@ -57,6 +61,12 @@ def ascent(n_jobs: int) -> object:
     return euclidean_pricer(problem).ascend(dual, n_starts=256, random_state=0, n_jobs=n_jobs).value
 
 
+def shares(n_jobs: int) -> object:
+    """Prove two rounds of the relaxation of 4,000 samples in five dimensions."""
+    rounds = relaxed_shares(six_neurons(4000, 5), Clock(), np.inf, np.inf, n_jobs)
+    return [state.bound.lower for state in itertools.islice(rounds, 2)]
+
+
 def folds(n_jobs: int) -> object:
     """Cross-validate a regressor on 2,000 x 6 samples in six folds."""
     problem = six_neurons(2000, 6)
@@ -64,7 +74,7 @@ def folds(n_jobs: int) -> object:
     return model.fit(problem.X, problem.y).mse_path_.tolist()
 
 
-TASKS: dict[str, Callable[[int], object]] = {task.__name__: task for task in (sweep, cones, ascent, folds)}
+TASKS: dict[str, Callable[[int], object]] = {task.__name__: task for task in (sweep, cones, ascent, shares, folds)}
 
 
 def measure(name: str) -> Record:

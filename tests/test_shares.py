@@ -30,8 +30,8 @@ def instance(loss, **options):
     return make_problem(loss, 3 * FEW, **({"alpha": 0.05} | options))
 
 
-def rounds_of(problem, target=np.inf, clock=None, most_work=np.inf):
-    return list(shares.relaxed_shares(problem, clock or Clock(), target, most_work))
+def rounds_of(problem, target=np.inf, clock=None, most_work=np.inf, n_jobs=1):
+    return list(shares.relaxed_shares(problem, clock or Clock(), target, most_work, n_jobs))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -92,6 +92,16 @@ def test_cuts_raise_the_bound():
     problem = instance("squared", n_features=3)
     first, second, *_ = (state.bound.lower for state in rounds_of(problem, problem.objective(best_constant(problem))))
     assert second > first * (1 + 1e-3)
+
+
+def test_other_processes_prove_the_same():
+    problem = instance("squared", n_features=3)
+    target = problem.objective(best_constant(problem))
+    alone, together = (rounds_of(problem, target, n_jobs=n_jobs) for n_jobs in (1, 2))
+    assert len(alone) > 1
+    for one, two in zip(alone, together, strict=True):
+        assert (one.bound.lower, one.cuts, one.work) == (two.bound.lower, two.cuts, two.work)
+        np.testing.assert_array_equal(one.bound.dual, two.bound.dual)
 
 
 def test_certificates_are_files_that_the_checker_believes(tmp_path):

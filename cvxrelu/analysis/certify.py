@@ -14,7 +14,7 @@ from cvxrelu.certificate.bounds import nothing_proven
 from cvxrelu.certificate.certificate import Certificate, certificate_of
 from cvxrelu.errors import InputError
 from cvxrelu.problem.problem import Problem
-from cvxrelu.problem.validation import as_flag, as_instance, as_real, as_seconds
+from cvxrelu.problem.validation import as_flag, as_instance, as_jobs, as_real, as_seconds
 from cvxrelu.relaxation import is_relaxed_first, tighten
 from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
@@ -30,6 +30,7 @@ def certify(
     *,
     tol: float = 1e-6,
     time_limit: float | None = None,
+    n_jobs: int = 1,
     progress: bool = False,
     **solve_options: Any,
 ) -> Certificate:
@@ -47,6 +48,8 @@ def certify(
     time_limit : float, optional
         Seconds to take: with more than five features a first bound takes some seconds, and every round tightens it.
         Without a limit that is left after a fixed amount of work, half a minute or so.
+    n_jobs : int, default 1
+        Workers, as in `solve`.
     progress : bool, default False
         Whether to show a progress bar.
     **solve_options
@@ -85,12 +88,12 @@ def certify(
     checked = as_network(network, problem.negative_slope)
     problem.check_network(checked)
     if solve_options or not is_relaxed_first(problem):
-        options = {"tol": tol, "time_limit": time_limit, "progress": progress, **solve_options}
+        options = {"tol": tol, "time_limit": time_limit, "n_jobs": n_jobs, "progress": progress, **solve_options}
         return solve(problem, **options).certificate.of(checked)
     if as_real(tol, "tol") <= 0:
         raise InputError(f"tol={tol:g} must be positive.")
     certificate = certificate_of(problem, checked, nothing_proven(problem))
     clock, target = Clock(as_seconds(time_limit)), certificate.upper * (1 - tol)
-    for state in tighten(problem, clock, target, as_flag(progress, "progress")):
+    for state in tighten(problem, clock, target, as_flag(progress, "progress"), as_jobs(n_jobs)):
         certificate = certificate_of(problem, checked, state.bound)
     return certificate

@@ -64,7 +64,7 @@ def share_of_cones(problem: Problem, clock: Clock) -> float:
     return SHARE_OF_MANY
 
 
-def tighten(problem: Problem, clock: Clock, target: float, progress: bool) -> Iterator[RelaxedRound]:
+def tighten(problem: Problem, clock: Clock, target: float, progress: bool, n_jobs: int = 1) -> Iterator[RelaxedRound]:
     """Yield rounds of the relaxation until the bound reaches the target, or time or a fixed amount of work are used up.
 
     Parameters
@@ -77,6 +77,8 @@ def tighten(problem: Problem, clock: Clock, target: float, progress: bool) -> It
         A lower bound that is enough.
     progress : bool
         Whether to show a progress bar.
+    n_jobs : int, default 1
+        Workers of joblib for shares of many samples.
     """
     with progress_line(progress) as say:
         most = MOST_WORK
@@ -84,7 +86,7 @@ def tighten(problem: Problem, clock: Clock, target: float, progress: bool) -> It
             rounds = relaxed_outputs(problem, clock, target)
         elif problem.n_samples > MANY:
             most = MOST_OF_SHARES
-            rounds = relaxed_shares(problem, clock, target, np.inf if clock.limited else most)
+            rounds = relaxed_shares(problem, clock, target, np.inf if clock.limited else most, n_jobs)
         else:
             rounds = relaxed_rounds(problem, clock=clock, target=target)
         for state in rounds:

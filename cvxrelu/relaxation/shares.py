@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from joblib import delayed
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import nothing_proven
@@ -45,6 +46,7 @@ from cvxrelu.relaxation.rounds import (
 )
 from cvxrelu.relaxation.states import Task
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.parallel import results_of
 
 __all__ = ["SHARE", "relaxed_shares"]
 
@@ -101,8 +103,18 @@ class Share:
         self.v = inside(self.task, self.v)
         return added
 
+    def go_on(self, accuracy: float, clock: Clock, refined: bool) -> "tuple[Share, bool, float]":
+        """Add cuts if it is to be refined, and solve; return the share, whether there were any, and the work.
 
-def relaxed_shares(problem: Problem, clock: Clock, target: float, most_work: float) -> Iterator[RelaxedRound]:
+        A worker that is another process has a copy.
+        """
+        added = refined and self.refine()
+        return self, added, self.solve(accuracy, clock)
+
+
+def relaxed_shares(
+    problem: Problem, clock: Clock, target: float, most_work: float, n_jobs: int = 1
+) -> Iterator[RelaxedRound]:
     """Yield rounds of the relaxation of shares until time is up, the bound reaches `target`, or cuts do not pay.
 
     Parameters
@@ -115,6 +127,8 @@ def relaxed_shares(problem: Problem, clock: Clock, target: float, most_work: flo
         A lower bound that is enough.
     most_work : float
         Multiplications, about, which a first round is not to exceed.
+    n_jobs : int, default 1
+        Workers of joblib for the shares, processes unless it is told otherwise.
 
     Yields
     ------
@@ -133,19 +147,20 @@ def relaxed_shares(problem: Problem, clock: Clock, target: float, most_work: flo
         return
     reach = reach_of(points)
     shares = [share for places in _dealt(points) if (share := _share(problem, points, scaling, places, reach))]
-    best, gap, work, pace = nothing_proven(problem), 1.0, 0.0, 0.0
+    best, gap, work, pace, refined = nothing_proven(problem), 1.0, 0.0, 0.0, False
     while shares:
         accuracy = float(np.clip(SHARE_OF_GAP * gap, FINE, COARSE))
         effort, began = sum(share.effort for share in shares), clock.elapsed
         if clock.limited and pace * effort > clock.left / HURRY:
             logger.info("relaxation: no time for another round of %d shares", len(shares))
             return
-        for k, share in enumerate(shares, 1):
-            work += share.solve(accuracy, clock)
-            took = clock.elapsed - began
-            if pace == 0.0 and took / k * len(shares) > clock.left + took:
+        tasks, more = [delayed(share.go_on)(accuracy, clock, refined) for share in shares], not refined
+        for k, (share, added, taken) in enumerate(results_of(tasks, n_jobs)):
+            shares[k], more, work, took = share, more or added, work + taken, clock.elapsed - began
+            if pace == 0.0 and took / (k + 1) * len(shares) > clock.left + took:
                 logger.info("relaxation: no time for %d shares", len(shares))
                 return
+        refined = True
         pace = (clock.elapsed - began) / effort
         v = np.zeros(problem.n_samples)
         for share in shares:
@@ -165,7 +180,7 @@ def relaxed_shares(problem: Problem, clock: Clock, target: float, most_work: flo
         yield RelaxedRound(best, len(shares) * len(points.sides), cuts, work)
         gap = max(1 - best.lower / target, 0.0) if np.isfinite(target) and target > 0 else 1.0
         paid = not np.isfinite(target) or best.lower - before >= PAYING * (target - before)
-        if clock.expired or best.lower >= target or not paid or not sum(share.refine() for share in shares):
+        if clock.expired or best.lower >= target or not (paid and more):
             return
 
 

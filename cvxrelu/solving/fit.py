@@ -136,8 +136,9 @@ def solve(
     solver : str, default "CLARABEL"
         Any installed cvxpy solver for second-order cones (exponential cones for the logistic loss).
     n_jobs : int, default 1
-        Workers for the enumeration, local ascent, sweeps of the plane and branch and bound, as in joblib: threads,
-        unless `joblib.parallel_config` says otherwise. The result does not depend on it, but for what is done in time.
+        Workers, as in joblib: threads for the enumeration, local ascent, sweeps of the plane and branch and bound, and
+        processes for the relaxation of more than 1,000 samples, unless `joblib.parallel_config` says otherwise. The
+        result does not depend on it, but for what is done in time.
     random_state : int or numpy.random.Generator, optional
         Seed of sampled patterns, starting columns and local ascent.
     progress : bool, default False

@@ -106,7 +106,7 @@ def _relax(history: _History, best: GenerationRound) -> Iterator[Outcome]:
     """Raise the lower bound by the relaxation, until the gap is closed or time or work are used up."""
     run = history.run
     target = best.upper * (1 - LOOP_SHARE * run.options.tol)
-    for state in tighten(run.problem, run.clock, target, run.options.progress):
+    for state in tighten(run.problem, run.clock, target, run.options.progress, run.options.n_jobs):
         if state.bound.lower > best.bound.lower:
             best = replace(best, bound=state.bound)
         if best.bound.lower >= target:
