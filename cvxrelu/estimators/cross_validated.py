@@ -1,6 +1,7 @@
 """The regressor and the classifier that choose their strength of regularisation by cross-validation."""
 
 from collections.abc import Mapping
+from itertools import repeat
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.errors import Interrupted
 from cvxrelu.estimators.base import regression_loss, validated, weights_of
 from cvxrelu.estimators.classification import ReLUClassifier
-from cvxrelu.estimators.cross_validation import CrossValidated
+from cvxrelu.estimators.cross_validation import CrossValidated, Paths
 from cvxrelu.estimators.labelled import OF_SEVERAL
 from cvxrelu.estimators.regression import ReLURegressor
 from cvxrelu.problem.validation import as_choice
@@ -99,19 +100,20 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         whole = self._at_any_alpha(inputs, targets, weights, loss)
         alphas = self._grid([whole])
 
-        def errors(train: Any, test: Any) -> Array:
-            problem = self._at_any_alpha(inputs[train], targets[train], counts[train], loss)
-            predictions = self._predictions(problem, alphas, inputs[test])
+        def errors(train: Any, test: Any) -> tuple[Array, Paths]:
+            networks = self._path(self._at_any_alpha(inputs[train], targets[train], counts[train], loss), alphas)
+            predictions = np.array([network(inputs[test]) for network in networks])
             paid = np.array([loss.values(row, targets[test]) for row in predictions])
             both = np.stack([paid, (predictions - targets[test]) ** 2], axis=1)
-            return np.average(both, axis=2, weights=counts[test])
+            return np.average(both, axis=2, weights=counts[test]), [networks]
 
         self.alphas_ = alphas
-        paths = self._over_folds(errors, inputs, targets, weights, classes=False)
-        self.loss_path_, self.mse_path_ = paths[:, 0], paths[:, 1]
-        self.alpha_ = float(alphas[np.argmin(self.loss_path_.mean(axis=1))])
+        scores, of_folds = self._over_folds(errors, inputs, targets, weights, classes=False)
+        self.loss_path_, self.mse_path_ = scores[:, 0], scores[:, 1]
+        best = int(np.argmin(self.loss_path_.mean(axis=1)))
+        self.alpha_ = float(alphas[best])
         try:
-            self._keep(self._final(whole, self.alpha_))
+            self._keep(self._final(whole, self.alpha_, [networks[best] for (networks,) in of_folds]))
         except Interrupted as interrupt:
             if interrupt.fit is not None:
                 self._keep(interrupt.fit)
@@ -239,17 +241,20 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         wholes = [self._at_any_alpha(inputs, row, weights, loss) for row in targets]
         alphas = self._grid(wholes)
 
-        def accuracies(train: Any, test: Any) -> Array:
+        def accuracies(train: Any, test: Any) -> tuple[Array, Paths]:
             kept = weights[train] > 0
             known = inputs[train][kept], labels[train][kept], weights[train][kept]
-            heights = self._heights(*known, inputs[test], alphas)
+            heights, networks = self._heights(*known, inputs[test], alphas)
             guesses = heights.argmax(axis=-1) if len(self.classes_) > 2 else (heights[..., 0] > 0).astype(int)
-            return np.average(self.classes_[guesses] == labels[test], axis=1, weights=weights[test])
+            return np.average(self.classes_[guesses] == labels[test], axis=1, weights=weights[test]), networks
 
         self.alphas_ = alphas
-        self.scores_ = self._over_folds(accuracies, inputs, labels, weights, classes=True)
-        self.alpha_ = float(alphas[np.argmax(self.scores_.mean(axis=1))])
-        self._gather((delayed(self._final)(whole, self.alpha_) for whole in wholes), len(wholes))
+        self.scores_, of_folds = self._over_folds(accuracies, inputs, labels, weights, classes=True)
+        best = int(np.argmax(self.scores_.mean(axis=1)))
+        self.alpha_ = float(alphas[best])
+        starts = [[fold[k][best] for fold in of_folds if fold[k]] for k in range(len(wholes))]
+        finals = (delayed(self._final)(*task) for task in zip(wholes, repeat(self.alpha_), starts, strict=False))
+        self._gather(finals, len(wholes))
         self._count(self.fits_)
         return self
 
@@ -258,24 +263,29 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         self.fit_, self.network_, self.certificate_ = self.fits_[0], self.networks_[0], self.certificates_[0]
         return self
 
-    def _heights(self, X: Array, labels: NDArray[Any], weights: Array, fold: Array, alphas: Array) -> Array:
-        """Return what the paths of the other samples predict on a fold, an (n_alphas, n, n_networks or K) array.
+    def _heights(
+        self, X: Array, labels: NDArray[Any], weights: Array, fold: Array, alphas: Array
+    ) -> tuple[Array, Paths]:
+        """Return what the paths of the other samples predict on a fold, and their networks.
 
-        A class that the others lack is never predicted, and their only one always is.
+        Predictions are an (n_alphas, n, n_networks or K) array. A class that the others lack is never predicted, and
+        their only one always is: there is no network then.
         """
         if self._in_one:
             heights = np.full((len(alphas), len(fold), len(self.classes_)), -np.inf)
             there, places = np.unique(labels, return_inverse=True)
             columns = np.searchsorted(self.classes_, there)
             heights[..., columns] = 0.0
-            if len(there) > 1:
-                problem = self._at_any_alpha(X, places.astype(float), weights, OF_SEVERAL[self.loss])
-                heights[..., columns] = self._predictions(problem, alphas, fold)
-            return heights
-        networks = [
-            np.full((len(alphas), len(fold)), row[0] * np.inf)
-            if np.ptp(row) == 0
-            else self._predictions(self._at_any_alpha(X, row, weights, self.loss), alphas, fold)
-            for row in self._signs(labels)
+            if len(there) == 1:
+                return heights, [[]]
+            networks = self._path(self._at_any_alpha(X, places.astype(float), weights, OF_SEVERAL[self.loss]), alphas)
+            heights[..., columns] = [network(fold) for network in networks]
+            return heights, [networks]
+        signs = self._signs(labels)
+        paths = [
+            self._path(self._at_any_alpha(X, row, weights, self.loss), alphas) if np.ptp(row) > 0 else []
+            for row in signs
         ]
-        return np.stack(networks, axis=-1)
+        only = [np.full((len(alphas), len(fold)), row[0] * np.inf) for row in signs]
+        heights = [[f(fold) for f in networks] if networks else one for networks, one in zip(paths, only, strict=True)]
+        return np.stack(heights, axis=-1), paths

@@ -33,7 +33,7 @@ from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.parallel import results_of
 from cvxrelu.solving.fit import Fit, solve_as
 
-__all__ = ["CrossValidated"]
+__all__ = ["CrossValidated", "Paths"]
 
 Array = NDArray[np.float64]
 
@@ -42,6 +42,9 @@ Array = NDArray[np.float64]
 # pays, as in scikit-learn's Lasso: that is the scale on which errors of strengths are compared, and networks that all
 # but interpolate would take most of the time to lose no matter where.
 FOLD_TOL = 1e-4
+# The networks of a fold, one list over the strengths for each problem; and with them the scores.
+Paths = list[list[Network]]
+Scored = tuple[Array, Paths]
 # Methods that are column generation where nothing is to be proven.
 SLIDING_METHODS = ("auto", "generate")
 
@@ -120,21 +123,25 @@ class CrossValidated(Estimator):
             return constant.alpha_max
         return constant.priced.value / len(constant.dual)
 
-    def _predictions(self, train: Problem, alphas: Array, X: Array) -> Array:
-        """Return the predictions at X of the path of the training data, one row an alpha."""
+    def _path(self, train: Problem, alphas: Array) -> list[Network]:
+        """Return the networks of the path of the training data, one for each alpha."""
         options = self._options(train, n_jobs=1, prove=False)
         rough = replace(options, tol=max(self._options(train).tol, FOLD_TOL))
         if self._slides(train):
             try:
-                return np.array([network(X) for network in _networks(train, alphas, rough)])
+                return _networks(train, alphas, rough)
             except SolverError:
                 pass  # the path has other methods to turn to
-        return path(train, alphas, **vars(rough)).predict(X)
+        return [fit.network for fit in path(train, alphas, **vars(rough)).fits]
 
-    def _final(self, problem: Problem, alpha: float) -> Fit:
-        """Return the fit to all data: the exact constant where that is optimal and something is proven."""
+    def _final(self, problem: Problem, alpha: float, of_folds: list[Network]) -> Fit:
+        """Return the fit to all data: the exact constant where that is optimal and something is proven.
+
+        Where networks slide it starts from the mean of those of the folds.
+        """
         if self._slides(problem):
-            return solve_as(replace(problem, alpha=alpha), self._options(problem, n_jobs=1))
+            start = _mean([network for network in of_folds if network.v.shape[1:] == problem.no_dual.shape[1:]])
+            return solve_as(replace(problem, alpha=alpha), self._options(problem, n_jobs=1, warm_start=start))
         return path(problem, [alpha], **vars(self._options(problem, n_jobs=1))).fits[0]
 
     def _slides(self, problem: Problem) -> bool:
@@ -143,20 +150,39 @@ class CrossValidated(Estimator):
         return bool(many) and self.method in SLIDING_METHODS and not self.prove and can_slide(problem)
 
     def _over_folds(
-        self, score: Callable[[Any, Any], Array], X: Array, y: NDArray[Any], weights: Array | None, classes: bool
-    ) -> Array:
-        """Return the scores of every alpha on every fold of positive weight, a (n_alphas, ..., n_folds) array."""
+        self, score: Callable[[Any, Any], Scored], X: Array, y: NDArray[Any], weights: Array | None, classes: bool
+    ) -> tuple[Array, list[Paths]]:
+        """Return the scores of every alpha on every fold of positive weight, and the networks of each fold.
+
+        Scores are an (n_alphas, ..., n_folds) array.
+        """
         folds = list(cast("Any", check_cv(self.cv, y, classifier=classes)).split(X, y))
         if weights is not None:
             folds = [(train, test) for train, test in folds if weights[test].any()]
-        columns: list[Array] = []
+        scored: list[Scored] = []
         try:
-            for column in results_of((delayed(score)(train, test) for train, test in folds), as_jobs(self.n_jobs)):
-                columns.append(column)
+            for found in results_of((delayed(score)(train, test) for train, test in folds), as_jobs(self.n_jobs)):
+                scored.append(found)
         except KeyboardInterrupt:
-            done = f"{len(columns)} of {len(folds)} folds"
+            done = f"{len(scored)} of {len(folds)} folds"
             raise Interrupted(f"Interrupted after {done}, before a network was fitted to all data.") from None
-        return np.stack(columns, axis=-1)
+        columns, paths = zip(*scored, strict=True)
+        return np.stack(columns, axis=-1), list(paths)
+
+
+def _mean(networks: list[Network]) -> Network | None:
+    """Return the mean of networks, a network of all their neurons; None of none."""
+    if not networks:
+        return None
+    count, (first, *_) = len(networks), networks
+    return Network(
+        np.vstack([network.W for network in networks]),
+        np.concatenate([network.b for network in networks]),
+        np.concatenate([network.v for network in networks]) / count,
+        np.sum([network.intercept for network in networks], axis=0) / count,
+        first.negative_slope,
+        np.sum([network.skip for network in networks], axis=0) / count,
+    )
 
 
 def _networks(problem: Problem, alphas: Array, options: Options) -> list[Network]:
