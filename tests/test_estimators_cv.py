@@ -209,7 +209,7 @@ def test_the_mean_of_networks_is_a_network(shape):
 
 @pytest.mark.parametrize("multi_class", ["softmax", "ovr"])
 def test_the_last_fit_starts_from_the_networks_of_the_folds(monkeypatch, multi_class):
-    """But for folds that lack a class: sorted labels in three unshuffled folds leave two classes to each."""
+    """But for classes that a fold lacks, as each does one of sorted labels in three; and one network starts anew."""
     rng, starts = np.random.default_rng(0), []
 
     def last(problem, options):
@@ -217,14 +217,28 @@ def test_the_last_fit_starts_from_the_networks_of_the_folds(monkeypatch, multi_c
         return solve_as(problem, options)
 
     monkeypatch.setattr(cross_validation, "solve_as", last)
-    X, y = rng.standard_normal((60, 8)), np.repeat([0, 1, 2], 20)
+    X, y = rng.standard_normal((45, 6)), np.repeat([0, 1, 2], 15)
     X[:, 0] += 2 * y
-    model = cr.ReLUClassifierCV(n_alphas=2, eps=0.1, cv=3, multi_class=multi_class, random_state=0).fit(X, y)
-    lacking = cr.ReLUClassifierCV(n_alphas=2, eps=0.1, cv=KFold(3), multi_class=multi_class, random_state=0).fit(X, y)
+    model = cr.ReLUClassifierCV(alphas=[0.1, 0.05], cv=3, multi_class=multi_class, random_state=0).fit(X, y)
+    lacking = cr.ReLUClassifierCV(alphas=[0.1, 0.05], cv=KFold(3), multi_class=multi_class, random_state=0).fit(X, y)
     count = len(model.fits_)
     assert len(starts) == 2 * count == 2 * len(lacking.fits_)
-    for start, fit in zip(starts[:count], model.fits_, strict=True):
-        assert start.v.shape[1:] == fit.network.v.shape[1:]
-        assert fit.problem.objective(start) < fit.problem.objective(best_free_network(fit.problem))
-    if multi_class == "softmax":
-        assert starts[count] is None
+    assert all((start is None) == (multi_class == "softmax") for start in starts)
+    if multi_class == "ovr":
+        for start, fit in zip(starts[:count], model.fits_, strict=True):
+            assert fit.problem.objective(start) < fit.problem.objective(best_free_network(fit.problem))
+
+
+def test_a_regressor_starts_from_the_networks_of_its_own_strength(monkeypatch):
+    rng, starts = np.random.default_rng(0), []
+
+    def last(problem, options):
+        starts.append(options.warm_start)
+        return solve_as(problem, options)
+
+    monkeypatch.setattr(cross_validation, "solve_as", last)
+    X = rng.standard_normal((80, 6))
+    model = cr.ReLURegressorCV(n_alphas=3, cv=2, random_state=0).fit(X, np.abs(X[:, 0]) + 0.1 * X[:, 1])
+    problem = model.fit_.problem
+    assert model.alpha_ < model.alphas_[0]
+    assert problem.objective(starts[0]) < problem.objective(best_free_network(problem))

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_iris
 
 import cvxrelu as cr
 from cvxrelu.generation.loop import generate
+from cvxrelu.generation.outputs_descent import OutputsDescent
 from cvxrelu.generation.outputs_sliding import SHORT_WINDOW, WINDOW, _Layout, slide_outputs
 from cvxrelu.generation.sliding import merged
 from cvxrelu.problem.network import Network
@@ -79,3 +81,20 @@ def test_sliding_ends_when_a_window_of_steps_saves_too_little(monkeypatch):
         counts.append(len(taken))
     assert SHORT_WINDOW < counts[0] < WINDOW < counts[1] < counts[2]
     assert objectives[0] > objectives[1] >= objectives[2]
+
+
+@pytest.mark.parametrize("loss", ["squared", "softmax"])
+def test_neurons_that_slid_to_one_place_become_one(monkeypatch, loss):
+    """A hundred random neurons slide to a few places, and all but meet there."""
+    if loss == "softmax":
+        X, y = load_iris(return_X_y=True)
+        problem = cr.Problem(X / 2, y, loss, alpha=0.01)
+    else:
+        X = np.random.default_rng(0).standard_normal((150, 6))
+        Y = np.column_stack([np.abs(X[:, 0]), np.maximum(X[:, 1] + X[:, 2], 0.0), X[:, 3]])
+        problem = cr.Problem(X, Y, loss, alpha=0.1)
+    fewer = cr.solve(problem, prove=False, tol=1e-4, random_state=0)
+    monkeypatch.setattr(OutputsDescent, "_fewer", lambda self, inner, gap: inner)
+    all_of_them = cr.solve(problem, prove=False, tol=1e-4, random_state=0)
+    assert fewer.network.n_neurons <= all_of_them.network.n_neurons / 2
+    assert fewer.objective <= all_of_them.objective * (1 + 1e-5)
