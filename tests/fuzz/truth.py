@@ -167,7 +167,9 @@ def _least_of_column(loss: str, y: np.ndarray, counts: np.ndarray, free: bool) -
 def _entropy(sizes: np.ndarray) -> float:
     """Return the entropy of the shares of some sizes, to all digits also if one is nearly all there is."""
     others = np.array([np.delete(sizes, k).sum() for k in range(len(sizes))])
-    logarithms = np.where(others < sizes, np.log1p(-others / sizes.sum()), np.log(sizes / sizes.sum()))
+    most = others < sizes
+    logarithms = np.log1p(-np.where(most, others, 0.0) / sizes.sum())
+    logarithms[~most] = np.log(sizes[~most] / sizes.sum())
     return float(-(sizes / sizes.sum() * logarithms).sum())
 
 

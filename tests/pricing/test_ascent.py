@@ -10,7 +10,7 @@ from cvxrelu.pricing import make_pricer
 from cvxrelu.pricing.ascent import LONG, NEAR, SHORT, far_apart
 from cvxrelu.pricing.march import march, march_by_products
 from cvxrelu.pricing.points import Points
-from cvxrelu.pricing.score import Score
+from cvxrelu.pricing.score import BLOCK, Score
 from cvxrelu.pricing.starts import lift, random_starts
 from tests.pricing.reference import BIASES, SLOPES, check_priced, scores
 
@@ -87,6 +87,17 @@ def test_score_and_gradients_are_those_of_the_neurons(bias, slope):
     expected = scores(X, v, W, b if bias != "none" else 0 * b, slope) / 2.0**weights.exponent
     np.testing.assert_allclose(score(neurons), expected, atol=1e-12)
     np.testing.assert_allclose((score.gradients(neurons) * neurons).sum(axis=1), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [3, BLOCK - 1, BLOCK, 2 * BLOCK + 7])
+def test_gradients_of_many_points_are_summed_by_blocks(n):
+    rng = np.random.default_rng(n)
+    score = Score(rng.standard_normal((n, 4)), rng.standard_normal(n), rng.standard_normal(4), 3)
+    neurons = rng.standard_normal((5, 4))
+    one_by_one = [
+        score.linear + sum(c * z for z, c in zip(score.Z, score.c, strict=True) if z @ u > 0) for u in neurons
+    ]
+    np.testing.assert_allclose(score.gradients(neurons), one_by_one, atol=1e-10)
 
 
 @pytest.mark.parametrize("lengths", [LONG, SHORT], ids=["long", "short"])
