@@ -73,15 +73,16 @@ def slide_outputs(problem: Problem, network: Network, steps: int, clock: Clock, 
         if stalled or clock.expired:
             raise StopIteration
 
-    found: Any = scipy.optimize.minimize(
-        layout.objective,
-        layout.pack(network),
-        jac=True,
-        method="L-BFGS-B",
-        callback=watch,
-        options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": MEMORY, "ftol": 0.0, "gtol": 0.0},
-    )
-    return layout.unpack(found.x)
+    with np.errstate(over="ignore", invalid="ignore"):  # of trials that are far too long
+        found: Any = scipy.optimize.minimize(
+            layout.objective,
+            layout.pack(network),
+            jac=True,
+            method="L-BFGS-B",
+            callback=watch,
+            options={"maxiter": steps, "maxfun": 2 * steps, "maxcor": MEMORY, "ftol": 0.0, "gtol": 0.0},
+        )
+    return layout.unpack(found.x) if np.isfinite(found.x).all() else network
 
 
 class _Layout:
