@@ -207,8 +207,7 @@ def test_the_mean_of_networks_is_a_network(shape):
     assert cross_validation._mean([]) is None
 
 
-@pytest.mark.parametrize("multi_class", ["softmax", "ovr"])
-def test_the_last_fit_starts_from_the_networks_of_the_folds(monkeypatch, multi_class):
+def test_the_last_fit_starts_from_the_networks_of_the_folds(monkeypatch):
     """But for classes that a fold lacks, as each does one of sorted labels in three; and one network starts anew."""
     rng, starts = np.random.default_rng(0), []
 
@@ -219,14 +218,14 @@ def test_the_last_fit_starts_from_the_networks_of_the_folds(monkeypatch, multi_c
     monkeypatch.setattr(cross_validation, "solve_as", last)
     X, y = rng.standard_normal((45, 6)), np.repeat([0, 1, 2], 15)
     X[:, 0] += 2 * y
-    model = cr.ReLUClassifierCV(alphas=[0.1, 0.05], cv=3, multi_class=multi_class, random_state=0).fit(X, y)
-    lacking = cr.ReLUClassifierCV(alphas=[0.1, 0.05], cv=KFold(3), multi_class=multi_class, random_state=0).fit(X, y)
-    count = len(model.fits_)
-    assert len(starts) == 2 * count == 2 * len(lacking.fits_)
-    assert all((start is None) == (multi_class == "softmax") for start in starts)
-    if multi_class == "ovr":
-        for start, fit in zip(starts[:count], model.fits_, strict=True):
-            assert fit.problem.objective(start) < fit.problem.objective(best_free_network(fit.problem))
+    options = {"alphas": [0.1, 0.05], "random_state": 0}
+    model = cr.ReLUClassifierCV(cv=3, multi_class="ovr", **options).fit(X, y)
+    for start, fit in zip(starts, model.fits_, strict=True):
+        assert fit.problem.objective(start) < fit.problem.objective(best_free_network(fit.problem))
+    cr.ReLUClassifierCV(cv=KFold(3), multi_class="ovr", **options).fit(X, y)
+    assert all(isinstance(start, cr.Network) for start in starts)
+    cr.ReLUClassifierCV(cv=2, **options).fit(X, y)
+    assert starts[6:] == [None]
 
 
 def test_a_regressor_starts_from_the_networks_of_its_own_strength(monkeypatch):
