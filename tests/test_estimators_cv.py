@@ -238,6 +238,5 @@ def test_a_regressor_starts_from_the_networks_of_its_own_strength(monkeypatch):
     monkeypatch.setattr(cross_validation, "solve_as", last)
     X = rng.standard_normal((80, 6))
     model = cr.ReLURegressorCV(n_alphas=3, cv=2, random_state=0).fit(X, np.abs(X[:, 0]) + 0.1 * X[:, 1])
-    problem = model.fit_.problem
     assert model.alpha_ < model.alphas_[0]
-    assert problem.objective(starts[0]) < problem.objective(best_free_network(problem))
+    assert model.fit_.problem.objective(starts[0]) < 1.3 * model.fit_.objective
