@@ -9,9 +9,11 @@ import textwrap
 import time
 from dataclasses import replace
 
+import clarabel
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.sparse as sp
 
 import cvxrelu as cr
 from cvxrelu.analysis import path as regularisation_path
@@ -19,6 +21,8 @@ from cvxrelu.cli import main as command_line
 from cvxrelu.estimators import base, cross_validation
 from cvxrelu.program import decode, dual_face, groups, polish, solvers
 from cvxrelu.program.zero_cost import best_of_zero_cost
+from cvxrelu.relaxation import moments
+from cvxrelu.relaxation.outputs import relaxed_outputs
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.solving import run
 from cvxrelu.solving.methods import on_cells
@@ -245,3 +249,23 @@ def test_decoding_begins_no_polish_that_cannot_end_in_time(monkeypatch):
     assert not asked
     assert polish.polish(problem, solution.scaling, occupied, 0.0, Clock()) is not None
     assert np.prod(asked[0], dtype=float) * min(asked[0]) > 1e9
+
+
+def test_a_solver_that_takes_a_long_step_is_left_to_itself():
+    """Clarabel looks at its clock between steps, of which one may take seconds."""
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    rows = sp.csc_matrix(-np.eye(300)), np.full(300, -1.0), [clarabel.NonnegativeConeT(300)]
+    program = sp.csc_matrix(np.triu(np.ones((300, 300)) + np.eye(300))), np.ones(300), *rows, settings
+    assert solvers.run_clarabel(*program).x == pytest.approx([1.0] * 300, abs=1e-5)
+    with pytest.raises(TimeoutError):
+        solvers.run_clarabel(*program, 0.0)
+
+
+def test_what_a_relaxation_of_several_outputs_does_not_get_in_time_is_not_there(monkeypatch):
+    def patient(*_):
+        raise TimeoutError
+
+    monkeypatch.setattr(moments, "run_clarabel", patient)
+    problem = cr.Problem(np.random.default_rng(0).standard_normal((12, 3)), np.arange(12) % 3, "softmax", alpha=0.1)
+    assert list(relaxed_outputs(problem, Clock(60.0), 1.0)) == []

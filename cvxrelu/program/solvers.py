@@ -6,6 +6,7 @@ abandoned; ECOS and SCS catch the signal, and tell by a code, which is turned in
 
 import warnings
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -190,10 +191,11 @@ def _run_clarabel(data: dict[str, Any], settings: Any) -> Any:
     return run_clarabel(quadratic, data["c"], data["A"], data["b"], dims_to_solver_cones(data["dims"]), settings)
 
 
-def run_clarabel(P: Any, q: Any, A: Any, b: Any, cones: list[Any], settings: Any) -> Any:
+def run_clarabel(P: Any, q: Any, A: Any, b: Any, cones: list[Any], settings: Any, patience: float | None = None) -> Any:
     """Return what Clarabel ends with, run in a thread: only so can the main thread see a signal meanwhile.
 
     It minimises x'P x / 2 + q'x subject to A x + s = b with s in a product of cones, given the upper triangle of P.
+    After `patience` seconds it is left to itself, to end with its next step, and that is a TimeoutError.
     """
     import clarabel
 
@@ -209,6 +211,8 @@ def run_clarabel(P: Any, q: Any, A: Any, b: Any, cones: list[Any], settings: Any
 
     Thread(target=work, daemon=True).start()
     try:
-        return outcome.result()
+        return outcome.result(patience)
+    except FutureTimeoutError as error:
+        raise TimeoutError("The clock expired.") from error
     finally:
         abandoned.set()

@@ -31,6 +31,8 @@ Array = NDArray[np.float64]
 
 # Accuracy asked of the solver: the bound is rebuilt from what it finds.
 ACCURACY = 1e-6
+# Seconds beyond its time limit after which the solver is left to itself: a step may take as long as all rounds.
+GRACE = 0.5
 
 
 class Solution(NamedTuple):
@@ -181,8 +183,13 @@ def _run(P: Any, q: Array, rows: Rows, cones: list[Any], clock: Clock) -> tuple[
     settings: Any = clarabel.DefaultSettings()  # pyright: ignore[reportAttributeAccessIssue]
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = ACCURACY
+    patience = None
     if clock.limited:
         settings.time_limit = max(clock.left, 0.1)
-    found = run_clarabel(P, q, rows.matrix(), np.array(rows.right), cones, settings)
+        patience = settings.time_limit + GRACE
+    try:
+        found = run_clarabel(P, q, rows.matrix(), np.array(rows.right), cones, settings, patience)
+    except TimeoutError:
+        return None
     x, z = np.array(found.x), np.array(found.z)
     return (x, z) if np.isfinite(x).all() and np.isfinite(z).all() and x.any() else None
