@@ -5,7 +5,7 @@ r"""What estimators share that choose the strength of regularisation by cross-va
 The grid falls from the smallest alpha for which a constant is optimal on all data (`cvxrelu.alpha_max`), or from the
 estimate of it by the best neuron found where nothing is proven or the search is cut short; every fold follows the whole
 path (`cvxrelu.path`, or from its small end up where networks slide), and the network is then fitted to all data with
-`alpha_`.
+`alpha_`, from the mean of those of the folds where they slide.
 """
 
 from collections.abc import Callable, Iterable
