@@ -5,7 +5,7 @@ r"""What estimators share that choose the strength of regularisation by cross-va
 The grid falls from the smallest alpha for which a constant is optimal on all data (`cvxrelu.alpha_max`), or from the
 estimate of it by the best neuron found where nothing is proven or the search is cut short; every fold follows the whole
 path (`cvxrelu.path`, or from its small end up where networks slide), and the network is then fitted to all data with
-`alpha_`, from the mean of those of the folds where they slide.
+`alpha_`, from the mean of those of the folds where they slide and have one output.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,6 +29,7 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_floats, as_jobs, as_seconds
 from cvxrelu.program.options import Options
 from cvxrelu.program.zero_cost import best_free_network, best_of_zero_cost, zero_cost_dual
+from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.parallel import results_of
 from cvxrelu.solving.fit import Fit, solve_as
@@ -123,6 +124,7 @@ class CrossValidated(Estimator):
             return constant.alpha_max
         return constant.priced.value / len(constant.dual)
 
+    @one_blas_thread()
     def _path(self, train: Problem, alphas: Array) -> list[Network]:
         """Return the networks of the path of the training data, one for each alpha."""
         options = self._options(train, n_jobs=1, prove=False)

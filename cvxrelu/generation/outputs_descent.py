@@ -125,10 +125,12 @@ class OutputsDescent:
             settled = not oracle.clock.expired and oracle.excess(priced) <= oracle.tolerance
         late = oracle.clock.expired and not settled
         ended, best, cause = limit or settled or late, state.best, Cause.PROOF
-        if ended and not rough:
-            inner = self._fewer(inner, gap)
-            network = oracle.scaling.restore(inner)
-            upper, dual = problem.objective(network), oracle.as_dual(self._force(inner))
+        if ended and not (rough or oracle.clock.expired):
+            # No round may end higher than the one before, or that one's network would be taken instead.
+            fewer = self._fewer(inner, min(upper * (1 + RAISED * oracle.gap_at(upper)), before))
+            if fewer is not None:
+                inner, network = fewer, oracle.scaling.restore(fewer)
+                upper, dual = problem.objective(network), oracle.as_dual(self._force(inner))
         if ended and options.prove:
             best = oracle.search(dual, 1.0)
             proven = best.lower >= upper * (1 - options.tol)
@@ -176,17 +178,16 @@ class OutputsDescent:
         slid = slide_outputs(standard, inner, STEPS, oracle.clock, gap)
         return min((merged(standard, slid), slid, inner), key=standard.objective)
 
-    def _fewer(self, inner: Network, gap: float) -> Network:
-        """Return the network after neurons near each other have become one and slid, if that raises little."""
-        oracle, standard = self.oracle, self.oracle.standard
-        most = standard.objective(inner) * (1 + RAISED * gap)
+    def _fewer(self, inner: Network, most: float) -> Network | None:
+        """Return the network after neurons near each other have become one and slid, if its objective is at most so."""
+        oracle, standard, gap = self.oracle, self.oracle.standard, self._gap(inner)
         for angle in ANGLES:
             fewer = merged(standard, inner, angle)
             if fewer.n_neurons < inner.n_neurons:
                 fewer = slide_outputs(standard, fewer, STEPS, oracle.clock, gap)
-                if standard.objective(fewer) <= most:
+                if oracle.problem.objective(oracle.scaling.restore(fewer)) <= most:
                     return fewer
-        return inner
+        return None
 
     def _is_followed(self, inner: Network) -> bool:
         """Tell whether the interior-point master comes next: something is to be proven, and unknowns are few enough."""

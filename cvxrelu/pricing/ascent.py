@@ -203,7 +203,7 @@ class Reached:
         neurons = unit_rows(starts, score.normed)
         n = len(score.Z)
         size = max(min(BATCH_SIZE // n, LARGEST_BATCH), min(WELL_FILLED, MOST_PAIRS // n), 1)
-        # Batches are the same whoever marches them, of one size and an even number, so that two workers end together.
+        # Batches are the same whoever marches them, alike and even in number or nearly so: two workers end together.
         count = -(-len(neurons) // (2 * size)) * 2 if len(neurons) > size else 1
         size = max(-(-len(neurons) // count), 1)
         batches = [slice(begin, begin + size) for begin in range(0, len(neurons), size)]

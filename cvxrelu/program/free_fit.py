@@ -203,9 +203,13 @@ def _curvature(loss: Loss, y: Array, B: Array, coefficients: Array) -> Array:
     """Return the Hessian of N times the loss in the coefficients, for a loss with a gradient."""
     z = B @ coefficients
     if loss.several:
-        bent = loss.bends(z, y)[..., None] * B[:, None, None, :]
-        matrix = (B.T @ bent.reshape(len(B), -1)).reshape(-1, *bent.shape[1:])
-        return np.swapaxes(matrix, 2, 3).reshape((coefficients.size,) * 2)
+        bends, (rank, count) = loss.bends(z, y), coefficients.shape
+        matrix = np.zeros((rank, count, rank, count))
+        for k, other in zip(*np.tril_indices(count), strict=True):
+            if bends[:, k, other].any():
+                matrix[:, k, :, other] = B.T @ (bends[:, k, other, None] * B)
+                matrix[:, other, :, k] = matrix[:, k, :, other]
+        return matrix.reshape((coefficients.size,) * 2)
     # The curvature of a loss is one over that of its conjugate; it is straight where the conjugate ends.
     force = loss.force(z, y)
     assert force is not None, "the loss has a gradient"

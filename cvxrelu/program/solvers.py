@@ -195,7 +195,8 @@ def run_clarabel(P: Any, q: Any, A: Any, b: Any, cones: list[Any], settings: Any
     """Return what Clarabel ends with, run in a thread: only so can the main thread see a signal meanwhile.
 
     It minimises x'P x / 2 + q'x subject to A x + s = b with s in a product of cones, given the upper triangle of P.
-    After `patience` seconds it is left to itself, to end with its next step, and that is a TimeoutError.
+    After `patience` seconds it is left to itself, to end with its next step, and that is a TimeoutError; but nothing
+    can interrupt its set-up.
     """
     import clarabel
 

@@ -142,7 +142,7 @@ def _proven(
     leaves, enough = list(root.leaves()), problem.score_bound * (1 + INACCURATE)
     stale = [region for region in leaves if not betas[id(region)] * 2.0**weights.exponent <= enough]
     for region in stale if len(leaves) > 1 else ():
-        if (priced := program.price(region.block, weights.v, clock)) is not None:
+        if not clock.expired and (priced := program.price(region.block, weights.v, clock)) is not None:
             known = region.found or priced
             region.found = known._replace(multipliers=priced.multipliers.times(1 / factor))
     if stale and len(leaves) > 1:

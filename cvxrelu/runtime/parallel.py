@@ -1,5 +1,6 @@
 """Independent tasks on the workers of joblib, which end with the caller."""
 
+import warnings
 from collections.abc import Generator, Iterable
 from typing import Any
 
@@ -39,4 +40,6 @@ def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> 
     try:
         yield from results
     finally:
-        results.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib counts what is done and not asked for any more
+            results.close()
