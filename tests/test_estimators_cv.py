@@ -207,15 +207,22 @@ def test_the_mean_of_networks_is_a_network(shape):
     assert cross_validation._mean([]) is None
 
 
-def test_the_last_fit_starts_from_the_networks_of_the_folds(monkeypatch):
-    """But for classes that a fold lacks, as each does one of sorted labels in three; and one network starts anew."""
-    rng, starts = np.random.default_rng(0), []
+@pytest.fixture
+def starts(monkeypatch):
+    """What last fits start from, in their order."""
+    found = []
 
     def last(problem, options):
-        starts.append(options.warm_start)
+        found.append(options.warm_start)
         return solve_as(problem, options)
 
     monkeypatch.setattr(cross_validation, "solve_as", last)
+    return found
+
+
+def test_the_last_fit_starts_from_the_networks_of_the_folds(starts):
+    """But for classes that a fold lacks, as each does one of sorted labels in three; and one network starts anew."""
+    rng = np.random.default_rng(0)
     X, y = rng.standard_normal((45, 6)), np.repeat([0, 1, 2], 15)
     X[:, 0] += 2 * y
     options = {"alphas": [0.1, 0.05], "random_state": 0}
@@ -228,14 +235,8 @@ def test_the_last_fit_starts_from_the_networks_of_the_folds(monkeypatch):
     assert starts[6:] == [None]
 
 
-def test_a_regressor_starts_from_the_networks_of_its_own_strength(monkeypatch):
-    rng, starts = np.random.default_rng(0), []
-
-    def last(problem, options):
-        starts.append(options.warm_start)
-        return solve_as(problem, options)
-
-    monkeypatch.setattr(cross_validation, "solve_as", last)
+def test_a_regressor_starts_from_the_networks_of_its_own_strength(starts):
+    rng = np.random.default_rng(0)
     X = rng.standard_normal((80, 6))
     model = cr.ReLURegressorCV(n_alphas=3, cv=2, random_state=0).fit(X, np.abs(X[:, 0]) + 0.1 * X[:, 1])
     assert model.alpha_ < model.alphas_[0]

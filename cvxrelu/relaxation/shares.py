@@ -57,7 +57,7 @@ logger = logging.getLogger(__name__)
 
 # Places of a share: a program of them takes half a second to two.
 SHARE = 500
-# What new cuts make of a round's work, at most (1.5 was measured).
+# What new cuts make of a round's work, about (measured once, for the first cuts).
 GROWN = 1.5
 # Iterations of a program at least, and multiplications a second at most (7e10 were measured): what cannot end in time
 # with these is not begun.
