@@ -26,7 +26,7 @@ def test_nothing_is_found(kind):
 # right.
 @pytest.mark.parametrize(
     ("kind", "seed"),
-    [("bounds", k) for k in (24264, 24844, 50489, 90575, 300460)] + [("stops", k) for k in (21137, 50085)],
+    [("bounds", k) for k in (24264, 24844, 50489, 90575, 300460, 504278)] + [("stops", k) for k in (21137, 50085)],
 )
 def test_what_was_found_once_is_not_found_again(kind, seed):
     assert not attempt(kind, seed).findings

@@ -97,7 +97,8 @@ def descend_outputs(
         limit = SCORES[np.searchsorted(LEVELS, mu / unit)]
         near = row_sizes(found) >= limit * _slacks(problem, found, mu)[0]
         found, kept = found[near], kept[near]
-        mu = max(FALL * mu, accuracy * unit)
+        # Half of what is asked, so that an objective that goes on falling, by rounding too, must halve to be followed.
+        mu = max(FALL * mu, accuracy * unit / 2)
     sizes = row_sizes(found)
     weights = np.zeros_like(weights)
     weights[kept] = np.where((sizes > USED_RTOL * sizes.sum())[:, None], found, 0.0)
@@ -152,7 +153,7 @@ def _newton(problem: Problem, rows: Array, point: _Point, mu: float) -> tuple[Ar
             matrix[a, groups, b, groups] += lam / s * ((a == b) - lam / (s * r) * A[:, a] * A[:, b])
     dense = matrix.reshape(k * count, k * count)
     damping = DAMPING * float(np.trace(dense)) / len(dense)
-    while True:
+    while np.isfinite(damping):
         damped = dense.copy()
         damped[np.diag_indices(len(dense))] += damping
         try:
@@ -163,6 +164,7 @@ def _newton(problem: Problem, rows: Array, point: _Point, mu: float) -> tuple[Ar
         step = -np.asarray(scipy.linalg.cho_solve(factor, gradient.T.ravel(), check_finite=False))
         step = step.reshape(count, k).T
         return step, -float(np.sum(step * gradient))
+    return np.zeros((k, count)), 0.0  # what is to be solved is beyond floats
 
 
 def _slacks(problem: Problem, weights: Array, mu: float) -> tuple[Array, Array]:

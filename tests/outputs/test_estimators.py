@@ -5,9 +5,12 @@ import pytest
 from sklearn.base import clone
 
 import cvxrelu as cr
+from cvxrelu.generation import outputs_newton
 from cvxrelu.generation.outputs_newton import descend_outputs
 from cvxrelu.generation.outputs_program import solve_outputs
+from cvxrelu.program.free_fit import best_free_network
 from cvxrelu.runtime.clock import Clock
+from tests.hostile import hostile_problem
 from tests.outputs.test_bars import LABELS, data
 
 
@@ -77,3 +80,20 @@ def test_the_interior_point_method_is_what_a_cone_solver_finds(loss):
     assert objective(own) <= objective(cone) * (1 + 1e-8)
     # The dual matrix is in the domain of the dual of these neurons.
     assert np.linalg.norm(outputs.T @ own.dual, axis=1).max() <= problem.score_bound * (1 + 1e-9)
+
+
+def test_an_objective_that_creeps_down_does_not_keep_the_interior_point_method(monkeypatch):
+    """Inputs of 1e8 a hundred millionth apart and targets of 1e20: every level of mu saves another share of 1e-4."""
+    problem, options = hostile_problem(504278, with_parts=True, with_outputs=True)
+    usual, levels = outputs_newton._centred, []
+
+    def counted(*args):
+        levels.append(args[4])
+        assert len(levels) < 200
+        return usual(*args)
+
+    monkeypatch.setattr(outputs_newton, "_centred", counted)
+    with pytest.warns(cr.AccuracyWarning):
+        fit = cr.solve(problem, max_rounds=1, time_limit=60, **options)
+    assert len(levels) > 20
+    assert fit.objective < 0.1 * problem.objective(best_free_network(problem))
