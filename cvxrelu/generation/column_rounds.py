@@ -5,6 +5,7 @@ The dual vector has an entry for each sample, so the master takes seconds from a
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +27,16 @@ __all__ = ["ColumnMaster", "ColumnState", "goes_to_worker"]
 
 Array = NDArray[np.float64]
 
-# A new column's score must exceed the bound by this share of the largest excess, and by more than rounding (guessed).
-WORTHWHILE, LEAST_EXCESS = 0.05, 1e-10
-# Unused columns are dropped when their score falls short of the bound by this multiple of the excess, within these
-# limits: as the dual vector settles, fewer of them come back. Dual vectors of a penalised loss settle soon; those of a
-# constraint are vertices or nearly so, and jump.
+# Unused columns are dropped when their score falls short of the bound by this multiple of the excess, within limits: as
+# the dual vector settles, fewer of them come back. Dual vectors of a penalised loss settle soon; those of a constraint
+# are vertices or nearly so, and jump.
 DROP_FACTOR, DROP_LIMITS = 0.2, (5e-4, 0.02)
-CONSTRAINT_DROP_FACTOR, CONSTRAINT_DROP_LIMITS = 3.0, (0.03, 0.3)
-# The master is solved to this share of the largest excess, within these limits: the first dual vectors are wild and are
-# not worth many digits.
-MASTER_SHARE, FINEST, COARSEST = 1e-3, 1e-9, 1e-4
+CONSTRAINT_DROP_FACTOR = 3.0
+# The master is solved to this share of the largest excess, within limits: the first dual vectors are wild and are not
+# worth many digits.
+MASTER_SHARE, FINEST = 1e-3, 1e-9
+# A new column's score must exceed the bound by more than rounding (guessed).
+LEAST_EXCESS = 1e-10
 # Columns with more than this share of the largest weight are kept whatever their score.
 NEEDED_RTOL = 1e-3
 # Rounds without any improvement after which exhaustive search is tried where ascent still finds columns, and the share
@@ -52,6 +53,29 @@ def goes_to_worker(standard: Problem, outputs: Array) -> bool:
     """Tell whether a master on some neurons is solved where it can be stopped: N entries of all outputs are coupled."""
     n, k = outputs.shape
     return n * n * (k + n / 3) * standard.n_outputs**3 > LARGE_MASTER and is_portable(standard)
+
+
+class _Habits(NamedTuple):
+    """How much a round makes of what pricing found.
+
+    Attributes
+    ----------
+    worthwhile : float
+        A new column's score must exceed the bound by this share of the largest excess.
+    coarsest : float
+        Accuracy of the first masters.
+    constraint_drops : (float, float)
+        Limits of the shortfall at which unused columns are dropped where the loss is a constraint.
+    """
+
+    worthwhile: float
+    coarsest: float
+    constraint_drops: tuple[float, float]
+
+
+# A sweep finds the best neuron of every anchor, and taking all of them from rough masters saves rounds (600 random labels
+# take 20 instead of 24). With ascents it costs some (150 samples of eight features: 107 instead of 62).
+SWEPT, ASCENDED = _Habits(0.0, 1e-2, (0.003, 0.3)), _Habits(0.05, 1e-4, (0.03, 0.3))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +115,7 @@ class ColumnState:
     dropped: Columns
     best: DualBound
     rounds: int
-    accuracy: float = COARSEST
+    accuracy: float
     round: GenerationRound | None = None
     master: MasterSolution | None = None
     priced: Priced | None = None
@@ -117,7 +141,7 @@ class ColumnMaster:
             costs = oracle.problem.norm.neuron_costs(start.W, start.b)
             adopted = oracle.scaling.adopt(start.W[costs > 0], start.b[costs > 0])
             columns += Columns.of(oracle.standard, *adopted)
-        return ColumnState(start, columns, columns[:0], nothing_proven(oracle.problem), rounds)
+        return ColumnState(start, columns, columns[:0], nothing_proven(oracle.problem), rounds, self._habits.coarsest)
 
     def step(self, state: ColumnState) -> ColumnState:
         """Solve the master on the next columns, and price its dual vector."""
@@ -138,6 +162,10 @@ class ColumnMaster:
         """Tell that nothing comes after this master."""
         return True
 
+    @property
+    def _habits(self) -> _Habits:
+        return SWEPT if self.oracle.pricer.sweeps else ASCENDED
+
     def _finds_nothing(self, state: ColumnState) -> bool:
         """Tell whether no neuron scores more than the bound, up to rounding or what need not be proven."""
         oracle = self.oracle
@@ -153,10 +181,10 @@ class ColumnMaster:
         oracle, priced, excess = self.oracle, state.priced, self.oracle.excess(state.priced)
         # Nothing is dropped in a round without progress: what was dropped might be what is missing.
         kept = self._useful(state.columns, state.master, excess) | (state.stalled > 0)
-        new = np.abs(priced.scores) > oracle.bound * (1 + max(WORTHWHILE * excess, LEAST_EXCESS))
+        new = np.abs(priced.scores) > oracle.bound * (1 + max(self._habits.worthwhile * excess, LEAST_EXCESS))
         found = Columns.of(oracle.standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
         # No progress with columns to add means that the master is not accurate enough to use them.
-        coarsest = np.clip(state.accuracy * (MASTER_SHARE if state.stalled > 0 else 1.0), FINEST, COARSEST)
+        coarsest = np.clip(state.accuracy * (MASTER_SHARE if state.stalled > 0 else 1.0), FINEST, self._habits.coarsest)
         return replace(
             state,
             columns=state.columns[kept] + found,
@@ -169,7 +197,7 @@ class ColumnMaster:
         if self.oracle.problem.loss.regularised:
             shortfall = np.clip(DROP_FACTOR * excess, *DROP_LIMITS)
         else:
-            shortfall = np.clip(CONSTRAINT_DROP_FACTOR * excess, *CONSTRAINT_DROP_LIMITS)
+            shortfall = np.clip(CONSTRAINT_DROP_FACTOR * excess, *self._habits.constraint_drops)
         weights = np.abs(master.weights)
         close = np.abs(columns.outputs.T @ master.dual) > (1 - shortfall) * self.oracle.standard.score_bound
         return close | (weights > NEEDED_RTOL * weights.max())

@@ -214,7 +214,8 @@ def corrected(standard: Problem, outputs: Array, weights: Array, free: Array | f
     # In units of the largest, whose squares neither over- nor underflow.
     sizes, height = row_sizes(weights), np.abs(outputs).max()
     shares, units = (sizes / sizes.max()) ** 2, outputs / height
-    factors: Any = scipy.linalg.qr((units * shares) @ units.T, pivoting=True)
+    shared = units * (sizes / sizes.max())
+    factors: Any = scipy.linalg.qr(shared @ shared.T, pivoting=True)
     orthogonal, triangle, order = factors
     heights = np.abs(np.diag(triangle))
     rank = int(np.sum(heights > np.finfo(float).eps * heights[0]))
