@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import cvxrelu as cr
 from cvxrelu.errors import SolverError
 from cvxrelu.generation import column_rounds
+from cvxrelu.generation import oracle as oracle_module
 from cvxrelu.generation.columns import starting_columns
 from cvxrelu.generation.dual_master import MasterSolution, solve_master
 from cvxrelu.generation.loop import generate
@@ -308,7 +309,7 @@ def interrupt(monkeypatch, owner, name, calls):
 @pytest.mark.parametrize("where", ["master", "search"])
 @pytest.mark.parametrize("loss", ["interpolation", "squared"])
 def test_keyboard_interrupt_loses_nothing(monkeypatch, calls, where, loss):
-    problem = make_problem(loss, n_samples=40)
+    problem = make_problem(loss, n_samples=40, alpha=1e-3)
     owner, name = {"master": (column_rounds, "solve_master"), "search": (Pricer, "__call__")}[where]
     with monkeypatch.context() as patched:
         # The starting columns take the first search.
@@ -501,3 +502,13 @@ def test_no_round_starts_that_cannot_end_in_time(monkeypatch):
     rounds = list(generate(problem, Options(tol=1e-9, random_state=0), MasterClock()))
     assert len(calls) == 2
     assert rounds[-1].cause is Cause.TIME
+
+
+def test_an_exhaustive_search_that_broke_off_is_not_made_again(monkeypatch):
+    """Its neurons exceed the bound by less than the gap to reach allows, and later ones would prove no more."""
+    searches, usual = [], Oracle.search
+    monkeypatch.setattr(oracle_module, "NODE_LIMIT", 200)
+    monkeypatch.setattr(Oracle, "search", lambda self, *args: (searches.append(args), usual(self, *args))[1])
+    *_, last = generate(make_problem("hinge", n_samples=20, n_features=5), Options(random_state=0), Clock())
+    assert len(searches) == 1
+    assert last.cause is Cause.PROOF

@@ -95,6 +95,15 @@ def test_the_primal_master_starts_where_it_is_told_and_is_never_worse(loss):
     )
 
 
+def test_the_primal_master_stays_where_it_is_when_time_is_up():
+    problem = make_problem("huber", n_samples=40)
+    outputs, start = random_columns(problem, 25), np.linspace(-1.0, 1.0, 25)
+    late = solve_primal(problem, outputs, ACCURACY, start, 0.5, clock=Clock(0.0))
+    np.testing.assert_array_equal(late.weights, start)
+    assert late.constant == pytest.approx(0.5)
+    np.testing.assert_array_equal(late.dual, problem.loss.force(outputs @ start + late.constant, problem.y))
+
+
 def test_equal_and_constant_columns_are_no_trouble():
     problem = make_problem("squared", n_samples=40)
     outputs = random_columns(problem, 5)

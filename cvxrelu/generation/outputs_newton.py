@@ -91,7 +91,7 @@ def descend_outputs(
         # With weak regularisation the objective falls by orders of magnitude on the way.
         least = _objective(problem, outputs[:, kept], found, free) / (2 * max(1, len(weights)))
         unit = min(unit, least) or unit
-        if mu <= accuracy * unit or clock.expired:
+        if not mu > accuracy * unit or clock.expired:  # which what is not a number ends, too
             break
         # Neurons far from being in use are left out: who prices the solution finds what was left out too soon.
         limit = SCORES[np.searchsorted(LEVELS, mu / unit)]

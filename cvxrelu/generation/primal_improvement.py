@@ -76,4 +76,4 @@ def _weighted(oracle: Oracle, network: Network, columns: Columns) -> Network:
     shift, linear = standard.free.split(standard.free.coefficients(standard.X @ network.skip))
     start = weights, network.intercept + shift, linear
     accuracy = KINKED_ACCURACY if _is_kinked(oracle) else ACCURACY
-    return standard_network(standard, columns, solve_primal(standard, columns.outputs, accuracy, *start))
+    return standard_network(standard, columns, solve_primal(standard, columns.outputs, accuracy, *start, oracle.clock))

@@ -24,6 +24,7 @@ from cvxrelu.errors import SolverError
 from cvxrelu.generation.dual_master import MasterSolution
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.dense import dense_solver
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["force_of", "solve_primal"]
 
@@ -64,6 +65,7 @@ def solve_primal(
     weights: Array | None = None,
     constant: float = 0.0,
     linear: Array | None = None,
+    clock: Clock | None = None,
 ) -> MasterSolution:
     """Solve the restricted master problem of a loss with a gradient.
 
@@ -77,6 +79,8 @@ def solve_primal(
         Relative accuracy of the objective.
     weights, constant, linear : (k,) array, float, (r,) array, optional
         Where to start, as in `MasterSolution`; zeros by default.
+    clock : Clock, optional
+        No step is taken once it has expired.
 
     Returns
     -------
@@ -94,7 +98,10 @@ def solve_primal(
     free[: int(problem.free.has_constant)] = constant
     free[int(problem.free.has_constant) :] = 0.0 if linear is None else linear
     point = _Point.of(problem, outputs, np.zeros(k) if weights is None else weights, free)
+    clock = clock or Clock()
     for _ in range(NEWTON_STEPS):
+        if clock.expired:
+            break
         step, promised = _newton_step(problem, outputs, point, point.predictions, accuracy)
         moved = _line_search(problem, outputs, point, step, promised)
         if moved is point:

@@ -88,18 +88,20 @@ class _Prices:
         if not v.any():
             self.uppers[k], self.done[k] = 0.0, True
             return
-        most = 0
+        most, halted = 0, False
 
         def halt(nodes: int) -> bool:
-            nonlocal most
+            nonlocal most, halted
             most = max(most, nodes)
-            return nodes >= budget or self.stop(before + nodes)
+            halted = nodes >= budget or self.stop(before + nodes)
+            return halted
 
         priced = self.search(inner, halt)
         self.nodes = before + max(most, priced.nodes)
         # In units of 2^exponent of V: `weigh` counts from those of v.
         upper = shift_up(priced.upper, -self.points.exponent)
-        self.uppers[k], self.done[k] = min(self.uppers[k], upper), priced.complete
+        # A search that ended by itself has no more to say, even if rounding keeps it from being complete.
+        self.uppers[k], self.done[k] = min(self.uppers[k], upper), priced.complete or not halted
         self.neurons.append(np.column_stack([priced.W, priced.b])[:4])
 
 

@@ -53,6 +53,8 @@ MATURE = 0.1
 HURRY = 1.3
 # Share of the gap that a round has to close for the next one to go on in the same way.
 PAYING = 0.1
+# What a region takes in an iteration besides its multiplications (1.8 ms), which is nearly all where samples are few.
+OVERHEAD = 1e7
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +137,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         before = best.lower
         if proven.lower > best.lower:
             best = replace(proven, multipliers=trees)
-        work, pace = work + state.iterations * effort, (clock.elapsed - began) / effort
+        work, pace = work + (state.iterations + 1) * effort, (clock.elapsed - began) / effort
         cuts = sum(len(region.block.cuts) for region in active)
         logger.info("relaxation: %d regions, %d cuts, lower bound %.8g", len(active), cuts, best.lower)
         yield RelaxedRound(best, len(active), cuts, work)
@@ -177,8 +179,8 @@ def inside(task: Task, v: Array) -> Array:
 
 
 def effort_of(regions: list[Region]) -> float:
-    """Return the multiplications of an iteration on some regions, about."""
-    return float(sum(region.block.size**2 * region.block.degree for region in regions))
+    """Return the multiplications of an iteration on some regions, about, and what else takes as long."""
+    return float(sum(region.block.size**2 * region.block.degree + OVERHEAD for region in regions))
 
 
 def solve_regions(

@@ -67,3 +67,4 @@ def test_the_fewest_elements_carry_the_whole_point():
     polytope = polytope_of(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), np.array([1.0, 1e-7]), np.eye(3), np.zeros(3))
     point = fewest(polytope, Cover(np.eye(3, dtype=bool)), 10.0)
     np.testing.assert_allclose(np.sort(point), [0.0, 1e-7, 1.0], atol=1e-10)
+    assert fewest(polytope, Cover(np.eye(3, dtype=bool)), 0.0) is None

@@ -97,3 +97,13 @@ def test_an_objective_that_creeps_down_does_not_keep_the_interior_point_method(m
         fit = cr.solve(problem, max_rounds=1, time_limit=60, **options)
     assert len(levels) > 20
     assert fit.objective < 0.1 * problem.objective(best_free_network(problem))
+
+
+def test_what_is_not_a_number_ends_the_interior_point_method(monkeypatch):
+    problem = cr.Problem([[0.0], [1.0]], [[0.0, 0.0], [3.0, 4.0]], loss="squared", alpha=0.5)
+    levels = []
+    usual = outputs_newton._centred
+    monkeypatch.setattr(outputs_newton, "_centred", lambda *args: (levels.append(args[4]), usual(*args))[1])
+    with np.errstate(invalid="ignore"):
+        descend_outputs(problem, np.array([[0.0], [1.0]]), np.full((1, 2), np.nan), np.zeros((1, 2)), 1e-9, Clock(20))
+    assert len(levels) == 1

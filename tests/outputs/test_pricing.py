@@ -99,3 +99,12 @@ def test_many_outputs_are_added_up_with_room_for_rounding():
     for c in np.linspace(0.51, 0.99, 15).tolist():
         square = Fraction(c) ** 2 * 4000 * (4 + Fraction(1, 2**40))
         assert Fraction(pricer(np.full((2, 4000), c)).upper) ** 2 >= square
+
+
+def test_a_search_that_rounding_keeps_from_a_tolerance_is_not_made_again():
+    X, V = draw(10, 3, 3)
+    V -= V.mean(axis=1, keepdims=True)
+    pricer = make_pricer(X, bias="free", method="cells")
+    exact, close = (pricer(V, tol=tol, time_limit=30) for tol in (0.0, 1e-12))
+    assert exact.nodes < 10 * close.nodes
+    assert close.value * (1 - 1e-12) <= exact.value <= exact.upper <= close.value * (1 + 1e-11)

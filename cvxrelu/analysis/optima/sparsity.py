@@ -24,6 +24,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from cvxrelu.analysis.optima.neurons import Neurons
 from cvxrelu.analysis.optima.polytope import Polytope, solve_linear
 from cvxrelu.errors import SolverError
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["Cover", "carrying", "fewest", "reweighted"]
 
@@ -85,7 +86,7 @@ def fewest(polytope: Polytope, cover: Cover, time_limit: float) -> Array | None:
     cover : Cover
         What can stand for the neurons.
     time_limit : float
-        Seconds for each mixed-integer program.
+        Seconds for the mixed-integer programs, all together.
     """
     count, size = cover.members.shape[1], polytope.dimension
     elements = len(cover.members)
@@ -98,13 +99,14 @@ def fewest(polytope: Polytope, cover: Cover, time_limit: float) -> Array | None:
     rows, bounds = np.vstack([stays, covered]), np.concatenate([-polytope.slack, polytope.center[:count]])
     binary = np.repeat([0.0, 1.0], [size, elements])
     low, high = np.where(binary, 0.0, -np.inf), np.where(binary, 1.0, np.inf)
+    clock = Clock(time_limit)
     for _ in range(MOST_CUTS):
         result: Any = milp(
             binary,
             constraints=LinearConstraint(rows, lb=bounds),  # pyright: ignore[reportArgumentType]
             integrality=binary,
             bounds=Bounds(low, high),  # pyright: ignore[reportArgumentType]
-            options={"time_limit": time_limit, "presolve": False},
+            options={"time_limit": clock.left, "presolve": False},
         )
         if result.status != 0:
             return None
