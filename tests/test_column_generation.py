@@ -509,6 +509,22 @@ def test_an_exhaustive_search_that_broke_off_is_not_made_again(monkeypatch):
     searches, usual = [], Oracle.search
     monkeypatch.setattr(oracle_module, "NODE_LIMIT", 200)
     monkeypatch.setattr(Oracle, "search", lambda self, *args: (searches.append(args), usual(self, *args))[1])
-    *_, last = generate(make_problem("hinge", n_samples=20, n_features=5), Options(random_state=0), Clock())
+    problem = make_problem("hinge", n_samples=20, n_features=5)
+    *_, last = generate(problem, Options(random_state=0), Clock())
     assert len(searches) == 1
     assert last.cause is Cause.PROOF
+    assert last.upper == pytest.approx(cr.solve(problem).objective, rel=1e-6)
+
+
+def test_no_column_joins_twice(monkeypatch):
+    """What a rough master leaves above the bound is found by the next sweep, too."""
+    usual, copies = column_rounds.solve_master, []
+
+    def counted(problem, outputs, *rest):
+        copies.append(outputs.shape[1] - np.unique(outputs.round(9), axis=1).shape[1])
+        return usual(problem, outputs, *rest)
+
+    monkeypatch.setattr(column_rounds, "solve_master", counted)
+    *_, last = generate(cr.Problem(*normal_data(60, 2)), Options(random_state=0), Clock())
+    assert last.bound.lower >= last.upper * (1 - 1e-6)
+    assert max(copies) == copies[0] <= 1  # of the first, two may look the same

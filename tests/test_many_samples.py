@@ -9,7 +9,7 @@ from scipy.special import entr
 
 import cvxrelu as cr
 from cvxrelu.errors import Interrupted
-from cvxrelu.generation import primal_parts, primal_rounds, primal_rule
+from cvxrelu.generation import primal_master, primal_parts, primal_rounds, primal_rule
 from cvxrelu.generation.columns import Columns
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.oracle import Oracle
@@ -95,13 +95,16 @@ def test_the_primal_master_starts_where_it_is_told_and_is_never_worse(loss):
     )
 
 
-def test_the_primal_master_stays_where_it_is_when_time_is_up():
+def test_the_primal_master_takes_no_more_steps_than_are_usual_when_time_is_up(monkeypatch):
     problem = make_problem("huber", n_samples=40)
     outputs, start = random_columns(problem, 25), np.linspace(-1.0, 1.0, 25)
+    best = value_of(problem, outputs, solve_primal(problem, outputs, ACCURACY))
     late = solve_primal(problem, outputs, ACCURACY, start, 0.5, clock=Clock(0.0))
-    np.testing.assert_array_equal(late.weights, start)
-    assert late.constant == pytest.approx(0.5)
-    np.testing.assert_array_equal(late.dual, problem.loss.force(outputs @ start + late.constant, problem.y))
+    assert value_of(problem, outputs, late) == pytest.approx(best, rel=1e-2)
+    monkeypatch.setattr(primal_master, "USUAL_STEPS", 0)
+    at_once = solve_primal(problem, outputs, ACCURACY, start, 0.5, clock=Clock(0.0))
+    np.testing.assert_array_equal(at_once.weights, start)
+    np.testing.assert_allclose(at_once.dual, problem.loss.force(outputs @ start + 0.5, problem.y))
 
 
 def test_equal_and_constant_columns_are_no_trouble():

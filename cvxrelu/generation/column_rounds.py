@@ -230,8 +230,13 @@ class ColumnMaster:
         settled, proven, late = oracle.excess(priced) <= oracle.tolerance, True, late or clock.expired
         if (settled or state.stalled > STALLED) and (options.prove or oracle.pricer.sweeps):
             bound = oracle.search(v, 1.0 if settled else SEARCH_SHARE)
-            best, priced = max(best, bound, key=lambda known: known.lower), bound.priced
-            proven = priced is None or priced.complete
+            best, proven = (
+                max(best, bound, key=lambda known: known.lower),
+                bound.priced is None or bound.priced.complete,
+            )
+            # A search that broke off may have found less than the ascent.
+            if proven or oracle.excess(bound.priced) >= oracle.excess(priced):
+                priced = bound.priced
         if rounds == options.max_rounds:
             cause = Cause.ROUNDS
         elif proven:

@@ -30,8 +30,9 @@ __all__ = ["force_of", "solve_primal"]
 
 Array = NDArray[np.float64]
 
-# Newton steps for a loss that is not quadratic, three to six are usual; and halvings of one before it counts as stuck.
-NEWTON_STEPS, HALVINGS = 50, 20
+# Newton steps for a loss that is not quadratic, of which three to six are usual, and taken even when time is up, since a
+# bound needs a dual vector that is nearly solved for; and halvings of one before it counts as stuck.
+NEWTON_STEPS, USUAL_STEPS, HALVINGS = 50, 6, 20
 # Share of the decrease that a Newton step promises which it has to keep (Armijo).
 KEPT = 1e-2
 # Weights below this share of the largest, in units of the accuracy, are zeros of the interior-point method.
@@ -80,7 +81,7 @@ def solve_primal(
     weights, constant, linear : (k,) array, float, (r,) array, optional
         Where to start, as in `MasterSolution`; zeros by default.
     clock : Clock, optional
-        No step is taken once it has expired.
+        Once it has expired, no more steps are taken than are usual.
 
     Returns
     -------
@@ -99,8 +100,8 @@ def solve_primal(
     free[int(problem.free.has_constant) :] = 0.0 if linear is None else linear
     point = _Point.of(problem, outputs, np.zeros(k) if weights is None else weights, free)
     clock = clock or Clock()
-    for _ in range(NEWTON_STEPS):
-        if clock.expired:
+    for steps in range(NEWTON_STEPS):
+        if clock.expired and steps >= USUAL_STEPS:
             break
         step, promised = _newton_step(problem, outputs, point, point.predictions, accuracy)
         moved = _line_search(problem, outputs, point, step, promised)

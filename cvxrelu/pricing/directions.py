@@ -97,7 +97,8 @@ class _Prices:
             return halted
 
         priced = self.search(inner, halt)
-        self.nodes = before + max(most, priced.nodes)
+        # One at least, where a search knows at once that it is not for it.
+        self.nodes = before + max(most, priced.nodes, 1)
         # In units of 2^exponent of V: `weigh` counts from those of v.
         upper = shift_up(priced.upper, -self.points.exponent)
         # A search that ended by itself has no more to say, even if rounding keeps it from being complete.

@@ -137,7 +137,8 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         before = best.lower
         if proven.lower > best.lower:
             best = replace(proven, multipliers=trees)
-        work, pace = work + (state.iterations + 1) * effort, (clock.elapsed - began) / effort
+        work += state.iterations * effort + OVERHEAD * len(active)
+        pace = (clock.elapsed - began) / effort
         cuts = sum(len(region.block.cuts) for region in active)
         logger.info("relaxation: %d regions, %d cuts, lower bound %.8g", len(active), cuts, best.lower)
         yield RelaxedRound(best, len(active), cuts, work)

@@ -8,6 +8,7 @@ import pytest
 
 from cvxrelu.pricing import make_pricer
 from cvxrelu.pricing.arcs import sweep_arcs
+from cvxrelu.pricing.directions import FIRST_NODES
 from cvxrelu.problem.losses.circulation import circulating
 
 
@@ -108,3 +109,18 @@ def test_a_search_that_rounding_keeps_from_a_tolerance_is_not_made_again():
     exact, close = (pricer(V, tol=tol, time_limit=30) for tol in (0.0, 1e-12))
     assert exact.nodes < 10 * close.nodes
     assert close.value * (1 - 1e-12) <= exact.value <= exact.upper <= close.value * (1 + 1e-11)
+
+
+def test_searches_that_their_budget_ended_go_on():
+    X, V = draw(25, 3, 2)
+    priced = make_pricer(X, bias="free", method="cones")(V, tol=1e-6)
+    assert priced.complete
+    assert priced.nodes > 10 * FIRST_NODES
+
+
+@pytest.mark.parametrize("d", [12, 13])
+def test_a_limit_of_nodes_holds_where_no_cone_is_looked_at(d):
+    X, V = draw(40, d, 2)
+    priced = make_pricer(X, bias="free")(V, tol=1e-6, node_limit=100, time_limit=100)
+    assert 100 <= priced.nodes < 1000
+    assert not priced.complete

@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 
 # Changes of the function below this share of the change of the weights are rounding.
 SAME_FUNCTION = 1e-8
-# Neurons up to which `sparsest` may be asked for a proof, and the seconds that it gets in all.
+# Neurons up to which `sparsest` may be asked for a proof, and the seconds of its programs in all.
 EXACT_NEURONS, EXACT_SECONDS = 80, 60.0
 # Random members move hinges on rays by this multiple of the extent of the data, on average.
 OUTER_REACH = 0.2
