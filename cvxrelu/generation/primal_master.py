@@ -30,8 +30,8 @@ __all__ = ["force_of", "solve_primal"]
 
 Array = NDArray[np.float64]
 
-# Newton steps for a loss that is not quadratic, of which three to six are usual, and taken when time is up, too: a bound
-# needs a dual vector that is nearly solved for; and halvings of one before it counts as stuck.
+# Newton steps for a loss that is not quadratic; as many as are usual, which are taken when time is up, too, because a
+# bound needs a dual vector that is nearly solved for; and halvings of one before it counts as stuck.
 NEWTON_STEPS, USUAL_STEPS, HALVINGS = 50, 6, 20
 # Share of the decrease that a Newton step promises which it has to keep (Armijo).
 KEPT = 1e-2
