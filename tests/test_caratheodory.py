@@ -45,3 +45,11 @@ def test_units_make_no_difference(size, price):
     columns, costs = rng.standard_normal((3, 8)), rng.uniform(0.5, 2, 8)
     found = fewest_terms(size * columns, np.ones(8), price * costs, False)
     np.testing.assert_allclose(found, fewest_terms(columns, np.ones(8), costs, False), rtol=1e-9)
+
+
+def test_what_costs_more_than_floats_hold_goes_first():
+    """A unit of the second vector costs more than the largest float."""
+    columns = np.array([[1.0, 1e-310, 1.0], [0.0, 0.0, 1.0]])
+    found = fewest_terms(columns, np.array([1.0, 1e300, 1.0]), np.ones(3), False)
+    np.testing.assert_allclose(columns @ found, [2.0, 1.0])
+    assert found[1] == 0

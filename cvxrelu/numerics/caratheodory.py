@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 # Terms that are looked at together: a third of a second.
 TOGETHER = 800
+# The most that a unit of length costs, beyond which it makes no difference.
+DEAREST = 1e150
 
 
 def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool, others: Array | None = None) -> Array:
@@ -66,7 +68,8 @@ def fewest_terms(columns: Array, factors: Array, costs: Array, constant: bool, o
         matrix = matrix - others @ ((others.T @ matrix) / (others**2).sum(axis=0)[:, None])
     # In units of the longest column and of the dearest, so that neither over- nor underflows with the other.
     sizes, costs = shifted(sizes, -exponents_of(sizes)), shifted(costs, -exponents_of(costs))
-    values, prices = factors * sizes, costs / sizes
+    with np.errstate(over="ignore"):
+        values, prices = factors * sizes, np.minimum(costs / sizes, DEAREST)
     left, step = np.empty(0, int), max(len(matrix), TOGETHER - len(matrix))
     for begin in range(0, len(values), step):
         together = np.concatenate([left, np.arange(begin, min(begin + step, len(values)))])

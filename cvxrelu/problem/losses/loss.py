@@ -233,4 +233,8 @@ class Loss(Dual, ABC):
 
 def mean_of(y: Vector, weights: Vector | None = None) -> float:
     """Return the mean; that of equal numbers is not always that number in floats."""
-    return float(y[0] if np.ptp(y) == 0 else np.average(y, weights=weights))
+    if np.ptp(y) == 0:
+        return float(y[0])
+    # A digit that rounding takes may be more than they vary, so that comes last.
+    near = np.average(y, weights=weights)
+    return float(near + np.average(y - near, weights=weights))
