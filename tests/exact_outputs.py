@@ -74,7 +74,9 @@ def exact_dual_of_outputs(problem, V, Y, gamma):
     V, own = fractions_of(V), problem.y.astype(int).tolist()
     sent = [row[label] for row, label in zip(V, own, strict=True)]
     if name == "multiclass-margin":
-        return max(Fraction(0), sum(sent) / gamma) if gamma else Fraction(0)
+        if not gamma:
+            return inf if sum(sent) > 0 else Fraction(0)
+        return max(Fraction(0), sum(sent) / gamma)
     weights = fractions_of(weights)
     weights = [weight * len(V) / sum(weights) for weight in weights]
     # A sum of entropies of amounts and of what is left of 1, concave in the multiple.

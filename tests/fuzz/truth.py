@@ -203,7 +203,8 @@ def _good_neurons(problem: cr.Problem, rows: np.ndarray, v: np.ndarray, rng: np.
     size, slope = np.abs(rows).max(initial=0.0) or 1.0, problem.negative_slope
     found = []
     for _ in range(CELLS):
-        u = rng.standard_normal(rows.shape[1]) * rng.choice([1.0, *(1 / (np.abs(rows).max(axis=0) + 1e-300))])
+        # In units of the features every other time, so that hinges pass between samples whatever these are.
+        u = rng.standard_normal(rows.shape[1]) / (np.abs(rows).max(axis=0) + 1e-300) ** rng.integers(2)
         anchor = problem.X[rng.integers(len(rows))] if problem.bias == "free" else 0.0
         Z = (rows - anchor) / size
         for _ in range(STEPS if problem.several else 1):
