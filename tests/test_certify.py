@@ -184,9 +184,10 @@ def test_a_file_is_proved_again_where_the_search_of_cells_is_left_with_a_gap(tmp
         [71.44015393283699, 0.015396715047638159, -1970.2639881928042],
     ]
     problem = cr.Problem(X, np.append(-np.ones(7), 1.0), loss="logistic", alpha=1.0, negative_slope=-2.0)
-    certificate = cr.solve(problem, "generate", random_state=301054).certificate
     cells = make_pricer(problem.X, problem.bias, problem.negative_slope, "cells")
-    assert not cells(certificate.dual).complete
+    # Which dual vectors are left with one depends on their last digits.
+    fits = (cr.solve(problem, "generate", random_state=seed, tol=1e-8) for seed in range(20))
+    certificate = next(fit.certificate for fit in fits if not cells(fit.certificate.dual).complete)
     certificate.save(tmp_path / "certificate.json")
     loaded = cr.load_certificate(tmp_path / "certificate.json")
     assert (loaded.upper, loaded.lower) == (certificate.upper, certificate.lower)
