@@ -74,7 +74,8 @@ class _Habits(NamedTuple):
 
 
 # A sweep finds the best neuron of every anchor, and taking all of them, for rough masters, saves rounds (20 instead of
-# 24 for 600 random labels). With ascents it costs some (150 samples of eight features: 107 instead of 62).
+# 24 for 600 random labels). With ascents it costs some (150 samples of eight features: 107 instead of 62, where masters
+# stayed rougher to the end, too).
 SWEPT, ASCENDED = _Habits(0.0, 1e-2, (0.003, 0.3)), _Habits(0.05, 1e-4, (0.03, 0.3))
 
 
@@ -230,10 +231,8 @@ class ColumnMaster:
         settled, proven, late = oracle.excess(priced) <= oracle.tolerance, True, late or clock.expired
         if (settled or state.stalled > STALLED) and (options.prove or oracle.pricer.sweeps):
             bound = oracle.search(v, 1.0 if settled else SEARCH_SHARE)
-            best, proven = (
-                max(best, bound, key=lambda known: known.lower),
-                bound.priced is None or bound.priced.complete,
-            )
+            best = max(best, bound, key=lambda known: known.lower)
+            proven = bound.priced is None or bound.priced.complete
             # A search that broke off may have found less than the ascent.
             if proven or oracle.excess(bound.priced) >= oracle.excess(priced):
                 priced = bound.priced

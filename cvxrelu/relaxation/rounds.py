@@ -137,6 +137,7 @@ def relaxed_rounds(problem: Problem, *, clock: Clock | None = None, target: floa
         before = best.lower
         if proven.lower > best.lower:
             best = replace(proven, multipliers=trees)
+        # What a round does besides takes as long as an iteration does, and may be all that it does.
         work += state.iterations * effort + OVERHEAD * len(active)
         pace = (clock.elapsed - began) / effort
         cuts = sum(len(region.block.cuts) for region in active)
@@ -180,7 +181,7 @@ def inside(task: Task, v: Array) -> Array:
 
 
 def effort_of(regions: list[Region]) -> float:
-    """Return the multiplications of an iteration on some regions, about, and what else takes as long."""
+    """Return the multiplications of an iteration on some regions, about, with what else it does counted as such."""
     return float(sum(region.block.size**2 * region.block.degree + OVERHEAD for region in regions))
 
 
