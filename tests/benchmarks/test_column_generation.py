@@ -66,8 +66,8 @@ def test_column_generation(tmp_path: Path) -> None:
     enumeration, line, taught = rows.values()
     assert enumeration["objective"] == pytest.approx(enumeration["enumerate_objective"], rel=1e-6)
     assert line["deviation"] < 1e-8
-    # A network g above the optimum has residuals sqrt(2 N g) from the best ones, and scores that times norm(X) / (N alpha)
-    # from theirs, of which the largest is one.
+    # A network g above the optimum has residuals sqrt(2 N g) from the best ones, and scores that times
+    # norm(X) / (N alpha) from theirs, of which the largest is one.
     problem = TINY["teacher"].problem()
     off = np.sqrt(2 * (taught["objective"] - taught["lower"]) / problem.n_samples) / problem.alpha
     assert abs(taught["violation"]) <= off * np.linalg.norm(problem.X, 2) < 0.02
