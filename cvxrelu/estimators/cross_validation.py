@@ -144,8 +144,8 @@ class CrossValidated(Estimator):
         """
         if self._slides(problem):
             start = None if problem.several else _mean(of_folds)
-            return solve_as(replace(problem, alpha=alpha), self._options(problem, n_jobs=1, warm_start=start))
-        return path(problem, [alpha], **vars(self._options(problem, n_jobs=1))).fits[0]
+            return solve_as(replace(problem, alpha=alpha), self._options(problem, warm_start=start))
+        return path(problem, [alpha], **vars(self._options(problem))).fits[0]
 
     def _slides(self, problem: Problem) -> bool:
         """Tell whether nothing is to be proven, and networks are found by sliding."""
