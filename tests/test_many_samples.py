@@ -10,6 +10,7 @@ from scipy.special import entr
 import cvxrelu as cr
 from cvxrelu.errors import Interrupted
 from cvxrelu.generation import primal_master, primal_parts, primal_rounds, primal_rule
+from cvxrelu.generation.column_rounds import ColumnMaster
 from cvxrelu.generation.columns import Columns
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.oracle import Oracle
@@ -146,6 +147,58 @@ def test_it_is_the_optimum_of_the_other_master(monkeypatch, few_are_many):
     assert not suits(oracle_of(problem))
     dual = cr.solve(problem, "generate", tol=1e-5, random_state=0, prove=False)
     assert primal.objective == pytest.approx(dual.objective, rel=2e-5)
+
+
+def masters_of(monkeypatch):
+    """Return a list that is told of every round, which master it is of and how many neurons it prices."""
+    turns = []
+    for master in (PrimalMaster, ColumnMaster):
+
+        def step(self, state, step=master.step):
+            after = step(self, state)
+            turns.append((type(self), after.round.network.n_neurons))
+            return after
+
+        monkeypatch.setattr(master, "step", step)
+    return turns
+
+
+def test_few_neurons_of_some_hundred_samples_are_proven_without_a_dual_master(monkeypatch):
+    turns, problem = masters_of(monkeypatch), six_neurons(600, 2)
+    fit = cr.solve(problem, tol=1e-4, random_state=0)
+    assert fit.status is cr.Status.OPTIMAL
+    assert {master for master, _ in turns} == {PrimalMaster}
+
+
+def test_a_dual_master_follows_where_neurons_are_many(monkeypatch):
+    X, y = np.random.default_rng(0).standard_normal((200, 3))[:, :2], np.random.default_rng(1).standard_normal(200)
+    problem = cr.Problem(X, y, "squared", alpha=1e-4)
+    dual = cr.solve(problem, tol=1e-6, random_state=0)
+    monkeypatch.setattr(primal_rule, "SWEPT_SAMPLES", 100)
+    for many in (1000, 100):  # few enough for both, and too many for the dual master alone
+        with monkeypatch.context() as patch:
+            patch.setattr(primal_rule, "MANY_SAMPLES", many)
+            turns = masters_of(patch)
+            fit = cr.solve(problem, tol=1e-6, random_state=0)
+        masters = [master for master, _ in turns]
+        assert masters[0] is PrimalMaster
+        assert masters[-1] is ColumnMaster
+        crowd = next(neurons for master, neurons in reversed(turns) if master is PrimalMaster)
+        assert crowd * primal_rule.CROWDED > 200
+        assert fit.certificate.relative_gap <= 1e-6
+        assert fit.objective == pytest.approx(dual.objective, rel=2e-6)
+
+
+def test_a_dual_master_follows_where_the_last_digits_are_left(monkeypatch):
+    """Rounds give up early here, as they do where what is missing does not help them, and the gap is open."""
+    monkeypatch.setattr(primal_rounds, "STALLING", 1e9)
+    monkeypatch.setattr(PrimalMaster, "_is_news", lambda *_: False)
+    turns, problem = masters_of(monkeypatch), six_neurons(600, 2, alpha=5e-4)
+    fit = cr.solve(problem, tol=1e-8, random_state=0)
+    assert fit.method == "generate"
+    assert fit.certificate.relative_gap <= 1e-8
+    assert [turns[0][0], turns[-1][0]] == [PrimalMaster, ColumnMaster]
+    assert max(neurons for master, neurons in turns if master is PrimalMaster) * primal_rule.CROWDED < 600
 
 
 @pytest.mark.parametrize("loss", ["squared", "absolute"])
@@ -386,7 +439,7 @@ def test_output_weights_come_last_in_a_round(loss, few_are_many):
     oracle = PrimalMaster.of(oracle_of(six_neurons(300, 3, loss))).parts[-1]
     standard = oracle.standard
     network = merged(standard, slid(oracle, wide_network(oracle), 50, 1e-7))
-    moved = improve(oracle, network, Columns.of(standard, network.W[:0], network.b[:0]), 1e-7)
+    moved = improve(oracle, network, None, 1e-7)
     assert moved.n_neurons
     assert standard.objective(moved) < standard.objective(network)
     dual = standard.loss.force(moved(standard.X), standard.y)

@@ -15,6 +15,7 @@ from cvxrelu.generation.columns import Columns, standard_network
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_master import solve_primal
 from cvxrelu.generation.sliding import NEGLIGIBLE, SAME, merged, slide
+from cvxrelu.pricing import Priced
 from cvxrelu.problem.losses.smoothed import Smoothed
 from cvxrelu.problem.network import Network
 
@@ -22,6 +23,8 @@ __all__ = ["improve", "slid"]
 
 logger = logging.getLogger(__name__)
 
+# Neurons that join at most; they score more than the bound by this share of the largest excess.
+MOST_NEW, WORTHWHILE = 80, 0.05
 # Steps of sliding; and relative accuracy of the output weights. Next to a kink small weights and small changes of the
 # objective make much of the dual vector, and both have to be a thousandth: with 1e-9, the scores of neurons in use were
 # six per cent above the bound (hinge loss, ten thousand samples of which four thousand were at their kinks).
@@ -33,13 +36,15 @@ KINKED_NEGLIGIBLE = 1e-10
 KINKED_SAME = SAME, 3e-3, 3e-4
 
 
-def improve(oracle: Oracle, network: Network, new: Columns, progress: float) -> Network:
-    """Return a network after neurons have joined and all have slid.
+def improve(oracle: Oracle, network: Network, priced: Priced | None, progress: float) -> Network:
+    """Return a network after neurons that pricing found have joined and all have slid.
 
     Steps of sliding have to save the share `progress` of the objective.
     """
     standard = oracle.standard
-    columns = Columns.of(standard, network.W, network.b) + new
+    columns = Columns.of(standard, network.W, network.b)
+    if priced is not None:
+        columns += _worthwhile(oracle, priced)
     if not len(columns):
         return network
     try:
@@ -55,6 +60,13 @@ def improve(oracle: Oracle, network: Network, new: Columns, progress: float) -> 
         # Narrow kinks may be too much for one master, and are none for the next.
         logger.info("the network is kept as it is: %s", error)
         return network
+
+
+def _worthwhile(oracle: Oracle, priced: Priced) -> Columns:
+    """Return the best of the neurons that were found and score more than the bound."""
+    least = oracle.bound * (1 + WORTHWHILE * max(oracle.excess(priced), 0.0))
+    new = np.flatnonzero(np.abs(priced.scores) > least)[:MOST_NEW]
+    return Columns.of(oracle.standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
 
 
 def slid(oracle: Oracle, network: Network, steps: int, progress: float) -> Network:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.bounds import DualBound, nothing_proven, unsearched
-from cvxrelu.generation.columns import Columns, first_network
+from cvxrelu.generation.columns import first_network
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_improvement import improve, slid
 from cvxrelu.generation.primal_master import force_of
@@ -33,10 +33,10 @@ __all__ = ["PrimalMaster", "PrimalState"]
 
 Array = NDArray[np.float64]
 
-# A round: random starts of the ascent, with all samples and after a round that saved little; the most neurons that
-# join; and steps of sliding before the first.
+# Random starts of a round's ascent, with all samples and after a round that saved little.
 STARTS, MORE_STARTS, MOST_STARTS = 16, 32, 64
-MOST_NEW, FIRST_STEPS = 80, 200
+# Steps of sliding before the first round.
+FIRST_STEPS = 200
 # Random starts of the ascent, with all samples, that has to find nothing in the end: so many, or so many entries of X
 # in all, which take some tenths of a second, up to a limit; of a loss with a kink where nothing is to be proven so many
 # times as many, since with fewer 2,000 x 5 samples ended up to 1e-4 above what the dual master found.
@@ -56,14 +56,12 @@ STALLING, PATIENCE, KINKED_PATIENCE, ROUGH_STALLING = 0.02, 3, 6, 0.1
 # this factor, so many times.
 FINER, MOST_REFINED = 0.1, 2
 # Share of the objective that every round has to save where a dual master follows, which then is the faster one.
-FOLLOWED = 0.01
+FOLLOWED = 0.03
 # The share of the objective of all samples that a round on a part of them has to save for another one.
 PAYING = 3e-3
 # Rounds after which nothing more is expected: twice as many as the slowest that were seen took, 200 random targets in
 # ten dimensions.
 MOST_ROUNDS = 300
-# New neurons score more than the bound by this share of the largest excess.
-WORTHWHILE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +93,9 @@ class PrimalState:
     refined : int
         How often what rounds, and steps in them, have to save was lowered.
     settled : bool
-        Whether the gap is closed, as far as it was to be proven.
+        Whether the gap is closed, as far as it was to be proven, or rounds do not close it.
+    handed_on : bool
+        Whether it is left to a dual master, which takes few samples to the last digits.
     late : bool
         Whether there is no time or no round left.
     """
@@ -113,6 +113,7 @@ class PrimalState:
     saved: float = np.inf
     refined: int = 0
     settled: bool = False
+    handed_on: bool = False
     late: bool = False
 
 
@@ -150,7 +151,7 @@ class PrimalMaster:
                 return self._ended(state, dual, priced)
         smooth = about(oracle, state.dual)
         least = PROGRESS * oracle.gap_at(problem.objective(state.network)) * FINER**state.refined
-        found = improve(smooth, network, self._new(oracle, priced), least)
+        found = improve(smooth, network, priced, least)
         dual = force_of(smooth.standard, found(smooth.standard.X))
         improved = oracle.scaling.restore(found)
         rounds = state.rounds + 1
@@ -180,7 +181,7 @@ class PrimalMaster:
         elif late or not pays:
             part = self._last if late else state.part + 1
             after = replace(after, network=known.network, part=part, dual=None, objective=np.inf)
-        if late or (after.stalled >= self._patience(after) and not is_followed(self.oracle)):
+        if late or (after.stalled >= self._patience(after) and not self._is_followed(after)):
             return self._ended(after, self._dual(after), priced)
         return after
 
@@ -190,7 +191,12 @@ class PrimalMaster:
 
     def is_last(self, state: PrimalState) -> bool:
         """Tell whether no dual master is to follow, which few samples allow."""
-        return state.settled or state.late or not is_followed(self.oracle)
+        if state.settled or state.late:
+            return not state.handed_on
+        return not self._is_followed(state)
+
+    def _is_followed(self, state: PrimalState) -> bool:
+        return is_followed(self.oracle, state.network.n_neurons)
 
     @property
     def _last(self) -> int:
@@ -199,14 +205,14 @@ class PrimalMaster:
 
     def _worthwhile(self, state: PrimalState) -> float:
         """Share of the objective that a round on all samples has to save."""
-        if is_followed(self.oracle):
+        if self._is_followed(state):
             return FOLLOWED
         share = ROUGH_STALLING if self.oracle.is_rough(state.objective) else STALLING
         return share * self.oracle.gap_at(state.objective) * FINER**state.refined
 
     def _patience(self, state: PrimalState) -> int:
         """Return how many rounds in a row may save less, the last one included."""
-        if is_followed(self.oracle) or self.oracle.is_rough(state.objective):
+        if self._is_followed(state) or self.oracle.is_rough(state.objective):
             return 1
         return PATIENCE if can_slide(self.oracle.standard) else KINKED_PATIENCE
 
@@ -216,14 +222,6 @@ class PrimalMaster:
         if dual is None:
             dual = force_of(oracle.standard, oracle.enter(state.network)(oracle.standard.X))
         return oracle.as_dual(dual)
-
-    def _new(self, oracle: Oracle, priced: Priced | None) -> Columns:
-        """Return the best of the neurons that were found and score more than the bound."""
-        if priced is None:
-            return Columns.of(oracle.standard, np.empty((0, oracle.standard.n_features)), np.empty(0))
-        excess = max(oracle.excess(priced), 0.0)
-        new = np.flatnonzero(np.abs(priced.scores) > oracle.bound * (1 + WORTHWHILE * excess))[:MOST_NEW]
-        return Columns.of(oracle.standard, *oracle.scaling.adopt(priced.W[new], priced.b[new]))
 
     def _scouted(self, dual: Array, state: PrimalState) -> Priced | None:
         """Look for neurons quickly, and thoroughly where all samples leave nothing to be found quickly."""
@@ -276,7 +274,8 @@ class PrimalMaster:
         goes_on = missed is not None and closer
         # If what was missed does not help, the neurons in use are not yet where they score no more than the bound.
         exhausted = not goes_on and found is not None and found.complete
-        finer = exhausted and state.refined < MOST_REFINED
+        handed_on = exhausted and not is_alone(self.oracle)
+        finer = exhausted and not handed_on and state.refined < MOST_REFINED
         network, cause = state.network, Cause.ROUNDING
         if state.round is not None:
             network, cause = state.round.network, cause if proven or exhausted else state.round.cause
@@ -289,6 +288,7 @@ class PrimalMaster:
             saved=0.0,
             refined=state.refined + finer,
             settled=not (goes_on or finer),
+            handed_on=handed_on,
         )
 
     def _is_news(self, missed: Priced, known: Priced | None) -> bool:

@@ -10,22 +10,26 @@ from cvxrelu.problem.losses.smoothed import smoothed
 
 __all__ = ["is_alone", "is_followed", "suits"]
 
-# Samples from which on this master takes the place of the others, and from which on it comes first (with fewer a dual
-# master takes no time; from 100 on it was measured). Where nothing needs to be proven it comes first with fewer, too:
-# a gap of some per cent takes it a tenth of the time. With a kink the dual master is as quick with 700 samples, more
-# accurate with 500, and takes up to thirty times as long with 1000.
-MANY_SAMPLES, SEVERAL_SAMPLES = 1000, 50
+# Samples from which on this master takes the place of the others; from which on it takes the place of sweeps with few
+# neurons (1,000 in the plane 2.7 -> 0.4 s, 600 0.6 -> 0.1 s, 300 as long); and from which on it comes first (with fewer
+# a dual master takes no time; from 100 on it was measured). Where nothing needs to be proven it comes first with fewer,
+# too: a gap of some per cent takes it a tenth of the time. With a kink the dual master is as quick with 700 samples,
+# more accurate with 500, and takes up to thirty times as long with 1000.
+MANY_SAMPLES, SWEPT_SAMPLES, SEVERAL_SAMPLES = 1000, 500, 50
 # Entries of X up to which a dual master follows even where nothing is to be proven: with 100 x 5 it takes as long and
 # ends a hundred times nearer to the optimum, with 200 x 10 it takes three times as long, mostly for its ascents.
 FEW_ENTRIES = 1000
+# Samples for each neuron in use below which the dual master proves sooner (600 random targets in the plane, 390
+# neurons: 3 s, where this master is at 2 % after a minute), up to a number of samples that it still takes seconds for.
+CROWDED, MOST_CROWDED = 8, 2000
 
 
 def suits(oracle: Oracle) -> bool:
     """Tell whether the loss has a gradient or one kink, and the primal master is sooner than the dual one."""
-    if can_slide(oracle.standard):
-        several = oracle.problem.n_samples > SEVERAL_SAMPLES or not oracle.options.prove
-        return is_alone(oracle) or (several and not oracle.pricer.sweeps)
-    return is_alone(oracle) and smoothed(oracle.standard.loss.plain, 1.0) is not None
+    if is_alone(oracle):
+        return can_slide(oracle.standard) or smoothed(oracle.standard.loss.plain, 1.0) is not None
+    least = SWEPT_SAMPLES if oracle.pricer.sweeps else SEVERAL_SAMPLES if oracle.options.prove else 0
+    return can_slide(oracle.standard) and oracle.problem.n_samples > least
 
 
 def is_alone(oracle: Oracle) -> bool:
@@ -33,6 +37,12 @@ def is_alone(oracle: Oracle) -> bool:
     return oracle.problem.n_samples > MANY_SAMPLES
 
 
-def is_followed(oracle: Oracle) -> bool:
-    """Tell whether a dual master is to follow: samples are few, and very few where nothing is to be proven."""
-    return not is_alone(oracle) and (oracle.options.prove or oracle.problem.X.size <= FEW_ENTRIES)
+def is_followed(oracle: Oracle, n_neurons: int) -> bool:
+    """Tell whether a dual master is to follow: samples are few, and very few where nothing is to be proven.
+
+    Where samples are many for it, neurons in use have to be many, too.
+    """
+    n, prove = oracle.problem.n_samples, oracle.options.prove
+    if is_alone(oracle) or oracle.pricer.sweeps:
+        return prove and n <= MOST_CROWDED and n < CROWDED * n_neurons
+    return prove or oracle.problem.X.size <= FEW_ENTRIES
