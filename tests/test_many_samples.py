@@ -170,23 +170,20 @@ def test_few_neurons_of_some_hundred_samples_are_proven_without_a_dual_master(mo
     assert {master for master, _ in turns} == {PrimalMaster}
 
 
-def test_a_dual_master_follows_where_neurons_are_many(monkeypatch):
-    X, y = np.random.default_rng(0).standard_normal((200, 3))[:, :2], np.random.default_rng(1).standard_normal(200)
-    problem = cr.Problem(X, y, "squared", alpha=1e-4)
+@pytest.mark.parametrize(("loss", "many"), [("squared", 1000), ("squared", 100), ("hinge", 100)])
+def test_a_dual_master_follows_where_neurons_are_many(loss, many, monkeypatch):
+    """Samples are few enough for both, or too many for the dual master alone."""
+    X, y = np.random.default_rng(0).standard_normal((200, 2)), np.random.default_rng(1).standard_normal(200)
+    y, alpha = (np.sign(y), 1e-3) if RULES[loss].labels else (y, 1e-4)
+    problem = cr.Problem(X, y, loss, alpha=alpha)
     dual = cr.solve(problem, tol=1e-6, random_state=0)
     monkeypatch.setattr(primal_rule, "SWEPT_SAMPLES", 100)
-    for many in (1000, 100):  # few enough for both, and too many for the dual master alone
-        with monkeypatch.context() as patch:
-            patch.setattr(primal_rule, "MANY_SAMPLES", many)
-            turns = masters_of(patch)
-            fit = cr.solve(problem, tol=1e-6, random_state=0)
-        masters = [master for master, _ in turns]
-        assert masters[0] is PrimalMaster
-        assert masters[-1] is ColumnMaster
-        crowd = next(neurons for master, neurons in reversed(turns) if master is PrimalMaster)
-        assert crowd * primal_rule.CROWDED > 200
-        assert fit.certificate.relative_gap <= 1e-6
-        assert fit.objective == pytest.approx(dual.objective, rel=2e-6)
+    monkeypatch.setattr(primal_rule, "MANY_SAMPLES", many)
+    turns = masters_of(monkeypatch)
+    fit = cr.solve(problem, tol=1e-6, random_state=0)
+    assert [turns[0][0], turns[-1][0]] == [PrimalMaster, ColumnMaster]
+    assert fit.certificate.relative_gap <= 1e-6
+    assert fit.objective == pytest.approx(dual.objective, rel=2e-6)
 
 
 def test_a_dual_master_follows_where_the_last_digits_are_left(monkeypatch):
@@ -378,8 +375,9 @@ def test_what_scouts_miss_a_search_finds_and_it_joins(loss, monkeypatch, few_are
 
 
 @pytest.mark.parametrize("loss", KINKED)
-def test_a_caller_sees_the_best_network_of_a_loss_with_a_kink(loss, few_are_many):
+def test_a_caller_sees_the_best_network_of_a_loss_with_a_kink(loss, few_are_many, monkeypatch):
     """Rounds go on from networks that are worse, too."""
+    monkeypatch.setattr(primal_rule, "KINKED_CROWDED", 0)  # which a dual master does not hide
     problem = six_neurons(200, 2, loss, alpha=0.01)
     rounds = list(generate(problem, Options(tol=1e-6, random_state=0, max_rounds=15), Clock()))
     uppers = np.array([state.upper for state in rounds])

@@ -22,7 +22,7 @@ from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.primal_improvement import improve, slid
 from cvxrelu.generation.primal_master import force_of
 from cvxrelu.generation.primal_parts import about, gained_by, parts_of, wide_network
-from cvxrelu.generation.primal_rule import is_alone, is_followed
+from cvxrelu.generation.primal_rule import is_alone, is_crowded, is_followed
 from cvxrelu.generation.sliding import can_slide, merged
 from cvxrelu.generation.state import GenerationRound
 from cvxrelu.pricing import Priced
@@ -56,7 +56,7 @@ STALLING, PATIENCE, KINKED_PATIENCE, ROUGH_STALLING = 0.02, 3, 6, 0.1
 # this factor, so many times.
 FINER, MOST_REFINED = 0.1, 2
 # Share of the objective that every round has to save where a dual master follows, which then is the faster one.
-FOLLOWED = 0.03
+FOLLOWED = 0.01
 # The share of the objective of all samples that a round on a part of them has to save for another one.
 PAYING = 3e-3
 # Rounds after which nothing more is expected: twice as many as the slowest that were seen took, 200 random targets in
@@ -181,22 +181,22 @@ class PrimalMaster:
         elif late or not pays:
             part = self._last if late else state.part + 1
             after = replace(after, network=known.network, part=part, dual=None, objective=np.inf)
-        if late or (after.stalled >= self._patience(after) and not self._is_followed(after)):
+        if late or (after.stalled >= self._patience(after) and not is_followed(self.oracle)):
             return self._ended(after, self._dual(after), priced)
         return after
 
     def has_ended(self, state: PrimalState) -> bool:
-        """Tell whether the gap is closed, rounds save no more, or there is no time or no round left."""
-        return state.settled or state.late or state.stalled >= self._patience(state)
+        """Tell whether the gap is closed, neurons are many, rounds save no more, or no time or no round is left."""
+        return state.settled or state.late or state.stalled >= self._patience(state) or self._is_crowded(state)
 
     def is_last(self, state: PrimalState) -> bool:
-        """Tell whether no dual master is to follow, which few samples allow."""
+        """Tell whether no dual master is to follow, which few samples allow, or many neurons ask for."""
         if state.settled or state.late:
             return not state.handed_on
-        return not self._is_followed(state)
+        return not (is_followed(self.oracle) or self._is_crowded(state))
 
-    def _is_followed(self, state: PrimalState) -> bool:
-        return is_followed(self.oracle, state.network.n_neurons)
+    def _is_crowded(self, state: PrimalState) -> bool:
+        return state.round is not None and is_crowded(self.oracle, state.network.n_neurons)
 
     @property
     def _last(self) -> int:
@@ -205,14 +205,14 @@ class PrimalMaster:
 
     def _worthwhile(self, state: PrimalState) -> float:
         """Share of the objective that a round on all samples has to save."""
-        if self._is_followed(state):
+        if is_followed(self.oracle):
             return FOLLOWED
         share = ROUGH_STALLING if self.oracle.is_rough(state.objective) else STALLING
         return share * self.oracle.gap_at(state.objective) * FINER**state.refined
 
     def _patience(self, state: PrimalState) -> int:
         """Return how many rounds in a row may save less, the last one included."""
-        if self._is_followed(state) or self.oracle.is_rough(state.objective):
+        if is_followed(self.oracle) or self.oracle.is_rough(state.objective):
             return 1
         return PATIENCE if can_slide(self.oracle.standard) else KINKED_PATIENCE
 

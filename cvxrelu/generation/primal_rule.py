@@ -8,7 +8,7 @@ from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.sliding import can_slide
 from cvxrelu.problem.losses.smoothed import smoothed
 
-__all__ = ["is_alone", "is_followed", "suits"]
+__all__ = ["is_alone", "is_crowded", "is_followed", "suits"]
 
 # Samples from which on this master takes the place of the others; from which on it takes the place of sweeps with few
 # neurons (1,000 in the plane 2.7 -> 0.4 s, 600 0.6 -> 0.1 s, 300 as long); and from which on it comes first (with fewer
@@ -20,8 +20,9 @@ MANY_SAMPLES, SWEPT_SAMPLES, SEVERAL_SAMPLES = 1000, 500, 50
 # ends a hundred times nearer to the optimum, with 200 x 10 it takes three times as long, mostly for its ascents.
 FEW_ENTRIES = 1000
 # Samples for each neuron in use below which the dual master proves sooner (600 random targets in the plane, 390
-# neurons: 3 s, where this master is at 2 % after a minute), up to a number of samples that it still takes seconds for.
-CROWDED, MOST_CROWDED = 8, 2000
+# neurons: 3 s, where this master is at 2 % after a minute), and with a kink, where output weights take it a second
+# already with 75 neurons; up to a number of samples that the dual master still takes seconds for.
+CROWDED, KINKED_CROWDED, MOST_CROWDED = 8, 20, 2000
 
 
 def suits(oracle: Oracle) -> bool:
@@ -37,12 +38,14 @@ def is_alone(oracle: Oracle) -> bool:
     return oracle.problem.n_samples > MANY_SAMPLES
 
 
-def is_followed(oracle: Oracle, n_neurons: int) -> bool:
-    """Tell whether a dual master is to follow: samples are few, and very few where nothing is to be proven.
+def is_crowded(oracle: Oracle, n_neurons: int) -> bool:
+    """Tell whether neurons in use are so many that the proof is left to a dual master."""
+    n = oracle.problem.n_samples
+    many = n < (CROWDED if can_slide(oracle.standard) else KINKED_CROWDED) * n_neurons
+    return many and oracle.options.prove and n <= MOST_CROWDED and (is_alone(oracle) or oracle.pricer.sweeps)
 
-    Where samples are many for it, neurons in use have to be many, too.
-    """
-    n, prove = oracle.problem.n_samples, oracle.options.prove
-    if is_alone(oracle) or oracle.pricer.sweeps:
-        return prove and n <= MOST_CROWDED and n < CROWDED * n_neurons
-    return prove or oracle.problem.X.size <= FEW_ENTRIES
+
+def is_followed(oracle: Oracle) -> bool:
+    """Tell whether a dual master follows anyway: samples are few, and very few where nothing is to be proven."""
+    few = oracle.options.prove or oracle.problem.X.size <= FEW_ENTRIES
+    return few and not is_alone(oracle) and not oracle.pricer.sweeps
