@@ -19,8 +19,8 @@ MANY_SAMPLES, SWEPT_SAMPLES, SEVERAL_SAMPLES = 1000, 500, 50
 # Entries of X up to which a dual master follows even where nothing is to be proven: with 100 x 5 it takes as long and
 # ends a hundred times nearer to the optimum, with 200 x 10 it takes three times as long, mostly for its ascents.
 FEW_ENTRIES = 1000
-# Samples for each neuron in use below which the dual master proves sooner (600 random targets in the plane, 390
-# neurons: 3 s, where this master is at 2 % after a minute), and with a kink, where output weights take it a second
+# Samples for each neuron in use below which sweeps and the dual master prove sooner (600 random targets in the plane,
+# 390 neurons: 3 s, where this master is at 2 % after a minute), and with a kink, where output weights take it a second
 # already with 75 neurons; up to a number of samples that the dual master still takes seconds for.
 CROWDED, KINKED_CROWDED, MOST_CROWDED = 8, 20, 2000
 
@@ -42,7 +42,7 @@ def is_crowded(oracle: Oracle, n_neurons: int) -> bool:
     """Tell whether neurons in use are so many that the proof is left to a dual master."""
     n = oracle.problem.n_samples
     many = n < (CROWDED if can_slide(oracle.standard) else KINKED_CROWDED) * n_neurons
-    return many and oracle.options.prove and n <= MOST_CROWDED and (is_alone(oracle) or oracle.pricer.sweeps)
+    return many and oracle.options.prove and oracle.pricer.sweeps and n <= MOST_CROWDED
 
 
 def is_followed(oracle: Oracle) -> bool:
