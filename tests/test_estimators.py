@@ -229,6 +229,17 @@ def friedman(n_samples=400):
     return make_friedman1(n_samples, random_state=0)
 
 
+@pytest.mark.parametrize("change", [{"negative_slope": 0.1}, {"bias": "none"}, {"output_sign": "positive"}])
+def test_a_warm_start_that_does_not_fit_is_none(change):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 2)), rng.standard_normal(20)
+    model = cr.ReLURegressor(alpha=0.01, warm_start=True, method="generate").fit(X, y)
+    assert (model.network_.v < 0).any()
+    again = model.set_params(**change).fit(X, y)
+    fresh = clone(model).set_params(warm_start=False).fit(X, y)
+    assert again.fit_.objective == fresh.fit_.objective
+
+
 @pytest.mark.parametrize("make", [cr.ReLURegressor, cr.ReLUClassifier])
 def test_a_warm_start_goes_on_where_it_was_stopped(make):
     X, y = friedman()

@@ -241,3 +241,13 @@ def test_a_regressor_starts_from_the_networks_of_its_own_strength(starts):
     model = cr.ReLURegressorCV(n_alphas=3, cv=2, random_state=0).fit(X, np.abs(X[:, 0]) + 0.1 * X[:, 1])
     assert model.alpha_ < model.alphas_[0]
     assert model.fit_.problem.objective(starts[0]) < 1.3 * model.fit_.objective
+
+
+def test_folds_need_weight_on_both_sides():
+    X, y = np.random.default_rng(0).standard_normal((40, 3)), np.random.default_rng(1).standard_normal(40)
+    weights = np.repeat([1.0, 0.0], [8, 32])
+    with pytest.raises(cr.InputError, match="No fold has samples of positive weight"):
+        cr.ReLURegressorCV(cv=5).fit(X, y, sample_weight=weights)
+    weights[8:9] = 1.0  # two folds have some to train and some to test
+    model = cr.ReLURegressorCV(cv=5, alphas=[0.1]).fit(X, y, sample_weight=weights)
+    assert model.mse_path_.shape[-1] == 2

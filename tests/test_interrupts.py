@@ -217,6 +217,25 @@ def test_enumeration_keeps_its_time():
         cr.enumerate_patterns(X, time_limit=1e-9).to_bool()
 
 
+def test_the_cells_of_a_norm_are_prepared_in_time():
+    """A hundred thousand of them take seconds; what is known without them stands."""
+    rng = np.random.default_rng(0)
+    problem = cr.Problem(
+        rng.standard_normal((36, 4)), rng.standard_normal(36), "squared", "joint", "response", alpha=0.01
+    )
+    with pytest.raises(cr.SolverError, match="ended before all"):
+        cr.alpha_max(problem, time_limit=0.05)
+    cr.enumerate_patterns(problem.X[:5], False)  # compiled
+    began = time.perf_counter()
+    with pytest.warns(cr.AccuracyWarning):
+        fit = cr.solve(problem, time_limit=0.05)
+    assert time.perf_counter() - began < 1.5
+    assert fit.certificate.lower == 0
+    with pytest.warns(cr.AccuracyWarning):
+        found = cr.path(problem, [0.1], time_limit=0.05)
+    assert np.isfinite(found.fits[0].objective)
+
+
 def test_decoding_stops_in_time(monkeypatch):
     """Once time is up the first network is taken, whatever it is."""
     problem = cr.Problem(X, Y, loss="interpolation")

@@ -14,7 +14,7 @@ from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.solving import ladder
-from cvxrelu.solving.methods import METHODS
+from cvxrelu.solving.methods import METHODS, generate
 from cvxrelu.solving.methods.method import Method
 from cvxrelu.solving.run import Outcome
 from tests.hostile import hostile_problem
@@ -180,6 +180,22 @@ def test_the_best_round_stands(monkeypatch):
     assert len(calls) in (4, 5)  # the last one is tried again with the columns that had been dropped
     assert fit.method == "generate"
     assert fit.objective < least_of_constants(problem)
+
+
+@pytest.mark.parametrize("loss", ["squared", "interpolation"])
+def test_what_a_method_found_before_it_failed_stands(loss, monkeypatch):
+    def breaking(*_):
+        raise MemoryError
+
+    problem = make_problem(loss, n_samples=20, n_features=2, **({"alpha": 1e-3} if loss == "squared" else {}))
+    whole = cr.solve(problem, "generate")
+    monkeypatch.setattr(generate, "_finish", breaking)
+    monkeypatch.setattr(generate, "_reduce", breaking)
+    fit = solve(problem, "generate")
+    assert_honest(fit)
+    assert fit.method == "generate"
+    assert fit.objective == pytest.approx(whole.objective, rel=1e-5)
+    assert "needs more memory than there is" in fit.history[0].note
 
 
 def test_a_constraint_that_nothing_meets_is_an_error(monkeypatch):

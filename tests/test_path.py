@@ -171,8 +171,15 @@ def test_unusable_arguments_are_refused():
         cr.path(problem, n_alphas=0)
     with pytest.raises(cr.InputError, match="has no alpha_max"):
         cr.alpha_max(make_problem("margin"))
-    with pytest.raises(cr.InputError, match="warm_start takes 1 inputs and the problem has 2"):
-        cr.solve(problem, warm_start=cr.Network([[1.0]], [0.0], [1.0]))
+    one_input, leaky = cr.Network([[1.0]], [0.0], [1.0]), cr.Network([[1.0, 0.0]], [0.0], [1.0], negative_slope=0.1)
+    for network in (one_input, leaky):
+        with pytest.raises(cr.InputError, match="warm_start does not go with the problem"):
+            cr.solve(problem, warm_start=network)
+    with pytest.raises(cr.InputError, match="infinite cost with bias='none'"):
+        cr.solve(
+            cr.Problem(problem.X, problem.y, "squared", "none", alpha=1.0),
+            warm_start=replace(leaky, b=[1.0], negative_slope=0.0),
+        )
 
 
 def test_a_constant_is_optimal_only_where_that_is_proven(monkeypatch):

@@ -515,3 +515,16 @@ def test_weights_are_copies():
         first, second = cr.solve(weighted, tol=1e-8), cr.solve(copied, tol=1e-8)
         assert first.objective == pytest.approx(second.objective, rel=2e-8)
         assert cr.alpha_max(weighted) == pytest.approx(cr.alpha_max(copied), rel=1e-6)
+
+
+@pytest.mark.parametrize("bias", ["none", "joint"])
+@pytest.mark.parametrize("delta", [0.5, 2.0])
+def test_a_feature_where_the_loss_is_straight(bias, delta):
+    """Samples of the last feature are far beyond where a Huber loss bends, so their coefficient has no curvature."""
+    rng = np.random.default_rng(0)
+    X, y = np.zeros((60, 3)), rng.standard_normal(60)
+    X[:20, 0], X[20:40, 1], X[40:, 2] = rng.standard_normal(20), rng.standard_normal(20), np.tile([1.0, -1.0], 10)
+    y[40:] = np.tile([50.0, 50.0, -50.0, -50.0], 5)
+    fit = cr.solve(cr.Problem(X, y, cr.Huber(delta), bias, alpha=0.01, skip=True), "generate", tol=1e-5)
+    assert fit.method == "generate"
+    assert fit.status is cr.Status.OPTIMAL

@@ -45,6 +45,14 @@ def _refuse():
     raise cr.SolverError("no network")
 
 
+def test_a_process_that_dies_is_a_sentence():
+    """As one does that the system kills for want of memory; the next call has a process of its own."""
+    with Worker() as worker:
+        with pytest.raises(cr.SolverError, match="ended before it answered"):
+            worker.call(Clock(60.0), os._exit, 1)
+        assert worker.call(Clock(60.0), abs, -2) == 2
+
+
 def test_it_may_be_stopped_before_it_has_been_told_all():
     with Worker() as worker, pytest.raises(TimeoutError):
         worker.call(Clock(0.01), sum, list(range(5_000_000)))

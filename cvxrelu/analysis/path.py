@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.certificate.certificate import certificate_of
-from cvxrelu.errors import InputError, Interrupted
+from cvxrelu.errors import InputError, Interrupted, SolverError
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_count, as_floats, as_instance, as_real
 from cvxrelu.program.options import Options
@@ -153,7 +153,12 @@ def path(
     as_instance(problem, Problem, "problem")
     asked = Options(**options)
     known = alphas is None or is_known(problem)
-    constant = best_of_zero_cost(problem, Clock(asked.time_limit)) if known else None
+    try:
+        constant = best_of_zero_cost(problem, Clock(asked.time_limit)) if known else None
+    except SolverError:  # for there was no time to prepare the search
+        if alphas is None:
+            raise
+        constant = None
     largest = np.inf if constant is None else constant.alpha_max
     strengths = _checked(alphas) if alphas is not None else alpha_grid(largest, n_alphas, eps)
     fits: list[Fit] = []

@@ -292,7 +292,7 @@ class Arrangement:
         if self.clock.expired:
             raise SolverError(
                 f"time_limit={self.clock.limit:g} ended before all sign patterns, up to {2 * self.half_bound:,}, were "
-                "enumerated; use method='generate', which needs only a few of them, or a longer time_limit."
+                "enumerated; allow more or, if the norm is Euclidean, use method='generate', which needs few of them."
             )
 
     def _refuse(self, what: str, bytes_each: int) -> None:

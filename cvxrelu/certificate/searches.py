@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.arrangement import count_patterns
-from cvxrelu.certificate.bounds import DualBound, bound_dual
+from cvxrelu.certificate.bounds import DualBound, Scope, bound_dual, nothing_proven
 from cvxrelu.certificate.certificate import Certificate, certificate_of
+from cvxrelu.errors import SolverError
 from cvxrelu.pricing import NormPricer, Priced, Pricer, make_pricer, price_cells
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
@@ -38,9 +39,15 @@ def prove_dual(
     The search of all neurons may end where its bound on gamma(dual) is `enough`, if that is given.
     """
     clock = clock or Clock()
-    if patterns is None:
-        return bound_dual(problem, dual, _search_of_all(problem, clock, enough))
-    return bound_dual(problem, dual, _search_of_cells(problem, patterns, clock), "sampled")
+    scope: Scope = "sampled"
+    try:
+        if patterns is None:
+            scope, search = "global", _search_of_all(problem, clock, enough)
+        else:
+            search = _search_of_cells(problem, patterns, clock)
+    except SolverError:  # for there was no time to prepare it
+        return nothing_proven(problem)
+    return bound_dual(problem, dual, search, scope)
 
 
 def euclidean_pricer(problem: Problem, method: str = "auto") -> Pricer:
@@ -63,17 +70,19 @@ def euclidean_pricer(problem: Problem, method: str = "auto") -> Pricer:
     )
 
 
-def pricer_of(problem: Problem) -> Pricer | NormPricer:
+def pricer_of(problem: Problem, clock: Clock | None = None) -> Pricer | NormPricer:
     """Return what computes gamma(v) for the norm of a problem, over all neurons.
 
     Raises
     ------
     SizeError
         If the norm is not Euclidean, and the cells, which are then searched one by one, would not fit in memory.
+    SolverError
+        If the clock has expired before these cells were prepared.
     """
     if not problem.norm.cellwise:
         return euclidean_pricer(problem)
-    return NormPricer.of(problem.norm, problem.X, problem.negative_slope)
+    return NormPricer.of(problem.norm, problem.X, problem.negative_slope, clock=clock)
 
 
 def _search_of_all(problem: Problem, clock: Clock, enough: float | None) -> Callable[[Array], Priced]:
@@ -83,7 +92,7 @@ def _search_of_all(problem: Problem, clock: Clock, enough: float | None) -> Call
     columns of X differ much in size. Branch and bound, from which the vector may come, has other coordinates; of two
     rigorous bounds the smaller one counts.
     """
-    pricer = pricer_of(problem)
+    pricer = pricer_of(problem, clock)
     branches = isinstance(pricer, Pricer) and not pricer.sweeps
     nodes = NODE_LIMIT if branches and not clock.limited else None
     if not (branches and _few_cells(problem)):
@@ -106,7 +115,8 @@ def _search_of_cells(problem: Problem, patterns: NDArray[np.bool_], clock: Clock
         options = {"bias": problem.bias, "negative_slope": problem.negative_slope, "time_limit": clock.left}
         options["one_sided"] = problem.one_sided
         return partial(price_cells, problem.X, patterns=patterns, **options)
-    return partial(NormPricer.of(problem.norm, problem.X, problem.negative_slope, patterns), time_limit=clock.left)
+    pricer = NormPricer.of(problem.norm, problem.X, problem.negative_slope, patterns, clock)
+    return partial(pricer, time_limit=clock.left)
 
 
 def _few_cells(problem: Problem) -> bool:

@@ -32,7 +32,7 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.sample_weight import merge_samples
 from cvxrelu.problem.validation import as_seconds
 from cvxrelu.program.options import Options
-from cvxrelu.solving.fit import Fit, Status, solve_as
+from cvxrelu.solving.fit import Fit, Status, check_start, solve_as
 
 __all__ = ["Estimator", "regression_loss", "strength", "validated", "weights_of"]
 
@@ -104,11 +104,14 @@ class Estimator(BaseEstimator):
         return Options(**options)
 
     def _solve(self, problem: Problem, n_jobs: int = 1, share: float = 1.0, start: Network | None = None) -> Fit:
-        """Solve in a share of the time, from a network if it has the same inputs and outputs."""
+        """Solve in a share of the time, from a network if its neurons may be some of the problem's."""
         seconds = None if self.time_limit is None else share * self.time_limit
-        shape = (problem.n_features, problem.no_dual.shape[1:])
-        known = start if start is not None and (start.n_features, start.v.shape[1:]) == shape else None
-        return solve_as(problem, self._options(problem, n_jobs=n_jobs, time_limit=seconds, warm_start=known))
+        if start is not None:
+            try:
+                check_start(problem, start)
+            except InputError:
+                start = None
+        return solve_as(problem, self._options(problem, n_jobs=n_jobs, time_limit=seconds, warm_start=start))
 
     def _count(self, fits: Sequence[Fit]) -> None:
         """Keep the most rounds that a fit took, and warn if one was stopped before it had converged."""

@@ -19,7 +19,7 @@ from sklearn.model_selection import check_cv
 
 from cvxrelu.analysis.alpha_max import likely_alpha_max
 from cvxrelu.analysis.path import alpha_grid, path
-from cvxrelu.errors import Interrupted, SolverError
+from cvxrelu.errors import InputError, Interrupted, SolverError
 from cvxrelu.estimators.base import PROVEN_FEATURES, Estimator
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.sliding import can_slide
@@ -161,7 +161,11 @@ class CrossValidated(Estimator):
         """
         folds = list(cast("Any", check_cv(self.cv, y, classifier=classes)).split(X, y))
         if weights is not None:
-            folds = [(train, test) for train, test in folds if weights[test].any()]
+            folds = [(train, test) for train, test in folds if weights[train].any() and weights[test].any()]
+            if not folds:
+                raise InputError(
+                    "No fold has samples of positive weight both to train and to test; give more of them weight, or cv."
+                )
         scored: list[Scored] = []
         try:
             for found in results_of((delayed(score)(train, test) for train, test in folds), as_jobs(self.n_jobs)):
@@ -197,6 +201,6 @@ def _networks(problem: Problem, alphas: Array, options: Options) -> list[Network
     scale = problem.objective(best_free_network(problem))
     for alpha in alphas[::-1]:
         start, clock = networks[-1] if networks else None, Clock(options.time_limit)
-        *_, last = generate(replace(problem, alpha=float(alpha)), replace(options, warm_start=start), clock, scale)
-        networks.append(last.network)
+        rounds = generate(replace(problem, alpha=float(alpha)), replace(options, warm_start=start), clock, scale)
+        networks.append(min(rounds, key=lambda state: state.upper).network)
     return networks[::-1]

@@ -39,7 +39,7 @@ KEPT = 1e-2
 USED = 100
 # A decrease this close to what was promised, relatively, means that the model is the objective.
 EXACT = 1e-6
-# Share of the curvatures of what is free that is added, where the losses are straight along some of it.
+# Share of the largest curvature that is added to those of what is free: the losses may be straight along some of it.
 DAMPING = 1e-10
 
 
@@ -153,7 +153,8 @@ def _curvature_of_free(problem: Problem, curvature: Array) -> Array:
     if not problem.free.linear.size:
         return np.full((free.shape[1],) * 2, curvature.sum())
     bent = free.T @ (curvature[:, None] * free)
-    bent[np.diag_indices(len(bent))] *= 1 + DAMPING
+    # The columns have a root mean square of one, and no eigenvalue is above N times the largest curvature.
+    bent[np.diag_indices(len(bent))] += DAMPING * len(free) * curvature.max()
     return bent
 
 

@@ -31,7 +31,7 @@ from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import shift_down, shift_up, unit
 from cvxrelu.pricing.orthonormal import orthonormal_rows
 from cvxrelu.pricing.result import Priced
-from cvxrelu.problem.cell_coordinates import RANK_RTOL, CellCoordinates
+from cvxrelu.problem.cell_coordinates import CHUNK, RANK_RTOL, CellCoordinates
 from cvxrelu.problem.norms import Norm
 from cvxrelu.runtime.clock import Clock
 
@@ -54,8 +54,6 @@ LOOSE_RTOL = 1e-8
 # Rounded operations, in units of the roundoff, behind one entry of p: sums over N samples and a decomposition.
 ROUNDED_TERMS = 64
 ROUNDOFF = float(np.finfo(float).eps)
-# Cells whose matrices are decomposed at once, which bounds the memory.
-CHUNK = 4096
 # Neurons in a result.
 MOST_NEURONS = 100
 
@@ -112,7 +110,9 @@ class NormPricer:
     method: str = "norm"
 
     @classmethod
-    def of(cls, norm: Norm, X: Array, negative_slope: float, patterns: BoolArray | None = None) -> "NormPricer":
+    def of(
+        cls, norm: Norm, X: Array, negative_slope: float, patterns: BoolArray | None = None, clock: Clock | None = None
+    ) -> "NormPricer":
         """Prepare the pricing of dual vectors of a data set.
 
         Parameters
@@ -125,20 +125,24 @@ class NormPricer:
             Slope of the activation for negative arguments.
         patterns : (P, N) bool array, optional
             The cells to search; by default all.
+        clock : Clock, optional
+            When it expires, no more cells are prepared.
 
         Raises
         ------
         SizeError
             If the patterns would not fit in memory.
+        SolverError
+            If the clock has expired before all cells were prepared.
         """
+        clock = clock or Clock()
         if patterns is None:
-            patterns = enumerate_patterns(X, norm.has_bias).to_bool()
+            patterns = enumerate_patterns(X, norm.has_bias, time_limit=clock.left).to_bool()
         if negative_slope == 0:
             # The activation vanishes where all signs are negative.
             patterns = patterns[patterns.any(axis=1)]
         lifted, transform = orthonormal_rows(X, norm.has_bias)
-        matrices = norm.group_matrices(patterns, lifted, transform)
-        cells = CellCoordinates.of(np.broadcast_to(matrices, (len(patterns), *matrices.shape[1:])))
+        cells = CellCoordinates.of_cells(norm, patterns, lifted, transform, clock)
         return cls(norm, patterns, np.where(patterns, 1.0, negative_slope), lifted, transform, negative_slope, cells)
 
     def __call__(

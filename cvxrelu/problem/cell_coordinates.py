@@ -5,12 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RANK_RTOL", "CellCoordinates"]
+from cvxrelu.errors import SolverError
+from cvxrelu.problem.norms import Norm
+from cvxrelu.runtime.clock import Clock
+
+__all__ = ["CHUNK", "RANK_RTOL", "CellCoordinates"]
 
 Array = NDArray[np.float64]
 
 # Share of the largest singular value of a group matrix below which one is zero: that of samples in a plane is rounding.
 RANK_RTOL = 1e-11
+# Cells whose matrices are decomposed at once, which bounds the memory.
+CHUNK = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,3 +57,30 @@ class CellCoordinates:
         columns = rotations.transpose(0, 2, 1)
         conditions = (singular[:, :1] * inverses).max(axis=1, initial=1.0)
         return cls(columns * inverses[:, None], columns * ~nonzero[:, None], conditions)
+
+    @classmethod
+    def of_cells(
+        cls, norm: Norm, patterns: NDArray[np.bool_], lifted: Array, transform: Array, clock: Clock
+    ) -> "CellCoordinates":
+        """Return the coordinates of the (P, N) patterns of a norm; lifted rows and coordinates are as in `Norm`.
+
+        Raises
+        ------
+        SolverError
+            If the clock expires before that.
+        """
+        parts = []
+        for start in range(0, max(len(patterns), 1), CHUNK):
+            if clock.expired:
+                raise SolverError(
+                    f"time_limit={clock.limit:g} ended before all {len(patterns):,} cells of norm={norm.name!r} were "
+                    "prepared; allow more, or give fewer samples."
+                )
+            part = patterns[start : start + CHUNK]
+            matrices = norm.group_matrices(part, lifted, transform)
+            parts.append(cls.of(np.broadcast_to(matrices, (len(part), *matrices.shape[1:]))))
+        return cls(
+            np.concatenate([part.bases for part in parts]),
+            np.concatenate([part.kernels for part in parts]),
+            np.concatenate([part.conditions for part in parts]),
+        )

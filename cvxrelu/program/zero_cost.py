@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from cvxrelu.certificate.bounds import DualBound, bound_dual
 from cvxrelu.certificate.searches import pricer_of
 from cvxrelu.errors import InputError
-from cvxrelu.pricing import Priced
+from cvxrelu.pricing import NormPricer, Priced, Pricer
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.dual_face import Face, FacePoint, least_on_face, search_scores
@@ -77,6 +77,8 @@ class ZeroCost:
         Its gamma; None if the vector is zero.
     complete : bool
         Whether alpha_max is known to the accuracy promised.
+    pricer : Pricer or NormPricer
+        What computes gamma.
     rounding : float
         What gamma(dual) may be by rounding alone.
     """
@@ -85,6 +87,7 @@ class ZeroCost:
     dual: Array
     priced: Priced | None
     complete: bool
+    pricer: Pricer | NormPricer
     rounding: float = 0.0
 
     @property
@@ -94,20 +97,25 @@ class ZeroCost:
 
     def bound(self, problem: Problem, clock: Clock) -> DualBound:
         """Return the lower bound that the dual vector proves for the problem, which is tight from alpha_max on."""
-        pricer = pricer_of(problem)
-        search = partial(search_scores, pricer, clock=clock, threshold=problem.score_bound)
+        search = partial(search_scores, self.pricer, clock=clock, threshold=problem.score_bound)
         return bound_dual(problem, self.dual, search)
 
 
 def best_of_zero_cost(problem: Problem, clock: Clock) -> ZeroCost:
-    """Return the best network of zero cost and its dual vector of least gamma; errors as `alpha_max`."""
+    """Return the best network of zero cost and its dual vector of least gamma; errors as `alpha_max`.
+
+    Raises
+    ------
+    SolverError
+        If the norm is not Euclidean, and the clock has expired before the cells were prepared.
+    """
     check_known(problem)
-    pricer, face, dual = pricer_of(problem), _face(problem), zero_cost_dual(problem)
+    pricer, face, dual = pricer_of(problem, clock), _face(problem), zero_cost_dual(problem)
     network = best_free_network(problem)
     if not dual.any():
-        return ZeroCost(network, dual, None, complete=True)
+        return ZeroCost(network, dual, None, True, pricer)
     priced = search_scores(pricer, dual, clock)
-    found = ZeroCost(network, dual, priced, priced.complete, ZERO_SCORE_RTOL * pricer.size(dual))
+    found = ZeroCost(network, dual, priced, priced.complete, pricer, ZERO_SCORE_RTOL * pricer.size(dual))
     if face.loose.any() and found.alpha_max > 0:
         least = least_on_face(problem, pricer, face, FacePoint(dual, priced, False), clock)
         return replace(found, dual=least.dual, priced=least.priced, complete=least.complete)

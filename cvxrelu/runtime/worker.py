@@ -17,6 +17,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any, ParamSpec, Self, TypeVar
 
+from cvxrelu.errors import SolverError
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["Worker", "is_portable"]
@@ -61,6 +62,8 @@ class Worker:
         ------
         TimeoutError
             If the clock has expired.
+        SolverError
+            If the process ends before it answers.
         """
         process = self._process = self._process or _start()
         answer: Future[tuple[bool, Any]] = Future()
@@ -69,6 +72,13 @@ class Worker:
             try:
                 _send(process.stdin, (function, given, options))
                 answer.set_result(pickle.load(process.stdout))  # pyright: ignore[reportArgumentType]
+            except (EOFError, OSError):
+                answer.set_exception(
+                    SolverError(
+                        "The process that solves large programs ended before it answered, probably for want of memory; "
+                        "use fewer samples or another method."
+                    )
+                )
             except BaseException as error:
                 answer.set_exception(error)
 

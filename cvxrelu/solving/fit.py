@@ -21,7 +21,7 @@ from cvxrelu.solving.ladder import climb, is_closed
 from cvxrelu.solving.methods import METHODS, check_method
 from cvxrelu.solving.run import RELAXATION, Outcome, Round, Run
 
-__all__ = ["Fit", "Status", "solve", "solve_as"]
+__all__ = ["Fit", "Status", "check_start", "solve", "solve_as"]
 
 
 class Status(Enum):
@@ -195,17 +195,8 @@ def solve_as(problem: Problem, options: Options, stacklevel: int = 2) -> Fit:
     check_method(options.method)
     if options.method != "auto":
         METHODS[options.method].check(problem)
-    start = options.warm_start
-    if start is not None and start.n_features != problem.n_features:
-        raise InputError(
-            f"warm_start takes {start.n_features} inputs and the problem has {problem.n_features}; "
-            "pass a network for the same features."
-        )
-    if start is not None and start.v.shape[1:] != problem.no_dual.shape[1:]:
-        raise InputError(
-            f"warm_start has output weights of shape {start.v.shape}, and the problem {problem.n_outputs} outputs; "
-            "pass a network for the same targets."
-        )
+    if options.warm_start is not None:
+        check_start(problem, options.warm_start)
     run = Run(problem, options, Clock(options.time_limit))
     method, found = options.method, None
     try:
@@ -225,6 +216,18 @@ def solve_as(problem: Problem, options: Options, stacklevel: int = 2) -> Fit:
         message = " ".join(filter(None, [f"{fit.certificate} {gap} {run.explain(found.cause)}", fit.outlook]))
         warnings.warn(message, AccuracyWarning, stacklevel=stacklevel)
     return fit
+
+
+def check_start(problem: Problem, network: Network) -> None:
+    """Raise an InputError if neurons of a network are none of the problem's."""
+    try:
+        problem.check_network(network)
+    except InputError as error:
+        raise InputError(f"warm_start does not go with the problem. {error}") from error
+    if not np.isfinite(network.cost(problem.bias, problem.norm)):
+        raise InputError(
+            f"warm_start has neurons of infinite cost with bias={problem.bias!r}; pass that of a similar problem."
+        )
 
 
 def _fit_of(run: Run, outcome: Outcome, method: str) -> Fit:

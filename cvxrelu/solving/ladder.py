@@ -5,7 +5,8 @@ r"""What `solve` tries, one after another, where numbers defeat a method.
     best constant, for a regularised loss
 
 A method has failed if it raises a `SolverError` or ends with no network that meets the constraint of its loss; the next
-one is then tried. For "auto" that also goes for a gap that was to be closed and that only rounding has kept open.
+one is then tried, and what it had found stands. For "auto" that also goes for a gap that was to be closed and that only
+rounding has kept open.
 What the methods have found is put together: the best network and the best bound, which hold whatever they came from.
 A network is never worse than the best constant, for which no solver is needed.
 """
@@ -56,7 +57,7 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
     rungs, choice = methods_to_try(problem) if options.method == "auto" else ((options.method,), "")
     notes, best, used, failure = [choice] if choice else [], None, rungs[0], None
     for rung in rungs:
-        found = None
+        found = reason = None
         try:
             for outcome in METHODS[rung].outcomes(run):
                 found = outcome
@@ -67,16 +68,16 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
             if isinstance(error, CvxReluError):  # which says what to do
                 raise
             reason = SolverError(f"Method {rung!r} needs more memory than there is; use another one, or fewer samples.")
-        else:
-            assert found is not None, "a method that ends has found something"
-            if found.cause in STOPS or np.isfinite(found.certificate.upper):
-                used = rung if best is None or found.certificate.upper < best.certificate.upper else used
-                best = found if best is None else _together(best, found)
+        stands = found is not None and np.isfinite(found.certificate.upper)
+        if found is not None and (stands or (reason is None and found.cause in STOPS)):
+            used = rung if best is None or found.certificate.upper < best.certificate.upper else used
+            best = found if best is None else _together(best, found)
+            if reason is None:
                 if best.cause in STOPS or not options.prove or is_closed(best.certificate, options.tol):
                     break
                 notes.append(f"method {rung!r} left a gap of {best.certificate.relative_gap:.1e}")
                 continue
-            reason = unmet(problem.loss.name, problem.bias, problem.one_sided)
+        reason = reason or unmet(problem.loss.name, problem.bias, problem.one_sided)
         failure = failure or reason
         logger.info("method %r failed: %s", rung, reason)
         notes.append(f"method {rung!r} failed ({reason})")

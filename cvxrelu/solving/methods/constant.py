@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from cvxrelu.certificate.bounds import bound_dual
+from cvxrelu.certificate.bounds import bound_dual, nothing_proven
 from cvxrelu.certificate.searches import pricer_of
+from cvxrelu.errors import SolverError
 from cvxrelu.problem.problem import Problem
 from cvxrelu.program.free_fit import free_fit
 from cvxrelu.program.zero_cost import best_of_zero_cost, bound_by_size, is_known
@@ -26,10 +27,13 @@ def _constant(run: Run) -> Iterator[Outcome]:
     problem = run.problem
     network = free_fit(problem).network
     assert network is not None, "who asks for it knows that there is one"
-    if is_known(problem):
-        bound = best_of_zero_cost(problem, run.clock).bound(problem, run.clock)
-    else:
-        bound = bound_dual(problem, problem.no_dual, pricer_of(problem))
+    try:
+        if is_known(problem):
+            bound = best_of_zero_cost(problem, run.clock).bound(problem, run.clock)
+        else:
+            bound = bound_dual(problem, problem.no_dual, pricer_of(problem, run.clock))
+    except SolverError:  # for there was no time to prepare the search
+        bound = nothing_proven(problem)
     complete = bound.priced is None or bound.priced.complete
     cause = Cause.TIME if run.clock.expired else Cause.ROUNDING if complete else Cause.PROOF
     yield run.outcome(network, bound, 0, "best network of zero cost", cause)
