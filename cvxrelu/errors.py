@@ -100,12 +100,15 @@ class Interrupted(KeyboardInterrupt):
         a certificate that holds.
     path : Path or None
         Of an interrupted `cvxrelu.path`, what is finished of it.
+    certificate : Certificate or None
+        Of an interrupted `cvxrelu.certify` that works on the bound alone, what is proven until then.
     """
 
-    def __init__(self, message: str, fits: tuple[Any, ...] = (), path: Any = None) -> None:
+    def __init__(self, message: str, fits: tuple[Any, ...] = (), path: Any = None, certificate: Any = None) -> None:
         super().__init__(message)
         self.fits = fits
         self.path = path
+        self.certificate = certificate
 
     @property
     def fit(self) -> Any:

@@ -239,6 +239,8 @@ def _with_outputs(seed: int, rng: Rng, X: Array, bias: str, with_parts: bool) ->
     labelled = options["loss"] in CLASSES
     parts = hostile_parts(rng, options["y"] if labelled else np.ones(len(X)), labelled) if with_parts else {}
     parts.pop("output_sign", None)
+    if "sample_weight" in parts and 0 < np.abs(X[parts["sample_weight"] > 0]).max() < 1e-80:
+        del parts["sample_weight"]  # what is left of spread columns is out of range
     problem = cr.Problem(
         X,
         **options,

@@ -290,3 +290,32 @@ def test_numbers_beyond_the_range_of_proofs_are_not_judged(tmp_path):
     forged = copy.deepcopy(record)
     forged["problem"].update(loss="quantile", loss_parameters={"q": 2.0})
     assert verdict(forged, tmp_path) == 1
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+@pytest.mark.parametrize(
+    "problem",
+    [
+        cr.Problem([[0.1], [0.2], [0.7]], [-1, 1, 1], loss="hinge", alpha=0.1, skip=True),
+        cr.Problem([[0.1], [0.3], [0.7], [0.9]], [0.4, 1.0, 2.2, 2.8], loss="squared", alpha=0.1, skip=True),
+        cr.Problem(
+            [[-1.0, 1.0], [1.0, -1.0], [2.0, 2.0], [-2.0, 0.0]],
+            [0.0, 1.0, -1.0, 0.0],
+            loss="absolute",
+            alpha=1e-8,
+            negative_slope=5.0,
+            sample_weight=[1.0, 1.0, 1.0, 3.0],
+            output_sign="positive",
+        ),
+    ],
+)
+def test_objectives_of_next_to_nothing_are_verified(problem, tmp_path):
+    """Predictions are rounded, and an upper bound is above the objective by more than a share of it."""
+    assert verdict(record_of(problem, tmp_path, tol=0.1), tmp_path) == 0
+
+
+def test_weights_below_zero_are_refused(tmp_path):
+    record = record_of(cr.Problem([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0], "squared", alpha=0.1), tmp_path)
+    assert verdict(record, tmp_path) == 0
+    record["problem"]["sample_weight"] = [-1.0, -1.0, -1.0]
+    assert verdict(record, tmp_path) != 0

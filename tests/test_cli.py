@@ -10,6 +10,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.cli.main import main
+from cvxrelu.cli.tables import read_table
 
 
 @pytest.fixture
@@ -192,3 +193,33 @@ def test_biases_are_left_out_on_request_and_features_keep_their_order(data, tmp_
     predicted = [float(row["prediction"]) for row in csv.DictReader(capsys.readouterr().out.splitlines())]
     X = [[float(row["b"]), float(row["a"])] for row in rows_of(data)]
     np.testing.assert_allclose(predicted, network(X), rtol=1e-12)
+
+
+def test_a_network_without_ending_is_found_again(data, tmp_path, capsys):
+    np.savetxt(tmp_path / "xy.csv", [[0, 0], [1, 1], [2, 0]], delimiter=",", header="x,y", comments="")
+    bare = tmp_path / "bare"
+    assert main(["fit", str(tmp_path / "xy.csv"), "--target", "y", "--output", str(bare)]) == 0
+    assert cr.Network.load(bare) == cr.Network.load(tmp_path / "bare.npz")
+    capsys.readouterr()
+    assert main(["predict", str(bare), str(tmp_path / "xy.csv")]) == 0
+    assert capsys.readouterr().out.startswith("prediction")
+    (tmp_path / "folder.npz").mkdir()
+    folder = tmp_path / "folder"
+    assert main(["fit", str(tmp_path / "xy.csv"), "--target", "y", "--output", str(folder)]) == 2
+    assert "that is a folder" in capsys.readouterr().err
+
+
+def test_networks_of_several_outputs_predict_in_columns(tmp_path, capsys):
+    network = cr.Network([[1.0]], [0.0], [[1.0, -1.0]])
+    network.save(tmp_path / "two.npz", features=["x"])
+    (tmp_path / "x.csv").write_text("x\n1\n-1\n")
+    assert main(["predict", str(tmp_path / "two.npz"), str(tmp_path / "x.csv")]) == 0
+    assert capsys.readouterr().out.split() == ["prediction", "1,prediction", "2", "1,-1", "0,0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [('"x\n(cm)";y\n1;2\n', ("x\n(cm)", "y")), ("\tx\n0\t0\n1\t2.5\n", ("", "x"))]
+)
+def test_headers_as_spreadsheets_and_pandas_write_them(text, names, tmp_path):
+    (tmp_path / "table").write_text(text)
+    assert read_table(tmp_path / "table").names == names

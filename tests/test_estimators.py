@@ -7,7 +7,7 @@ import pytest
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_friedman1, make_moons
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -259,3 +259,44 @@ def test_a_warm_start_goes_on_where_it_was_stopped(make):
     assert model.n_iter_ > 1
     # Other features begin anew.
     assert model.set_params(max_rounds=None).fit(X[:, :3], y).n_features_in_ == 3
+
+
+def test_two_classes_are_left_where_weights_leave_two():
+    """Labels without weight are of no class, and predictions are not turned round by them."""
+    X, y = np.arange(8.0)[:, None], np.array(list("aaaabbbc"))
+    weights = (y != "c").astype(float)
+    for multi_class in ("softmax", "ovr"):
+        model = cr.ReLUClassifier(alpha=1e-3, multi_class=multi_class).fit(X, y, sample_weight=weights)
+        assert list(model.classes_) == ["a", "b"]
+        assert model.decision_function(X).shape == (8,)
+        assert model.score(X, y, sample_weight=weights) == 1.0
+    X, y = np.tile(np.arange(9.0)[:, None], (3, 1)), np.tile(list("aaabbbccc"), 3)
+    model = cr.ReLUClassifierCV(alphas=[1e-3], cv=3).fit(X, y, sample_weight=(y != "c").astype(float))
+    assert list(model.classes_) == ["a", "b"]
+    assert model.score(X[y != "c"], y[y != "c"]) == 1.0
+
+
+@pytest.mark.parametrize("nothing", list("abc"))
+def test_a_class_needs_weight(nothing):
+    X, y = np.arange(9.0)[:, None], np.repeat(["a", "b", "c"], 3)
+    weights = {label: float(label != nothing) for label in "abc"}
+    with pytest.raises(cr.InputError, match=f"class_weight leaves .*{nothing}'.* no weight"):
+        cr.ReLUClassifier(class_weight=weights).fit(X, y)
+
+
+def test_probabilities_far_from_all_classes():
+    X, y = np.arange(9.0)[:, None], np.repeat([0, 1, 2], 3)
+    model = cr.ReLUClassifier(multi_class="ovr", alpha=0.01).fit(X, y)
+    model.networks_ = [cr.Network([[1.0]], [0.0], [-k]) for k in (1.0, 1.001, 2.0)]
+    probabilities = model.predict_proba([[800.0]])[0]
+    np.testing.assert_allclose(probabilities, [1 / (1 + np.exp(-0.8)), 1 / (1 + np.exp(0.8)), 0.0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("model", [cr.ReLURegressor(alpha=-1.0), cr.ReLUClassifier(alpha=-1.0)])
+def test_what_failed_is_not_fitted(model):
+    X, y = np.arange(6.0)[:, None], np.repeat([0, 1], 3)
+    model = clone(model)
+    with pytest.raises(cr.InputError):
+        model.fit(X, y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)

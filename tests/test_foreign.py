@@ -185,3 +185,12 @@ def test_perceptrons_of_several_outputs_are_certified(targets):
     certificate = cr.certify(model, cr.Problem(x, y, loss=loss, alpha=count * 0.01))
     assert certificate.scope == "global"
     assert 0 < certificate.lower <= certificate.upper <= count * model.loss_ * (1 + 1e-3)
+
+
+def test_one_class_of_several_is_not_taken_for_the_whole():
+    X, y = np.arange(9.0)[:, None], np.repeat([0, 1, 2], 3)
+    model = cr.ReLUClassifierCV(alphas=[0.01], cv=3, multi_class="ovr").fit(X, y)
+    with pytest.raises(cr.InputError, match="3 networks"):
+        cr.as_network(model)
+    two = cr.ReLUClassifierCV(alphas=[0.01], cv=3).fit(X[:6], y[:6])
+    assert cr.as_network(two) == two.network_

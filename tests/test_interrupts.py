@@ -16,6 +16,7 @@ import scipy.linalg
 import scipy.sparse as sp
 
 import cvxrelu as cr
+from cvxrelu.analysis import certify as certify_module
 from cvxrelu.analysis import path as regularisation_path
 from cvxrelu.cli import main as command_line
 from cvxrelu.estimators import base, cross_validation
@@ -288,3 +289,21 @@ def test_what_a_relaxation_of_several_outputs_does_not_get_in_time_is_not_there(
     monkeypatch.setattr(moments, "run_clarabel", patient)
     problem = cr.Problem(np.random.default_rng(0).standard_normal((12, 3)), np.arange(12) % 3, "softmax", alpha=0.1)
     assert list(relaxed_outputs(problem, Clock(60.0), 1.0)) == []
+
+
+def test_what_the_relaxation_has_proven_is_not_lost(monkeypatch):
+    """Of a network that is certified by it alone."""
+    rng = np.random.default_rng(0)
+    problem = cr.Problem(rng.standard_normal((40, 12)), rng.standard_normal(40), "squared", alpha=0.1)
+    network = cr.solve(problem, prove=False).network
+    usual = certify_module.tighten
+
+    def interrupted(*arguments):
+        yield next(usual(*arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(certify_module, "tighten", interrupted)
+    with pytest.raises(cr.Interrupted, match="what was proven until then") as caught:
+        cr.certify(network, problem)
+    assert caught.value.certificate.lower > 0
+    assert caught.value.fit is None

@@ -115,3 +115,8 @@ def test_a_loose_bound_on_the_cost_is_a_loose_bound_on_the_margin():
     assert loose.lower == cr.max_margin(certificate).lower
     assert loose.upper == pytest.approx(4 * loose.lower, rel=1e-12)
     assert cr.max_margin(replace(certificate, lower=0.0)).upper == np.inf
+
+
+def test_what_separates_for_free_has_no_largest_margin():
+    problem = cr.Problem([[-1.0], [0.0], [1.0], [2.0]], [-1, -1, 1, 1], loss="margin", skip=True)
+    assert cr.max_margin(cr.solve(problem).certificate).lower == np.inf

@@ -70,3 +70,10 @@ def test_save_picture(tmp_path: Path) -> None:
     assert (tmp_path / "plane.png").read_bytes().startswith(b"\x89PNG")
     save_picture(plot_network(TENT, [[0.0], [1.0]], [0.0, 1.0]), tmp_path / "line.svg")
     assert "<svg" in (tmp_path / "line.svg").read_text()
+
+
+@pytest.mark.parametrize("value", [0.1, 1e17])
+def test_values_that_are_all_but_the_same_have_a_picture(value):
+    X = np.random.default_rng(0).standard_normal((6, 2))
+    network = cr.Network(np.empty((0, 2)), [], [], np.nextafter(value, np.inf))
+    assert plot_network(network, X, np.full(6, value)).collections

@@ -12,7 +12,7 @@ from typing import Any
 from cvxrelu.analysis.foreign import as_network
 from cvxrelu.certificate.bounds import nothing_proven
 from cvxrelu.certificate.certificate import Certificate, certificate_of
-from cvxrelu.errors import InputError
+from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_flag, as_instance, as_jobs, as_real, as_seconds
 from cvxrelu.relaxation import is_relaxed_first, tighten
@@ -94,6 +94,10 @@ def certify(
         raise InputError(f"tol={tol:g} must be positive.")
     certificate = certificate_of(problem, checked, nothing_proven(problem))
     clock, target = Clock(as_seconds(time_limit)), certificate.upper * (1 - tol)
-    for state in tighten(problem, clock, target, as_flag(progress, "progress"), as_jobs(n_jobs)):
-        certificate = certificate_of(problem, checked, state.bound)
+    try:
+        for state in tighten(problem, clock, target, as_flag(progress, "progress"), as_jobs(n_jobs)):
+            certificate = certificate_of(problem, checked, state.bound)
+    except KeyboardInterrupt:
+        message = f"Interrupted; .certificate is what was proven until then. {certificate}"
+        raise Interrupted(message, certificate=certificate) from None
     return certificate

@@ -77,10 +77,10 @@ def as_network(model: Any, negative_slope: float = 0.0) -> Network:
         return model
     if isinstance(model, Fit):
         return model.network
-    if isinstance(getattr(model, "network_", None), Network):
-        return model.network_
     if isinstance(getattr(model, "networks_", None), list):
         return _only_network(model.networks_)
+    if isinstance(getattr(model, "network_", None), Network):
+        return model.network_
     if hasattr(model, "hidden_layer_sizes"):
         return _of_mlp(model)
     if isinstance(model, Mapping):

@@ -83,7 +83,7 @@ def max_margin(certificate: Certificate) -> MaxMargin:
             "max_margin takes a global certificate of loss 'margin' or 'multiclass-margin' with the Euclidean norm."
         )
     lower, upper = certificate.lower, certificate.upper
-    return MaxMargin(0.5 / upper, 0.5 / lower if lower > 0 else math.inf)
+    return MaxMargin(*(0.5 / cost if cost > 0 else math.inf for cost in (upper, lower)))
 
 
 def generalisation_bound(

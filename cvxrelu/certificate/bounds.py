@@ -171,6 +171,8 @@ def centred(problem: Problem, y: Array, v: Array) -> Array:
 def _without_trend(problem: Problem, y: Array) -> tuple[Array, Array]:
     """Return targets less an affine function of the inputs that is near them, and a bound on the rounding."""
     A, c = problem.free.affine(problem.free.coefficients(y))
+    if not np.isfinite(A).all():  # rounding of features that are next to nothing may be worth such slopes
+        return y, np.zeros_like(y)
     wide = [part.astype(np.longdouble) for part in (y, problem.X, A)]
     rest = np.asarray(wide[0] - (wide[1] @ wide[2] + c), dtype=float)
     size = np.abs(y) + np.abs(problem.X) @ np.abs(A) + np.abs(c)

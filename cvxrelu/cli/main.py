@@ -21,7 +21,7 @@ from cvxrelu.errors import CvxReluError, InputError, Interrupted
 from cvxrelu.problem.losses import Loss, get_loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
-from cvxrelu.runtime.files import check_writable, read_arrays, writing
+from cvxrelu.runtime.files import archive_name, check_writable, read_arrays, writing
 from cvxrelu.solving.fit import Fit, solve
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def _fit(options: argparse.Namespace) -> int:
     else:
         y = table.numbers([options.target])[:, 0]
     if options.output is not None:
-        check_writable(options.output)
+        check_writable(archive_name(options.output))
     if options.plot is not None:
         _check_plot(options.plot, len(features))
     chosen = options.alpha is not None or not loss.regularised
@@ -125,7 +125,7 @@ def _fit(options: argparse.Namespace) -> int:
         kept = "It was not kept: no --output was given."
         if options.output is not None:
             interrupt.fit.network.save(options.output, **notes)
-            kept = f"It is in {options.output}."
+            kept = f"It is in {archive_name(options.output)}."
         message = f"interrupted; the best network so far: {interrupt.fit.certificate} {kept}"
         raise Interrupted(message, interrupt.fits) from None
     print(_summary(result))
@@ -206,8 +206,10 @@ def _predict(options: argparse.Namespace) -> int:
     if classes:
         rows = [(classes[int(score > 0)], f"{score:.17g}") for score in scores]
     else:
-        rows = [(f"{score:.17g}",) for score in scores]
+        rows = [tuple(f"{score:.17g}" for score in row) for row in scores.reshape(len(scores), -1)]
     header = ("prediction", "score") if classes else ("prediction",)
+    if network.n_outputs > 1:
+        header = tuple(f"prediction {k + 1}" for k in range(network.n_outputs))
     if options.output is None:
         csv.writer(sys.stdout).writerows([header, *rows])
     else:

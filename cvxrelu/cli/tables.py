@@ -133,8 +133,8 @@ def _separator(text: str) -> str:
     >>> _separator('"height, cm";mass')
     ';'
     """
-    header = text.lstrip().splitlines()[:1]
-    return max(SEPARATORS, key=lambda mark: len(next(csv.reader(header, delimiter=mark), [])))
+    text = text.lstrip(" \r\n")
+    return max(SEPARATORS, key=lambda mark: len(next(csv.reader(io.StringIO(text, newline=""), delimiter=mark), [])))
 
 
 def _number(entry: str) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from joblib import delayed, effective_n_jobs
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, softmax
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -201,7 +201,7 @@ class ReLUClassifier(Labelled):
         InputError
             If a label is no class of the fit, or a network has a single one to be measured by.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "networks_")
         inputs, labels = validated(self, X, y, dtype=np.float64, reset=False)
         unknown = np.setdiff1d(labels, self.classes_)
         if len(unknown):
@@ -217,7 +217,7 @@ class ReLUClassifier(Labelled):
         X : (n, d) array_like
             Inputs.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "networks_")
         inputs = validated(self, X, dtype=np.float64, reset=False)
         scores = np.column_stack([network(inputs) for network in self.networks_])
         return scores[:, 0] if len(self.classes_) == 2 else scores
@@ -249,5 +249,5 @@ class ReLUClassifier(Labelled):
             return np.column_stack([expit(-scores), expit(scores)])
         if self._in_one:
             return np.asarray(softmax(scores, axis=1))
-        probabilities = expit(scores)
-        return probabilities / probabilities.sum(axis=1, keepdims=True)
+        # Probabilities that are all next to nothing are normalised by their logarithms.
+        return np.asarray(softmax(log_expit(scores), axis=1))

@@ -84,6 +84,11 @@ class Labelled(ClassifierMixin, Estimator):
             self.class_weight, classes=self.classes_, y=labels[counted], sample_weight=weights[counted]
         )
         result[counted] *= of_classes[np.searchsorted(self.classes_, labels[counted])]
+        for label in self.classes_:
+            if not result[labels == label].any():
+                raise InputError(
+                    f"class_weight leaves class {label!r} no weight; leave its samples out, or give it some."
+                )
         return result
 
     def _gather(self, tasks: Iterable[Any], count: int) -> Self:
@@ -110,4 +115,5 @@ class Labelled(ClassifierMixin, Estimator):
     def _signs(self, labels: NDArray[Any]) -> Array:
         """Return the labels as -1 and 1, a row for each network."""
         signs = label_binarize(labels, classes=self.classes_, neg_label=-1, pos_label=1)
-        return np.asarray(signs, dtype=float).T
+        # Labels without weight may be none of the classes, and then two classes have a column each.
+        return np.asarray(signs[:, -1:] if len(self.classes_) == 2 else signs, dtype=float).T

@@ -92,7 +92,7 @@ class Regressor(RegressorMixin, Estimator):
         >>> ReLURegressor(alpha=0.01).fit(X, y).certify(X, y).scope
         'global'
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         inputs, targets = self._checked(X, y, reset=False)
         weights = weights_of(sample_weight, inputs)
         (certificate,) = self._certified([self.fit_], inputs, [targets], weights, time_limit)
@@ -106,6 +106,6 @@ class Regressor(RegressorMixin, Estimator):
         X : (n, d) array_like
             Inputs.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         predictions = self.network_(validated(self, X, dtype=np.float64, reset=False))
         return predictions[:, None] if self._in_column else predictions

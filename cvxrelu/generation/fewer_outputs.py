@@ -77,6 +77,8 @@ def _combined(problem: Problem, network: Network) -> Network:
     costly: Any = np.asarray(network.intercept) * (not free.has_constant)
     rest = network(problem.X) - active[:, used][:, kept] @ v - costly
     skip, constant = free.affine(free.coefficients(rest))
+    if not np.isfinite(skip).all():  # rounding of features that are next to nothing may be worth such slopes
+        return network
     return _met(problem, replace(network, W=W, b=b, v=v, intercept=costly + constant, skip=skip))
 
 

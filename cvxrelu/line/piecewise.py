@@ -71,8 +71,7 @@ class KnotMeasure:
         (array([0., 1.]), array([4., 2.]))
         """
         _require_line(network)
-        bent = network.W[:, 0] != 0
-        w, b, v = network.W[bent, 0], network.b[bent], network.v[bent]
+        w, b, v, _ = _hinges(network)
         positions, place = np.unique(-b / w + 0.0, return_inverse=True)
         jumps = np.zeros(len(positions))
         np.add.at(jumps, place, (1 - network.negative_slope) * v * np.abs(w))
@@ -218,9 +217,8 @@ class PiecewiseLinear:
         (array([0., 1.]), array([-3.,  0.,  2.]))
         """
         _require_line(network)
-        a, bent = network.negative_slope, network.W[:, 0] != 0
-        w, b, v = network.W[bent, 0], network.b[bent], network.v[bent]
-        linear = float(network.skip[0])
+        a = network.negative_slope
+        w, b, v, linear = _hinges(network)
         if not len(w):
             return cls([0.0], network([[0.0]]), linear, linear)  # pyright: ignore[reportArgumentType]
         hinges, place = np.unique(-b / w, return_inverse=True)
@@ -250,8 +248,20 @@ class PiecewiseLinear:
 
 
 def _require_line(network: Network) -> None:
+    if network.v.ndim == 2:
+        raise InputError(f"The network has {network.n_outputs} outputs; take one of them, network.output(k).")
     if network.n_features != 1:
         raise InputError(f"The network has {network.n_features} inputs; only those of one are functions on a line.")
+
+
+def _hinges(network: Network) -> tuple[Array, Array, Array, float]:
+    """Return (w, b, v) of the neurons that bend somewhere, and the slope of all that does not."""
+    w, b, v, linear = network.W[:, 0], network.b, network.v, float(network.skip[0])
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        bent = (v != 0) & np.isfinite(b / w)
+    for slope in v[~bent] * w[~bent] * np.where(b[~bent] > 0, 1.0, network.negative_slope):
+        linear += float(slope)
+    return w[bent], b[bent], v[bent], linear
 
 
 def _weighted_median(values: Array, weights: Array) -> float:

@@ -152,7 +152,7 @@ def _draw_surface(axes: "Axes", surface: tuple[Array, Array, Array], points: Arr
 
     low = float(min(surface[2].min(), targets.min()))
     high = float(max(surface[2].max(), targets.max()))
-    high = high if high > low else low + 1.0
+    high = high if high - low > 1e-9 * max(abs(low), abs(high)) else low + max(1.0, abs(low))
     colours = LinearSegmentedColormap.from_list("values", VALUES)
     bands = axes.contourf(*surface, levels=np.linspace(low, high, BANDS + 1), cmap=colours, zorder=0)
     axes.scatter(*points.T, c=targets, cmap=colours, vmin=low, vmax=high, edgecolors=INK, s=55, zorder=4, label="data")

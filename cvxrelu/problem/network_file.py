@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.runtime.files import read_arrays, writing
+from cvxrelu.runtime.files import archive_name, read_arrays, writing
 
 __all__ = ["read_parts", "write_parts"]
 
@@ -25,6 +25,7 @@ def write_parts(file: str | PathLike[str], parts: Parts, **notes: ArrayLike) -> 
         parts[BESIDE_SKIP] = parts.pop("intercept")
     else:
         del parts["skip"]
+    file = archive_name(file)
     with writing(file):
         np.savez(file, **notes, **parts)  # pyright: ignore[reportArgumentType]
 

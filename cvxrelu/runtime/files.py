@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.errors import FileError
 
-__all__ = ["check_writable", "read_arrays", "reading", "writing"]
+__all__ = ["archive_name", "check_writable", "read_arrays", "reading", "writing"]
 
 File = str | PathLike[str]
 
@@ -90,13 +90,25 @@ def check_writable(file: File) -> None:
     raise FileError(f"{_name(file)} cannot be written ({reason}); choose another path.")
 
 
+def archive_name(file: File) -> File:
+    """Return the name that NumPy writes an .npz file under: the ending is added if it is missing.
+
+    Examples
+    --------
+    >>> archive_name("network")
+    'network.npz'
+    """
+    name = os.fspath(file) if isinstance(file, (str, PathLike)) else file
+    return f"{name}.npz" if isinstance(name, str) and name and not name.endswith(".npz") else file
+
+
 def read_arrays(file: File, kind: str) -> dict[str, NDArray[Any]]:
     """Return the arrays of a NumPy .npz file by name; nothing in it is executed.
 
     Parameters
     ----------
     file : path
-        The file.
+        The file; its ending may be missing, as where it was written.
     kind : str
         What it should be, with its article, for messages.
 
@@ -105,6 +117,8 @@ def read_arrays(file: File, kind: str) -> dict[str, NDArray[Any]]:
     FileError
         If the file cannot be read, or is no .npz file of arrays of numbers and text.
     """
+    if isinstance(file, (str, PathLike)) and not os.path.exists(file) and os.path.exists(archive_name(file)):
+        file = archive_name(file)
     with reading(file, kind), open(file, "rb") as opened:
         try:
             with np.load(opened, allow_pickle=False) as arrays:

@@ -92,3 +92,17 @@ def test_second_derivative_of_a_network(slope):
     assert measure.total_variation <= abs(1 - slope) * network.cost() + 1e-12
     with pytest.raises(InputError, match="2 inputs"):
         KnotMeasure.from_network(Network([[1.0, 2.0]], [0.0], [1.0]))
+
+
+def test_networks_that_bend_nowhere():
+    dead = Network([[1.0]], [0.0], [0.0])
+    assert PiecewiseLinear.from_network(dead)([3.0]) == 0
+    assert len(KnotMeasure.from_network(dead).positions) == 0
+    # The hinge is beyond floats: a neuron that is on everywhere, one that is off, and one that bends.
+    far = Network([[1e-300], [1e-300], [1.0]], [1e10, -1e10, 0.0], [1.0, 1.0, 2.0], 0.0, 0.5)
+    function = PiecewiseLinear.from_network(far)
+    places = np.array([-2.0, 0.0, 3.0])
+    np.testing.assert_allclose(function(places), far(places[:, None]))
+    assert list(KnotMeasure.from_network(far).positions) == [0.0]
+    with pytest.raises(InputError, match=r"2 outputs; take one of them, network.output\(k\)"):
+        PiecewiseLinear.from_network(Network([[1.0]], [0.0], [[1.0, 2.0]]))

@@ -204,8 +204,9 @@ class Softmax(OfClasses):
         """Return at least the objective of a network, rounding included."""
         own = _own(z, y)[:, None]
         with np.errstate(over="ignore", invalid="ignore"):
-            rounding = 4 * EPS * (np.abs(z) + np.abs(own) + radius)
-            gaps = (z - own) + radius + _own(radius, y)[:, None] + rounding
+            gaps, wide = z - own, radius + _own(radius, y)[:, None]
+            # Differences are off by a share of themselves, however large the predictions are.
+            gaps += wide + 4 * EPS * (np.abs(gaps) + wide)
             losses = self._counts(y) * _excess(gaps, y)
             total = math.fsum(losses) if np.isfinite(losses).all() else math.inf
             return (total / len(y) * (1 + ROUNDING) + cost) * (1 + ROUNDING) + 4 * math.ulp(0.0)
