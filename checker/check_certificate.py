@@ -436,7 +436,8 @@ def lower_bound(task, X, y, v, proof=None, claimed=0.0):
     correlation, square = float((exact(fine) * exact(y)).sum()), math.fsum((v * v / w).flat)
     if correlation <= 0 or pays is None:
         return max(0.0, correlation / gamma) if gamma > 0 else 0.0
-    limit = min(highest / p.max() if p.max() > 0 else math.inf, lowest / p.min() if p.min() < 0 else math.inf)
+    most, least = float(p.max()), float(p.min())
+    limit = min(highest / most if most > 0 else math.inf, lowest / least if least < 0 else math.inf)
     t = min(limit, N * task["alpha"] / gamma if gamma > 0 else math.inf)
     if pays is not cross_entropy:
         t = min(t, correlation / (bend * square) if bend else math.inf)

@@ -29,6 +29,7 @@ __all__ = ["FreeFit", "best_free_network", "free_fit", "meets_for_free"]
 
 Array = NDArray[np.float64]
 
+EPS = float(np.finfo(float).eps)
 # Slope of labels along an affine function of unit size, per sample, above which it separates them.
 SEPARATES = 1e-9
 # Losses that then have no minimum, and those that do.
@@ -111,8 +112,13 @@ def _affine_fit(problem: Problem) -> FreeFit:
     elif free.rank:
         coefficients, dual = _solved(problem, scaling)
     A, c = free.affine(coefficients * scaling.y_scale)
-    constant = (c + scaling.y_center) * problem.norm.has_free_constant
-    network = constant_network(constant, problem.n_features, problem.negative_slope, A + scaling.y_slope)
+    constant, slopes = (c + scaling.y_center) * problem.norm.has_free_constant, A + scaling.y_slope
+    if loss.moves and loss.regularised and problem.norm.has_free_constant:
+        # A trend of the last digit is rounding, and not all digits of its slopes and constant are known.
+        level = np.ptp(problem.X @ slopes, axis=0) <= 2 * EPS * np.abs(problem.y).max(axis=0)
+        slopes = np.where(level, 0.0, slopes)
+        constant = np.where(level, _best_constant(problem).intercept, constant)[()]
+    network = constant_network(constant, problem.n_features, problem.negative_slope, slopes)
     if loss.regularised:
         # Where targets hardly vary, rounding of slopes costs more than they are worth.
         return FreeFit(min(_best_constant(problem), network, key=problem.objective), dual)

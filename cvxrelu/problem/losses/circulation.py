@@ -111,7 +111,10 @@ def _balanced(a: Array, C: Array) -> Array:
     moved, lam = a, np.zeros(C.shape[1])
     for _ in range(NEWTON_STEPS):
         slope = C.T @ moved
-        step = np.linalg.lstsq(C.T @ (moved[:, None] * C), slope)[0]
+        try:
+            step = np.linalg.lstsq(C.T @ (moved[:, None] * C), slope)[0]
+        except np.linalg.LinAlgError:  # of products beyond floats
+            break
         step *= min(1.0, FURTHEST / max(float(np.abs(C @ step).max()), 1e-300))
         length, trial = 1.0, moved
         for _ in range(HALVINGS):
