@@ -117,12 +117,8 @@ class NormPricer:
 
         Parameters
         ----------
-        norm : Norm
-            The cost of a neuron on these data.
-        X : (N, d) array
-            The data.
-        negative_slope : float
-            Slope of the activation for negative arguments.
+        norm, X, negative_slope
+            The cost of a neuron on the data, which are an (N, d) array, and the slope for negative arguments.
         patterns : (P, N) bool array, optional
             The cells to search; by default all.
         clock : Clock, optional
