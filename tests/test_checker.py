@@ -315,7 +315,8 @@ def test_objectives_of_next_to_nothing_are_verified(problem, tmp_path):
 
 
 def test_weights_below_zero_are_refused(tmp_path):
-    record = record_of(cr.Problem([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0], "squared", alpha=0.1), tmp_path)
+    data = [[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0]
+    record = record_of(cr.Problem(*data, "squared", alpha=0.1, sample_weight=[1.0, 2.0, 1.0]), tmp_path)
     assert verdict(record, tmp_path) == 0
-    record["problem"]["sample_weight"] = [-1.0, -1.0, -1.0]
-    assert verdict(record, tmp_path) != 0
+    record["problem"]["sample_weight"] = [-weight for weight in record["problem"]["sample_weight"]]
+    assert verdict(record, tmp_path) == 1

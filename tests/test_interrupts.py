@@ -20,6 +20,7 @@ from cvxrelu.analysis import certify as certify_module
 from cvxrelu.analysis import path as regularisation_path
 from cvxrelu.cli import main as command_line
 from cvxrelu.estimators import base, cross_validation
+from cvxrelu.pricing import NormPricer
 from cvxrelu.program import decode, dual_face, groups, polish, solvers
 from cvxrelu.program.zero_cost import best_of_zero_cost
 from cvxrelu.relaxation import moments
@@ -226,6 +227,9 @@ def test_the_cells_of_a_norm_are_prepared_in_time():
     )
     with pytest.raises(cr.SolverError, match="ended before all"):
         cr.alpha_max(problem, time_limit=0.05)
+    patterns = cr.enumerate_patterns(problem.X[:5], False).to_bool()
+    with pytest.raises(cr.SolverError, match=r"all \d+ cells of norm='response' were prepared"):
+        NormPricer.of(problem.norm, problem.X[:5], 0.5, patterns, Clock(0.0))
     cr.enumerate_patterns(problem.X[:5], False)  # compiled
     began = time.perf_counter()
     with pytest.warns(cr.AccuracyWarning):
