@@ -104,7 +104,7 @@ def test_networks_that_bend_nowhere():
     places = np.array([-2.0, 0.0, 3.0])
     np.testing.assert_allclose(function(places), far(places[:, None]))
     assert list(KnotMeasure.from_network(far).positions) == [0.0]
-    steep = Network([[1e-300], [1e-300], [1.0]], [1e9, -1e9, 0.0], [1e298, 1e298, 2.0])
+    steep = Network([[1e-300], [1e-300], [1.0]], [1e9, -1e9, 0.0], [1e298, 3e298, 2.0])
     np.testing.assert_allclose(PiecewiseLinear.from_network(steep).slopes, [0.01, 2.01])
     with pytest.raises(InputError, match=r"2 outputs; take one of them, network.output\(k\)"):
         PiecewiseLinear.from_network(Network([[1.0]], [0.0], [[1.0, 2.0]]))
