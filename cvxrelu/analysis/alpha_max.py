@@ -50,7 +50,8 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     InputError
         If the loss has no alpha, or is an own one that does not define `pulls`.
     SolverError
-        If the linear programs for a loss with kinks cannot be solved.
+        If the linear programs for a loss with kinks cannot be solved, or time ends before the cells of a norm other
+        than the Euclidean are prepared.
 
     Warns
     -----

@@ -65,6 +65,8 @@ def certify(
     ------
     InputError, InputTypeError
         If the network cannot be read, or does not go with the problem.
+    Interrupted
+        At Ctrl-C, with what is known by then: the certificate, or a fit of the problem.
 
     Notes
     -----

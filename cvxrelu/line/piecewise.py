@@ -256,12 +256,11 @@ def _require_line(network: Network) -> None:
 
 def _hinges(network: Network) -> tuple[Array, Array, Array, float]:
     """Return (w, b, v) of the neurons that bend somewhere, and the slope of all that does not."""
-    w, b, v, linear = network.W[:, 0], network.b, network.v, float(network.skip[0])
+    w, b, v = network.W[:, 0], network.b, network.v
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         bent = (v != 0) & np.isfinite(b / w)
-    for slope in v[~bent] * w[~bent] * np.where(b[~bent] > 0, 1.0, network.negative_slope):
-        linear += float(slope)
-    return w[bent], b[bent], v[bent], linear
+    slopes = v[~bent] * w[~bent] * np.where(b[~bent] > 0, 1.0, network.negative_slope)
+    return w[bent], b[bent], v[bent], float(network.skip[0] + slopes.sum())
 
 
 def _weighted_median(values: Array, weights: Array) -> float:
