@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import cvxrelu as cr
 from cvxrelu.arrangement import enumerate_patterns
 from cvxrelu.certificate.bounds import bound_dual
+from cvxrelu.certificate.evaluation import evaluate
 from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.pricing import make_pricer
 from tests.instances import BIASES, LOSSES, SIX_X, SIX_Y, make_problem
@@ -115,3 +116,13 @@ def test_an_interrupted_search_proves_what_its_upper_bound_does(loss):
         assert loose.gamma == pytest.approx(10 * whole.gamma)
     else:
         assert loose.lower == pytest.approx(whole.lower / 10)
+
+
+def test_a_bound_that_a_network_contradicts_proves_nothing():
+    problem = cr.Problem(SIX_X, SIX_Y, "squared", alpha=0.01)
+    fit = cr.solve(problem)
+    bound = bound_dual(problem, fit.certificate.dual, make_pricer(problem.X))
+    forged = bound_dual(problem, fit.certificate.dual, lambda v: replace(make_pricer(problem.X)(v), upper=1e-3))
+    assert evaluate(problem, fit.network, bound, exact=True).lower > 0.99 * fit.objective
+    assert forged.lower > 1.5 * fit.objective
+    assert evaluate(problem, fit.network, forged, exact=True).lower == 0.0

@@ -1,5 +1,8 @@
 """Costs measured on the data: the response norm and the label-noise norm."""
 
+import warnings
+from fractions import Fraction
+
 import cvxpy as cp
 import numpy as np
 import pytest
@@ -237,7 +240,51 @@ def test_points_that_are_nearly_in_a_line_keep_the_bound_honest(spread):
         exact = NormPricer.of(problem.norm.on(DEGENERATE["lattice"], 0.0), DEGENERATE["lattice"], 0.0)(v)
         # Neurons of the lattice with room on all sides are nearly as good for the points around it.
         assert priced.upper >= exact.value * (1 - 1e4 * spread)
-        assert priced.upper <= priced.value * (1 + 1e-6) or spread == 1e-9
+        assert priced.upper <= priced.value * (1 + 1e-6) or spread <= 1e-9
+
+
+def exact_objective(problem, network):
+    """Return the squared loss and the cost of ReLUs from heights in fractions, where floats would cancel."""
+    rows = [[*map(Fraction, row), Fraction(1)] for row in problem.X.tolist()]
+    neurons = [[*map(Fraction, w), Fraction(b)] for w, b in zip(network.W.tolist(), network.b.tolist(), strict=True)]
+    heights = [[sum(a * u for a, u in zip(row, neuron, strict=True)) for row in rows] for neuron in neurons]
+    responses = np.array([[float(max(height, 0)) for height in of_one] for of_one in heights])
+    costs = np.sqrt(np.mean(responses**2, axis=1))
+    if problem.norm.name == "label-noise":
+        squares = [float(sum(a * a for a in row)) for row in rows]
+        costs *= 2 * np.sqrt(np.mean((responses > 1e-6) * squares, axis=1))  # not where rounding is left of a hinge
+    misses = network.v @ responses + network.intercept - problem.y
+    constant = cr.Network([[0.0, 0.0]], [1.0], [network.intercept]).cost("joint", problem.norm)
+    return np.mean(misses**2) / 2 + problem.alpha * (np.abs(network.v) @ costs + constant)
+
+
+@pytest.mark.parametrize("norm", ["response", "label-noise"])
+def test_samples_next_to_a_plane_are_not_in_it(norm):
+    """Neurons respond to what is left of their second feature, however small it is, at the same cost."""
+
+    def problem(width):
+        X = [[-1.0, width], [-0.3, -width], [0.4, width], [1.0, -2 * width]]
+        return cr.Problem(X, [1.0, -1.0, 1.0, -0.5], "squared", alpha=0.01, norm=norm, bias="joint")
+
+    wide = cr.solve(problem(1e-4))
+    for width in (1e-11, 1e-12, 1e-13, 1e-14):
+        narrow, network = problem(width), wide.network
+        same = cr.Network(network.W * [1.0, 1e-4 / width], network.b, network.v, network.intercept)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cr.AccuracyWarning)
+            certificate = cr.solve(narrow).certificate
+        objective = exact_objective(narrow, same)
+        assert objective < 1.01 * wide.objective
+        assert certificate.lower <= min(objective, certificate.upper)
+
+
+@pytest.mark.parametrize("height", [1e-4, 1e-9, 1e-12, 1e-14, 1e-30])
+def test_three_samples_next_to_a_line_respond_as_they_like(height):
+    """The neuron (0, 2 / height), bias 1, responds by 1, 3, 1 and, to the fourth sample, not at all."""
+    X, v = np.array([[-1.0, 0.0], [0.0, height], [1.0, 0.0], [0.0, -1.0]]), np.array([1.0, 3.0, 1.0, 0.0])
+    gamma = NormPricer.of(Response("joint").on(X, 0.0), X, 0.0)(v)
+    assert gamma.upper == pytest.approx(2 * np.sqrt(11), rel=1e-4)
+    assert gamma.upper >= 2 * np.sqrt(11) * (1 - 1e-12)
 
 
 def test_pricing_that_is_cut_short_is_honest():
@@ -308,6 +355,8 @@ def test_what_cannot_be_done_is_refused():
         cr.Network([[1.0]], [0.0], [1.0]).cost("free", "response")
     with pytest.raises(cr.InputError, match="needs biases"):
         make_problem(norm="label-noise", bias="none")
+    with pytest.raises(cr.InputError, match="too near zero for norm='response'"):
+        make_problem(norm="response", negative_slope=1e-160)
     with pytest.raises(cr.InputError, match="features"):
         cr.solve(problem).certificate.verify_exact()
 

@@ -80,6 +80,8 @@ def evaluate(problem: Problem, network: Network, bound: DualBound, exact: bool) 
         if blur(predictions) > EVALUATION_RTOL:
             predictions = sharpen(predictions, network, problem.X)
     upper, lower = claims(predictions)
+    if bound.scope == "global" and lower > upper * (1 + MISFIT_RTOL):
+        lower = 0.0  # whatever is wrong with a bound that a network contradicts, it proves nothing
     residual = problem.loss.residual(predictions.values, problem.y, predictions.radius)
     return Claims(float(upper), float(lower), residual, blur(predictions))
 

@@ -196,8 +196,8 @@ def cell_search(
     patterns : array_like of bool, shape (n_patterns, n_samples)
         Signs of the pre-activations, one row a cell.
     facets : array_like of bool, shape (n_patterns, n_samples), optional
-        Rows that bound each cell; without it all rows are considered. Too few rows loosen the bound, never
-    break it. tol, threshold, stop
+        Rows that bound each cell; without it all rows are considered. Too few rows loosen the bound, never break it.
+    tol, threshold, stop
         As in `cvxrelu.pricing.Pricer`.
 
     Raises

@@ -42,9 +42,8 @@ def bound_norms(points: Points, weights: Weights) -> Priced:
     upper = min(
         upper, float(row_sizes(weights.original) @ points.reach[points.place]) * weights.factor * WIDENING + lost
     )
-    found = ascend_outputs(
-        points, weights, np.empty((0, points.X.shape[1] + 1)), STARTS, np.random.default_rng(0), Clock()
-    )
+    nothing, rng = np.empty((0, points.X.shape[1] + 1)), np.random.default_rng(0)
+    found = ascend_outputs(points, weights, nothing, STARTS, rng, Clock(), quick=True)
     columns = np.column_stack([found.W, found.b])
     if points.bias == "free":
         columns[:, -1] = np.ldexp(found.b + found.W @ points.centre, -points.exponent)

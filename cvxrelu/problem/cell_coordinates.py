@@ -31,11 +31,14 @@ class CellCoordinates:
         V_0, the null space of M, with columns of zeros in the other places.
     conditions : (P,) array
         Condition number of M on its range.
+    ranks : (P,) array of int
+        Rank of M: the number of its singular values that are not taken for zero.
     """
 
     bases: Array
     kernels: Array
     conditions: Array
+    ranks: NDArray[np.intp]
 
     @classmethod
     def of(cls, matrices: Array) -> "CellCoordinates":
@@ -56,7 +59,7 @@ class CellCoordinates:
         inverses = np.divide(1.0, singular, out=np.zeros_like(singular), where=nonzero)
         columns = rotations.transpose(0, 2, 1)
         conditions = (singular[:, :1] * inverses).max(axis=1, initial=1.0)
-        return cls(columns * inverses[:, None], columns * ~nonzero[:, None], conditions)
+        return cls(columns * inverses[:, None], columns * ~nonzero[:, None], conditions, nonzero.sum(axis=1))
 
     @classmethod
     def of_cells(
@@ -83,4 +86,5 @@ class CellCoordinates:
             np.concatenate([part.bases for part in parts]),
             np.concatenate([part.kernels for part in parts]),
             np.concatenate([part.conditions for part in parts]),
+            np.concatenate([part.ranks for part in parts]),
         )

@@ -116,6 +116,7 @@ def tangents_of(problem: Problem, v: Array, neurons: "Neurons") -> Array:
     """Return factors T_k, a (K, N, r) array, of the second derivatives T_k T_k' of the scores in v."""
     faces = _Faces.of(problem, v, neurons.groups)
     scores = np.linalg.norm(faces.slopes, axis=1)[:, None]
+    scores[scores == 0] = np.inf  # where all of a score is zero it has no curvature
     units = faces.slopes / scores
     along = (faces.features @ units[:, :, None]) * units[:, None]
     return (faces.features - along) / np.sqrt(scores)[:, None]

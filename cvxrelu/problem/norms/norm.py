@@ -134,6 +134,14 @@ class Norm(ABC):
         """
         return np.inf
 
+    def scales(self, patterns: BoolArray) -> Array:
+        """Return what each response is multiplied with where a cell's cost is the length of the responses, (P, N).
+
+        That bounds what neurons of cost one respond with whatever the rank of the data, which floats may not tell. The
+        default, zeros, bounds nothing.
+        """
+        return np.zeros(patterns.shape)
+
     @abstractmethod
     def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
         """Return matrices M with cost norm(M u') of the groups of given cells, in given coordinates u = transform u'.

@@ -24,6 +24,9 @@ __all__ = ["LabelNoise", "Response"]
 
 Array = NDArray[np.float64]
 
+# Slopes nearer to zero, but not zero, are refused.
+LEAST_SLOPE = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class Response(Norm):
@@ -54,7 +57,18 @@ class Response(Norm):
     name = "response"
 
     def on(self, X: Array, negative_slope: float, weights: Array | None = None) -> Self:
-        """Return the norm for these data, this activation and these weights."""
+        """Return the norm for these data, this activation and these weights.
+
+        Raises
+        ------
+        InputError
+            If the slope is so near zero that neurons of cost one would have weights out of the range of floats.
+        """
+        if 0 < abs(negative_slope) < LEAST_SLOPE:
+            raise InputError(
+                f"negative_slope={negative_slope:g} is too near zero for norm={self.name!r}, where neurons that are "
+                f"negative at all samples cost next to nothing; use 0, or {LEAST_SLOPE:g} and more."
+            )
         return replace(self, X=X, negative_slope=negative_slope, weights=weights)
 
     def neuron_costs(self, W: Array, b: Array) -> Array:
@@ -89,11 +103,19 @@ class Response(Norm):
         n = len(X) / float(1.0 if self.weights is None else self.weights.min())
         return 2.0 * float(np.sqrt(n)) / self._least_factor(n, negative_slope) * (1 + UNITS * EPS * len(X))
 
+    def scales(self, patterns: BoolArray) -> Array:
+        """Return the roots of the weights over N, times the factor of each cell."""
+        factors = self._factors(np.abs(self._slopes(patterns))) / np.sqrt(patterns.shape[1])
+        return factors[:, None] * self._weighted(np.ones(patterns.shape))
+
     def group_matrices(self, patterns: BoolArray, lifted: Array, transform: Array) -> Array:
         """Return the triangular factors of the matrices D_s Z / sqrt(N), times the factor of each cell."""
-        slopes = np.where(patterns, 1.0, self.negative_slope)
-        scale = self._factors(np.abs(slopes)) / np.sqrt(len(lifted))
-        return np.asarray(np.linalg.qr((scale[:, None] * self._weighted(slopes))[:, :, None] * lifted, mode="r"))
+        scaled = self.scales(patterns) * self._slopes(patterns)
+        return np.asarray(np.linalg.qr(scaled[:, :, None] * lifted, mode="r"))
+
+    def _slopes(self, patterns: BoolArray) -> Array:
+        """Return the slopes of the activation at the samples of each cell."""
+        return np.where(patterns, 1.0, self.negative_slope)
 
     def _least_factor(self, n: float, negative_slope: float) -> float:
         """Return at most what multiplies it, for n samples of equal weight."""
