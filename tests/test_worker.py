@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
@@ -16,6 +17,7 @@ from cvxrelu.generation.columns import first_network
 from cvxrelu.generation.dual_master import solve_master
 from cvxrelu.problem.losses import Squared
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.waiting import SLICE, result_of
 from cvxrelu.runtime.worker import Worker
 from cvxrelu.solving import run
 
@@ -140,3 +142,24 @@ def test_a_loss_of_the_caller_is_solved_here(monkeypatch):
 def test_without_biases_there_may_be_no_first_network():
     problem = cr.Problem(X, Y, bias="none")
     assert first_network(problem).n_neurons == 0
+
+
+def test_waits_are_cut_in_slices_so_that_a_signal_before_one_is_seen_after_it():
+    """Python looks for signals before a wait begins and when one wakes it; one that comes in between wakes nothing."""
+    waited = []
+
+    class Late(Future):
+        def result(self, timeout=None):
+            waited.append(timeout)
+            if len(waited) > 3:
+                self.set_result(2)
+            return super().result(timeout)
+
+    assert result_of(Late(), Clock()) == 2
+    assert max(waited) <= SLICE
+    with pytest.raises(TimeoutError, match="clock expired"):
+        result_of(Future(), Clock(0.0))
+    failed = Future()
+    failed.set_exception(TimeoutError("its own"))
+    with pytest.raises(TimeoutError, match="its own"):
+        result_of(failed, Clock(1.0))

@@ -6,7 +6,6 @@ abandoned; ECOS and SCS catch the signal, and tell by a code, which is turned in
 
 import warnings
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from cvxrelu.errors import InputError, InputTypeError, SolverError
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.waiting import result_of
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -212,8 +212,6 @@ def run_clarabel(P: Any, q: Any, A: Any, b: Any, cones: list[Any], settings: Any
 
     Thread(target=work, daemon=True).start()
     try:
-        return outcome.result(patience)
-    except FutureTimeoutError as error:
-        raise TimeoutError("The clock expired.") from error
+        return result_of(outcome, Clock(patience))
     finally:
         abandoned.set()

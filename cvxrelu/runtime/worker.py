@@ -12,13 +12,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from threading import Thread
 from typing import Any, ParamSpec, Self, TypeVar
 
 from cvxrelu.errors import SolverError
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.waiting import result_of
 
 __all__ = ["Worker", "is_portable"]
 
@@ -85,10 +85,7 @@ class Worker:
         self._talk = Thread(target=ask, daemon=True)
         self._talk.start()
         try:
-            succeeded, value = answer.result(clock.left if clock.limited else None)
-        except FutureTimeoutError as error:
-            self._end()
-            raise TimeoutError("The clock expired.") from error
+            succeeded, value = result_of(answer, clock)
         except BaseException:
             self._end()
             raise

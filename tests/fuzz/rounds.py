@@ -1,8 +1,7 @@
 """Rounds of trials of every kind, for so many seconds."""
 
-import importlib.abc
+import gc
 import signal
-import sys
 import time
 import traceback
 from collections import Counter
@@ -47,19 +46,11 @@ def rounds(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> Ite
                 yield kind, seed, attempt(kind, seed)
 
 
-class WithoutJax(importlib.abc.MetaPathFinder):
-    """Refuse to import jax, as cvxpy does where it can: jax swallows a Ctrl-C while it collects garbage."""
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
-        """Raise ModuleNotFoundError for jax, as if it were not installed, and leave everything else to others."""
-        if fullname == "jax":
-            raise ModuleNotFoundError("kept out", name="jax")
-
-
 def work(first: int, step: int, seconds: float, kinds: tuple[str, ...]) -> dict[str, Any]:
     """Make trials in this process, print findings at once, and return the counts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.meta_path.insert(0, WithoutJax())
+    # Jax, which cvxpy imports where it can, swallows a Ctrl-C that comes while it collects garbage.
+    gc.callbacks[:] = [callback for callback in gc.callbacks if not callback.__module__.startswith("jax")]
     counts, outcomes, findings, late = Counter(), {kind: Counter() for kind in kinds}, [], []
     for kind, seed, trial in rounds(first, step, seconds, kinds):
         counts[kind] += 1
