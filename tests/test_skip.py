@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
+import cvxrelu.certificate.nearby as package
 from cvxrelu.certificate.nearby import FAR, nearby
 from cvxrelu.certificate.rational.orthogonal import orthogonal
 from cvxrelu.certificate.searches import certify_dual
@@ -335,6 +336,21 @@ def test_dependence_that_is_rounding_is_no_dependence():
         assert (found is not None) == dependent
         problem = cr.Problem(np.column_stack(columns[1:]), np.cos(5 * x), skip=True)
         assert (nearby(problem, v).ratio < FAR) == dependent
+
+
+def test_columns_are_told_apart_once_for_the_rows_that_vectors_share(monkeypatch):
+    """Vectors that vanish where one of three categories is: there its indicator is zero, and depends on the others."""
+    rng = np.random.default_rng(0)
+    x, category = rng.standard_normal(30), np.arange(30) % 3
+    problem = cr.Problem(np.column_stack([x, np.eye(3)[category]]), np.cos(5 * x), "squared", alpha=0.1, skip=True)
+    calls, told_apart = [], package._independent_columns
+    monkeypatch.setattr(package, "_independent_columns", lambda columns: calls.append(1) or told_apart(columns))
+    rows = category < 2
+    for _ in range(3):
+        v = np.zeros(30)
+        v[rows] = Free.of(problem.X[rows], True, True).rest(rng.standard_normal(20))
+        assert nearby(problem, v).ratio < 1e-12
+    assert len(calls) == 2  # on all rows, and on those
 
 
 @pytest.mark.parametrize("bias", ["free", "none"])

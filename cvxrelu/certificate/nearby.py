@@ -17,8 +17,8 @@ and the ratio is 1e-15 or so. Bounds are claimed for v':
     y.v' = (y - F beta).v' >= (y - F beta).v - ratio sum_i abs(v_i (y - F beta)_i)   for any beta,
 
 reach being the largest response of a unit neuron on the data (if biases are free, that to a difference of two samples,
-for the changes sum to zero). Columns that depend on others, exactly, are left out; nothing is proven where columns
-depend on others up to rounding only, for such a combination of columns is free like any other.
+for the changes sum to zero). Columns that depend on others, exactly (`cvxrelu.certificate.dependence`), are left out;
+nothing is proven where columns depend on others up to rounding only, for such a combination is free like any other.
 
 Of several outputs each column of a dual matrix has its own vector nearby, and what scores change by is the length of
 what they change by in each. With classes the entries of V are amounts a_ik that a sample sends to others
@@ -30,7 +30,6 @@ none of these loses more: for the chain of points at which those that lose more 
 """
 
 import math
-from fractions import Fraction
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -38,6 +37,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from cvxrelu.certificate.dependence import spans
 from cvxrelu.numerics.powers import unit
 from cvxrelu.problem.free import Free
 from cvxrelu.problem.losses.circulation import amounts_of, paths_of
@@ -96,13 +96,16 @@ def nearby(problem: Problem, v: Array) -> Nearby:
     if not np.isfinite(v).all():
         return NOWHERE
     free = problem.free
+    kept = _independent(free, free.columns, np.ones(len(v), dtype=bool))
+    # All of them where that is not known.
+    kept = list(range(free.columns.shape[1])) if kept is None else kept
     if not problem.several:
-        return _of_entries(problem, v, free.columns, _independent(free))
+        return _of_entries(problem, v, free.columns, kept)
     if not problem.loss.labels:
-        each = [_of_entries(problem, column, free.columns, _independent(free)) for column in v.T if column.any()]
+        each = [_of_entries(problem, column, free.columns, kept) for column in v.T if column.any()]
         return Nearby(max(one.ratio for one in each), math.hypot(*(one.moved for one in each)) * WIDENING)
     labels, count = problem.y.astype(np.intp), problem.n_outputs
-    kept = [(count - 1) * j + k for j in _independent(free) for k in range(count - 1)]
+    kept = [(count - 1) * j + k for j in kept for k in range(count - 1)]
     ratio, moved = _of_entries(problem, amounts_of(v, labels).ravel(), paths_of(free.columns, labels, count), kept)
     return Nearby(ratio, math.sqrt(2) * moved * WIDENING)
 
@@ -110,26 +113,24 @@ def nearby(problem: Problem, v: Array) -> Nearby:
 def _of_entries(problem: Problem, v: Array, columns: Array, kept: list[int]) -> Nearby:
     """Return how far from entries v there are others that are orthogonal to columns, some of which span the same."""
     v, exponent = unit(v)
-    rows = np.flatnonzero(v)
-    found = _ratio(columns, kept, v[rows], rows)
-    if not found[0] <= FAR:
+    ratio, used = _ratio(problem.free, columns, kept, v)
+    if not ratio <= FAR:
         return NOWHERE
-    ratio, used = found
     reach = problem.norm.reach(problem.X, problem.negative_slope)
-    moved = ratio * float(np.abs(v[rows][used]).sum()) * reach * WIDENING
+    moved = ratio * float(np.abs(v[used]).sum()) * reach * WIDENING
     return Nearby(ratio, float(np.ldexp(moved, exponent)))
 
 
-def _ratio(columns: Array, kept: list[int], v: Array, rows: Indices) -> tuple[float, Indices]:
-    """Return a bound on abs(eta), and S as places among the rows where v is not zero."""
-    total, columns = len(columns), columns[rows]
-    scaled = _scaled(columns)
-    found = _solved(scaled[:, kept], v)
-    if found is None and len(rows) < total:
+def _ratio(free: Free, columns: Array, kept: list[int], v: Array) -> tuple[float, Indices]:
+    """Return a bound on abs(eta), and S."""
+    used = v != 0
+    scaled, rows = _scaled(columns[used]), np.flatnonzero(used)
+    found = _solved(scaled[:, kept], v[used])
+    if found is None and not used.all():
         # Fewer rows may have fewer independent columns.
-        fewer = _independent_columns(columns)
-        found = None if fewer is None else _solved(scaled[:, fewer], v)
-    return (np.inf, np.empty(0, dtype=np.intp)) if found is None else found
+        fewer = _independent(free, columns, used)
+        found = None if fewer is None else _solved(scaled[:, fewer], v[used])
+    return (np.inf, rows[:0]) if found is None else (found[0], rows[found[1]])
 
 
 def _solved(columns: Array, v: Array) -> tuple[float, Indices] | None:
@@ -168,15 +169,16 @@ def _pivots(matrix: Array) -> tuple[Array, Indices]:
     return np.abs(np.diag(found[0])), np.asarray(found[1], dtype=np.intp)
 
 
-_KNOWN: "WeakKeyDictionary[Free, list[int] | None]" = WeakKeyDictionary()
+# What is known of some rows of F, or of the paths made of it: which rows they are is the same for many a vector.
+_KNOWN: "WeakKeyDictionary[Free, dict[tuple[int, bytes], list[int] | None]]" = WeakKeyDictionary()
 
 
-def _independent(free: Free) -> list[int]:
-    """Return independent columns of F that span the same, known exactly; all of them where that is not known."""
-    if free not in _KNOWN:
-        _KNOWN[free] = _independent_columns(free.columns)
-    kept = _KNOWN[free]
-    return list(range(free.columns.shape[1])) if kept is None else kept
+def _independent(free: Free, columns: Array, used: NDArray[np.bool_]) -> list[int] | None:
+    """Return independent columns that span the same, on the rows used, known exactly; None where they are not known."""
+    known, key = _KNOWN.setdefault(free, {}), (len(used), np.packbits(used).tobytes())
+    if key not in known:
+        known[key] = _independent_columns(columns[used])
+    return known[key]
 
 
 def _independent_columns(columns: Array) -> list[int] | None:
@@ -195,34 +197,10 @@ def _independent_columns(columns: Array) -> list[int] | None:
     others = [j for j in range(columns.shape[1]) if j not in kept]
     if not others:
         return kept
+    # Rows that are equal say the same.
+    distinct = list({row.tobytes(): i for i, row in enumerate(columns)}.values())
+    columns, scaled = columns[distinct], scaled[distinct]
     if len(columns) < len(kept):
         return None
     rows = _pivots(scaled[:, kept].T)[1][: len(kept)]
-    square = [[Fraction(float(columns[i, j])) for j in kept] for i in rows]
-    right = [[Fraction(float(columns[i, j])) for j in others] for i in rows]
-    shares = _solution(square, right)
-    if shares is None:
-        return None
-    for i, row in enumerate(columns[:, kept]):
-        entries = [Fraction(float(x)) for x in row]
-        for place, j in enumerate(others):
-            combination = sum((x * share[place] for x, share in zip(entries, shares, strict=True)), Fraction(0))
-            if combination != Fraction(float(columns[i, j])):
-                return None
-    return kept
-
-
-def _solution(square: list[list[Fraction]], right: list[list[Fraction]]) -> list[list[Fraction]] | None:
-    """Return the solution of linear equations in fractions; None if the matrix is singular."""
-    table = [[*row, *more] for row, more in zip(square, right, strict=True)]
-    for k in range(len(table)):
-        pivot = next((i for i in range(k, len(table)) if table[i][k]), None)
-        if pivot is None:
-            return None
-        table[k], table[pivot] = table[pivot], table[k]
-        table[k] = [entry / table[k][k] for entry in table[k]]
-        for i in range(len(table)):
-            if i != k and table[i][k]:
-                factor = table[i][k]
-                table[i] = [entry - factor * top for entry, top in zip(table[i], table[k], strict=True)]
-    return [row[len(square) :] for row in table]
+    return kept if spans(columns, rows.tolist(), kept) else None
