@@ -83,7 +83,7 @@ def main(output: Path = Path("example_output")) -> None:
             mean = float(network(X[left]).mean())
             axes.axhline(mean, color=BOUND, linestyle=":", label="mean of either side")
         axes.set_title(f"{title}\nobjective {objective:.4f}, without {plain.objective:.4f}")
-        axes.set(xlabel="x")
+        axes.set(xlabel="$x$", ylabel="$f(x)$" if constrain is known_value else "")
         axes.spines[["top", "right"]].set_visible(False)
         handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6, frameon=False)

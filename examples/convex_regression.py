@@ -54,7 +54,7 @@ def draw_line(axes, any_shape, convex):
     axes.plot(line[:, 0], convex.network(line), color=CONVEX, linewidth=2, label="best convex fit")
     axes.legend(frameon=False, loc="upper center", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set(xlabel="x")
+    axes.set(xlabel="$x$", ylabel="$f(x)$")
 
 
 def draw_plane(axes, fit, levels):

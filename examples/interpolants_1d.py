@@ -60,7 +60,7 @@ def main(output: Path = Path("example_output")) -> None:
     # The first panel names the band, its members and the data, the second what is drawn of one member.
     entries = [dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True)) for axes in (first, second)]
     named = entries[0] | entries[1]
-    figure.legend(named.values(), named, loc="outside lower center", ncols=len(named), frameon=False)
+    figure.legend(named.values(), named, loc="outside lower center", ncols=3, frameon=False)
 
     output.mkdir(parents=True, exist_ok=True)
     figure.savefig(output / "interpolants_1d.png", dpi=100)

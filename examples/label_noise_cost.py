@@ -78,8 +78,11 @@ def main(output: Path = Path("example_output")) -> None:
     prices.set_title("price of a unit bend, relative to the dearest", fontsize=11)
     bends.set_title("second derivative: jumps of f' at the knots", fontsize=11)
     totals.set_title("total bend to the left of x", fontsize=11)
+    names = ("$f(x)$", "price, relative", "jump of $f'$", "sum of abs(jumps)")
+    for each, name in zip(axes.flat, names, strict=True):
+        each.set_ylabel(name)
     for below in axes[1]:
-        below.set_xlabel("x")
+        below.set_xlabel("$x$")
     graphs.legend(frameon=False)
     prices.legend(frameon=False)
     output.mkdir(parents=True, exist_ok=True)

@@ -85,7 +85,7 @@ def main(output: Path = Path("example_output")) -> None:
     for radius in RADII[RADII < 6]:
         circle = radius * sphere(2, 400)
         left.plot(*circle.T, color=INK, linewidth=0.6)
-    left.set(xlim=(-6, 6), ylim=(-6, 6), aspect="equal", xticks=[], yticks=[])
+    left.set(xlim=(-6, 6), ylim=(-6, 6), aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
     left.set_title("a convex network, its hinges, and the balls", fontsize=11)
 
     fine = np.geomspace(RADII[0], RADII[-1], 400)

@@ -91,7 +91,7 @@ def draw(fit: cr.Fit, rows: Sequence[Record], shown: dict[int, cr.Network], size
         plane.contour(xs, ys, values, levels=[0.0], colors=colour, linewidths=1.3, zorder=3)
         plane.plot([], [], color=colour, linewidth=1.3, label=f"width {width}")
     plane.set_title("The certified largest margin, and trained boundaries", fontsize=11)
-    plane.legend(fontsize=7, ncols=2, loc="upper right", framealpha=0.9)
+    plane.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.08), frameon=False)
     # An infinite gap, of a network that does not separate the classes, has no mark.
     series = {
         name: [

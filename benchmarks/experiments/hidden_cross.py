@@ -123,7 +123,7 @@ def draw(rows: Sequence[Record]) -> Figure:
     figure = Figure(figsize=(5.5 * len(features), 4.4), layout="constrained")
     for axes, d in zip(figure.subplots(1, len(features), squeeze=False)[0], features, strict=True):
         draw_errors(axes, [row for row in rows if row["d"] == d])
-        axes.set_title(f"{d} features", fontsize=11)
+        axes.set_title(f"{d} features; a dot for each seed, lines through medians", fontsize=11)
     return figure
 
 

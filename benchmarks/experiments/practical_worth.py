@@ -267,7 +267,7 @@ def draw(rows: Sequence[Record]) -> Figure:
             colour = BLUE if method == OURS else INK
             axes.errorbar(mean, place, xerr=deviation, fmt="o", color=colour, markersize=6, capsize=3)
         axes.set_title(data.replace("_", " "), fontsize=11)
-        axes.set_xlabel("squared error, %" if data in REGRESSION else "wrong labels, %")
+        axes.set_xlabel("squared error, % of variance" if data in REGRESSION else "wrong labels, %")
         axes.margins(x=0.15, y=0.12)
         bare(axes)
     grid[0].set_yticks(range(len(METHODS)), METHODS)

@@ -165,6 +165,7 @@ def draw(fit: cr.Fit, shown: dict[int, cr.Network], rows: Sequence[Record], size
             bottom.scatter(angles[chosen], np.full(chosen.sum(), level), 20 + 300 * shares[chosen], **style)
     bottom.set(yticks=range(len(shown)), yticklabels=[str(width) for width in shown], ylabel="width")
     bottom.set(xlabel="direction of $[w, b]$, radians", ylim=(-0.6, len(shown) - 0.4))
+    bottom.set_title("trained neurons: up for v > 0, down for v < 0, area by their share of the cost", fontsize=9)
     bare(bottom)
     series = {
         name: [[row[key] for row in rows if row["width"] == width] for width in size.widths]

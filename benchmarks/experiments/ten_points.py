@@ -126,7 +126,7 @@ def lines(rows: Sequence[Record], optima: Sequence[Record]) -> list[Record]:
                 "median R": middle((row["function_cost"] for row in group), ".4f"),
                 "range of R": f"{min(r['function_cost'] for r in group):.3f} to "
                 f"{max(r['function_cost'] for r in group):.3f}",
-                "within 1 %": f"{sum(row['relative_gap'] < 0.01 for row in group)} of {len(group)}",
+                "objective within 1 %": f"{sum(row['relative_gap'] < 0.01 for row in group)} of {len(group)}",
                 "median gap": middle((row["relative_gap"] for row in group), ".0e"),
                 "seconds": middle((row["seconds"] for row in group), ".1f"),
             }

@@ -40,8 +40,8 @@ def half_count(n_rows: int, rank: int) -> int:
 def count_patterns(n_samples: int, n_features: int, bias: bool = True) -> int:
     """Count the sign patterns of points in general position.
 
-    The count is 2 * sum_{k=0..d} C(N - 1, k) with bias and stops at d - 1 without (Cover 1965; MATH.md,
-    section 2). Degenerate points (duplicates, collinear points, lattices) have fewer.
+    The count is 2 * sum_{k=0..d} C(N - 1, k) with bias and stops at d - 1 without (Cover 1965).
+    Degenerate points (duplicates, collinear points, lattices) have fewer.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ class Problem:
     InputError
         If the data has NaN, infinities or wrong shapes, contradicts the loss, or a parameter is out of range. The
         largest entries of X and y, and alpha, have to be between 2^-300 and 2^300 (about 5e-91 and 2e90), unless all
-        entries are zero, the slope at most 2^100, and and a positive sample weight at least 2^-100 of
+        entries are zero, the slope at most 2^100, and a positive sample weight at least 2^-100 of
         their mean: within these limits bounds can be proved.
 
     References

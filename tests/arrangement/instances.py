@@ -16,7 +16,7 @@ def lattice(side, dimension):
     return np.array(list(product(range(side), repeat=dimension)), dtype=float)
 
 
-# (name, X, bias, number of patterns): MATH section 10. With bias, the cube counts linear threshold functions.
+# (name, X, bias, number of patterns), from the literature or by hand. With bias, cubes count linear threshold functions.
 KNOWN = [
     *((f"cube-{n}", cube(n), True, count) for n, count in ((2, 14), (3, 104), (4, 1882), (5, 94572))),
     *((f"cube-{n}-origin", cube(n)[1:], False, count) for n, count in ((3, 32), (4, 370), (5, 11292))),
@@ -26,6 +26,32 @@ KNOWN = [
     ),
     ("lattice-4x4x4", lattice(4, 3), True, 2 * 17758),
 ]
+
+
+def rare_column(n, d, seed=0):
+    """Return points of which all but one are in a hyperplane: n - 1 rows meet in one vertex."""
+    X = np.random.default_rng(seed).standard_normal((n, d))
+    X[:, -1] = 0.0
+    X[0, -1] = 1.0
+    return X
+
+
+class Patience:
+    """A clock that has run out after so many looks, and a pause that raises an error then."""
+
+    limit = 1.0
+
+    def __init__(self, enough):
+        self.enough, self.looks = enough, 0
+
+    @property
+    def expired(self):
+        self.looks += 1
+        return self.looks > self.enough
+
+    def __call__(self):
+        if self.expired:
+            raise TimeoutError
 
 
 def as_set(patterns):

@@ -34,7 +34,7 @@ Vector = NDArray[np.float64]
 class Loss(Dual, ABC):
     """What is paid for predictions, and its dual: a row of the table in `cvxrelu.problem.losses.dual`.
 
-    A new loss is a frozen dataclass, whose fields are its parameters, with `values`, `expression` and `limits`, and
+    A new loss is a frozen dataclass, whose fields are its parameters, with `values` and `expression`, and
     what of the rest it knows; and one line in `cvxrelu.problem.losses.LOSSES`. An object can be passed to `Problem` as
     it is.
 
