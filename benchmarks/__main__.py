@@ -1,8 +1,11 @@
 """Run every benchmark: ``python -m benchmarks``. Each runs in a process of its own and writes its results."""
 
 import importlib.util
+import os
 import subprocess
 import sys
+
+from benchmarks.harness import blas_threads
 
 # The order is that of benchmarks/results/README.md; a benchmark is a module of this package that runs by itself.
 BENCHMARKS = (
@@ -45,7 +48,8 @@ def main() -> int:
         if importlib.util.find_spec(f"benchmarks.{name}") is None:
             continue
         print(f"\n## {name}\n", flush=True)
-        failures += subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode != 0
+        command, environ = [sys.executable, "-m", f"benchmarks.{name}"], os.environ | blas_threads(1)
+        failures += subprocess.run(command, env=environ, check=False).returncode != 0
     return failures
 
 

@@ -12,6 +12,7 @@ import platform
 import re
 import resource
 import statistics
+import subprocess
 import time
 import unittest.mock
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 import cvxrelu as cr
 
@@ -55,9 +57,12 @@ PACKAGES = (
     "jax",
     "jaxlib",
     "optax",
+    "torch",
 )
 BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 MIB = 2**20
+# Before this process has done anything.
+LOAD_BEFORE = os.getloadavg()
 # A call is repeated so often, or for so long, and the median taken.
 REPETITIONS, ENOUGH_SECONDS = 5, 20.0
 
@@ -173,17 +178,29 @@ def _peak_mib() -> float:
 
 
 def environment() -> Record:
-    """Return what the numbers depend on: versions, processor, cores and how busy the machine was."""
+    """Return what the numbers depend on: versions, commit, processor, cores and how busy the machine was at first."""
     return {
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "blas_threads": 1,
-        "load_average_before": [round(load, 2) for load in os.getloadavg()],
+        "blas_threads": {
+            part["prefix"]: part["num_threads"] for part in threadpool_info() if part["user_api"] == "blas"
+        },
+        "load_average_before": [round(load, 2) for load in LOAD_BEFORE],
         "date": time.strftime("%Y-%m-%d"),
+        "commit": _commit(),
     }
+
+
+def _commit() -> str | None:
+    """Return what is measured, as git describes it: with "-dirty" if files differ; None where git does not know."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _version(package: str) -> str | None:
