@@ -131,9 +131,7 @@ def draw(record: Record) -> Figure:
         axes.loglog(
             seconds, np.maximum(100 * gaps, 1e-4), color=colour, linewidth=1.8, drawstyle="steps-post", label=name
         )
-        axes.plot(
-            [CONES_SECONDS], [100 * result["gap of cones alone"]], "o", color=colour, markerfacecolor="none"
-        )
+        axes.plot([CONES_SECONDS], [100 * result["gap of cones alone"]], "o", color=colour, markerfacecolor="none")
     axes.set(xlabel="seconds", ylabel="proven gap, per cent")
     axes.set_title("Proven gap against time; circles: branch and bound on cones alone, one minute", fontsize=11)
     axes.yaxis.set_major_formatter("{x:g}")

@@ -4,7 +4,7 @@ The k-subsets of the rows of one level, in lexicographic order, are split into r
 is independent of all others, so chunks run in any order, on any worker, and each pattern comes from one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import comb
 
@@ -15,6 +15,7 @@ from cvxrelu.arrangement import walk
 from cvxrelu.arrangement.flag import Level
 from cvxrelu.arrangement.linear_algebra import Span
 from cvxrelu.arrangement.packing import bytes_per_pattern, pack_masks
+from cvxrelu.arrangement.seen import SeenVertices
 from cvxrelu.arrangement.vertices import VertexCell, cells_at_vertices
 
 __all__ = ["Batch", "Chunk", "chunks", "run_chunk"]
@@ -135,7 +136,7 @@ def _subset(rank: int, n: int, k: int) -> tuple[int, ...]:
     return tuple(subset)
 
 
-def run_chunk(chunk: Chunk, tops: bool = False) -> Iterator[Batch]:
+def run_chunk(chunk: Chunk, tops: bool = False, pause: Callable[[], object] = lambda: None) -> Iterator[Batch]:
     """Enumerate the cells whose lowest vertex is in a chunk.
 
     Parameters
@@ -144,6 +145,8 @@ def run_chunk(chunk: Chunk, tops: bool = False) -> Iterator[Batch]:
         The vertices.
     tops : bool, default False
         Whether batches tell the vertices.
+    pause : callable, optional
+        Called several times a second; it may raise.
 
     Yields
     ------
@@ -175,8 +178,10 @@ def run_chunk(chunk: Chunk, tops: bool = False) -> Iterator[Batch]:
     state = walk.start_walk(level, chunk.start, chunk.stop)
     work = max(1, _WORK_PER_CALL // n)
     rows = min(_PATTERNS_PER_CALL, chunk.size)
+    seen = SeenVertices(n)
     status = walk.FULL
     while status != walk.DONE:
+        pause()
         out = np.empty((rows, bytes_per_pattern(n)), dtype=np.uint8)
         found = np.empty((rows if tops else 0, k), dtype=np.int32)
         odd = np.empty((_ODD_PER_CALL, k), dtype=np.int32)
@@ -186,7 +191,7 @@ def run_chunk(chunk: Chunk, tops: bool = False) -> Iterator[Batch]:
         if kept:
             yield Batch(level, out[:kept], found[:kept], [])
         if undecided:
-            cells = cells_at_vertices(level, odd[:undecided])
+            cells = cells_at_vertices(level, odd[:undecided], seen, pause)
             if cells:
                 yield _exact_batch(level, cells)
         if status == walk.SUSPECT:

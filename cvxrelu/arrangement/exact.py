@@ -17,7 +17,7 @@ All arithmetic is in Python's integers: duplicates, lattices and points an ulp a
 This is the reference method: short and slow (about ten thousand cells a second).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cvxrelu.arrangement.integers import IntegerRow, leading_sign, primitive
@@ -30,6 +30,9 @@ NOT_GENERIC = (
     "a random functional met a special position of the data, which has a probability below 1e-12; "
     "move the points a little, or permute their order, and run again"
 )
+
+# Cells cut between two pauses.
+_CUT_PER_PAUSE = 1024
 
 # The vectors u_0, u_1, ... of a point.
 Expansion = tuple[IntegerRow, ...]
@@ -44,13 +47,15 @@ class _Hyperplane:
     minus: int
 
 
-def exact_half_cells(rows: Sequence[IntegerRow]) -> dict[int, IntegerRow]:
+def exact_half_cells(rows: Sequence[IntegerRow], pause: Callable[[], object] = lambda: None) -> dict[int, IntegerRow]:
     """Enumerate the open cells of the hyperplanes {u : row . u = 0}, one of each opposite pair.
 
     Parameters
     ----------
     rows : sequence of tuple of int
         Normals, n of them of one length D; zero rows and parallel rows are welcome.
+    pause : callable, optional
+        Called several times a second; it may raise.
 
     Returns
     -------
@@ -65,8 +70,12 @@ def exact_half_cells(rows: Sequence[IntegerRow]) -> dict[int, IntegerRow]:
     """
     if not rows:
         return {0: ()}
-    cells = _cells([_Hyperplane(row, 1 << i, 0) for i, row in enumerate(rows)], len(rows[0]))
-    return {mask: expansion_to_point(inside, rows) for mask, inside in cells.items()}
+    cells = _cells([_Hyperplane(row, 1 << i, 0) for i, row in enumerate(rows)], len(rows[0]), pause)
+    points = {}
+    for mask, inside in cells.items():
+        pause()
+        points[mask] = expansion_to_point(inside, rows)
+    return points
 
 
 def expansion_to_point(expansion: Expansion, rows: Sequence[IntegerRow]) -> IntegerRow:
@@ -100,7 +109,9 @@ def expansion_to_point(expansion: Expansion, rows: Sequence[IntegerRow]) -> Inte
     return point
 
 
-def cells_inside(height: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, Expansion]:
+def cells_inside(
+    height: IntegerRow, rows: Sequence[IntegerRow], pause: Callable[[], object] = lambda: None
+) -> dict[int, Expansion]:
     """Enumerate the open cells on which a generic functional is positive throughout.
 
     Adding the functional's own hyperplane to the arrangement cuts every cell but those on which it has one
@@ -112,6 +123,8 @@ def cells_inside(height: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, Ex
         The functional; generic, which is verified: it vanishes on no ray of the arrangement.
     rows : sequence of tuple of int
         Normals that span the space.
+    pause : callable, optional
+        Called several times a second; it may raise.
 
     Returns
     -------
@@ -129,7 +142,7 @@ def cells_inside(height: IntegerRow, rows: Sequence[IntegerRow]) -> dict[int, Ex
     {7: ((13, 13),), 6: ((-13, 26),)}
     """
     planes = [_Hyperplane(height, 1, 0), *(_Hyperplane(row, 2 << i, 0) for i, row in enumerate(rows))]
-    half = _cells(planes, len(height), generic=1)
+    half = _cells(planes, len(height), pause, generic=1)
     everything = (2 << len(rows)) - 2
     return {mask >> 1: point for mask, point in half.items() if mask ^ everything not in half}
 
@@ -161,7 +174,9 @@ def _merge(hyperplanes: Sequence[_Hyperplane], generic: int) -> list[_Hyperplane
     return result
 
 
-def _cells(hyperplanes: Sequence[_Hyperplane], dimension: int, generic: int = 0) -> dict[int, Expansion]:
+def _cells(
+    hyperplanes: Sequence[_Hyperplane], dimension: int, pause: Callable[[], object], generic: int = 0
+) -> dict[int, Expansion]:
     """Return the half cells of merged hyperplanes, the first of them positive."""
     planes = _merge(hyperplanes, generic)
     if not planes:
@@ -173,8 +188,8 @@ def _cells(hyperplanes: Sequence[_Hyperplane], dimension: int, generic: int = 0)
         new = planes[k]
         # The smallest nonzero coordinate is solved for: that keeps integers short.
         p = min((q for q in range(dimension) if new.normal[q]), key=lambda q: abs(new.normal[q]))
-        restricted = _cells([_restrict(old, new.normal, p) for old in planes[:k]], dimension - 1, generic)
-        cells = _insert(new, p, cells, restricted)
+        restricted = _cells([_restrict(old, new.normal, p) for old in planes[:k]], dimension - 1, pause, generic)
+        cells = _insert(new, p, cells, restricted, pause)
     return cells
 
 
@@ -237,12 +252,18 @@ def _extend(vector: IntegerRow, normal: IntegerRow, p: int) -> IntegerRow:
 
 
 def _insert(
-    new: _Hyperplane, p: int, cells: dict[int, Expansion], restricted: dict[int, Expansion]
+    new: _Hyperplane,
+    p: int,
+    cells: dict[int, Expansion],
+    restricted: dict[int, Expansion],
+    pause: Callable[[], object],
 ) -> dict[int, Expansion]:
     """Cut the cells of the old hyperplanes by a new one."""
     normal, plus, minus = new.normal, new.plus, new.minus
     result: dict[int, Expansion] = {}
-    for mask, inside in cells.items():
+    for count, (mask, inside) in enumerate(cells.items()):
+        if count % _CUT_PER_PAUSE == 0:
+            pause()
         side = 0
         for vector in inside:
             side = dot(normal, vector)

@@ -12,9 +12,8 @@ these are the cells c with sum_r m_cr sign(eta . r) = sum_r |m_cr|, and the oppo
 the negative of that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 from math import comb
 
@@ -22,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from cvxrelu.arrangement.exact import NOT_GENERIC, cells_inside, exact_half_cells, expansion_to_point
+from cvxrelu.arrangement.counting import half_count
+from cvxrelu.arrangement.exact import NOT_GENERIC, Expansion, cells_inside, exact_half_cells
 from cvxrelu.arrangement.integers import IntegerRow, leading_sign
 from cvxrelu.arrangement.linear_algebra import dot, null_vector
 from cvxrelu.arrangement.packing import pack_masks, unpack_patterns
@@ -30,8 +30,8 @@ from cvxrelu.errors import SolverError
 
 __all__ = ["cells_above"]
 
-# Rays are looked for among this many intersections at most; beyond, the cells are enumerated for eta alone.
-_MAX_RAYS = 2000
+# Entries of m, of all signs, that it may have at most; beyond, the cells are enumerated for eta alone.
+_MAX_INCIDENCES = 2**22
 # Kinds of vertices remembered, a megabyte each at most.
 _REMEMBERED = 128
 
@@ -47,7 +47,9 @@ class _LocalArrangement:
     n_rays: NDArray[np.int64]  # (n_cells,)
 
 
-def cells_above(eta: IntegerRow, rows: tuple[IntegerRow, ...]) -> dict[int, IntegerRow]:
+def cells_above(
+    eta: IntegerRow, rows: tuple[IntegerRow, ...], pause: Callable[[], object] = lambda: None
+) -> dict[int, Expansion]:
     """Enumerate the open cells on which a generic functional is positive throughout.
 
     Parameters
@@ -56,11 +58,13 @@ def cells_above(eta: IntegerRow, rows: tuple[IntegerRow, ...]) -> dict[int, Inte
         The functional.
     rows : tuple of tuple of int
         Normals that span the space.
+    pause : callable, optional
+        Called several times a second; it may raise.
 
     Returns
     -------
-    dict of int to tuple of int
-        Pattern, bit i the sign of row i, to a point inside the cell.
+    dict of int to tuple of tuple of int
+        Pattern, bit i the sign of row i, to the vectors of a point inside the cell.
 
     Raises
     ------
@@ -72,17 +76,23 @@ def cells_above(eta: IntegerRow, rows: tuple[IntegerRow, ...]) -> dict[int, Inte
     >>> sorted(cells_above((2, 3), ((1, 0), (0, 1), (1, 1))))
     [6, 7]
     """
-    if comb(len(rows), len(eta) - 1) > _MAX_RAYS:
-        return {mask: expansion_to_point(inside, rows) for mask, inside in cells_inside(eta, rows).items()}
-    local = _local_arrangement(rows)
+    n, dimension = len(rows), len(eta)
+    if comb(n, dimension - 1) * half_count(n, dimension) > _MAX_INCIDENCES:
+        return cells_inside(eta, rows, pause)
+    local = _known.get(rows)
+    if local is None:
+        local = _local_arrangement(rows, pause)
+        if len(_known) >= _REMEMBERED:
+            _known.clear()
+        _known[rows] = local
     signs = [_sign(dot(eta, ray)) for ray in local.rays]
     if not all(signs):
         raise SolverError(NOT_GENERIC)
     score = local.incidence @ np.array(signs)
-    everything = (1 << len(rows)) - 1
-    above = {local.masks[c]: local.points[c] for c in np.flatnonzero(score == local.n_rays).tolist()}
+    everything = (1 << n) - 1
+    above = {local.masks[c]: (local.points[c],) for c in np.flatnonzero(score == local.n_rays).tolist()}
     for c in np.flatnonzero(score == -local.n_rays).tolist():
-        above[local.masks[c] ^ everything] = tuple(-entry for entry in local.points[c])
+        above[local.masks[c] ^ everything] = (tuple(-entry for entry in local.points[c]),)
     return above
 
 
@@ -90,11 +100,13 @@ def _sign(value: int) -> int:
     return (value > 0) - (value < 0)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _local_arrangement(rows: tuple[IntegerRow, ...]) -> _LocalArrangement:
+_known: dict[tuple[IntegerRow, ...], _LocalArrangement] = {}
+
+
+def _local_arrangement(rows: tuple[IntegerRow, ...], pause: Callable[[], object]) -> _LocalArrangement:
     """Enumerate half of the cells, and find which rays belong to each."""
-    cells = exact_half_cells(rows)
-    rays = _rays(rows)
+    cells = exact_half_cells(rows, pause)
+    rays = _rays(rows, pause)
     # A ray belongs to the closure of a cell if no row has opposite signs on the two.
     on_rays = np.array([[_sign(dot(row, ray)) for ray in rays] for row in rows], dtype=np.float64)
     in_cells = np.where(unpack_patterns(pack_masks(cells, len(rows)), len(rows)), 1.0, -1.0)
@@ -107,13 +119,14 @@ def _local_arrangement(rows: tuple[IntegerRow, ...]) -> _LocalArrangement:
     )
 
 
-def _rays(rows: Sequence[IntegerRow]) -> list[IntegerRow]:
+def _rays(rows: Sequence[IntegerRow], pause: Callable[[], object]) -> list[IntegerRow]:
     """Return one point of each line in which the hyperplanes meet."""
     dimension = len(rows[0])
     if dimension == 1:
         return [(1,)]
     rays = {}
     for subset in combinations(rows, dimension - 1):
+        pause()
         ray = null_vector(subset)
         if ray is not None:
             rays[ray if leading_sign(ray) > 0 else tuple(-entry for entry in ray)] = None

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cvxrelu.arrangement.counting import half_count
+from cvxrelu.arrangement.deadline import Deadline
 from cvxrelu.arrangement.engine import Batch
 from cvxrelu.arrangement.facets import facets_by_flips
 from cvxrelu.arrangement.flag import Level, levels, rank_bound
@@ -24,7 +25,6 @@ from cvxrelu.arrangement.packing import bytes_per_pattern, pack_patterns, unpack
 from cvxrelu.arrangement.parallel_rows import ParallelClasses, classes_of_rows
 from cvxrelu.arrangement.stream import rebatch, stream_batches
 from cvxrelu.arrangement.witnesses import witnesses_of_batch
-from cvxrelu.errors import SolverError
 from cvxrelu.problem.validation import as_count
 from cvxrelu.runtime.clock import Clock
 
@@ -142,7 +142,7 @@ class Arrangement:
             return
         count = 0
         with tqdm(total=self.half_bound, disable=not self.progress, unit=" patterns", unit_scale=True) as bar:
-            for batch in stream_batches(self._flag, self.n_jobs, tops):
+            for batch in stream_batches(self._flag, self.n_jobs, tops, self._keep_time):
                 count += len(batch.patterns)
                 bar.update(len(batch.patterns))
                 self._keep_time()
@@ -285,15 +285,14 @@ class Arrangement:
         """
         self._refuse("witnesses", self.n_samples + 8 * self.lifted.shape[1])
         batches = self._batches(tops=True)
-        points = np.concatenate([witnesses_of_batch(self.lifted, self.classes, batch) for batch in batches])
+        points = np.concatenate(
+            [witnesses_of_batch(self.lifted, self.classes, batch, self._keep_time) for batch in batches]
+        )
         return np.concatenate([points, -points]) if self.classes.n_classes else points
 
-    def _keep_time(self) -> None:
-        if self.clock.expired:
-            raise SolverError(
-                f"time_limit={self.clock.limit:g} ended before all sign patterns, up to {2 * self.half_bound:,}, were "
-                "enumerated; allow more or, if the norm is Euclidean, use method='generate', which needs few of them."
-            )
+    @cached_property
+    def _keep_time(self) -> Deadline:
+        return Deadline(self.clock, self.clock.limit, 2 * self.half_bound)
 
     def _refuse(self, what: str, bytes_each: int) -> None:
         halves = 2 if self.classes.n_classes else 1

@@ -6,7 +6,8 @@ the interpreter's lock, and threads need not copy patterns. Chunks are handed ou
 memory that results waiting for their turn can take.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import cast
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.arrangement.engine import Batch, Chunk, chunks, run_chunk
 from cvxrelu.arrangement.flag import Level
+from cvxrelu.errors import SolverError
 
 __all__ = ["rebatch", "stream_batches"]
 
@@ -23,7 +25,9 @@ __all__ = ["rebatch", "stream_batches"]
 _CHUNKS_PER_WORKER = 8
 
 
-def stream_batches(flag: list[Level], n_jobs: int = 1, tops: bool = False) -> Iterator[Batch]:
+def stream_batches(
+    flag: list[Level], n_jobs: int = 1, tops: bool = False, pause: Callable[[], object] = lambda: None
+) -> Iterator[Batch]:
     """Enumerate the half cells of an arrangement.
 
     Parameters
@@ -34,6 +38,8 @@ def stream_batches(flag: list[Level], n_jobs: int = 1, tops: bool = False) -> It
         Number of joblib workers, -1 for one a core.
     tops : bool, default False
         Whether batches tell the vertices.
+    pause : callable, optional
+        Called several times a second, on workers too; it may raise.
 
     Yields
     ------
@@ -49,19 +55,36 @@ def stream_batches(flag: list[Level], n_jobs: int = 1, tops: bool = False) -> It
     """
     if n_jobs == 1:
         for chunk in chunks(flag):
-            yield from run_chunk(chunk, tops)
+            yield from run_chunk(chunk, tops, pause)
         return
     waiting = chunks(flag)
-    with joblib.Parallel(n_jobs=n_jobs, prefer="threads") as workers:
-        size = _CHUNKS_PER_WORKER * joblib.effective_n_jobs(n_jobs)
-        while wave := list(islice(waiting, size)):
-            results = workers(joblib.delayed(_collect)(chunk, tops) for chunk in wave)
-            for batches in cast(list[list[Batch]], results):
-                yield from batches
+    wanted = _WhileWanted(pause)
+    try:
+        with joblib.Parallel(n_jobs=n_jobs, prefer="threads") as workers:
+            size = _CHUNKS_PER_WORKER * joblib.effective_n_jobs(n_jobs)
+            while wave := list(islice(waiting, size)):
+                results = workers(joblib.delayed(_collect)(chunk, tops, wanted) for chunk in wave)
+                for batches in cast(list[list[Batch]], results):
+                    yield from batches
+    finally:
+        wanted.over = True
 
 
-def _collect(chunk: Chunk, tops: bool) -> list[Batch]:
-    return list(run_chunk(chunk, tops))
+@dataclass
+class _WhileWanted:
+    """A pause that also ends threads for which nobody waits any more; joblib ends processes, but not those."""
+
+    pause: Callable[[], object]
+    over: bool = False
+
+    def __call__(self) -> None:
+        if self.over:
+            raise SolverError("the enumeration was left before its end; begin anew")
+        self.pause()
+
+
+def _collect(chunk: Chunk, tops: bool, pause: Callable[[], object]) -> list[Batch]:
+    return list(run_chunk(chunk, tops, pause))
 
 
 def rebatch(parts: Iterable[NDArray[np.uint8]], size: int) -> Iterator[NDArray[np.uint8]]:

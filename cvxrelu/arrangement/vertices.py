@@ -10,22 +10,28 @@ which vanishes at w, the vertex w is the lowest point of exactly those cells aro
 positive. Every vertex is treated once, for the S that is the lexicographically first basis of Z.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.arrangement.exact import NOT_GENERIC
+from cvxrelu.arrangement.exact import NOT_GENERIC, Expansion, expansion_to_point
 from cvxrelu.arrangement.flag import Level
 from cvxrelu.arrangement.integers import IntegerRow, primitive
 from cvxrelu.arrangement.linear_algebra import coordinates, dot, null_vector
 from cvxrelu.arrangement.local import cells_above
+from cvxrelu.arrangement.packing import pack_masks, pack_patterns, unpack_patterns
+from cvxrelu.arrangement.seen import SeenVertices
 from cvxrelu.arrangement.signs import decided_signs
 from cvxrelu.errors import SolverError
 
 __all__ = ["VertexCell", "cells_at_vertices"]
+
+# Entries of the largest temporary array.
+_ENTRIES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +46,20 @@ class VertexCell:
         The lowest point.
     basis : tuple of int
         Independent rows that span the vertex; none if the vertex is inside.
-    steps : tuple of int
-        Their inner products with a direction that leads from the vertex into the cell.
+    steps : tuple of tuple of int
+        Their inner products with directions r_0, r_1, ..., of which r_0 + epsilon r_1 + ... leads from the vertex into
+        the cell.
 
     Examples
     --------
-    >>> VertexCell(1, (1, 0), (0,), (1,)).mask
+    >>> VertexCell(1, (1, 0), (0,), ((1,),)).mask
     1
     """
 
     mask: int
     vertex: IntegerRow
     basis: tuple[int, ...]
-    steps: IntegerRow
+    steps: Expansion
 
     def interior_point(self, rows: Sequence[IntegerRow]) -> IntegerRow:
         """Return the point halfway from the vertex to the far side of the cell.
@@ -69,12 +76,13 @@ class VertexCell:
 
         Examples
         --------
-        >>> VertexCell(3, (1, 0), (1,), (1,)).interior_point([(1, 0), (0, 1)])
+        >>> VertexCell(3, (1, 0), (1,), ((1,),)).interior_point([(1, 0), (0, 1)])
         (1, 1)
         """
         if not self.basis:
             return self.vertex
-        direction = self._direction(rows)
+        through = [row for row in rows if dot(row, self.vertex) == 0]
+        direction = expansion_to_point(tuple(self._direction(rows, steps) for steps in self.steps), through)
         reach: Fraction | None = None
         for row in rows:
             here, change = dot(row, self.vertex), dot(row, direction)
@@ -87,10 +95,10 @@ class VertexCell:
             reach.denominator * w + reach.numerator * r for w, r in zip(self.vertex, direction, strict=True)
         )
 
-    def _direction(self, rows: Sequence[IntegerRow]) -> IntegerRow:
-        """Solve for the direction, its coordinate zero where the vertex has its first that is not."""
+    def _direction(self, rows: Sequence[IntegerRow], steps: IntegerRow) -> IntegerRow:
+        """Solve for a direction, its coordinate zero where the vertex has its first that is not."""
         dropped = _first_nonzero(self.vertex)
-        system = [(*_without(rows[i], dropped), -step) for i, step in zip(self.basis, self.steps, strict=True)]
+        system = [(*_without(rows[i], dropped), -step) for i, step in zip(self.basis, steps, strict=True)]
         solution = null_vector(system)
         if solution is None:
             raise SolverError(NOT_GENERIC)
@@ -100,7 +108,12 @@ class VertexCell:
         return (*direction[:dropped], 0, *direction[dropped:])
 
 
-def cells_at_vertices(level: Level, subsets: NDArray[np.integer]) -> list[VertexCell]:
+def cells_at_vertices(
+    level: Level,
+    subsets: NDArray[np.integer],
+    seen: SeenVertices | None = None,
+    pause: Callable[[], object] = lambda: None,
+) -> list[VertexCell]:
     """Return the cells whose lowest point is one of the given vertices.
 
     Parameters
@@ -108,8 +121,12 @@ def cells_at_vertices(level: Level, subsets: NDArray[np.integer]) -> list[Vertex
     level : Level
         The arrangement.
     subsets : ndarray of int, shape (r, k)
-        Ascending rows S of each vertex. Dependent ones, and those that are not the lexicographically first
-        basis of the rows through their vertex, give nothing.
+        Ascending rows S of each vertex, in lexicographic order. Dependent ones, and those that are not the
+        first basis of the rows through their vertex, give nothing.
+    seen : SeenVertices, optional
+        Degenerate vertices met by earlier subsets; those met here are added.
+    pause : callable, optional
+        Called several times a second; it may raise.
 
     Returns
     -------
@@ -128,47 +145,47 @@ def cells_at_vertices(level: Level, subsets: NDArray[np.integer]) -> list[Vertex
     >>> [cell.mask.bit_count() for cell in cells_at_vertices(level, np.array([[0], [1], [2]]))]
     [3, 2, 1]
     """
-    bases: list[list[int]] = []
-    vertices: list[IntegerRow] = []
-    for basis in subsets.tolist():
+    seen = SeenVertices(len(level.rows)) if seen is None else seen
+    cells: list[VertexCell] = []
+    left = subsets[~seen.span(subsets)]
+    while len(left):
+        pause()
+        basis, left = left[0].tolist(), left[1:]
         vertex = null_vector([level.rows[i] for i in basis])
         if vertex is None:
             continue
         side = dot(level.chart, vertex)
         if side == 0:
             raise SolverError(NOT_GENERIC)
-        bases.append(basis)
-        vertices.append(vertex if side > 0 else tuple(-w for w in vertex))
-    if not vertices:
-        return []
-    cells: list[VertexCell] = []
-    for basis, vertex, signs in zip(bases, vertices, _float_signs(level, vertices), strict=True):
-        cells.extend(_cells_around(level, basis, vertex, signs))
+        vertex = vertex if side > 0 else tuple(-w for w in vertex)
+        signs = _signs(level, vertex)
+        through = np.flatnonzero(signs == 0).tolist()
+        if len(through) > len(basis):
+            seen.add(through)
+            left = left[(signs[left] != 0).any(axis=1)]
+        cells.extend(_cells_around(level, basis, vertex, signs, pause))
     return cells
 
 
-def _float_signs(level: Level, vertices: Sequence[IntegerRow]) -> NDArray[np.int8]:
-    """Signs of the rows at the vertices where floats prove them, else 0.
+def _signs(level: Level, vertex: IntegerRow) -> NDArray[np.int8]:
+    """Signs of the rows at a vertex, in integers where floats do not prove them.
 
     Rows and points are correctly rounded here, which adds at most 2 u |a| |w| to the error of the product:
     the bound of `decided_signs` has room for it.
     """
-    points = np.empty((len(vertices), level.dimension))
-    for point, vertex in zip(points, vertices, strict=True):
-        scale = 1 << max(map(abs, vertex)).bit_length()
-        point[:] = [w / scale for w in vertex]
-    return decided_signs(level.floats[:-2], points)
-
-
-def _cells_around(level: Level, basis: list[int], vertex: IntegerRow, signs: NDArray[np.int8]) -> list[VertexCell]:
-    """Return the cells around one vertex that have it as their lowest point."""
-    through = []
+    scale = 1 << max(map(abs, vertex)).bit_length()
+    (signs,) = decided_signs(level.floats[:-2], np.array([[w / scale for w in vertex]]))
     for i in np.flatnonzero(signs == 0).tolist():
         value = dot(level.rows[i], vertex)
-        if value == 0:
-            through.append(i)
-        else:
-            signs[i] = 1 if value > 0 else -1
+        signs[i] = (value > 0) - (value < 0)
+    return signs
+
+
+def _cells_around(
+    level: Level, basis: list[int], vertex: IntegerRow, signs: NDArray[np.int8], pause: Callable[[], object]
+) -> list[VertexCell]:
+    """Return the cells around one vertex that have it as their lowest point."""
+    through = np.flatnonzero(signs == 0).tolist()
     dropped = _first_nonzero(vertex)
     up, across = dot(level.chart, vertex), dot(level.height, vertex)
     eta = tuple(up * h - across * g for g, h in zip(level.chart, level.height, strict=True))
@@ -179,22 +196,28 @@ def _cells_around(level: Level, basis: list[int], vertex: IntegerRow, signs: NDA
     if local is None:
         raise SolverError(NOT_GENERIC)
     *rows, eta = local
-    off = int.from_bytes(np.packbits(signs > 0, bitorder="little").tobytes(), "little")
     if len(through) == len(basis):
         # The one cell of independent rows on which eta is positive throughout has the signs of its coordinates.
         if not all(eta):
             raise SolverError(NOT_GENERIC)
         steps = tuple(1 if weight > 0 else -1 for weight in eta)
-        around = {sum(1 << i for i, step in enumerate(steps) if step > 0): steps}
+        around = {sum(1 << i for i, step in enumerate(steps) if step > 0): (steps,)}
     elif _is_first_basis(basis, through, rows):
-        around = cells_above(eta, tuple(rows))
+        around = cells_above(eta, tuple(rows), pause)
     else:
         return []
-    result = []
-    for mask, steps in around.items():
-        on = sum(1 << row for i, row in enumerate(through) if mask >> i & 1)
-        result.append(VertexCell(off | on, vertex, tuple(basis), steps))
-    return result
+    step = max(1, _ENTRIES // len(signs))
+    cells: list[VertexCell] = []
+    for start in range(0, len(around), step):
+        pause()
+        part = dict(islice(around.items(), start, start + step))
+        patterns = np.repeat(signs[np.newaxis] > 0, len(part), axis=0)
+        patterns[:, through] = unpack_patterns(pack_masks(part, len(through)), len(through))
+        masks = (int.from_bytes(bits.tobytes(), "little") for bits in pack_patterns(patterns))
+        cells += [
+            VertexCell(mask, vertex, tuple(basis), steps) for mask, steps in zip(masks, part.values(), strict=True)
+        ]
+    return cells
 
 
 def _first_nonzero(vector: IntegerRow) -> int:

@@ -10,7 +10,7 @@ cell. Where they are not, the same point is computed in rationals and rounded; o
 since they round elsewhere; and last the point of largest margin (`interior_points`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,12 @@ def round_point(point: Sequence[int]) -> list[float]:
     return [entry / scale for entry in point]
 
 
-def witnesses_of_batch(rows: NDArray[np.float64], classes: ParallelClasses, batch: Batch) -> NDArray[np.float64]:
+def witnesses_of_batch(
+    rows: NDArray[np.float64],
+    classes: ParallelClasses,
+    batch: Batch,
+    pause: Callable[[], object] = lambda: None,
+) -> NDArray[np.float64]:
     """Find a float point inside each cell of a batch.
 
     Parameters
@@ -67,6 +72,8 @@ def witnesses_of_batch(rows: NDArray[np.float64], classes: ParallelClasses, batc
         Their classes.
     batch : Batch
         Patterns of the representatives, with vertices or cells.
+    pause : callable, optional
+        Called several times a second; it may raise.
 
     Returns
     -------
@@ -94,11 +101,13 @@ def witnesses_of_batch(rows: NDArray[np.float64], classes: ParallelClasses, batc
         patterns = unpack_patterns(classes.expand(batch.patterns[part]), len(rows))
         wanted = np.where(patterns, 1, -1) * ~classes.zero
         points = witnesses[part]
+        wrong = np.ones(len(patterns), dtype=np.bool_)
         if not batch.cells:
             leading = patterns[:, classes.leaders]
             points[:] = _float_points(batch.level, leading, batch.tops[part], rows.shape[1])
-        wrong = (exact_signs(rows, points) != wanted).any(axis=1)
+            wrong = (exact_signs(rows, points) != wanted).any(axis=1)
         for p in np.flatnonzero(wrong).tolist():
+            pause()
             cell = batch.cells[start + p] if batch.cells else None
             cell = cell or cells_at_vertices(batch.level, batch.tops[start + p][np.newaxis])[0]
             points[p] = _exact_witness(rows, batch.level, cell, wanted[p])

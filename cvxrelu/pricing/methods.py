@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.arrangement import enumerate_patterns
+from cvxrelu.errors import SolverError
 from cvxrelu.numerics.span import span_of
 from cvxrelu.pricing.cells import cell_search
 from cvxrelu.pricing.cones import cone_search
@@ -20,6 +21,7 @@ from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.subspace import Subspace, rows_of
 from cvxrelu.pricing.weights import Weights
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["METHODS", "Method", "Search", "choose"]
 
@@ -141,6 +143,18 @@ class Cones:
 
 
 @dataclass(frozen=True)
+class _Until(Clock):
+    """A clock that expires when a search is to stop."""
+
+    stop: Callable[[int], bool] = lambda _: False
+
+    @property
+    def expired(self) -> bool:
+        """Whether the search is to stop."""
+        return self.stop(0)
+
+
+@dataclass(frozen=True)
 class Cells:
     """Any data with few enough patterns to list them all: `cvxrelu.pricing.cells`."""
 
@@ -156,21 +170,31 @@ class Cells:
         """Any data; listing the patterns raises an error where they do not fit in memory."""
         return True
 
-    @cached_property
-    def patterns(self) -> NDArray[np.bool_]:
-        """Every sign pattern, listed once; of opposite neurons one."""
-        patterns = enumerate_patterns(self.points.X, self.points.bias != "none").to_bool()
-        furthest = int(np.argmax(self.points.norms[self.points.place]))
-        return patterns[patterns[:, furthest]] if self.points.even else patterns
+    def list_patterns(self, stop: Callable[[int], bool]) -> NDArray[np.bool_] | None:
+        """Return every sign pattern, listed once, of opposite neurons one; None if stopped before that."""
+        if "_patterns" not in self.__dict__:
+            arrangement = enumerate_patterns(self.points.X, self.points.bias != "none")
+            try:
+                patterns = replace(arrangement, clock=_Until(np.inf, stop=stop)).to_bool()
+            except SolverError:
+                if stop(0):
+                    return None
+                raise
+            furthest = int(np.argmax(self.points.norms[self.points.place]))
+            self.__dict__["_patterns"] = patterns[patterns[:, furthest]] if self.points.even else patterns
+        return self.__dict__["_patterns"]
 
     def search(self, weights: Weights, search: Search) -> Priced:
-        """Solve the cells that could be best."""
+        """Solve the cells that could be best; if even to list them takes too long, report what the first cone tells."""
         if weights.v.ndim == 2:
             return _by_direction(self, weights, search)
+        patterns = self.list_patterns(search.stop)
+        if patterns is None:
+            return cone_search(self.points, weights, **vars(search))
         return cell_search(
             self.points,
             weights,
-            self.patterns,
+            patterns,
             tol=search.tol,
             threshold=search.threshold,
             stop=search.stop,

@@ -16,7 +16,7 @@ def lattice(side, dimension):
     return np.array(list(product(range(side), repeat=dimension)), dtype=float)
 
 
-# (name, X, bias, number of patterns), from the literature or by hand. With bias, cubes count linear threshold functions.
+# (name, X, bias, number of patterns), known or by hand. With bias, the cube counts linear threshold functions.
 KNOWN = [
     *((f"cube-{n}", cube(n), True, count) for n, count in ((2, 14), (3, 104), (4, 1882), (5, 94572))),
     *((f"cube-{n}-origin", cube(n)[1:], False, count) for n, count in ((3, 32), (4, 370), (5, 11292))),

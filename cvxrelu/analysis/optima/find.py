@@ -77,8 +77,8 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     polytope = _polytope(standard, neurons, dual)
     if polytope is None:
         raise SolverError(
-            f"No dual vector explains an optimal network (the best one misses its bound by {dual.error:.1e}); look for "
-            "near-duplicate rows in X, or fit with a smaller tol."
+            f"No weights of the {len(neurons)} neurons that reach the bound of the best dual vector, which misses by "
+            f"{dual.error:.1e}, make an optimal network; look for near-duplicate rows in X, or fit with a smaller tol."
         )
     carries = polytope.strict[: len(neurons)]
     polytope = polytope.restricted(np.append(carries, np.ones(len(polytope.center) - len(neurons), dtype=bool)))
