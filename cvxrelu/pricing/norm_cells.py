@@ -77,8 +77,8 @@ class NormCells:
         The coordinates: a group is transform times its coordinates.
     coordinates : CellCoordinates
         T and V_0 of every cell.
-    ranks : ExactRanks
-        Of the lifted rows.
+    ranks : ExactRanks, optional
+        Of the lifted rows, where the cost is the length of responses; else M has the rank that floats tell.
     doubtful : (P,) bool array
         The cells that have more dimensions than floats show.
     scales : (k, N) array
@@ -91,7 +91,7 @@ class NormCells:
     lifted: Array
     transform: Array
     coordinates: CellCoordinates
-    ranks: ExactRanks
+    ranks: ExactRanks | None
     doubtful: BoolArray
     scales: Array
 
@@ -100,8 +100,11 @@ class NormCells:
         """Prepare cells; raise a SolverError if the clock expires before that."""
         lifted, transform = orthonormal_rows(X, norm.has_bias)
         coordinates = CellCoordinates.of_cells(norm, patterns, lifted, transform, clock)
-        slopes, ranks = np.where(patterns, 1.0, negative_slope), ExactRanks(X, norm.has_bias)
-        doubtful = doubtful_cells(ranks, slopes, lifted, coordinates)
+        slopes = np.where(patterns, 1.0, negative_slope)
+        ranks = ExactRanks(X, norm.has_bias) if norm.scales(patterns[:1]).any() else None
+        doubtful = (
+            np.zeros(len(patterns), bool) if ranks is None else doubtful_cells(ranks, slopes, lifted, coordinates)
+        )
         responses = slopes[doubtful] * np.where(patterns[doubtful], 1.0, -1.0)
         scales = np.where(responses == 0, np.inf, np.sign(responses) * norm.scales(patterns[doubtful]))
         return cls(patterns, slopes, lifted, transform, coordinates, ranks, doubtful, scales)
@@ -191,7 +194,7 @@ class NormCells:
             left, singular, right = np.linalg.svd(stray[used].T, full_matrices=False)
             rank = int((singular > RANK_RTOL * singular[0]).sum())
             flat = used | (self.slopes[cell] != 0) | ~stray.any(axis=1)
-            if not self.ranks.agree(flat, self.coordinates.ranks[cell] + rank):
+            if self.ranks is not None and not self.ranks.agree(flat, self.coordinates.ranks[cell] + rank):
                 return np.inf
             moved = lam.copy()
             moved[used] -= right[:rank].T @ ((((target + lam) @ stray) @ left[:, :rank]) / singular[:rank])

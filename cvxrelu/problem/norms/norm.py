@@ -138,7 +138,7 @@ class Norm(ABC):
         """Return what each response is multiplied with where a cell's cost is the length of the responses, (P, N).
 
         That bounds what neurons of cost one respond with whatever the rank of the data, which floats may not tell. The
-        default, zeros, bounds nothing.
+        default, zeros, is for costs that are something else.
         """
         return np.zeros(patterns.shape)
 
