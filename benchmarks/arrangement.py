@@ -47,6 +47,7 @@ def degenerate() -> dict[str, NDArray[np.float64]]:
         "lattice 10x10": np.array(list(product(range(10), repeat=2)), dtype=float),
         "lattice 4x4x4": np.array(list(product(range(4), repeat=3)), dtype=float),
         "{0,1}^5": np.array(list(product((0, 1), repeat=5)), dtype=float),
+        "N=100, one of three columns 1 once": np.column_stack([gaussian(100, 2), np.arange(100) == 0]),
     }
 
 
@@ -155,7 +156,7 @@ def run() -> Record:
     for n_jobs in (1, 2):
         arrangement = arr.enumerate_patterns(X, n_jobs=n_jobs)
         name = "N={} d={}".format(*WORKER_SIZE)
-        rows.append(measure(f"walk, {n_jobs} worker(s)", name, lambda a=arrangement: count_by_walk(a)))
+        rows.append(measure(f"walk, {n_jobs} worker{'s' * (n_jobs > 1)}", name, lambda a=arrangement: count_by_walk(a)))
     return {"environment": surroundings, "seed": SEED, "speedup_of_two_bare_threads": possible, "results": rows}
 
 
@@ -164,7 +165,7 @@ def tables(record: Record) -> tuple[str, str]:
     rows = record["results"]
     walk = [
         {
-            "points": row["data"],
+            "points": row["data"] + row["method"].removeprefix("walk"),
             "half patterns": f"{row['half_patterns']:,}",
             "wall seconds": f"{row['seconds']:.3g}",
             "processor seconds": f"{row['processor_seconds']:.3g}",

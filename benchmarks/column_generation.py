@@ -121,7 +121,7 @@ def run(output: Path, names: Iterable[str] = CASES, pyscnn_seconds: float = PYSC
         record = {
             "benchmark": NAME,
             "data": "benchmarks/problems.py, seed 0: normal_plane, normal_line, teacher, teacher_joint",
-            "notes": "Wall clock. pyscnn: null where a case has none; of an earlier run, or a sentence, where it was absent.",
+            "notes": "Wall clock. pyscnn: null where a case has none; of an earlier run where it was absent.",
             "cases": {known: cases[known] for known in CASES if known in cases},
         }
         write(output, NAME, record)

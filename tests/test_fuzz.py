@@ -13,7 +13,7 @@ from tests.exact_outputs import fractions_of, norm_at_neurons
 from tests.fuzz import KINDS, Trial, attempt, check_certificate, gamma_of
 from tests.pricing.reference import gamma_squared_of
 
-TRIALS = {"bounds": 24, "stops": 3, "files": 12, "commands": 12, "arguments": 100, "estimators": 8}
+TRIALS = {"bounds": 24, "stops": 3, "files": 12, "commands": 12, "arguments": 100, "estimators": 8, "norms": 40}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -25,13 +25,16 @@ def test_nothing_is_found(kind):
 # Weights whose squares overflow; a dual vector that is rounding; slopes beyond floats; a network without neurons to put
 # right; outputs of 1e-300 beside others; a mean that is two digits off; hinges between samples a thousandth apart;
 # samples out of range once others have no weight; slopes beyond floats again; classes whose outputs are alike in ten
-# digits; equal targets of one of three outputs that have a trend; dual vectors of classes beyond floats.
+# digits; equal targets of one of three outputs that have a trend; dual vectors of classes beyond floats; an affine
+# function that is better than the constant but for rounding; losses beyond floats on a fold; coordinates of samples
+# that are far from the origin beside their distances.
 @pytest.mark.parametrize(
     ("kind", "seed"),
     [
         ("bounds", k)
         for k in (24264, 24844, 50489, 90575, 300460, 504278, 720257, 721249, 730843, 840518, 840964, 841660, 861896)
     ]
+    + [("bounds", 912464), ("estimators", 910471), ("norms", 87), ("norms", 332), ("norms", 1090)]
     + [("stops", k) for k in (21137, 50085, 860133)],
 )
 def test_what_was_found_once_is_not_found_again(kind, seed):

@@ -105,8 +105,8 @@ def path(
     Parameters
     ----------
     problem : Problem
-        A problem with the loss "squared", "logistic" or "hinge", or, if the alphas are given, with any other that has
-        an alpha; its own plays no part.
+        A problem of a penalised loss, whose alpha plays no part. Where the loss is one of your own and does not tell
+        its `pulls`, the alphas have to be given.
     alphas : (k,) array_like, optional
         Positive strengths in any order; by default `n_alphas` of them from alpha_max down to `eps` times that, equally
         spaced in the logarithm (from 1 down, if alpha_max is 0 and a constant is always optimal).

@@ -102,10 +102,12 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
 
         def errors(train: Any, test: Any) -> tuple[Array, Paths]:
             networks = self._path(self._at_any_alpha(inputs[train], targets[train], counts[train], loss), alphas)
-            predictions = np.array([network(inputs[test]) for network in networks])
-            paid = np.array([loss.values(row, targets[test]) for row in predictions])
-            both = np.stack([paid, (predictions - targets[test]) ** 2], axis=1)
-            return np.average(both, axis=2, weights=counts[test]), [networks]
+            test = test[counts[test] > 0]
+            with np.errstate(over="ignore"):  # of what is predicted far from the others: an infinite loss
+                predictions = np.array([network(inputs[test]) for network in networks])
+                paid = np.array([loss.values(row, targets[test]) for row in predictions])
+                both = np.stack([paid, (predictions - targets[test]) ** 2], axis=1)
+                return np.average(both, axis=2, weights=counts[test]), [networks]
 
         self.alphas_ = alphas
         scores, of_folds = self._over_folds(errors, inputs, targets, weights, classes=False)

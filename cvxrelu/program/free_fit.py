@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog, minimize
 
+from cvxrelu.certificate.bounds import unsearched
+from cvxrelu.certificate.evaluation import evaluate
 from cvxrelu.errors import InputError, SolverError
 from cvxrelu.problem.losses import Loss
 from cvxrelu.problem.losses.circulation import paths_of
@@ -120,8 +122,10 @@ def _affine_fit(problem: Problem) -> FreeFit:
         constant = np.where(level, _best_constant(problem).intercept, constant)[()]
     network = constant_network(constant, problem.n_features, problem.negative_slope, slopes)
     if loss.regularised:
-        # Where targets hardly vary, rounding of slopes costs more than they are worth.
-        return FreeFit(min(_best_constant(problem), network, key=problem.objective), dual)
+        # Where targets hardly vary, rounding of slopes costs more than they are worth: what is proven of them counts.
+        proof = unsearched(problem.no_dual)
+        both = (_best_constant(problem), network)
+        return FreeFit(min(both, key=lambda found: evaluate(problem, found, proof, exact=True).upper), dual)
     network = made_feasible(problem, network)
     met = np.isfinite(problem.objective(network)) and (flat or loss.labels)
     return FreeFit(network if met else None, dual)
