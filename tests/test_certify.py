@@ -3,6 +3,7 @@
 import ast
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,13 @@ def test_a_file_is_proved_again_where_the_search_of_cells_is_left_with_a_gap(tmp
     loaded = cr.load_certificate(tmp_path / "certificate.json")
     assert (loaded.upper, loaded.lower) == (certificate.upper, certificate.lower)
     assert certify_dual(problem, certificate.network, certificate.dual).gamma <= certificate.gamma * (1 + 1e-9)
+
+
+def test_a_claim_that_is_a_little_too_large_is_not_handed_on(tmp_path):
+    certificate = cr.solve(cr.Problem(SIX_X, SIX_Y)).certificate
+    replace(certificate, lower=certificate.upper * (1 + 5e-9)).save(tmp_path / "certificate.json")
+    loaded = cr.load_certificate(tmp_path / "certificate.json")
+    assert loaded.lower == certificate.lower <= loaded.upper
 
 
 def test_a_network_that_misses_the_data_is_kept_with_its_infinite_bound(tmp_path):

@@ -1,15 +1,18 @@
 """Losses: values, repaired duals, weak duality."""
 
 import math
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+import cvxpy as cp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cvxrelu as cr
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.errors import InputError, InputTypeError
 from cvxrelu.problem.losses import LOSSES, Absolute, Huber, Loss, LossExpression, Quantile, get_loss
 from tests.exact import entropy, exact_dual
@@ -190,3 +193,55 @@ def test_a_large_delta_is_no_delta():
         for fit in fits:
             assert 0 <= fit.certificate.relative_gap <= 1e-6
             assert fit.objective == pytest.approx(fits[-1].objective, rel=2e-6)
+
+
+@dataclass(frozen=True, repr=False)
+class _Thousandth(Loss):
+    """A thousandth of the squared error, which says nothing of its dual."""
+
+    name = "thousandth"
+
+    def values(self, z, y):
+        return 1e-3 * (z - y) ** 2
+
+    def expression(self, z, y):
+        return LossExpression(1e-3 * cp.square(z - y), [])
+
+
+@dataclass(frozen=True, repr=False)
+class _Relative(Loss):
+    """Half the squared relative error, which depends on more than y - z, and whose dual is y.v - norm(y v)^2 / 2."""
+
+    name, smooth = "relative", True
+
+    def values(self, z, y):
+        return ((z - y) / y) ** 2 / 2
+
+    def expression(self, z, y):
+        return LossExpression(cp.square(cp.multiply(1 / y, z - y)) / 2, [])
+
+    def pulls(self, z, y):
+        return (y - z) / y**2, (y - z) / y**2
+
+    def lower_bound(self, v, y, gamma, alpha, weights=None):
+        correlation, bend = float(v @ y), float(((y * v) ** 2).sum())
+        if correlation <= 0:
+            return 0.0
+        step = min(correlation / bend, len(y) * alpha / gamma if gamma > 0 else math.inf)
+        return step * (correlation - step * bend / 2) / len(y)
+
+
+def test_a_loss_that_says_nothing_of_its_dual_is_certified_with_nothing():
+    """It inherited y.v on all v, the dual of interpolation."""
+    problem = cr.Problem([[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, -1.0, 2.0], loss=_Thousandth(), alpha=0.1)
+    nothing = cr.Network(np.zeros((0, 1)), [], [])
+    certificate = certify_dual(problem, cr.Network([[1.0]], [0.0], [9.0]), np.array([0.0, 1.0, -2.0, 1.0]))
+    assert certificate.lower <= problem.objective(nothing)
+
+
+def test_targets_of_a_loss_that_depends_on_more_than_their_distance_stay_where_they_are():
+    y = np.array([10.0, 11.0, 9.0, 10.5])
+    problem = cr.Problem([[0.0], [1.0], [2.0], [3.0]], y, loss=_Relative(), alpha=1e-3)
+    best = (1 / y).sum() / (1 / y**2).sum()
+    constant, beside = (cr.Network(np.zeros((0, 1)), [], [], c) for c in (best, best + 0.1))
+    assert certify_dual(problem, beside, (y - best) / y**2).lower <= problem.objective(constant)

@@ -1,6 +1,7 @@
 """Costs measured on the data: the response norm and the label-noise norm."""
 
 import warnings
+from dataclasses import dataclass
 from fractions import Fraction
 
 import cvxpy as cp
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
 import cvxrelu as cr
+from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.pricing import NormPricer
-from cvxrelu.problem.norms import LabelNoise, Response
+from cvxrelu.problem.norms import LabelNoise, Norm, Response
 from cvxrelu.program.ties import with_least_weights
 from tests.direct import group_matrix, optimum_by_brute_force
 from tests.instances import (
@@ -285,6 +287,34 @@ def test_three_samples_next_to_a_line_respond_as_they_like(height):
     gamma = NormPricer.of(Response("joint").on(X, 0.0), X, 0.0)(v)
     assert gamma.upper == pytest.approx(2 * np.sqrt(11), rel=1e-4)
     assert gamma.upper >= 2 * np.sqrt(11) * (1 - 1e-12)
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighted(Norm):
+    """The length of the weights in units of their own, some of which may be next to nothing."""
+
+    units: np.ndarray | None = None
+    name = "weighted"
+
+    def neuron_costs(self, W, b):
+        return np.linalg.norm(W * self.units, axis=1)
+
+    def group_matrices(self, patterns, lifted, transform):
+        return (self.units[:, None] * transform[: len(self.units)])[None]
+
+
+@pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
+@pytest.mark.parametrize("unit", [0.0, 1e-12, 1e-8])
+def test_a_feature_that_costs_next_to_nothing_bounds_nothing(unit):
+    """relu(x_2) meets the targets at the cost of its unit."""
+    X = np.array([[1.0, 1.0], [1.0, -1.0], [2.0, 1.0], [1.0, 3.0]])
+    problem = cr.Problem(
+        X, np.maximum(X[:, 1], 0.0), "squared", alpha=0.01, bias="none", norm=_Weighted("none", np.array([1.0, unit]))
+    )
+    dear = cr.Network([[0.25, 1.0]], [0.0], [1.0])
+    assert cr.certify(dear, problem).lower <= 0.01 * unit * (1 + 1e-6)
+    v = np.linalg.lstsq(X.T, np.array([1.0, 0.0]))[0]
+    assert certify_dual(problem, dear, v).lower <= 0.01 * unit * (1 + 1e-6)
 
 
 def test_pricing_that_is_cut_short_is_honest():

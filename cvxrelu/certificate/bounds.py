@@ -155,7 +155,8 @@ def centred(problem: Problem, y: Array, v: Array) -> Array:
     if problem.loss.labels:
         return y
     if not problem.skip:
-        return y - np.sum(y / len(y), axis=0) if problem.norm.has_free_constant else y
+        moves = problem.norm.has_free_constant and problem.loss.moves
+        return y - np.sum(y / len(y), axis=0) if moves else y
     ratio = nearby(problem, v).ratio
     if not ratio <= FAR:
         return np.zeros_like(y)

@@ -131,6 +131,11 @@ class _Block:
         """B in integers."""
         return self.exact.integers(np.ix_(self.rows, self.columns))
 
+    @cached_property
+    def spanning(self) -> NDArray[Any]:
+        """All rows of the columns of B in integers."""
+        return self.exact.integers((slice(None), self.columns))
+
     @property
     def enough(self) -> int:
         """Digits of all coefficients, by Hadamard's bound on the minors of [B C]; or as many as may be spent."""
@@ -151,7 +156,7 @@ class _Block:
                 continue
             tops, bottom = found
             used = np.flatnonzero(tops)
-            terms = self.exact.integers((slice(None), self.columns[used])) @ np.array(tops, dtype=object)[used]
+            terms = self.spanning[:, used] @ np.array(tops, dtype=object)[used]
             if (terms == bottom * self.exact.integers((slice(None), j))).all():
                 return True
         return False

@@ -86,8 +86,9 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
         raise InputError(f"{file} is not a saved certificate: it has no entry {error}.") from error
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(f"{file} is not a valid certificate: {error}") from error
-    # Of two upper bounds that agree, the larger one needs no trust in the machine that wrote the other.
-    return replace(found, upper=max(stated.upper, found.upper), lower=stated.lower)
+    # Of two bounds that agree, the looser one needs no trust in the machine that wrote the other.
+    lower = min(stated.lower, found.lower) if verify else stated.lower
+    return replace(found, upper=max(stated.upper, found.upper), lower=lower)
 
 
 def _dual_of(record: Mapping[str, Any], problem: Problem) -> NDArray[np.float64]:
@@ -131,7 +132,7 @@ def _found_again(stated: Certificate, verify: bool, clock: Clock) -> Certificate
         overclaim = _overclaim(stated, proven)
         if overclaim:
             raise ValueError(overclaim)
-        changes = {"dual": proven.dual, "gamma": proven.gamma, "method": proven.method}
+        changes = {"dual": proven.dual, "gamma": proven.gamma, "lower": proven.lower, "method": proven.method}
         found = replace(found, **changes, multipliers=proven.multipliers)
     if not np.isclose(stated.upper, found.upper, rtol=AGREEMENT_RTOL, atol=0.0):
         raise ValueError(f"it claims the upper bound {stated.upper:.10g}, but its network gives {found.upper:.10g}.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cvxrelu.arrangement.integers import integer_rows
 from cvxrelu.arrangement.linear_algebra import Span
 from cvxrelu.problem.cell_coordinates import CHUNK, RANK_RTOL, CellCoordinates
+from cvxrelu.problem.norms import Norm
 
 __all__ = ["ExactRanks", "doubtful_cells"]
 
@@ -65,8 +66,18 @@ class ExactRanks:
         return integer_rows(self._rows)
 
 
-def doubtful_cells(ranks: ExactRanks, slopes: Array, lifted: Array, coordinates: CellCoordinates) -> BoolArray:
-    """Tell which cells' rows, those of inactive samples that seem to be in their span included, have a higher rank."""
+def doubtful_cells(
+    norm: Norm, ranks: ExactRanks, slopes: Array, lifted: Array, coordinates: CellCoordinates
+) -> BoolArray:
+    """Tell which cells have more dimensions than floats show, or may have.
+
+    Where the cost is the length of responses these are cells whose rows, those of inactive samples that seem to be in
+    their span included, have a higher rank; else those where a singular value of a matrix that is known in floats only
+    was taken for zero, or all of them if the data were.
+    """
+    if not norm.of_responses:
+        whole = ranks.agree(np.ones(len(lifted), dtype=bool), int(lifted.any(axis=0).sum()))
+        return coordinates.cut | (not whole)
     found = np.zeros(len(slopes), dtype=bool)
     for start in range(0, len(slopes), CHUNK):
         stray = np.linalg.norm(lifted @ coordinates.kernels[start : start + CHUNK], axis=2)

@@ -78,7 +78,7 @@ class NormCells:
     coordinates : CellCoordinates
         T and V_0 of every cell.
     ranks : ExactRanks, optional
-        Of the lifted rows, where the cost is the length of responses; else M has the rank that floats tell.
+        Of the lifted rows, where the cost is the length of responses; else M is taken for what it is.
     doubtful : (P,) bool array
         The cells that have more dimensions than floats show.
     scales : (k, N) array
@@ -100,14 +100,12 @@ class NormCells:
         """Prepare cells; raise a SolverError if the clock expires before that."""
         lifted, transform = orthonormal_rows(X, norm.has_bias)
         coordinates = CellCoordinates.of_cells(norm, patterns, lifted, transform, clock)
-        slopes = np.where(patterns, 1.0, negative_slope)
-        ranks = ExactRanks(X, norm.has_bias) if norm.scales(patterns[:1]).any() else None
-        doubtful = (
-            np.zeros(len(patterns), bool) if ranks is None else doubtful_cells(ranks, slopes, lifted, coordinates)
-        )
+        slopes, ranks = np.where(patterns, 1.0, negative_slope), ExactRanks(X, norm.has_bias)
+        doubtful = doubtful_cells(norm, ranks, slopes, lifted, coordinates)
         responses = slopes[doubtful] * np.where(patterns[doubtful], 1.0, -1.0)
         scales = np.where(responses == 0, np.inf, np.sign(responses) * norm.scales(patterns[doubtful]))
-        return cls(patterns, slopes, lifted, transform, coordinates, ranks, doubtful, scales)
+        known = ranks if norm.of_responses else None
+        return cls(patterns, slopes, lifted, transform, coordinates, known, doubtful, scales)
 
     def reaches(self, weights: Array) -> Array:
         """Return sum_i weights_i abs(h_i) norm(T' z_i) for every cell."""
@@ -210,6 +208,9 @@ class NormCells:
             # Multipliers without room for the change go.
             lam[small], change = 0.0, 0.0
             used &= ~small
+        miss = float(np.linalg.norm((target + lam) @ stray))
+        if miss > STRAY_FACTOR * ROUNDOFF * (len(lam) + ROUNDED_TERMS) * _reach(target, lam, stray):
+            return np.inf
         shift = change * float(np.linalg.norm(images[used], 2)) if change else 0.0
         rounding = float(self.rounding(cell, _reach(target, lam, images)))
         return float(np.linalg.norm((target + lam) @ images)) + shift + rounding

@@ -1,10 +1,8 @@
 """Lifted rows in coordinates where they are orthonormal, as far as their rank goes: (X, 1) T, columns 1 or 0 long.
 
-Far from the origin, or next to a plane, T is large and the products cancel. They are sums of fractions, rounded once:
+Far from the origin, or next to a plane, T is large and the products cancel. They are made of integers and rounded once:
 what floats would make of them is the rounding of a bound that nobody could see.
 """
-
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +34,14 @@ def orthonormal_rows(X: Array, has_bias: bool) -> tuple[Array, Array]:
 
 def _product(left: Array, right: Array) -> Array:
     """Return a product of matrices, every entry rounded once."""
-    columns = [[*map(Fraction, column)] for column in right.T.tolist()]
-    return np.array(
-        [
-            [float(sum((a * b for a, b in zip(row, column, strict=True)), Fraction(0))) for column in columns]
-            for row in ([*map(Fraction, row)] for row in left.tolist())
-        ]
-    )
+    (rows, units), (columns, others) = _integers(left), _integers(right.T)
+    found = (rows @ columns.T) / (units[:, None] * others)
+    return found.astype(float)
+
+
+def _integers(rows: Array) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    """Return integers and a number for each row, by which they are to be divided."""
+    ratios = [[entry.as_integer_ratio() for entry in row] for row in rows.tolist()]
+    units = [max(bottom for _, bottom in row) for row in ratios]
+    wide = [[top * (unit // bottom) for top, bottom in row] for row, unit in zip(ratios, units, strict=True)]
+    return np.array(wide, dtype=object), np.array(units, dtype=object)

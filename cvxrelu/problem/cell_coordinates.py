@@ -33,12 +33,15 @@ class CellCoordinates:
         Condition number of M on its range.
     ranks : (P,) array of int
         Rank of M: the number of its singular values that are not taken for zero.
+    cut : (P,) bool array
+        Whether one is that the shape of M alone does not make zero.
     """
 
     bases: Array
     kernels: Array
     conditions: Array
     ranks: NDArray[np.intp]
+    cut: NDArray[np.bool_]
 
     @classmethod
     def of(cls, matrices: Array) -> "CellCoordinates":
@@ -59,7 +62,8 @@ class CellCoordinates:
         inverses = np.divide(1.0, singular, out=np.zeros_like(singular), where=nonzero)
         columns = rotations.transpose(0, 2, 1)
         conditions = (singular[:, :1] * inverses).max(axis=1, initial=1.0)
-        return cls(columns * inverses[:, None], columns * ~nonzero[:, None], conditions, nonzero.sum(axis=1))
+        ranks = nonzero.sum(axis=1)
+        return cls(columns * inverses[:, None], columns * ~nonzero[:, None], conditions, ranks, ranks < values.shape[1])
 
     @classmethod
     def of_cells(
@@ -87,4 +91,5 @@ class CellCoordinates:
             np.concatenate([part.kernels for part in parts]),
             np.concatenate([part.conditions for part in parts]),
             np.concatenate([part.ranks for part in parts]),
+            np.concatenate([part.cut for part in parts]),
         )

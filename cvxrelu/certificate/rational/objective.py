@@ -77,13 +77,19 @@ def _shares(v: Sequence[Fraction], y: Sequence[Fraction], count: Fraction) -> li
     return [abs(entry) / count for entry, aim in zip(v, y, strict=True) if entry and (len(v) == 1 or not aim)]
 
 
+# Power of two that steps of floats go up to.
+HIGHEST = 1000
+
+
 def _entropies(shares: Sequence[list[Fraction]], counts: Sequence[Fraction], t: Fraction) -> Fraction:
     """Return sum w H(s p), rounded down, at the best s <= t that bisection in floats finds.
 
     The counts are the weights w of the samples.
     """
     terms = [(count, p, sum(p, ZERO)) for count, p in zip(counts, shares, strict=True) if p]
-    low, high = min(0.5 / float(max((sent for *_, sent in terms), default=ONE)), float(t)), float(t)
+    low = high = float(min(t, Fraction(2) ** HIGHEST))
+    if (most := float(max((sent for *_, sent in terms), default=ONE))) > 0:
+        low = min(0.5 / most, high)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         slopes = (

@@ -131,8 +131,8 @@ class Dual:
         correlation = dot_below(v, y)
         if not self.regularised:
             return quotient_below(correlation, gamma)
-        if correlation <= 0:
-            return 0.0
+        if correlation <= 0 or not (self.curvature or any(map(math.isfinite, self.limits()))):
+            return 0.0  # no loss that is finite has y.v on all v for its dual: it says nothing of its own
         each = v if weights is None else v / weights
         bend = self.curvature * math.fsum(v * each) * (1 + ROUNDING)
         step = min(

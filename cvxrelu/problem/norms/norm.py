@@ -53,6 +53,9 @@ class Norm(ABC):
     """True if the cost differs from cell to cell, so that neurons are searched cell by cell. False if it is the length
     of w or [w, b], which sweeps, cones, ascent, the relaxation and the closed forms of the line rest on."""
 
+    of_responses: ClassVar[bool] = False
+    """True if the cost in a cell is the length of what a neuron responds with, each response times its scale."""
+
     @property
     def has_bias(self) -> bool:
         """True if neurons have a bias at all, so that a group is [w, b] and not w."""
@@ -135,10 +138,9 @@ class Norm(ABC):
         return np.inf
 
     def scales(self, patterns: BoolArray) -> Array:
-        """Return what each response is multiplied with where a cell's cost is the length of the responses, (P, N).
+        """Return what each response is multiplied with where the cost is `of_responses`, a (P, N) array for P cells.
 
-        That bounds what neurons of cost one respond with whatever the rank of the data, which floats may not tell. The
-        default, zeros, is for costs that are something else.
+        That bounds what neurons of cost one respond with whatever the rank of the data, which floats may not tell.
         """
         return np.zeros(patterns.shape)
 

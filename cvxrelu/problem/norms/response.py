@@ -54,7 +54,7 @@ class Response(Norm):
     X: Array | None = None
     negative_slope: float = 0.0
     weights: Array | None = None
-    name = "response"
+    name, of_responses = "response", True
 
     def on(self, X: Array, negative_slope: float, weights: Array | None = None) -> Self:
         """Return the norm for these data, this activation and these weights.
