@@ -251,3 +251,12 @@ def test_folds_need_weight_on_both_sides():
     weights[8:9] = 1.0  # two folds have some to train and some to test
     model = cr.ReLURegressorCV(cv=5, alphas=[0.1]).fit(X, y, sample_weight=weights)
     assert model.mse_path_.shape[-1] == 2
+
+
+@pytest.mark.parametrize("given", [list, lambda places: np.isin(np.arange(20), places)], ids=["lists", "masks"])
+def test_folds_may_be_lists_and_masks(given):
+    X, y, halves = np.arange(20.0)[:, None], np.abs(np.arange(20.0) - 8), np.split(np.arange(20), 2)
+    folds = [tuple(map(given, halves)), tuple(map(given, halves[::-1]))]
+    model = cr.ReLURegressorCV(alphas=[0.1, 0.01], cv=folds).fit(X, y)
+    same = cr.ReLURegressorCV(alphas=[0.1, 0.01], cv=[tuple(halves), tuple(halves[::-1])]).fit(X, y)
+    np.testing.assert_array_equal(model.mse_path_, same.mse_path_)

@@ -202,3 +202,9 @@ def test_a_fit_is_never_worse_than_its_start(loss):
         warnings.simplefilter("ignore", cr.AccuracyWarning)
         fit = cr.solve(problem, "generate", max_rounds=1, warm_start=start, random_state=1)
     assert fit.objective <= problem.objective(start) * (1 + 1e-11)  # an upper bound against the nearest float
+
+
+def test_the_first_fit_is_the_constant_next_to_a_kink_too():
+    problem = cr.Problem([[2.0], [-2], [-3], [-1], [-1]], [2.0, 0, -2, -1, 1], loss="absolute", alpha=1.0)
+    first = cr.path(problem, alphas=[cr.alpha_max(problem)]).fits[0]
+    assert (first.method, first.network.n_neurons) == ("constant", 0)

@@ -42,8 +42,8 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     -------
     float
         min over F of gamma(v), over N. It is computed from a proven upper bound on gamma, so a constant is optimal for
-        every alpha from this value on; 1e-7 of it below, at most, none is. It is 0.0 if a constant is optimal for
-        every alpha, up to rounding.
+        every alpha from this value on, up to 1e-7 of it next to a kink of the loss; 1e-7 of it below, at most, none is.
+        It is 0.0 if a constant is optimal for every alpha, up to rounding.
 
     Raises
     ------

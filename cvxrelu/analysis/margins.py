@@ -94,7 +94,8 @@ def generalisation_bound(
     Parameters
     ----------
     margin : float
-        Normalised margin gamma of the network, positive; `Network.normalised_margin`.
+        Normalised margin gamma of the network, positive; `Network.normalised_margin`. The network has no skip
+        connection, whose weights are in no norm.
     radius : float
         D, which norm(x) never exceeds if there are no biases, and norm([x, 1]) if bias is "joint". With free biases
         there is no such bound: a hinge may be anywhere.

@@ -29,8 +29,9 @@ __all__ = ["Path", "alpha_grid", "path"]
 
 Array = NDArray[np.float64]
 
-# Relative gap at which the constant of zero cost is accepted without a search: the rounding of its two bounds.
-CONSTANT_RTOL = 1e-10
+# Relative gap at which the constant of zero cost is accepted without a search: the rounding of its two bounds, and next
+# to a kink what linear programs leave open.
+CONSTANT_RTOL, KINKED_RTOL = 1e-10, 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +227,7 @@ def _checked(alphas: ArrayLike) -> Array:
 def _constant_fit(problem: Problem, constant: ZeroCost, clock: Clock) -> Fit | None:
     """Return the fit with the constant, or None if it is not proven to be optimal."""
     certificate = certificate_of(problem, constant.network, constant.bound(problem, clock))
-    if certificate.gap > CONSTANT_RTOL * certificate.upper:
+    if certificate.gap > (CONSTANT_RTOL if problem.loss.smooth else KINKED_RTOL) * certificate.upper:
         return None
     row = Round(0, certificate.upper, certificate.lower, clock.elapsed, "best network of zero cost")
     return Fit(problem, constant.network, certificate, Status.OPTIMAL, (row,), "constant")

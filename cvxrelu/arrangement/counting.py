@@ -6,7 +6,7 @@ Cover, "Geometrical and statistical properties of systems of linear inequalities
 
 from math import comb
 
-from cvxrelu.problem.validation import as_count
+from cvxrelu.problem.validation import as_count, as_flag
 
 __all__ = ["count_patterns", "half_count"]
 
@@ -73,4 +73,4 @@ def count_patterns(n_samples: int, n_features: int, bias: bool = True) -> int:
     """
     n = as_count(n_samples, "n_samples")
     d = as_count(n_features, "n_features")
-    return 2 * half_count(n, d + bool(bias))
+    return 2 * half_count(n, d + as_flag(bias, "bias"))

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from cvxrelu.arrangement.memory import check_max_memory
 from cvxrelu.arrangement.patterns import Arrangement
-from cvxrelu.problem.validation import as_jobs, as_matrix
+from cvxrelu.problem.validation import as_flag, as_jobs, as_matrix, as_seconds
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["enumerate_patterns"]
@@ -61,4 +61,5 @@ def enumerate_patterns(
     """
     points = as_matrix(X)
     memory = check_max_memory(max_memory)
-    return Arrangement(points, bool(bias), memory, as_jobs(n_jobs), bool(progress), Clock(time_limit))
+    seconds, has_bias = as_seconds(time_limit), as_flag(bias, "bias")
+    return Arrangement(points, has_bias, memory, as_jobs(n_jobs), as_flag(progress, "progress"), Clock(seconds))

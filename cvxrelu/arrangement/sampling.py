@@ -22,7 +22,7 @@ from cvxrelu.arrangement.lifting import lift
 from cvxrelu.arrangement.packing import pack_masks, pack_patterns, unpack_patterns
 from cvxrelu.arrangement.parallel_rows import classes_of_rows
 from cvxrelu.arrangement.signs import decided_signs
-from cvxrelu.problem.validation import as_count, as_generator, as_matrix
+from cvxrelu.problem.validation import as_count, as_flag, as_generator, as_matrix
 
 __all__ = ["sample_patterns"]
 
@@ -84,7 +84,7 @@ def sample_patterns(
     points = as_matrix(X)
     n = as_count(n, "n")
     rng = as_generator(random_state)
-    rows = lift(points, bias)
+    rows = lift(points, as_flag(bias, "bias"))
     classes = classes_of_rows(rows)
     distinct = rows[classes.leaders]
     if half_count(len(distinct), rows.shape[1]) <= _SMALL:

@@ -132,7 +132,7 @@ def _float_points(
     here *= turn * signs
     change *= signs
     np.put_along_axis(change, tops.astype(np.intp), np.inf, axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         reach = np.where(change < 0, here / -change, np.inf).min(axis=1, keepdims=True)
     reach = np.where(np.isfinite(reach), reach, 2.0 / np.linalg.norm(direction, axis=1, keepdims=True))
     points = turn * vertex + 0.5 * reach * direction

@@ -8,8 +8,9 @@ r"""What all estimators share: their parameters, and the way from them to fits.
 
 each over one-hidden-layer networks f of every width; with sample weights, means are weighted. Features are taken as
 they come: put a scaler in front, since the cost of a weight depends on the unit of its feature. The default alpha goes
-with the units of the data as a whole. Equal samples are merged and all are sorted before the fit, so that it is the
-same whatever their order, and a weight of k is k copies.
+with the units of the data as a whole. Equal samples are merged and all are sorted before the fit, so that with a
+`random_state` it is the same whatever their order, and a weight of k is k copies; without one, fits that are as good
+may differ.
 """
 
 import warnings

@@ -159,7 +159,8 @@ class CrossValidated(Estimator):
 
         Scores are an (n_alphas, ..., n_folds) array.
         """
-        folds = list(cast("Any", check_cv(self.cv, y, classifier=classes)).split(X, y))
+        split, places = cast("Any", check_cv(self.cv, y, classifier=classes)).split(X, y), np.arange(len(y))
+        folds = [(places[train], places[test]) for train, test in split]
         if weights is not None:
             folds = [(train, test) for train, test in folds if weights[train].any() and weights[test].any()]
             if not folds:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.errors import InputError
 from cvxrelu.line.drawing import plot_function
 from cvxrelu.line.networks import cheapest_network
-from cvxrelu.line.samples import slope_rounding
+from cvxrelu.line.samples import slope_rounding, straight
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.validation import as_real
 
@@ -244,7 +244,12 @@ class PiecewiseLinear:
         """Tell at which knots the slope jumps by more than the rounding of knots, values and end slopes."""
         ends = np.abs([self.left_slope, self.right_slope]) * np.finfo(float).eps
         rounding = np.concatenate([ends[:1], slope_rounding(self.knots, self.values), ends[1:]])
-        return np.abs(np.diff(self.slopes)) > rounding[1:] + rounding[:-1]
+        flat = np.abs(np.diff(self.slopes)) <= rounding[1:] + rounding[:-1]
+        # The rays at either end are as long as all between them.
+        extent = float(np.ptp(self.knots)) or 1.0
+        first, last = self.values[0] - self.left_slope * extent, self.values[-1] + self.right_slope * extent
+        x = np.concatenate([[self.knots[0] - extent], self.knots, [self.knots[-1] + extent]])
+        return ~straight(x, np.concatenate([[first], self.values, [last]]), flat)
 
 
 def _require_line(network: Network) -> None:

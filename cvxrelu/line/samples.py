@@ -14,7 +14,7 @@ from cvxrelu.errors import InputError
 from cvxrelu.problem.rows import name_rows
 from cvxrelu.problem.validation import as_floats, as_matrix, as_vector
 
-__all__ = ["Samples", "slope_rounding"]
+__all__ = ["Samples", "slope_rounding", "straight"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -42,6 +42,44 @@ def slope_rounding(x: Array, y: Array) -> Array:
     slopes = np.abs(np.diff(y) / gaps)
     heights, places = np.abs(y[1:]) + np.abs(y[:-1]), np.abs(x[1:]) + np.abs(x[:-1])
     return COORDINATE_ULPS * np.finfo(float).eps * (heights + slopes * places) / gaps
+
+
+def straight(x: Array, y: Array, flat: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell at which inner corners of a polyline it goes straight on, of those where it turns by no more than rounding.
+
+    Parameters
+    ----------
+    x, y : (n,) array
+        Corners, x ascending.
+    flat : (n - 2,) bool array
+        Whether the polyline turns by no more than rounding.
+
+    Returns
+    -------
+    (n - 2,) bool array
+        The same but for stretches that bend together: those of which a corner is off the chord between their ends.
+
+    Examples
+    --------
+    >>> straight(np.arange(4.0), np.array([0.0, 1.0, 2.0, 4.0]), np.array([True, True]))
+    array([False, False])
+    """
+    flat, padded = flat.copy(), np.concatenate([[False], flat, [False]])
+    # The flat corners start, ..., stop - 1 have their neighbours start - 1 and stop as the ends of their chord.
+    start, stop = np.flatnonzero(~padded[:-1] & padded[1:]) + 1, np.flatnonzero(padded[:-1] & ~padded[1:]) + 1
+    if not len(start):
+        return flat
+    corner = np.flatnonzero(flat) + 1
+    run = np.repeat(np.arange(len(start)), stop - start)
+    left, right = start[run] - 1, stop[run]
+    slope = (y[right] - y[left]) / (x[right] - x[left])
+    miss = np.abs(y[corner] - y[left] - slope * (x[corner] - x[left]))
+    heights = np.abs(y[corner]) + np.abs(y[left]) + np.abs(y[right])
+    reach = np.abs(x[left]) + np.abs(x[right])
+    allowed = COORDINATE_ULPS * np.finfo(float).eps * (heights + np.abs(slope) * reach)
+    bowed = np.logical_or.reduceat(miss > allowed, np.cumsum(stop - start) - (stop - start))
+    flat[corner - 1] = ~bowed[run]
+    return flat
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,21 +177,7 @@ class Samples:
         if len(self) < 3:
             return np.zeros(0)
         rounding = slope_rounding(self.x, self.y)
-        flat = np.abs(self.curvatures) <= rounding[1:] + rounding[:-1]
-        padded = np.concatenate([[False], flat, [False]])
-        # The flat corners start, ..., stop - 1 have their neighbours start - 1 and stop as the ends of their chord.
-        start, stop = np.flatnonzero(~padded[:-1] & padded[1:]) + 1, np.flatnonzero(padded[:-1] & ~padded[1:]) + 1
-        if len(start):
-            corner = np.flatnonzero(flat) + 1
-            run = np.repeat(np.arange(len(start)), stop - start)
-            left, right = start[run] - 1, stop[run]
-            slope = (self.y[right] - self.y[left]) / (self.x[right] - self.x[left])
-            miss = np.abs(self.y[corner] - self.y[left] - slope * (self.x[corner] - self.x[left]))
-            heights = np.abs(self.y[corner]) + np.abs(self.y[left]) + np.abs(self.y[right])
-            reach = np.abs(self.x[left]) + np.abs(self.x[right])
-            allowed = COORDINATE_ULPS * np.finfo(float).eps * (heights + np.abs(slope) * reach)
-            bowed = np.logical_or.reduceat(miss > allowed, np.cumsum(stop - start) - (stop - start))
-            flat[corner - 1] = ~bowed[run]
+        flat = straight(self.x, self.y, np.abs(self.curvatures) <= rounding[1:] + rounding[:-1])
         return np.where(flat, 0.0, np.sign(self.curvatures))
 
     def corners(self, turns: Array | None = None) -> "Samples":

@@ -269,6 +269,8 @@ class Network:
         ------
         FileError
             If the file cannot be written.
+        InputError
+            If a note is called as a part of the network.
         """
         write_parts(file, self._parts(), **notes)
 

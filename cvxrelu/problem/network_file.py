@@ -19,6 +19,8 @@ BESIDE_SKIP = "intercept_beside_skip"
 
 def write_parts(file: str | PathLike[str], parts: Parts, **notes: ArrayLike) -> None:
     """Write the parts of a network, and notes beside them; the ending .npz is added if it is missing."""
+    if taken := sorted({*parts, BESIDE_SKIP, "file"} & notes.keys()):
+        raise InputError(f"A note cannot be called {taken[0]!r}, as a part of the network is; choose another name.")
     parts = dict(parts)
     if np.any(parts["skip"]):
         # What reads files without knowing of skip connections misses the constant, and does not go on.

@@ -158,9 +158,14 @@ def to_network(problem: Problem, scaling: Scaling, groups: Groups) -> Network:
 
 
 def made_feasible(problem: Problem, network: Network) -> Network:
-    """Return a multiple of a network that meets the constraint of the loss, if that is a matter of its size."""
+    """Return a multiple of a network that meets the constraint of the loss, if that is a matter of its size.
+
+    Where the multiple would be beyond floats it is the network itself, which misses the constraint.
+    """
     factor = problem.loss.feasible_factor(network(problem.X), problem.y)
     if factor == np.inf:
         return network
-    v, intercept, skip = network.v * factor, network.intercept * factor, network.skip * factor
-    return replace(network, v=v, intercept=intercept, skip=skip)
+    with np.errstate(over="ignore"):
+        v, intercept, skip = network.v * factor, network.intercept * factor, network.skip * factor
+    within = all(np.isfinite(part).all() for part in (v, intercept, skip))
+    return replace(network, v=v, intercept=intercept, skip=skip) if within else network

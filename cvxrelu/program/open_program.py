@@ -115,9 +115,10 @@ class OpenProgram:
     def network(self) -> Network:
         """Return the network that the variables hold after a solve, with the predictions and the cost of the model.
 
-        It has at most as many neurons as there are places among X and `points`, and predicts there what the program
-        does to about ten digits. What `cvxrelu.certify(network, problem)` proves is a statement about the problem
-        *without* constraints: its lower bound holds with them, too, and is the less tight the more they cost.
+        As a rule it has at most as many neurons as there are places among X and `points`, and predicts there what the
+        program does to some eight digits or more; where fewer neurons would miss that, all of the program's stay. What
+        `cvxrelu.certify(network, problem)` proves is a statement about the problem *without* constraints: its lower
+        bound holds with them, too, and is the less tight the more they cost.
 
         Raises
         ------

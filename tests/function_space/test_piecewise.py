@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from cvxrelu import InputError, InputTypeError, Network
-from cvxrelu.function_space import KnotMeasure, PiecewiseLinear, envelope
+from cvxrelu.function_space import (
+    KnotMeasure,
+    PiecewiseLinear,
+    envelope,
+    min_norm_interpolant,
+    sparsest_interpolant,
+)
 from tests.function_space.instances import SIX_X, SIX_Y
 
 
@@ -108,3 +114,13 @@ def test_networks_that_bend_nowhere():
     np.testing.assert_allclose(PiecewiseLinear.from_network(steep).slopes, [0.01, 2.01])
     with pytest.raises(InputError, match=r"2 outputs; take one of them, network.output\(k\)"):
         PiecewiseLinear.from_network(Network([[1.0]], [0.0], [[1.0, 2.0]]))
+
+
+@pytest.mark.parametrize(("start", "bend"), [(1.7e9, 5e-6), (1.7e9, 1e-6), (1e5, 5e-8)])
+def test_many_turns_that_rounding_would_hide_one_by_one_make_a_bend(start, bend):
+    """Seconds since 1970: every turn is less than the rounding of slopes, and all together are the parabola."""
+    t = np.arange(1000.0)
+    x, y = start + t, t + bend * t**2
+    for function in (min_norm_interpolant(x, y), sparsest_interpolant(x, y)):
+        np.testing.assert_allclose(function.simplified()(x), y, atol=1e-7)
+        np.testing.assert_allclose(function.to_network()(x[:, None]), y, atol=1e-7)

@@ -284,3 +284,17 @@ def test_beyond_the_data_hinges_move_either_way():
     expected = np.where((heights >= 0).all(axis=1), 1.0, np.where((heights <= 0).all(axis=1), -1.0, 0.0))
     assert set(expected) == {1.0, -1.0, 0.0}
     np.testing.assert_array_equal(neurons.rays, expected)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        cr.Problem([[0.0], [1.0]], [-1.0, 1.0], loss="margin", skip=True),
+        cr.Problem([[0.0], [1.0]], [-1.0, 1.0], loss="hinge", alpha=0.1, skip=True),
+        cr.Problem([[0.0, 0.0], [1.0, 0.0]], [0.0, 1.0], skip=True),
+    ],
+    ids=["separators", "no loss", "a plane without data"],
+)
+def test_what_affine_functions_make_many_is_refused(problem):
+    with pytest.raises(cr.InputError, match="affine functions alone leave more networks"):
+        cr.optimal_set(cr.solve(problem))

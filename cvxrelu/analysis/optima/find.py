@@ -29,6 +29,8 @@ DEFAULT_TOL = 1e-7
 # Neurons whose score falls short of the bound by less than this share can carry weight. In an accurate dual vector
 # those that can are within 1e-12 of it, and the next ones rarely within 1e-6.
 ACTIVE_RTOL = 1e-9
+# Objective, as a share of the targets, that is rounding.
+NOTHING = 1e-12
 # Seconds for the proof of the lower bound of the accurate dual vector; without it that of the fit is used.
 PROOF_SECONDS = 20.0
 
@@ -53,7 +55,8 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     Raises
     ------
     InputError
-        If the norm is not Euclidean.
+        If the norm is not Euclidean, or there is a skip connection and the optimum costs nothing, or affine functions
+        vanish on all samples.
     SolverError
         If the fit is too inaccurate, or the data too badly scaled, for a dual vector that explains the optimum.
 
@@ -67,6 +70,12 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     require_one_output(problem.several, "optimal_set")
     if problem.norm.cellwise:
         raise InputError(f"The set of optimal networks is known for norm='euclidean', not for {problem.norm.name!r}.")
+    spans = problem.free.rank == problem.free.columns.shape[1]
+    if problem.skip and not (spans and fit.objective > NOTHING * np.abs(problem.y).max()):
+        raise InputError(
+            "With skip=True the set is known where the optimum costs something, and no affine function vanishes on all "
+            "samples: here affine functions alone leave more networks than it would tell."
+        )
     standard, scaling = standardise(problem)
     kept = problem.norm.neuron_costs(fit.network.W, fit.network.b) > 0
     search = NeuronSearch.of(standard, *scaling.adopt(fit.network.W[kept], fit.network.b[kept]))
