@@ -27,14 +27,25 @@ def test_nothing_is_found(kind):
 # samples out of range once others have no weight; slopes beyond floats again; classes whose outputs are alike in ten
 # digits; equal targets of one of three outputs that have a trend; dual vectors of classes beyond floats; an affine
 # function that is better than the constant but for rounding; losses beyond floats on a fold; coordinates of samples
-# that are far from the origin beside their distances; a separator whose multiple is beyond floats.
+# that are far from the origin beside their distances; a separator whose multiple is beyond floats; corrections of the
+# relaxation beyond floats; responses that count as being on the hinge; coordinates that are all but singular.
 @pytest.mark.parametrize(
     ("kind", "seed"),
     [
         ("bounds", k)
         for k in (24264, 24844, 50489, 90575, 300460, 504278, 720257, 721249, 730843, 840518, 840964, 841660, 861896)
     ]
-    + [("bounds", 912464), ("bounds", 921670), ("estimators", 910471), ("norms", 87), ("norms", 332), ("norms", 1090)]
+    + [
+        ("bounds", 912464),
+        ("bounds", 921670),
+        ("bounds", 932143),
+        ("norms", 931429),
+        ("norms", 931480),
+        ("estimators", 910471),
+        ("norms", 87),
+        ("norms", 332),
+        ("norms", 1090),
+    ]
     + [("stops", k) for k in (21137, 50085, 860133)],
 )
 def test_what_was_found_once_is_not_found_again(kind, seed):

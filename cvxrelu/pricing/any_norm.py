@@ -132,10 +132,10 @@ class NormPricer:
 
     def _report(self, v: Array, exponent: int, found: list[Array], upper: float, proven: bool, cells: int) -> Priced:
         """Return the result in units of v times 2^exponent, with the neurons sorted by their scores."""
-        groups = np.array(found).reshape(-1, len(self.cells.transform))
+        coordinates = np.array(found).reshape(-1, len(self.cells.transform))
+        groups, heights = coordinates @ self.cells.transform.T, coordinates @ self.cells.lifted.T
         size = groups.shape[1] - self.norm.has_bias
         W, b = groups[:, :size], groups[:, size] if self.norm.has_bias else np.zeros(len(groups))
-        heights = np.linalg.solve(self.cells.transform, groups.T).T @ self.cells.lifted.T
         scores = leaky_relu(heights, self.negative_slope) @ v
         order = np.argsort(-np.abs(scores), kind="stable")[:MOST_NEURONS]
         # Neurons are in their closed cells up to rounding, and may seem to score more than the bound by that.

@@ -54,7 +54,7 @@ ROUNDOFF = float(np.finfo(float).eps)
 
 
 class _Solved(NamedTuple):
-    """What was found in a cell: the proven bound, the best score up to rounding, and the neuron that has it."""
+    """What was found in a cell: the proven bound, the best score up to rounding, and its neuron in coordinates."""
 
     upper: float
     value: float
@@ -182,7 +182,7 @@ class NormCells:
         along, tight = weight**2 * q, lam > 0
         along += np.linalg.lstsq(stray[tight], -images[tight] @ p - stray[tight] @ along)[0]
         group = self.coordinates.bases[cell] @ p + self.coordinates.kernels[cell] @ along
-        return _Solved(upper, float(p @ p + weight**2 * (q @ q)) / cost, self.transform @ group / cost)
+        return _Solved(upper, float(p @ p + weight**2 * (q @ q)) / cost, group / cost)
 
     def _proven(self, cell: np.intp, target: Array, lam: Array, images: Array, stray: Array) -> float:
         """Return the bound that multipliers prove once they meet the equation; infinite if they cannot be made to."""

@@ -82,7 +82,8 @@ def solve_relaxed(
         if (state.gap <= accuracy and settled) or expired():
             break
         try:
-            after = Newton.of(parts, task, state, residuals).step()
+            with np.errstate(over="ignore", invalid="ignore"):  # of what breaks down with the next factors
+                after = Newton.of(parts, task, state, residuals).step()
         except np.linalg.LinAlgError:
             break
         if after is state:

@@ -81,9 +81,7 @@ class Response(Norm):
         InputError
             If the norm has no data.
         """
-        X = self._data()
-        heights = W @ X.T + b[:, None]
-        reach = lengths(W)[:, None] * lengths(X) + np.abs(b)[:, None]
+        heights, reach = self._heights(W, b)
         side = np.where(np.abs(heights) <= ON_HINGE * reach, 0.0, np.sign(heights))
         slopes = np.abs(np.where(side > 0, 1.0, self.negative_slope))
         cheaper = np.where(side == 0, min(1.0, abs(self.negative_slope)), slopes)
@@ -91,12 +89,17 @@ class Response(Norm):
         return np.where(b == 0, costs, np.inf) if self.bias == "none" else costs
 
     def rounding(self, W: Array, b: Array) -> Array:
-        """Return as much for each sample, and what rounding makes of its pre-activation where terms cancel."""
+        """Return as much for each sample, what rounding makes of its pre-activation where terms cancel, and the rest.
+
+        The rest is what samples respond with that count as being on the hinge.
+        """
         N, d = self._data().shape
         steepest = np.full((1, N), max(1.0, abs(self.negative_slope)))
-        reach = lengths(W)[:, None] * lengths(self._data()) + np.abs(b)[:, None]
+        heights, reach = self._heights(W, b)
         cancelled = self._factors(steepest) * self._root_mean_square(steepest * reach)
-        return UNITS * EPS * ((N + d + 1) * self.neuron_costs(W, b) + (d + 1) * cancelled)
+        rest = np.where(np.abs(heights) <= ON_HINGE * reach, steepest * np.abs(heights), 0.0)
+        beside = self._factors(steepest) * self._root_mean_square(rest)
+        return UNITS * EPS * ((N + d + 1) * self.neuron_costs(W, b) + (d + 1) * cancelled) + beside
 
     def reach(self, X: Array, negative_slope: float) -> float:
         """Return sqrt(N) over the least factor of the root mean square; twice that covers differences."""
@@ -112,6 +115,11 @@ class Response(Norm):
         """Return the triangular factors of the matrices D_s Z / sqrt(N), times the factor of each cell."""
         scaled = self.scales(patterns) * self._slopes(patterns)
         return np.asarray(np.linalg.qr(scaled[:, :, None] * lifted, mode="r"))
+
+    def _heights(self, W: Array, b: Array) -> tuple[Array, Array]:
+        """Return the pre-activations on the data, and the sizes of their terms."""
+        X = self._data()
+        return W @ X.T + b[:, None], lengths(W)[:, None] * lengths(X) + np.abs(b)[:, None]
 
     def _slopes(self, patterns: BoolArray) -> Array:
         """Return the slopes of the activation at the samples of each cell."""
