@@ -110,13 +110,11 @@ def run(output: Path, names: Iterable[str] = CASES, pyscnn_seconds: float = PYSC
             {"figure": goal.figure, "goal": str(goal), "reached": goal.reached(row)} for goal in CASES[name].goals
         ]
         if CASES[name].gates:
-            # Where it is absent, what it did the last time stands.
-            last = record.get("cases", {}).get(name, {}).get("pyscnn", without_pyscnn)
-            row["pyscnn"] = (
-                last
-                if without_pyscnn
-                else [pyscnn.recorded(CASES[name].problem(), gates, pyscnn_seconds) for gates in CASES[name].gates]
-            )
+            if without_pyscnn:  # what it did the last time stands
+                row["pyscnn"] = record.get("cases", {}).get(name, {}).get("pyscnn", without_pyscnn)
+            else:
+                problem = CASES[name].problem()
+                row["pyscnn"] = [pyscnn.recorded(problem, gates, pyscnn_seconds) for gates in CASES[name].gates]
         cases = record.get("cases", {}) | {name: row | {"environment": before}}
         record = {
             "benchmark": NAME,

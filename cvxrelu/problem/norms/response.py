@@ -24,7 +24,8 @@ __all__ = ["LabelNoise", "Response"]
 
 Array = NDArray[np.float64]
 
-# Slopes nearer to zero, but not zero, are refused.
+# Slopes nearer to zero, but not zero, are refused: bounds in the plane are loose from some 1e-6 down, of no use here,
+# and coordinates of cells overflow at 1e-160.
 LEAST_SLOPE = 1e-12
 
 
