@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.errors import InputError, SizeError, SolverError
+from cvxrelu.errors import InputError, InputTypeError, SizeError, SolverError
 from tests.direct import Direct
 from tests.instances import BIASES, make_problem
 
@@ -131,6 +131,10 @@ def test_what_it_cannot_do_it_says():
         cr.build_program(problem, points=[[1.0]])
     with pytest.raises(InputError, match=r"patterns has shape \(2, 3\); it must be \(P, 5\)"):
         cr.build_program(problem, np.ones((2, 3)))
+    with pytest.raises(InputTypeError, match="patterns must hold real numbers"):
+        cr.build_program(problem, [["a"] * 5])
+    with pytest.raises(InputError, match="none of them NaN"):
+        cr.build_program(problem, np.full((2, 5), np.nan))
     with pytest.raises(InputError, match="mean over the data"):
         cr.build_program(make_problem("squared", 5, norm="response"), points=[[1.0, 1.0]])
     with pytest.raises(SizeError, match="sign patterns, too many for one program"):

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 
 from cvxrelu.line.piecewise import PiecewiseLinear
 from cvxrelu.line.samples import Samples
-from cvxrelu.problem.validation import as_flag, as_slope
+from cvxrelu.problem.validation import as_flag, as_instance, as_slope
 
 __all__ = [
     "Rates",
@@ -98,6 +98,7 @@ def function_cost(function: PiecewiseLinear, negative_slope: float = 0.0, skip: 
     >>> function_cost(line), function_cost(line, 3.0), function_cost(line, -1.0)
     (2.0, 0.5, inf)
     """
+    as_instance(function, PiecewiseLinear, "function")
     p, q = Rates.of(negative_slope, skip)
     bending = function.second_derivative().total_variation / p
     if q == 0:

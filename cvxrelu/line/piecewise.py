@@ -18,7 +18,7 @@ from cvxrelu.line.drawing import plot_function
 from cvxrelu.line.networks import cheapest_network
 from cvxrelu.line.samples import slope_rounding, straight
 from cvxrelu.problem.network import Network
-from cvxrelu.problem.validation import as_real
+from cvxrelu.problem.validation import as_floats, as_real
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,7 +121,7 @@ class PiecewiseLinear:
 
     def __post_init__(self) -> None:
         for name in ("knots", "values"):
-            array = np.array(getattr(self, name), dtype=float)
+            array = as_floats(getattr(self, name), name)
             if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
                 raise InputError(f"{name} must be a one-dimensional array of at least one finite number.")
             array.flags.writeable = False
@@ -140,8 +140,8 @@ class PiecewiseLinear:
         )
 
     def __call__(self, x: ArrayLike) -> Array:
-        """Return f(x), in the shape of x."""
-        places = np.asarray(x, dtype=float)
+        """Return f(x), in the shape of x, which must be finite."""
+        places = _as_places(x)
         inside = np.interp(places, self.knots, self.values)
         left = self.left_slope * np.minimum(places - self.knots[0], 0.0)
         right = self.right_slope * np.maximum(places - self.knots[-1], 0.0)
@@ -167,7 +167,7 @@ class PiecewiseLinear:
 
     def derivative(self, x: ArrayLike) -> Array:
         """Return f'(x), at a knot the slope to its right, in the shape of x."""
-        return self.slopes[np.searchsorted(self.knots, np.asarray(x, dtype=float), side="right")]
+        return self.slopes[np.searchsorted(self.knots, _as_places(x), side="right")]
 
     def second_derivative(self) -> KnotMeasure:
         """Return f'' as a measure on the knots."""
@@ -271,3 +271,11 @@ def _hinges(network: Network) -> tuple[Array, Array, Array, float]:
 def _weighted_median(values: Array, weights: Array) -> float:
     """Return a value with at most half of the weight on either side."""
     return float(np.quantile(values, 0.5, weights=weights, method="inverted_cdf"))
+
+
+def _as_places(x: ArrayLike) -> Array:
+    """Return where to evaluate a function, finite numbers of any shape."""
+    places = as_floats(x, "x")
+    if not np.isfinite(places).all():
+        raise InputError("x has NaN or infinite entries; drop them.")
+    return places

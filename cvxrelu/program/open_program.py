@@ -22,7 +22,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.rows import name_rows
 from cvxrelu.problem.several_outputs import require_one_output
-from cvxrelu.problem.validation import as_matrix
+from cvxrelu.problem.validation import as_floats, as_matrix
 from cvxrelu.program.backend import Solution
 from cvxrelu.program.cells import Cells, covering_cells
 from cvxrelu.program.decode import decode
@@ -260,10 +260,11 @@ def _all_cells(carrier: Problem) -> Cells:
 
 def _given_cells(patterns: ArrayLike, first: NDArray[np.intp], n_points: int) -> Cells:
     """Return the cells of given patterns at the places, the first row at each of which is known."""
-    signs = np.asarray(patterns)
-    if signs.ndim != 2 or signs.shape[1] != n_points or not len(signs):
+    signs = as_floats(patterns, "patterns")
+    if signs.ndim != 2 or signs.shape[1] != n_points or not len(signs) or np.isnan(signs).any():
         raise InputError(
-            f"patterns has shape {signs.shape}; it must be (P, {n_points}): a sign for each row of X and of points."
+            f"patterns has shape {signs.shape}; it must be (P, {n_points}): a sign for each row of X and of points, "
+            "none of them NaN."
         )
     active = signs[:, first] > 0
     return Cells(active, np.ones_like(active))

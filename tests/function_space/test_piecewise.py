@@ -6,6 +6,7 @@ from cvxrelu.function_space import (
     KnotMeasure,
     PiecewiseLinear,
     envelope,
+    function_cost,
     min_norm_interpolant,
     sparsest_interpolant,
 )
@@ -69,7 +70,17 @@ def test_refuses_what_is_no_function(arguments, words):
         PiecewiseLinear(*arguments)
 
 
-def test_refuses_slopes_that_are_no_numbers():
+def test_refuses_what_is_no_number():
+    zero = PiecewiseLinear([0.0], [0.0], 0.0, 0.0)
+    with pytest.raises(InputTypeError, match="knots must hold real numbers"):
+        PiecewiseLinear(["a"], [0.0], 0.0, 0.0)
+    for evaluate in (zero, zero.derivative):
+        with pytest.raises(InputTypeError, match="x must hold real numbers"):
+            evaluate(["a"])
+        with pytest.raises(InputError, match="x has NaN or infinite entries"):
+            evaluate([np.inf])
+    with pytest.raises(InputTypeError, match=r"function must be a .*PiecewiseLinear, not 3"):
+        function_cost(3)
     with pytest.raises(InputTypeError, match="right_slope"):
         PiecewiseLinear([0.0], [0.0], 0.0, "steep")
 

@@ -298,3 +298,23 @@ def test_beyond_the_data_hinges_move_either_way():
 def test_what_affine_functions_make_many_is_refused(problem):
     with pytest.raises(cr.InputError, match="affine functions alone leave more networks"):
         cr.optimal_set(cr.solve(problem))
+
+
+def test_affine_functions_without_end_are_refused():
+    X = [[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 2.0]]
+    for settings in ({"loss": "hinge", "alpha": 0.1}, {"loss": "margin"}):
+        with pytest.raises(cr.InputError, match="by affine functions without bound"):
+            cr.optimal_set(cr.solve(cr.Problem(X, [1.0, -1.0, 1.0, 1.0, 1.0], skip=True, **settings)))
+
+
+def test_neurons_of_a_tie_that_the_dual_vector_is_slow_to_reach_are_all_found():
+    # sigma(-u.x + .8) and -sigma(u.x + .4), with u = (1, -2) / sqrt(5), can stand for each other.
+    optima = optima_of([[-1.0, 0.0], [1.0, 0.0], [1.0, 1.0]], [1.0, 0.0, 1.0], negative_slope=0.3)
+    extremes = optima.extreme_predictions([[0.0, 1.0], [-3.0, 2.0]])
+    np.testing.assert_allclose([extremes.lower, extremes.upper], [[1.15, 1.9], [1.5, 4.0]], atol=1e-8)
+
+
+def test_a_step_whose_equations_cannot_be_solved_has_a_dual_vector():
+    X = [[2.0, 0.0], [-1.0, 0.0], [2.0, -1.0], [2.0, -2.0], [2.0, 1.0]]
+    problem = cr.Problem(X, [0.0, 0.0, 2.0, 1.0, 0.0], loss="absolute", alpha=0.1, negative_slope=-1.0)
+    assert cr.optimal_set(cr.solve(problem)).center.objective == pytest.approx(0.3, rel=1e-7)

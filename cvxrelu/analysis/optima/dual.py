@@ -47,9 +47,10 @@ Array = NDArray[np.float64]
 NEAR = 1e-2
 # Steps of Newton's method.
 MOST_STEPS = 40
-# Ends the steps: a score above the bound by this share is rounding, and a step of this size (relative to v) leaves an
-# error of its square, or of the share of it that the pull below keeps.
-EXCESS, STEP = 1e-13, 1e-6
+# Ends the steps: a score above the bound by this share is rounding, and so is a step of this size (relative to v). The
+# pull below keeps a share of every step, up to a thirtieth where the dual objective is flat. Steps that do not halve
+# any more end at the larger size.
+EXCESS, STEP, STEP_ENDED = 1e-13, 1e-10, 1e-6
 # Pull towards where a step starts, a curvature in units of slope per size of v: else a vector is left for another that
 # is as good by the neurons at hand and violates others. Where the steps end, it vanishes.
 PULL = 1e-4
@@ -125,13 +126,14 @@ def refined_dual(search: NeuronSearch, v: Array, cost: float) -> RefinedDual:
     if problem.loss.regularised and not v.any():
         # A fit that was stopped before it had a dual vector.
         v = problem.repair(problem.y / 2)
-    sides, neurons, length = np.zeros(len(v)), search.near(v, NEAR), np.inf
+    sides, neurons, length, earlier = np.zeros(len(v)), search.near(v, NEAR), np.inf, np.inf
     v = _best_multiple(problem, v, neurons.best(v))
     for _ in range(MOST_STEPS):
-        if not v.any() or (neurons.best(v) <= limit * (1 + EXCESS) and length <= STEP):
+        ended = length <= STEP or earlier / 2 <= length <= STEP_ENDED
+        if not v.any() or (neurons.best(v) <= limit * (1 + EXCESS) and ended):
             break
         step = _step(problem, v, neurons, cost)
-        length = np.abs(step.v - v).max() / max(np.abs(step.v).max(), np.abs(v).max())
+        earlier, length = length, np.abs(step.v - v).max() / max(np.abs(step.v).max(), np.abs(v).max())
         v, sides, neurons = step.v, step.sides, search.near(step.v, NEAR)
         if not problem.loss.regularised and step.weights.sum() <= NO_WEIGHT:
             # A constant meets the constraint at no cost, and the dual vector zero proves it.
@@ -205,6 +207,7 @@ def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: Mas
     allowed = moved @ outputs <= limit * (1 + VIOLATION)
     inside = (moved >= model.lower - VIOLATION * size) & (moved <= model.upper + VIOLATION * size)
     if allowed.all() and inside.all() and (better >= -NEGATIVE * total).all():
-        x, weights = moved, np.zeros(len(weights))
+        weights = np.zeros(len(weights))
         weights[active] = better
-    return _Step(x, sides, weights)
+        return _Step(moved, sides, weights)
+    return _Step(problem.repair(solution.dual, boxed=False), sides, weights)

@@ -56,7 +56,7 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     ------
     InputError
         If the norm is not Euclidean, or there is a skip connection and the optimum costs nothing, or affine functions
-        vanish on all samples.
+        vanish on all samples or may grow without end.
     SolverError
         If the fit is too inaccurate, or the data too badly scaled, for a dual vector that explains the optimum.
 
@@ -88,6 +88,11 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
         raise SolverError(
             f"No weights of the {len(neurons)} neurons that reach the bound of the best dual vector, which misses by "
             f"{dual.error:.1e}, make an optimal network; look for near-duplicate rows in X, or fit with a smaller tol."
+        )
+    if polytope.dimension and not polytope.bounded:
+        raise InputError(
+            "Optimal networks differ here by affine functions without bound, which no sample that counts sees; pass "
+            "skip=False, or look at the network of the fit alone."
         )
     carries = polytope.strict[: len(neurons)]
     polytope = polytope.restricted(np.append(carries, np.ones(len(polytope.center) - len(neurons), dtype=bool)))

@@ -67,6 +67,17 @@ class Polytope:
         """The dimension of the polytope."""
         return self.basis.shape[1]
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it has no direction without end, by a linear program that rewards what grows along one."""
+        if np.linalg.matrix_rank(self.slopes, tol=SOLVED_RANK_RTOL) < self.dimension:
+            return False
+        count, size = self.slopes.shape
+        matrix = np.hstack([-self.slopes, np.eye(count)])
+        bounds = np.repeat([[-np.inf, np.inf], [0.0, 1.0]], [size, count], axis=0)
+        growth = _simplex(np.repeat([0.0, -1.0], [size, count]), matrix, np.zeros(count), bounds)
+        return growth.x is not None and -growth.fun <= TIGHT
+
     def restricted(self, keep: NDArray[np.bool_]) -> "Polytope":
         """Return the polytope without some coordinates of x."""
         return replace(self, center=self.center[keep], basis=self.basis[keep])
