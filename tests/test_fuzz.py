@@ -39,6 +39,7 @@ def test_nothing_is_found(kind):
         ("bounds", 912464),
         ("bounds", 921670),
         ("bounds", 932143),
+        ("files", 940499),
         ("norms", 931429),
         ("norms", 931480),
         ("estimators", 910471),

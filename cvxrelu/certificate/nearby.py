@@ -185,6 +185,8 @@ def _independent_columns(columns: Array) -> list[int] | None:
     """Return columns of which all others are combinations, exactly; None if there are none that floats tell apart."""
     # The pivots of centred columns, of length one: the constant comes first, if there is one. Floats choose, in which
     # small entries of a column may underflow; whether others are combinations is said by the columns as they are.
+    if not len(columns):
+        return []
     scaled = _scaled(columns)
     constant = bool(scaled.shape[1]) and bool((scaled[:, 0] == scaled[0, 0]).all() and scaled[0, 0] != 0)
     moving = scaled - scaled.mean(axis=0) * constant

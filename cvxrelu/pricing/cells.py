@@ -45,6 +45,9 @@ PASSES = 3
 VIOLATION = 1e-13
 """A row counts as satisfied within this, relative to the norms: only tightness depends on it."""
 
+OUTSIDE = 1e-7
+"""A neuron that violates a row by more than this, relative to the norms, is not the best one of the cell."""
+
 SHORTEST = 2.0**-400
 """Shorter rows do not bound a cell: what they lost, entries below 2^-500, could matter with large multipliers."""
 
@@ -152,6 +155,19 @@ def _solve_cell(g: Array, signs: Patterns, used: Patterns, Z: Array, free: bool,
 
 
 @kernel(error_model="numpy")
+def _inside(u: Array, signs: Patterns, Z: Array) -> bool:
+    """Whether a neuron, not zero, is in the cell but for rounding."""
+    size = np.sqrt(np.sum(u * u))
+    for i in range(Z.shape[0]):
+        dot = 0.0
+        for q in range(Z.shape[1]):
+            dot += Z[i, q] * u[q]
+        if (dot if signs[i] else -dot) < -OUTSIDE * size * np.sqrt(np.sum(Z[i] * Z[i])):
+            return False
+    return size > 0
+
+
+@kernel(error_model="numpy")
 def _solve_cells(
     G: Array,
     patterns: Patterns,
@@ -160,23 +176,32 @@ def _solve_cells(
     free: bool,
     tasks: NDArray[np.int64],
     limits: tuple[float, float, float],
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     """Bounds and maximisers of several tasks; task 2 p + s is pattern p with the sign (-1)^s of the score.
 
-    `limits` holds the best value so far, the relative tolerance above it, and the threshold.
+    `limits` holds the best value so far, the relative tolerance above it, and the threshold. Where the rows in use leave
+    the cell, all are used: centring rounds, and a sliver between rows that all but meet may be open to one side without
+    a row that did not bound it before. The best value follows, as -1 where there is none that was reached.
     """
     best, tol, threshold = limits
+    everything = np.ones(Z.shape[0], np.bool_)
     bounds = np.empty(len(tasks))
+    values = np.full(len(tasks), -1.0)
     found = np.zeros((len(tasks), Z.shape[1]))
     for k in range(len(tasks)):
         p = tasks[k] // 2
-        sign = 1.0 - 2.0 * (tasks[k] % 2)
+        gradient = (1.0 - 2.0 * (tasks[k] % 2)) * G[p]
         cutoff = max(best * (1 + tol), threshold)
-        rows = used[p] if len(used) > 0 else np.ones(Z.shape[0], np.bool_)
-        bounds[k] = _solve_cell(sign * G[p], patterns[p], rows, Z, free, cutoff, found[k])
-        if np.any(found[k] != 0) and bounds[k] > best:
-            best = bounds[k]
-    return bounds, found
+        rows = used[p] if len(used) > 0 else everything
+        bounds[k] = _solve_cell(gradient, patterns[p], rows, Z, free, cutoff, found[k])
+        inside = _inside(found[k], patterns[p], Z)
+        if len(used) > 0 and not inside and np.any(found[k] != 0):
+            bounds[k] = min(bounds[k], _solve_cell(gradient, patterns[p], everything, Z, free, cutoff, found[k]))
+            inside = _inside(found[k], patterns[p], Z)
+        if inside:
+            values[k] = bounds[k]
+            best = max(best, bounds[k])
+    return bounds, values, found
 
 
 def cell_search(
@@ -196,7 +221,7 @@ def cell_search(
     patterns : array_like of bool, shape (n_patterns, n_samples)
         Signs of the pre-activations, one row a cell.
     facets : array_like of bool, shape (n_patterns, n_samples), optional
-        Rows that bound each cell; without it all rows are considered. Too few rows loosen the bound, never break it.
+        Rows that bound each cell, to save time: all others are looked at where those do not keep to it.
     tol, threshold, stop
         As in `cvxrelu.pricing.Pricer`.
 
@@ -237,10 +262,10 @@ def cell_search(
             break
         tasks = order[done : done + TASKS_BETWEEN_CHECKS]
         limits = (best, tol / 2, level)
-        part, u = _solve_cells(G, S, used, Z, free, tasks, limits)
+        part, values, u = _solve_cells(G, S, used, Z, free, tasks, limits)
         bounds[tasks] = np.minimum(bounds[tasks], part)
         solved = np.any(u != 0, axis=1)
-        best = max(best, float(part[solved].max(initial=0.0)))
+        best = max(best, float(values.max()))
         found.append(u[solved][np.argsort(-part[solved], kind="stable")])
         done += len(tasks)
         stopped = stop is not None and done < len(order) and stop(done)

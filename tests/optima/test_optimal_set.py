@@ -10,6 +10,8 @@ import cvxrelu as cr
 from cvxrelu.analysis.optima import search
 from cvxrelu.analysis.optima.neurons import neurons_of
 from cvxrelu.arrangement import enumerate_patterns
+from cvxrelu.pricing import make_pricer, price_cells
+from cvxrelu.program.scaling import standardise
 from tests.direct import Direct, optimum_by_brute_force
 from tests.instances import BIASES, CONSTRAINTS, LOSSES, make_problem, normal_data, objective_by_hand
 
@@ -318,3 +320,26 @@ def test_a_step_whose_equations_cannot_be_solved_has_a_dual_vector():
     X = [[2.0, 0.0], [-1.0, 0.0], [2.0, -1.0], [2.0, -2.0], [2.0, 1.0]]
     problem = cr.Problem(X, [0.0, 0.0, 2.0, 1.0, 0.0], loss="absolute", alpha=0.1, negative_slope=-1.0)
     assert cr.optimal_set(cr.solve(problem)).center.objective == pytest.approx(0.3, rel=1e-7)
+
+
+def test_hidden_facets_of_slivers_hide_no_neurons():
+    # Scaling rounds the lattice, whose planes no longer meet where they did.
+    X = np.round(np.random.default_rng(9).standard_normal((20, 3)))
+    problem = cr.Problem(X, np.sin(X[:, 0]) + 0.3 * X[:, 1], loss="squared", alpha=0.15)
+    standard, scaling = standardise(problem)
+    fit = cr.solve(problem)
+    found = search.NeuronSearch.of(standard, *scaling.adopt(fit.network.W, fit.network.b))
+    v = standard.repair(fit.certificate.dual / scaling.gradient_scale, boxed=False)
+    priced = price_cells(standard.X, v, found.patterns, facets=found.facets)
+    assert priced.complete
+    assert priced.upper == pytest.approx(make_pricer(standard.X)(v).upper, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", [1, 4, 16, 78])
+def test_predictions_far_out_are_known_by_how_far_at_least(seed):
+    # Probabilities of 1e-8 and less, which a dual vector of rounding 1e-16 knows to few digits.
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((20, 2))
+    y = np.where(np.sin(X[:, 0]) + 0.3 * rng.standard_normal(20) > 0, 1.0, -1.0)
+    optima = cr.optimal_set(cr.solve(cr.Problem(X, y, loss="logistic", alpha=5e-4)))
+    assert_optimal(optima, optima.sample(2, random_state=0))

@@ -47,9 +47,9 @@ Array = NDArray[np.float64]
 NEAR = 1e-2
 # Steps of Newton's method.
 MOST_STEPS = 40
-# Ends the steps: a score above the bound by this share is rounding, and so is a step of this size (relative to v). The
-# pull below keeps a share of every step, up to a thirtieth where the dual objective is flat. Steps that do not halve
-# any more end at the larger size.
+# Ends the steps: a score above the bound by this share is rounding, and so is a step of this size (relative to v and,
+# for the logistic loss, to z(v)). The pull below keeps a share of every step, up to a thirtieth where the dual objective
+# is flat. Steps that do not halve any more end at the larger size.
 EXCESS, STEP, STEP_ENDED = 1e-13, 1e-10, 1e-6
 # Pull towards where a step starts, a curvature in units of slope per size of v: else a vector is left for another that
 # is as good by the neurons at hand and violates others. Where the steps end, it vanishes.
@@ -61,6 +61,9 @@ ACCURACY = 1e-12
 STEP_RTOL, NEGATIVE, VIOLATION = 1e-12, 1e-9, 1e-12
 # A dual vector whose domain has infinite slopes at its bounds (logistic loss) goes this share of the way at most.
 INSIDE = 0.9
+# Entries this near to such a bound, where |z| is beyond 16, are rounded so much that they tell how far out a prediction
+# is at least, less this; what they leave open is a loss below 1e-10.
+FAR_OUT, LEEWAY = 1e-7, 1e-3
 # Weights below this are rounding, where predictions are of order one and the cost of the best network may be zero.
 NO_WEIGHT = 1e-7
 
@@ -133,15 +136,32 @@ def refined_dual(search: NeuronSearch, v: Array, cost: float) -> RefinedDual:
         if not v.any() or (neurons.best(v) <= limit * (1 + EXCESS) and ended):
             break
         step = _step(problem, v, neurons, cost)
-        earlier, length = length, np.abs(step.v - v).max() / max(np.abs(step.v).max(), np.abs(v).max())
+        earlier, length = length, _distance(v, step.v)
+        if not problem.loss.quadratic_dual:
+            length = max(length, _distance(_predictions(problem, v), _predictions(problem, step.v)))
         v, sides, neurons = step.v, step.sides, search.near(step.v, NEAR)
         if not problem.loss.regularised and step.weights.sum() <= NO_WEIGHT:
             # A constant meets the constraint at no cost, and the dual vector zero proves it.
             v = np.zeros_like(v)
     excess = max(neurons.best(v) / limit - 1, 0.0)
     v = v / (1 + excess)
+    targets = _predictions(problem, v)
+    if not problem.loss.quadratic_dual:
+        model = problem.loss.dual_model(v, problem.y)
+        sides = (v - model.lower <= FAR_OUT) * 1.0 - (model.upper - v <= FAR_OUT) * 1.0
+        targets -= LEEWAY * sides
+    return RefinedDual(v, targets, sides, neurons, excess)
+
+
+def _predictions(problem: Problem, v: Array) -> Array:
+    """Return z(v)."""
     model = problem.loss.dual_model(v, problem.y)
-    return RefinedDual(v, -(model.curvature * v + model.slope), sides, neurons, excess)
+    return -(model.curvature * v + model.slope)
+
+
+def _distance(one: Array, other: Array) -> float:
+    """Return the largest difference of entries as a share of the largest entry."""
+    return float(np.abs(other - one).max() / (max(np.abs(one).max(), np.abs(other).max()) or 1.0))
 
 
 def _best_multiple(problem: Problem, v: Array, gamma: float) -> Array:
@@ -172,14 +192,14 @@ def _step(problem: Problem, v: Array, neurons: Neurons, cost: float) -> _Step:
         return bent, solve_quadratic(problem, neurons.outputs, bent, ACCURACY)
 
     _, first = solved(np.full(len(neurons), cost / max(len(neurons), 1)))
-    return _refined(problem, neurons, *solved(np.maximum(first.weights, 0.0)))
+    return _refined(problem, neurons, v, *solved(np.maximum(first.weights, 0.0)))
 
 
-def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: MasterSolution) -> _Step:
-    """Solve the equations of the constraints that hold with equality in a quadratic program, to rounding.
+def _refined(problem: Problem, neurons: Neurons, v: Array, model: DualModel, solution: MasterSolution) -> _Step:
+    """Solve the equations of the constraints that hold with equality in a quadratic program at v, to rounding.
 
     In a solution of an interior-point method either a multiplier or the room that its constraint has is small, so the
-    larger of both, as shares, decides.
+    larger of both, as shares, decides; where bounds have infinite slopes, entries next to them count by the way there.
     """
     limit, outputs, border = problem.score_bound, neurons.outputs, problem.free.basis
     n_free = border.shape[1]
@@ -188,8 +208,9 @@ def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: Mas
     slopes = model.curvature @ x + model.slope + outputs @ weights + border @ coefficients
     share = np.abs(slopes) / (np.abs(model.slope).max() or 1.0)
     size = np.abs(x).max()
-    at_lower = (x - model.lower < share * size) & (slopes > 0)
-    at_upper = (model.upper - x < share * size) & (slopes < 0)
+    way = size if problem.loss.quadratic_dual else np.minimum(v - model.lower, model.upper - v)
+    at_lower = (x - model.lower < share * way) & (slopes > 0)
+    at_upper = (model.upper - x < share * way) & (slopes < 0)
     sides = at_lower * 1.0 - at_upper * 1.0
     x = np.where(at_lower, model.lower, np.where(at_upper, model.upper, x))
     free, active = sides == 0, weights > total * (1 - x @ outputs / limit)
@@ -201,7 +222,10 @@ def _refined(problem: Problem, neurons: Neurons, model: DualModel, solution: Mas
     )
     misfit = model.curvature @ x + model.slope + linked @ np.append(weights[active], coefficients)
     room = np.append(np.full(count, limit), np.zeros(n_free)) - linked.T @ x
-    change = np.linalg.lstsq(matrix, np.append(-misfit[free], room), rcond=STEP_RTOL)[0]
+    # Steep entries, those next to a bound of infinite slope, count by their own size.
+    unit_of = np.append(1 / np.sqrt(np.maximum(np.diag(model.curvature)[free], 1.0)), np.ones(count + n_free))
+    scaled = unit_of[:, None] * matrix * unit_of
+    change = unit_of * np.linalg.lstsq(scaled, unit_of * np.append(-misfit[free], room), rcond=STEP_RTOL)[0]
     better, moved = weights[active] + change[free.sum() : free.sum() + count], x.copy()
     moved[free] += change[: free.sum()]
     allowed = moved @ outputs <= limit * (1 + VIOLATION)
