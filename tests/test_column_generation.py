@@ -15,7 +15,7 @@ import cvxrelu as cr
 from cvxrelu.errors import SolverError
 from cvxrelu.generation import column_rounds
 from cvxrelu.generation import oracle as oracle_module
-from cvxrelu.generation.columns import starting_columns
+from cvxrelu.generation.columns import drawn_in, starting_columns
 from cvxrelu.generation.dual_master import MasterSolution, solve_master
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.oracle import Oracle
@@ -528,3 +528,38 @@ def test_no_column_joins_twice(monkeypatch):
     *_, last = generate(cr.Problem(*normal_data(60, 2)), Options(random_state=0), Clock())
     assert last.bound.lower >= last.upper * (1 - 1e-6)
     assert max(copies) == copies[0] <= 1  # of the first, two may look the same
+
+
+@pytest.mark.parametrize("loss", ["interpolation", "squared"])
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+def test_hinges_far_away_are_no_worse_to_start_from(loss, slope):
+    X, y = normal_data(20, 3)
+    problem = cr.Problem(X, y, loss, alpha=None if loss == "interpolation" else 0.05, negative_slope=slope)
+    near = cr.Network(np.eye(3), [9.0, -9.0, 9.0], [1.0, 1.0, 1.0], 0.5, slope)
+    far = replace(near, b=1e9 * near.b)
+    np.testing.assert_allclose(drawn_in(problem, near)(X), near(X), atol=1e-12)
+    assert (np.abs(drawn_in(problem, far).b) <= np.abs(X).max()).all()
+    fits = [cr.solve(problem, "generate", warm_start=start, random_state=0) for start in (None, far)]
+    assert fits[1].objective == pytest.approx(fits[0].objective, rel=2e-6)
+
+
+def two_outputs(n_samples):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n_samples, 3)), rng.standard_normal((n_samples, 2))
+
+
+def test_a_bound_is_not_lost_to_the_next_master():
+    problem = cr.Problem(*two_outputs(30), "squared", alpha=0.02)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cr.AccuracyWarning)
+        lowers = [cr.solve(problem, max_rounds=k, random_state=0).certificate.lower for k in range(4, 9)]
+    assert min(lowers[1:]) > 0
+
+
+def test_several_outputs_that_interpolate_go_on_from_a_network():
+    problem = cr.Problem(*two_outputs(20))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cr.AccuracyWarning)
+        start = cr.solve(problem, max_rounds=2, random_state=0)
+        fit = cr.solve(problem, max_rounds=1, random_state=0, warm_start=start.network)
+    assert fit.history[0].upper <= start.objective * (1 + 1e-9)

@@ -12,6 +12,7 @@ from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.pricing import price
 from cvxrelu.program.zero_cost import best_of_zero_cost, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.solving.fit import solve_as
 from tests.instances import (
     BIASES,
     LABELLED,
@@ -169,6 +170,8 @@ def test_unusable_arguments_are_refused():
         cr.path(problem, [1.0, 0.0])
     with pytest.raises(cr.InputError, match="n_alphas=0 must be a positive integer"):
         cr.path(problem, n_alphas=0)
+    with pytest.raises(cr.InputError, match="warm_start does not go with the problem"):
+        cr.path(problem, n_alphas=1, warm_start=cr.Network([[1.0]], [0.0], [1.0]))
     with pytest.raises(cr.InputError, match="has no alpha_max"):
         cr.alpha_max(make_problem("margin"))
     one_input, leaky = cr.Network([[1.0]], [0.0], [1.0]), cr.Network([[1.0, 0.0]], [0.0], [1.0], negative_slope=0.1)
@@ -208,3 +211,36 @@ def test_the_first_fit_is_the_constant_next_to_a_kink_too():
     problem = cr.Problem([[2.0], [-2], [-3], [-1], [-1]], [2.0, 0, -2, -1, 1], loss="absolute", alpha=1.0)
     first = cr.path(problem, alphas=[cr.alpha_max(problem)]).fits[0]
     assert (first.method, first.network.n_neurons) == ("constant", 0)
+
+
+def test_a_warm_start_is_for_the_first_fit_that_is_no_constant(monkeypatch):
+    problem, starts = unbalanced("squared"), []
+    network = cr.solve(replace(problem, alpha=0.01)).network
+
+    def noted(at_alpha, options):
+        starts.append(options.warm_start)
+        return solve_as(at_alpha, options)
+
+    monkeypatch.setattr("cvxrelu.analysis.path.solve_as", noted)
+    fits = cr.path(problem, n_alphas=3, warm_start=network).fits
+    assert fits[0].method == "constant"
+    assert starts == [network, fits[1].network]
+
+
+def test_a_grid_that_begins_at_a_bound_says_so(monkeypatch):
+    problem = unbalanced("squared")
+    cut = replace(best_of_zero_cost(problem, Clock()), complete=False)
+    monkeypatch.setattr("cvxrelu.analysis.path.best_of_zero_cost", lambda *_: cut)
+    with pytest.warns(cr.AccuracyWarning, match="only an upper bound") as caught:
+        cr.path(problem, n_alphas=1)
+    assert caught[0].filename == __file__
+
+
+def test_an_interrupted_search_for_alpha_max_is_an_interrupted_path(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cvxrelu.analysis.path.best_of_zero_cost", interrupt)
+    with pytest.raises(cr.Interrupted, match="after 0 of 0 alphas") as caught:
+        cr.path(unbalanced("squared"))
+    assert caught.value.path.fits == ()

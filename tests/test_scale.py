@@ -177,3 +177,13 @@ def test_nothing_false_is_said_of_weak_regularisation(alpha):
     certificate = certify_dual(problem, nothing(problem), p * problem.y)
     assert 0 < certificate.lower <= alpha * least.upper
     assert certificate.lower >= alpha * least.lower * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("space", [1e-10, 1e-14])
+def test_margins_of_labels_that_are_all_but_at_one_place(space):
+    X, labels = [[1.0], [1.0 + space], [-1.0]], [1.0, -1.0, 1.0]
+    problem = cr.Problem(X, labels, loss="margin")
+    fit = cr.solve(problem)
+    assert fit.status is cr.Status.OPTIMAL
+    assert fit.objective == pytest.approx(cr.solve(cr.Problem(X, labels)).objective, rel=1e-9)
+    assert cr.certify(fit.network, problem).relative_gap <= 1e-6

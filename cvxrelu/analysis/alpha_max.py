@@ -18,13 +18,17 @@ from cvxrelu.program.dual_face import ASCENT_STARTS, search_scores
 from cvxrelu.program.zero_cost import ZERO_SCORE_RTOL, best_of_zero_cost, check_known, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
 
-__all__ = ["alpha_max", "default_alpha", "likely_alpha_max"]
+__all__ = ["CUT_SHORT", "alpha_max", "default_alpha", "likely_alpha_max"]
 
 # The default alpha over alpha_max / sqrt(N). Held-out scores are best at 0.5 to 2 on noisy data (diabetes), at 0.2 and
 # less where there is little noise (Friedman #1, breast cancer).
 DEFAULT_SHARE = 0.3
 # Samples up to which the best neuron is sought with all of them; with more, a part of them tells as much about alpha.
 MOST_ASCENDED = 2000
+CUT_SHORT = (
+    "The search for alpha_max was cut short, so the value is only an upper bound on it; use fewer samples or features "
+    "for an exact one."
+)
 
 
 def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
@@ -68,12 +72,7 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     """
     found = best_of_zero_cost(as_instance(problem, Problem, "problem"), Clock(as_seconds(time_limit)))
     if not found.complete:
-        warnings.warn(
-            "The search for alpha_max was cut short, so the value is only an upper bound on it; use fewer samples or "
-            "features for an exact one.",
-            AccuracyWarning,
-            stacklevel=2,
-        )
+        warnings.warn(CUT_SHORT, AccuracyWarning, stacklevel=2)
     return found.alpha_max
 
 

@@ -9,10 +9,12 @@ elsewhere it is what `solve` proves of its own.
 
 from typing import Any
 
+import numpy as np
+
 from cvxrelu.analysis.foreign import as_network
 from cvxrelu.certificate.bounds import nothing_proven
 from cvxrelu.certificate.certificate import Certificate, certificate_of
-from cvxrelu.errors import InputError, Interrupted
+from cvxrelu.errors import InputError, Interrupted, SolverError
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_flag, as_instance, as_jobs, as_real, as_seconds
 from cvxrelu.relaxation import is_relaxed_first, tighten
@@ -65,6 +67,9 @@ def certify(
     ------
     InputError, InputTypeError
         If the network cannot be read, or does not go with the problem.
+    SolverError
+        If neither this network nor any that is found meets the constraint of the loss; where this one does, nothing is
+        proven then.
     Interrupted
         At Ctrl-C, with what is known by then: the certificate, or a fit of the problem.
 
@@ -91,7 +96,13 @@ def certify(
     problem.check_network(checked)
     if solve_options or not is_relaxed_first(problem):
         options = {"tol": tol, "time_limit": time_limit, "n_jobs": n_jobs, "progress": progress, **solve_options}
-        return solve(problem, **options).certificate.of(checked)
+        try:
+            return solve(problem, **options).certificate.of(checked)
+        except SolverError:
+            certificate = certificate_of(problem, checked, nothing_proven(problem))
+            if not np.isfinite(certificate.upper):
+                raise
+            return certificate
     if as_real(tol, "tol") <= 0:
         raise InputError(f"tol={tol:g} must be positive.")
     certificate = certificate_of(problem, checked, nothing_proven(problem))

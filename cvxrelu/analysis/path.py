@@ -8,21 +8,23 @@ adding the two inequalities that say that f(alpha) is best for alpha and f(beta)
 (cost(f(alpha)) - cost(f(beta))) <= 0.
 """
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cvxrelu.analysis.alpha_max import CUT_SHORT
 from cvxrelu.certificate.certificate import certificate_of
-from cvxrelu.errors import InputError, Interrupted, SolverError
+from cvxrelu.errors import AccuracyWarning, InputError, Interrupted, SolverError
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_count, as_floats, as_instance, as_real
 from cvxrelu.program.options import Options
 from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost, is_known
 from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
-from cvxrelu.solving.fit import Fit, Status, solve_as
+from cvxrelu.solving.fit import Fit, Status, check_start, solve_as
 from cvxrelu.solving.run import Round
 
 __all__ = ["Path", "alpha_grid", "path"]
@@ -43,7 +45,8 @@ class Path:
     problem : Problem
         The problem; its own alpha plays no part.
     alpha_max : float
-        The smallest alpha for which a constant is optimal.
+        The smallest alpha for which a constant is optimal, or an upper bound on it if the search for it was cut short;
+        infinite where it is not sought.
     alphas : (k,) array
         The strengths, falling.
     fits : tuple of Fit
@@ -137,7 +140,7 @@ def path(
     Warns
     -----
     AccuracyWarning
-        If a gap is larger than the tolerance.
+        If a gap is larger than the tolerance, or the sequence begins at an upper bound on alpha_max.
 
     References
     ----------
@@ -153,25 +156,22 @@ def path(
     """
     as_instance(problem, Problem, "problem")
     asked = Options(**options)
-    known = alphas is None or is_known(problem)
+    start, strengths = asked.warm_start, np.zeros(0) if alphas is None else _checked(alphas)
+    if start is not None:
+        check_start(problem, start)
+    largest, fits = np.inf, list[Fit]()
     try:
-        constant = best_of_zero_cost(problem, Clock(asked.time_limit)) if known else None
-    except SolverError:  # for there was no time to prepare the search
-        if alphas is None:
-            raise
-        constant = None
-    largest = np.inf if constant is None else constant.alpha_max
-    strengths = _checked(alphas) if alphas is not None else alpha_grid(largest, n_alphas, eps)
-    fits: list[Fit] = []
-    try:
+        constant = _best_constant(problem, asked.time_limit, alphas is None)
+        largest = np.inf if constant is None else constant.alpha_max
+        strengths = alpha_grid(largest, n_alphas, eps) if alphas is None else strengths
         for alpha in strengths:
             at_alpha = replace(problem, alpha=float(alpha))
             fit = None
             if constant is not None and alpha >= largest:
                 fit = _constant_fit(at_alpha, constant, Clock(asked.time_limit))
             if fit is None:
-                start = fits[-1].network if fits else asked.warm_start
                 fit = solve_as(at_alpha, replace(asked, warm_start=start))
+                start = fit.network
             fits.append(fit)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(
@@ -222,6 +222,21 @@ def _checked(alphas: ArrayLike) -> Array:
     if strengths.ndim != 1 or not len(strengths) or not (np.isfinite(strengths) & (strengths > 0)).all():
         raise InputError("alphas must be a non-empty sequence of positive numbers.")
     return np.sort(strengths)[::-1]
+
+
+def _best_constant(problem: Problem, time_limit: float | None, needed: bool) -> ZeroCost | None:
+    """Return the best constant, or None where that is not known and not needed."""
+    if not needed and not is_known(problem):
+        return None
+    try:
+        constant = best_of_zero_cost(problem, Clock(time_limit))
+    except SolverError:  # for there was no time to prepare the search
+        if needed:
+            raise
+        return None
+    if needed and not constant.complete:
+        warnings.warn(CUT_SHORT, AccuracyWarning, stacklevel=4)
+    return constant
 
 
 def _constant_fit(problem: Problem, constant: ZeroCost, clock: Clock) -> Fit | None:

@@ -4,7 +4,7 @@ A column is a neuron of unit cost in scaled coordinates with its outputs on the 
 matrix and nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,15 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.program.groups import made_feasible
 from cvxrelu.program.zero_cost import best_free_network
 
-__all__ = ["Columns", "corrected", "first_network", "network_of_master", "standard_network", "starting_columns"]
+__all__ = [
+    "Columns",
+    "corrected",
+    "drawn_in",
+    "first_network",
+    "network_of_master",
+    "standard_network",
+    "starting_columns",
+]
 
 Array = NDArray[np.float64]
 
@@ -155,6 +163,21 @@ def first_network(problem: Problem) -> Network:
     constants: Any = np.array([line.intercept for line in lines])
     network = Network(W, b, v, constants, slope, skip)
     return network if problem.several else network.output(0)
+
+
+def drawn_in(problem: Problem, network: Network) -> Network:
+    """Return a network whose hinges are not beyond the samples, and that is the same on them: constants are free.
+
+    A neuron whose hinge is far away is linear on the samples, and next to nothing of its bias is left of it in floats.
+    """
+    if not problem.norm.has_free_constant:
+        return network
+    heights = problem.X @ network.W.T
+    least, most = -heights.max(axis=0), -heights.min(axis=0)
+    biases = np.clip(network.b, least, most)
+    slopes = np.where(network.b > most, 1.0, network.negative_slope)
+    moved = (slopes * (network.b - biases)) @ network.v
+    return replace(network, b=biases, intercept=network.intercept + moved)
 
 
 def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) -> Network:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cvxrelu.generation.column_rounds import ColumnMaster
+from cvxrelu.generation.columns import drawn_in
 from cvxrelu.generation.oracle import Oracle
 from cvxrelu.generation.outputs_descent import OutputsDescent, is_descended
 from cvxrelu.generation.outputs_rounds import OutputsMaster
@@ -62,7 +63,7 @@ def generate(problem: Problem, options: Options, clock: Clock, scale: float = 0.
     True
     """
     oracle = Oracle.of(problem, options, clock, scale)
-    start, rounds = options.warm_start, 0
+    start, rounds = None if options.warm_start is None else drawn_in(problem, options.warm_start), 0
     with Worker() as worker:
         # Each master knows of its own state only.
         masters: list[Master[Any]] = [ColumnMaster(oracle, worker)]

@@ -96,11 +96,14 @@ class OutputsMaster:
     def begin(self, start: Network | None, rounds: int) -> OutputsState:
         """Return the first neurons, and those of a network if there is one."""
         oracle = self.oracle
-        if start is not None and start.n_neurons and self._descends:
-            inner = oracle.enter(start)
-            columns = Columns.of(oracle.standard, inner.W, inner.b)
-        else:
+        inner = None if start is None else oracle.enter(start)
+        if inner is None or not inner.n_neurons:
             columns = starting_columns(oracle)
+        else:
+            columns = Columns.of(oracle.standard, inner.W, inner.b)
+            if not self._descends:
+                # Only the first neurons are sure to meet a constraint.
+                columns = starting_columns(oracle) + columns
         columns = columns.distinct(oracle.standard.free)
         return OutputsState(columns, None, None, np.inf, nothing_proven(oracle.problem), rounds)
 

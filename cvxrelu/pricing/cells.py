@@ -179,14 +179,13 @@ def _solve_cells(
 ) -> tuple[Array, Array, Array]:
     """Bounds and maximisers of several tasks; task 2 p + s is pattern p with the sign (-1)^s of the score.
 
-    `limits` holds the best value so far, the relative tolerance above it, and the threshold. Where the rows in use leave
-    the cell, all are used: centring rounds, and a sliver between rows that all but meet may be open to one side without
-    a row that did not bound it before. The best value follows, as -1 where there is none that was reached.
+    `limits` holds the best value so far, the relative tolerance above it, and the threshold. Where the rows in use
+    leave the cell, all are used: centring rounds, and a sliver between rows that all but meet may be open to one side
+    without a row that did not bound it before. Values are those that were reached, or -1.
     """
     best, tol, threshold = limits
     everything = np.ones(Z.shape[0], np.bool_)
-    bounds = np.empty(len(tasks))
-    values = np.full(len(tasks), -1.0)
+    bounds, values = np.empty(len(tasks)), np.full(len(tasks), -1.0)
     found = np.zeros((len(tasks), Z.shape[1]))
     for k in range(len(tasks)):
         p = tasks[k] // 2

@@ -185,11 +185,11 @@ def solve(
     (30.0, 'global', True)
     """
     options = Options(method, tol, time_limit, max_rounds, solver, n_jobs, random_state, progress, warm_start, prove)
-    return solve_as(problem, options, stacklevel=3)
+    return solve_as(problem, options, stacklevel=4)
 
 
 @one_blas_thread()
-def solve_as(problem: Problem, options: Options, stacklevel: int = 2) -> Fit:
+def solve_as(problem: Problem, options: Options, stacklevel: int = 3) -> Fit:
     """Fit a network as `solve` does, with its options as one value; `stacklevel` is whose line a warning names."""
     as_instance(problem, Problem, "problem")
     check_method(options.method)

@@ -3,6 +3,7 @@ r"""What `solve` tries, one after another, where numbers defeat a method.
     best constant, where a bound on gamma by the triangle inequality says that nothing is better
     the method asked for; for "auto" the one chosen, then the others that the problem is small enough for
     best constant, for a regularised loss
+    a network that interpolates the labels, for the margin
 
 A method has failed if it raises a `SolverError` or ends with no network that meets the constraint of its loss; the next
 one is then tried, and what it had found stands. For "auto" that also goes for a gap that was to be closed and that only
@@ -18,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from cvxrelu.certificate.certificate import Certificate
+from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.errors import CvxReluError, SolverError, unmet
 from cvxrelu.program.free_fit import best_free_network, meets_for_free
 from cvxrelu.runtime.endings import STOPS
@@ -85,6 +87,8 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
             break
     if problem.loss.regularised:
         used, best = _with_constant(run, used, best, notes)
+    elif best is None and problem.loss.labels and not problem.several and not run.clock.expired:
+        used, best = _labels_met(run, used)
     if best is None:
         raise failure or unmet(problem.loss.name, problem.bias, problem.one_sided)
     first, *rest = best.history
@@ -115,6 +119,21 @@ def _with_constant(run: Run, used: str, best: Outcome | None, notes: list[str]) 
         return CONSTANT.name, constant
     notes.append("a constant is better")
     return CONSTANT.name, _together(best, constant)
+
+
+def _labels_met(run: Run, used: str) -> tuple[str, Outcome | None]:
+    """Return a network whose predictions are the labels, which meets every margin, and the method that finds it."""
+    problem, found = run.problem, None
+    like = replace(run, problem=replace(problem, loss="interpolation"), options=replace(run.options, method="auto"))
+    try:
+        for method, outcome in climb(like):
+            used, found = method, outcome
+    except SolverError as error:
+        logger.info("labels as targets failed: %s", error)
+    if found is None or not np.isfinite(problem.objective(found.network)):
+        return used, None
+    bound = prove_dual(problem, found.certificate.dual, run.clock)
+    return used, run.outcome(found.network, bound, 0, "labels as targets", found.cause)
 
 
 def _together(first: Outcome, second: Outcome) -> Outcome:

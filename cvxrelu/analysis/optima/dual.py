@@ -48,8 +48,8 @@ NEAR = 1e-2
 # Steps of Newton's method.
 MOST_STEPS = 40
 # Ends the steps: a score above the bound by this share is rounding, and so is a step of this size (relative to v and,
-# for the logistic loss, to z(v)). The pull below keeps a share of every step, up to a thirtieth where the dual objective
-# is flat. Steps that do not halve any more end at the larger size.
+# for the logistic loss, to z(v)). The pull below keeps a share of every step, up to a thirtieth where the dual
+# objective is flat. Steps that do not halve any more end at the larger size.
 EXCESS, STEP, STEP_ENDED = 1e-13, 1e-10, 1e-6
 # Pull towards where a step starts, a curvature in units of slope per size of v: else a vector is left for another that
 # is as good by the neurons at hand and violates others. Where the steps end, it vanishes.

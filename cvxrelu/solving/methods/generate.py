@@ -72,11 +72,10 @@ def _generate(run: Run) -> Iterator[Outcome]:
     with progress_line(options.progress) as say:
         try:
             for state in rounds:
-                # The last bound is the best bound; the last network need not be the best network.
-                if best is None or state.upper <= best.upper:
-                    best = state
-                else:
-                    best = replace(best, bound=state.bound, cause=state.cause)
+                # The last bound is the best one of its master, and the last network need not be the best network.
+                bound = state.bound if best is None or state.bound.lower >= best.bound.lower else best.bound
+                kept = state if best is None or state.upper <= best.upper else best
+                best = replace(kept, bound=bound, cause=state.cause)
                 found = history.outcome(best, state.columns, "master and pricing", exact=False)
                 say(f"round {len(history.rows)}: relative gap {found.certificate.relative_gap:.1e}")
                 yield found
