@@ -47,10 +47,9 @@ Array = NDArray[np.float64]
 NEAR = 1e-2
 # Steps of Newton's method.
 MOST_STEPS = 40
-# Ends the steps: a score above the bound by this share is rounding, and so is a step of this size (relative to v and,
-# for the logistic loss, to z(v)). The pull below keeps a share of every step, up to a thirtieth where the dual
-# objective is flat. Steps that do not halve any more end at the larger size.
-EXCESS, STEP, STEP_ENDED = 1e-13, 1e-10, 1e-6
+# Ends the steps: a score above the bound by this share is rounding, and a step of this size (relative to v and, for the
+# logistic loss, to z(v)) leaves an error of its square, or of the share of it that the pull below keeps.
+EXCESS, STEP = 1e-13, 1e-6
 # Pull towards where a step starts, a curvature in units of slope per size of v: else a vector is left for another that
 # is as good by the neurons at hand and violates others. Where the steps end, it vanishes.
 PULL = 1e-4
@@ -129,14 +128,13 @@ def refined_dual(search: NeuronSearch, v: Array, cost: float) -> RefinedDual:
     if problem.loss.regularised and not v.any():
         # A fit that was stopped before it had a dual vector.
         v = problem.repair(problem.y / 2)
-    sides, neurons, length, earlier = np.zeros(len(v)), search.near(v, NEAR), np.inf, np.inf
+    sides, neurons, length = np.zeros(len(v)), search.near(v, NEAR), np.inf
     v = _best_multiple(problem, v, neurons.best(v))
     for _ in range(MOST_STEPS):
-        ended = length <= STEP or earlier / 2 <= length <= STEP_ENDED
-        if not v.any() or (neurons.best(v) <= limit * (1 + EXCESS) and ended):
+        if not v.any() or (neurons.best(v) <= limit * (1 + EXCESS) and length <= STEP):
             break
         step = _step(problem, v, neurons, cost)
-        earlier, length = length, _distance(v, step.v)
+        length = _distance(v, step.v)
         if not problem.loss.quadratic_dual:
             length = max(length, _distance(_predictions(problem, v), _predictions(problem, step.v)))
         v, sides, neurons = step.v, step.sides, search.near(step.v, NEAR)
