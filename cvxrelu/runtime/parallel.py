@@ -36,7 +36,9 @@ def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> 
         for function, args, kwargs in tasks:
             yield function(*args, **kwargs)
         return
-    results: Any = Parallel(n_jobs=n_jobs, return_as="generator", prefer=prefer)(tasks)
+    # Other processes get large arrays as files, by default to read only: here they may write into their copies.
+    workers = Parallel(n_jobs=n_jobs, return_as="generator", prefer=prefer, mmap_mode="c")
+    results: Any = workers(tasks)
     try:
         yield from results
     finally:
