@@ -46,3 +46,13 @@ def test_processes_may_write_into_the_large_arrays_that_they_get(monkeypatch):
         together = pricer(v, node_limit=1000, n_jobs=2)
     np.testing.assert_array_equal(together.W, alone.W)
     assert together.upper == alone.upper
+
+
+def test_a_backend_that_does_not_hand_over_results_one_by_one_is_refused():
+    X = np.random.default_rng(0).standard_normal((12, 1))
+    model = cr.ReLUClassifier("hinge", n_jobs=2)
+    with (
+        joblib.parallel_config(backend="multiprocessing"),
+        pytest.raises(cr.InputError, match=r"^joblib.parallel_config names a backend .* choose 'loky' or 'threading'"),
+    ):
+        model.fit(X, np.arange(12) % 3)

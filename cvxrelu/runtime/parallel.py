@@ -6,6 +6,8 @@ from typing import Any
 
 from joblib import Parallel
 
+from cvxrelu.errors import InputError
+
 __all__ = ["results_of"]
 
 
@@ -26,6 +28,11 @@ def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> 
     object
         One result a task. If the caller is interrupted, so are the workers.
 
+    Raises
+    ------
+    InputError
+        If `joblib.parallel_config` names workers that do not hand over results one by one.
+
     Examples
     --------
     >>> from joblib import delayed
@@ -37,7 +44,13 @@ def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> 
             yield function(*args, **kwargs)
         return
     # Other processes get large arrays as files, by default to read only: here they may write into their copies.
-    workers = Parallel(n_jobs=n_jobs, return_as="generator", prefer=prefer, mmap_mode="c")
+    try:
+        workers = Parallel(n_jobs=n_jobs, return_as="generator", prefer=prefer, mmap_mode="c")
+    except ValueError as error:
+        raise InputError(
+            "joblib.parallel_config names a backend that does not hand over results one by one, such as "
+            "'multiprocessing'; choose 'loky' or 'threading'."
+        ) from error
     results: Any = workers(tasks)
     try:
         yield from results
