@@ -96,6 +96,18 @@ def test_several_classes_in_parallel_are_the_same():
     assert one.networks_ == two.networks_
 
 
+def test_workers_warn_the_caller():
+    X, y = load_iris(return_X_y=True)
+    model = cr.ReLUClassifier("hinge", alpha=1e-3, prove=True, max_rounds=1, time_limit=None, random_state=0)
+    told = []
+    for n_jobs in (1, 2):
+        with pytest.warns(cr.AccuracyWarning) as caught:
+            model.set_params(n_jobs=n_jobs).fit(X[::5, 2:], y[::5])
+        told.append([str(each.message) for each in caught])
+    assert len(told[0]) > 1
+    assert told[0] == told[1]
+
+
 def test_class_weights_are_sample_weights_of_the_classes():
     X, y = make_moons(60, noise=0.3, random_state=0)
     X, y = X[y * np.arange(60) % 3 == 0], y[y * np.arange(60) % 3 == 0]

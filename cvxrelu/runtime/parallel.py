@@ -1,14 +1,18 @@
 """Independent tasks on the workers of joblib, which end with the caller."""
 
+import os
 import warnings
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
-from joblib import Parallel
+from joblib import Parallel, delayed
 
 from cvxrelu.errors import InputError
 
 __all__ = ["results_of"]
+
+# A warning: its text, category, file and line.
+Told = tuple[str, type[Warning], str, int]
 
 
 def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> Generator[Any]:
@@ -26,7 +30,8 @@ def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> 
     Yields
     ------
     object
-        One result a task. If the caller is interrupted, so are the workers.
+        One result a task. If the caller is interrupted, so are the workers. What a task warns of in another process
+        is warned of here when its result is there.
 
     Raises
     ------
@@ -51,10 +56,24 @@ def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> 
             "joblib.parallel_config names a backend that does not hand over results one by one, such as "
             "'multiprocessing'; choose 'loky' or 'threading'."
         ) from error
-    results: Any = workers(tasks)
+    home = os.getpid()
+    results: Any = workers(delayed(_called)(home, task, *args, **kwargs) for task, args, kwargs in tasks)
     try:
-        yield from results
+        for result, told in results:
+            for warning in told:
+                warnings.warn_explicit(*warning)
+            yield result
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib counts what is done and not asked for any more
             results.close()
+
+
+def _called(home: int, function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Told]]:
+    """Return what a function returns and, unless the process is home, what it warns of: nobody would see it here."""
+    if os.getpid() == home:
+        return function(*args, **kwargs), []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")  # the filters are those at home
+        result = function(*args, **kwargs)
+    return result, [(str(each.message), each.category, each.filename, each.lineno) for each in caught]
