@@ -96,6 +96,16 @@ def test_several_classes_in_parallel_are_the_same():
     assert one.networks_ == two.networks_
 
 
+def test_with_a_generator_several_classes_in_parallel_are_the_same():
+    X, y = load_iris(return_X_y=True)
+    one, two = (
+        cr.ReLUClassifier("hinge", alpha=1e-3, n_jobs=n_jobs, random_state=np.random.default_rng(0), **QUICK)
+        for n_jobs in (1, 2)
+    )
+    with pytest.warns(ConvergenceWarning):
+        assert one.fit(X[::5], y[::5]).networks_ == two.fit(X[::5], y[::5]).networks_
+
+
 def test_workers_warn_the_caller():
     X, y = load_iris(return_X_y=True)
     model = cr.ReLUClassifier("hinge", alpha=1e-3, prove=True, max_rounds=1, time_limit=None, random_state=0)

@@ -166,10 +166,10 @@ class ReLUClassifier(Labelled):
             problems = [replace(problem, alpha=self.alpha_) for problem in problems]
         # Where they are fitted one after the other, each has its share of the time.
         share = min(1.0, effective_n_jobs(as_jobs(self.n_jobs)) / len(problems))
-        starts = self._starts(len(problems))
+        seeded, starts = self._seeded(len(problems)), self._starts(len(problems))
         tasks = [
-            delayed(self._solve)(problem, share=share, start=start)
-            for problem, start in zip(problems, starts, strict=True)
+            delayed(each._solve)(problem, share=share, start=start)
+            for each, problem, start in zip(seeded, problems, starts, strict=True)
         ]
         self._gather(tasks, len(problems))
         self._count(self.fits_)
