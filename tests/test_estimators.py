@@ -229,6 +229,20 @@ def test_a_fit_is_proven_later():
         classifier.certify(X[:, :2], labels + 1)
 
 
+@pytest.mark.parametrize("multi_class", ["softmax", "ovr"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_certify_needs_every_class_of_the_fit(multi_class, classes):
+    X, y = load_iris(return_X_y=True)
+    X, names = X[y < classes][::10, 2:], np.array(["ash", "birch", "cedar"])[y[y < classes]][::10]
+    model = cr.ReLUClassifier(alpha=0.05, multi_class=multi_class, tol=1e-2).fit(X, names)
+    for absent in model.classes_:
+        rest = names != absent
+        with pytest.raises(cr.InputError, match=f"^y lacks '{absent}', a class that the classifier was fitted to;"):
+            model.certify(X[rest], names[rest])
+        with pytest.raises(cr.InputError, match=f"^y lacks '{absent}'"):
+            model.certify(X, names, sample_weight=rest)
+
+
 def test_regressors_take_losses():
     """Of targets with a heavy tail above, medians and quantiles are predicted, and outliers are held off."""
     rng = np.random.default_rng(0)
