@@ -396,5 +396,6 @@ def test_what_is_no_time_limit_or_flag_is_refused(kind):
     strange = NO_NUMBER[kind]
     for function in (cr.solve, cr.path, cr.alpha_max):
         assert "time_limit" in refused(function, cr.Problem(X, Y, "squared", alpha=0.1), time_limit=strange)
+    assert refused(cr.load_certificate, "certificate.json", time_limit=strange).startswith("time_limit")
     for flag in ("progress", "prove"):
         assert flag in refused(cr.solve, LINE, **{flag: strange})

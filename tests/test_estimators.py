@@ -96,6 +96,28 @@ def test_several_classes_in_parallel_are_the_same():
     assert one.networks_ == two.networks_
 
 
+def test_with_a_generator_several_classes_in_parallel_are_the_same():
+    X, y = load_iris(return_X_y=True)
+    one, two = (
+        cr.ReLUClassifier("hinge", alpha=1e-3, n_jobs=n_jobs, random_state=np.random.default_rng(0), **QUICK)
+        for n_jobs in (1, 2)
+    )
+    with pytest.warns(ConvergenceWarning):
+        assert one.fit(X[::5], y[::5]).networks_ == two.fit(X[::5], y[::5]).networks_
+
+
+def test_workers_warn_the_caller():
+    X, y = load_iris(return_X_y=True)
+    model = cr.ReLUClassifier("hinge", alpha=1e-3, prove=True, max_rounds=1, time_limit=None, random_state=0)
+    told = []
+    for n_jobs in (1, 2):
+        with pytest.warns(cr.AccuracyWarning) as caught:
+            model.set_params(n_jobs=n_jobs).fit(X[::5, 2:], y[::5])
+        told.append([str(each.message) for each in caught])
+    assert len(told[0]) > 1
+    assert told[0] == told[1]
+
+
 def test_class_weights_are_sample_weights_of_the_classes():
     X, y = make_moons(60, noise=0.3, random_state=0)
     X, y = X[y * np.arange(60) % 3 == 0], y[y * np.arange(60) % 3 == 0]
@@ -205,6 +227,20 @@ def test_a_fit_is_proven_later():
     assert all(c.scope == "global" and c.relative_gap < 1e-5 for c in certificates)
     with pytest.raises(cr.InputError, match="no class"):
         classifier.certify(X[:, :2], labels + 1)
+
+
+@pytest.mark.parametrize("multi_class", ["softmax", "ovr"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_certify_needs_every_class_of_the_fit(multi_class, classes):
+    X, y = load_iris(return_X_y=True)
+    X, names = X[y < classes][::10, 2:], np.array(["ash", "birch", "cedar"])[y[y < classes]][::10]
+    model = cr.ReLUClassifier(alpha=0.05, multi_class=multi_class, tol=1e-2).fit(X, names)
+    for absent in model.classes_:
+        rest = names != absent
+        with pytest.raises(cr.InputError, match=f"^y lacks '{absent}', a class that the classifier was fitted to;"):
+            model.certify(X[rest], names[rest])
+        with pytest.raises(cr.InputError, match=f"^y lacks '{absent}'"):
+            model.certify(X, names, sample_weight=rest)
 
 
 def test_regressors_take_losses():

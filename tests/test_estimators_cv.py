@@ -121,6 +121,16 @@ def test_several_classes_in_parallel_are_the_same(multi_class, n_features, count
         np.testing.assert_allclose(one.predict_proba(X), plain.predict_proba(X), atol=5e-3)
 
 
+@pytest.mark.parametrize(
+    ("estimator", "networks"), [(cr.ReLUClassifierCV("hinge"), "networks_"), (cr.ReLURegressorCV(), "network_")]
+)
+def test_with_a_generator_folds_in_parallel_are_the_same(estimator, networks):
+    X, y = load_iris(return_X_y=True)
+    one = estimator.set_params(alphas=[1e-3], cv=2, random_state=np.random.default_rng(0))
+    two = clone(one).set_params(n_jobs=2).fit(X[::5], y[::5])
+    assert getattr(one.fit(X[::5], y[::5]), networks) == getattr(two, networks)
+
+
 @pytest.mark.parametrize("multi_class", ["softmax", "ovr"])
 @pytest.mark.parametrize("lacking", [0, 1, 2])
 def test_a_class_that_a_fold_lacks_is_never_predicted_there(multi_class, lacking):

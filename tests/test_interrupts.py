@@ -96,6 +96,13 @@ def test_path_keeps_what_is_finished(monkeypatch):
     assert error.fit is error.path.fits[-1]
 
 
+def test_a_path_without_a_finished_fit_has_a_text(monkeypatch):
+    monkeypatch.setattr(regularisation_path, "solve_as", interrupt)
+    error = interrupted(lambda: cr.path(PROBLEM, [0.01]))
+    assert error.fit is None
+    assert repr(error.path) == "Path(0 alphas)"
+
+
 def test_estimators_are_left_with_what_was_found(monkeypatch):
     monkeypatch.setattr(on_cells, "prove_dual", interrupt)
     model = cr.ReLURegressor(alpha=0.01, method="enumerate")

@@ -93,13 +93,31 @@ def test_what_cannot_be_normalised_is_refused():
         constant.normalised()
     with pytest.raises(cr.InputError, match="bias='free'"):
         constant.balanced("none")
-    with pytest.raises(cr.InputError, match="one label"):
+    with pytest.raises(cr.InputError, match="one entry for each row of X"):
         random_network("free").normalised_margin([[1.0, 2.0]], [1, -1])
     with pytest.raises(cr.InputError, match="loss 'margin'"):
         cr.max_margin(cr.solve(cr.Problem([[0.0], [1.0]], [0.0, 1.0])).certificate)
     for margin, delta in ((0.0, 0.1), (0.6, 0.1), (0.1, 1.0)):
         with pytest.raises(cr.InputError):
             cr.generalisation_bound(margin, 1.0, 100, delta)
+
+
+@pytest.mark.parametrize(
+    ("v", "labels", "refused"),
+    [
+        ([1.0, -1.0], [0, 1], r"labels -1 and \+1, but is something else in row 0;"),
+        ([1.0, -1.0], [1, 2], "something else in row 1"),
+        (np.eye(2), [-1, 1], r"labels 0, \.\.\., K - 1 of K = 2 outputs, but is something else in row 0;"),
+        (np.eye(2), [0, 5], "something else in row 1"),
+        (np.eye(2), [0.5, 1], "something else in row 0"),
+        (np.eye(2), [0, np.nan], "NaN"),
+    ],
+)
+def test_margins_are_those_of_labels(v, labels, refused):
+    network = cr.Network(W=np.eye(2), b=[0.0, 0.0], v=v)
+    assert network.normalised_margin(np.eye(2), [1, 1]) < 0  # one class is enough
+    with pytest.raises(cr.InputError, match=refused):
+        network.normalised_margin(np.eye(2), labels)
 
 
 def test_sampled_patterns_say_nothing_about_the_largest_margin():

@@ -1,6 +1,7 @@
 """Pictures: what is drawn is the network, and knots are where the graph turns."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,6 +60,56 @@ def test_constant_networks_in_the_plane() -> None:
     plot_network(network, SQUARE, [1.0, 1.0, 1.0, -1.0])
 
 
+@pytest.mark.parametrize(
+    ("weights", "intercept", "drawn"),
+    [
+        ([[3.0, 0.0]], -1.5, ["$f(x) = 0$", r"$f(x) = \pm 1$", "hinges"]),
+        ([[0.5, 0.0]], -1.2, [r"$f(x) = \pm 1$", "hinges"]),  # only f(x) = -1
+        ([[0.5, 0.0]], 0.1, ["hinges"]),
+        (np.empty((0, 2)), 0.1, []),
+    ],
+)
+def test_the_legend_names_lines_that_are_drawn(weights: list, intercept: float, drawn: list[str]) -> None:
+    network = cr.Network(weights, np.zeros(len(weights)), np.ones(len(weights)), intercept)
+    _, labels = plot_network(network, SQUARE, [-1.0, -1.0, 1.0, 1.0]).get_legend_handles_labels()
+    assert sorted(labels) == sorted([*drawn, "$y = -1$", "$y = +1$"])
+
+
+@pytest.mark.parametrize("bias", [-1.4, 1e200])
+def test_hinges_beyond_the_picture_are_not_drawn(bias: float) -> None:
+    axes = plot_network(cr.Network([[1e-9, 0.0]], [1e-9 * bias], [1.0]), SQUARE, [0.0, 0.5, 2.0, 3.0])
+    assert axes.get_legend_handles_labels()[1] == ["data"]
+    assert not axes.lines
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_hinges_of_huge_weights_are_drawn(size: float) -> None:
+    """One in the picture and, outside of it, one of infinite cost."""
+    network = cr.Network([[size, 0.0], [1e200, 0.0]], [-size / 2, -1e205], [1 / size, 1e200])
+    (line, _) = plot_network(network, SQUARE, [0.0, 0.5, 2.0, 3.0]).lines
+    np.testing.assert_allclose(np.asarray(line.get_xydata())[:, 0], 0.5)
+
+
+def test_knots_of_infinite_kinks_are_visible() -> None:
+    network = cr.Network(W=[[1e200], [-1e200]], b=[-0.5e200, 0.7e200], v=[1e200, 1e200])
+    np.testing.assert_allclose(visible_knots(network, extent=1.0), [0.5, 0.7])
+
+
+def test_what_would_not_be_drawn_is_refused() -> None:
+    outputs = cr.Network(np.ones((1, 2)), [0.0], np.ones((1, 3)), np.zeros(3))
+    curves = cr.Network([[1.0]], [0.0], [[1.0, 2.0]], np.zeros(2))
+    for network, X, y in ((outputs, SQUARE, [1, 2, 3, 1]), (curves, SQUARE[:, :1], [0.5, 0.1, 0.2, 0.3])):
+        with pytest.raises(cr.InputError, match=r"labels 0, \.\.\., K - 1 of K ="):
+            plot_network(network, X, y)
+    for width in (1, 2):
+        beyond = cr.Network(np.full((1, width), 1e200), [0.0], [1e200])
+        with pytest.raises(cr.InputError, match="beyond the range of floats"):
+            plot_network(beyond, SQUARE[:, :width], [0.0, 0.5, 2.0, 3.0])
+    fit: Any = cr.solve(cr.Problem([[0.0], [1.0]], [0.0, 1.0]))
+    with pytest.raises(cr.InputTypeError, match=r"network must be a cvxrelu.Network, not a Fit"):
+        plot_network(fit, [[0.0], [1.0]], [0.0, 1.0])
+
+
 def test_three_inputs_cannot_be_drawn() -> None:
     with pytest.raises(cr.InputError, match="3 inputs cannot be drawn"):
         plot_network(cr.Network(np.ones((1, 3)), np.ones(1), np.ones(1)), np.ones((1, 3)), [1.0])
@@ -70,6 +121,10 @@ def test_save_picture(tmp_path: Path) -> None:
     assert (tmp_path / "plane.png").read_bytes().startswith(b"\x89PNG")
     save_picture(plot_network(TENT, [[0.0], [1.0]], [0.0, 1.0]), tmp_path / "line.svg")
     assert "<svg" in (tmp_path / "line.svg").read_text()
+    strange: Any
+    for strange in (5, None, b"plane.png"):
+        with pytest.raises(cr.FileError, match="is no path of a file"):
+            save_picture(axes, strange)
 
 
 @pytest.mark.parametrize("value", [0.1, 1e17])

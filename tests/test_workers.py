@@ -1,4 +1,4 @@
-"""Workers of a cluster find what one process finds."""
+"""Workers find what one process finds, whatever joblib is told that they are."""
 
 import joblib
 import numpy as np
@@ -34,3 +34,25 @@ def test_a_dask_cluster_prices_and_cross_validates_alike(monkeypatch):
     assert branched.upper == searched.upper
     np.testing.assert_array_equal(model.mse_path_, errors)
     assert model.network_ == alone
+
+
+def test_processes_may_write_into_the_large_arrays_that_they_get(monkeypatch):
+    monkeypatch.setattr(cones, "ALONE", 20)
+    rng = np.random.default_rng(0)
+    X, v = rng.standard_normal((80, 3)), rng.standard_normal(80)
+    pricer, v = make_pricer(X), v - v.mean()
+    alone = pricer(v, node_limit=1000)
+    with joblib.parallel_config(backend="loky", max_nbytes=1000):
+        together = pricer(v, node_limit=1000, n_jobs=2)
+    np.testing.assert_array_equal(together.W, alone.W)
+    assert together.upper == alone.upper
+
+
+def test_a_backend_that_does_not_hand_over_results_one_by_one_is_refused():
+    X = np.random.default_rng(0).standard_normal((12, 1))
+    model = cr.ReLUClassifier("hinge", n_jobs=2)
+    with (
+        joblib.parallel_config(backend="multiprocessing"),
+        pytest.raises(cr.InputError, match=r"^joblib.parallel_config names a backend .* choose 'loky' or 'threading'"),
+    ):
+        model.fit(X, np.arange(12) % 3)

@@ -59,6 +59,8 @@ class Path:
     fits: tuple[Fit, ...]
 
     def __repr__(self) -> str:
+        if not self.fits:
+            return "Path(0 alphas)"
         return (
             f"Path({len(self.fits)} alphas from {self.alphas[0]:.4g} to {self.alphas[-1]:.4g}, "
             f"largest relative gap {self.relative_gaps.max():.1e}, up to {self.n_neurons.max()} neurons)"

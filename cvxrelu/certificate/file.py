@@ -16,7 +16,7 @@ from cvxrelu.certificate.searches import euclidean_pricer, prove_dual
 from cvxrelu.errors import FileError, InputError
 from cvxrelu.numerics.powers import exponent_of, shift_up
 from cvxrelu.problem.problem import Problem
-from cvxrelu.problem.validation import as_real, as_rows
+from cvxrelu.problem.validation import as_real, as_rows, as_seconds
 from cvxrelu.runtime.clock import Clock
 
 __all__ = ["load_certificate"]
@@ -47,8 +47,9 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
 
     Raises
     ------
-    InputError
-        If the file cannot be read, is no certificate, is damaged, or claims what its contents do not prove.
+    InputError, InputTypeError
+        If the file cannot be read, is no certificate, is damaged, or claims what its contents do not prove; or the time
+        limit is not one.
 
     Examples
     --------
@@ -63,6 +64,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
     ...     load_certificate(f"{folder}/two_points.json")
     Certificate(upper=1, lower=1, relative_gap=..., scope='global')
     """
+    clock = Clock(as_seconds(time_limit))
     try:
         record = read_record(file)
         problem = problem_of(record["problem"])
@@ -79,7 +81,7 @@ def load_certificate(file: str | PathLike[str], *, verify: bool = True, time_lim
             network=network,
             multipliers=multipliers_in(record["multipliers"], problem) if "multipliers" in record else None,
         )
-        found = _found_again(stated, verify, Clock(time_limit))
+        found = _found_again(stated, verify, clock)
     except FileError:
         raise
     except KeyError as error:

@@ -15,8 +15,9 @@ may differ.
 
 import warnings
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,8 @@ PROVEN_FEATURES = 2
 # Relative gap to reach where it is proven, and where local search has the last word: far less than what predictions owe
 # to the choice of alpha.
 EXACT_TOL, LOCAL_TOL = 1e-6, 1e-3
+# Number of seeds that may be drawn from a generator.
+SEEDS = 2**32
 # Parameters that are those of the problem.
 POSED = ("bias", "negative_slope", "skip", "output_sign")
 
@@ -113,6 +116,18 @@ class Estimator(BaseEstimator):
             except InputError:
                 start = None
         return solve_as(problem, self._options(problem, n_jobs=n_jobs, time_limit=seconds, warm_start=start))
+
+    def _seeded(self, count: int) -> list[Self]:
+        """Return this estimator so many times or, if `random_state` is a generator, copies with seeds drawn from it.
+
+        What they find is the same whoever the workers are: copies of one generator would all begin alike.
+        """
+        if not isinstance(self.random_state, np.random.Generator):
+            return [self] * count
+        copies = [copy(self) for _ in range(count)]
+        for each, seed in zip(copies, self.random_state.integers(SEEDS, size=count).tolist(), strict=True):
+            each.random_state = seed
+        return copies
 
     def _count(self, fits: Sequence[Fit]) -> None:
         """Keep the most rounds that a fit took, and warn if one was stopped before it had converged."""

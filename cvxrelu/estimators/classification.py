@@ -166,10 +166,10 @@ class ReLUClassifier(Labelled):
             problems = [replace(problem, alpha=self.alpha_) for problem in problems]
         # Where they are fitted one after the other, each has its share of the time.
         share = min(1.0, effective_n_jobs(as_jobs(self.n_jobs)) / len(problems))
-        starts = self._starts(len(problems))
+        seeded, starts = self._seeded(len(problems)), self._starts(len(problems))
         tasks = [
-            delayed(self._solve)(problem, share=share, start=start)
-            for problem, start in zip(problems, starts, strict=True)
+            delayed(each._solve)(problem, share=share, start=start)
+            for each, problem, start in zip(seeded, problems, starts, strict=True)
         ]
         self._gather(tasks, len(problems))
         self._count(self.fits_)
@@ -185,7 +185,7 @@ class ReLUClassifier(Labelled):
         X : (N, d) array_like
             Inputs, those of the fit or others.
         y : (N,) array_like
-            Labels, each a class of the fit.
+            Labels, those of the fit: all of its classes, and no others.
         time_limit : float or None, default 60.0
             Seconds for all proofs together; what is proven by then holds, and a warning says what is missing.
         sample_weight : (N,) array_like, optional
@@ -199,15 +199,21 @@ class ReLUClassifier(Labelled):
         Raises
         ------
         InputError
-            If a label is no class of the fit, or a network has a single one to be measured by.
+            If a label is no class of the fit, or a class of the fit has no sample of positive weight.
         """
         check_is_fitted(self, "networks_")
         inputs, labels = validated(self, X, y, dtype=np.float64, reset=False)
-        unknown = np.setdiff1d(labels, self.classes_)
-        if len(unknown):
+        unknown = np.setdiff1d(labels, self.classes_).tolist()
+        if unknown:
             raise InputError(f"y holds {unknown[0]!r}, which is no class that the classifier was fitted to.")
-        targets = self._targets(labels)[1]
-        return self._certified(self.fits_, inputs, targets, weights_of(sample_weight, inputs), time_limit)
+        weights = weights_of(sample_weight, inputs)
+        absent = np.setdiff1d(self.classes_, labels if weights is None else labels[weights != 0]).tolist()
+        if absent:
+            raise InputError(
+                f"y lacks {absent[0]!r}, a class that the classifier was fitted to; certify needs a sample of "
+                "positive weight of each."
+            )
+        return self._certified(self.fits_, inputs, self._targets(labels)[1], weights, time_limit)
 
     def decision_function(self, X: Any) -> Array:
         """Return f(x), positive for the second class; (n, K) with one column a class if there are more than two.

@@ -1,7 +1,6 @@
 """The regressor and the classifier that choose their strength of regularisation by cross-validation."""
 
 from collections.abc import Mapping
-from itertools import repeat
 from typing import Any, Self
 
 import numpy as np
@@ -100,8 +99,8 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         whole = self._at_any_alpha(inputs, targets, weights, loss)
         alphas = self._grid([whole])
 
-        def errors(train: Any, test: Any) -> tuple[Array, Paths]:
-            networks = self._path(self._at_any_alpha(inputs[train], targets[train], counts[train], loss), alphas)
+        def errors(seeded: Self, train: Any, test: Any) -> tuple[Array, Paths]:
+            networks = seeded._path(self._at_any_alpha(inputs[train], targets[train], counts[train], loss), alphas)
             test = test[counts[test] > 0]
             with np.errstate(over="ignore"):  # of what is predicted far from the others: an infinite loss
                 predictions = np.array([network(inputs[test]) for network in networks])
@@ -243,10 +242,10 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         wholes = [self._at_any_alpha(inputs, row, weights, loss) for row in targets]
         alphas = self._grid(wholes)
 
-        def accuracies(train: Any, test: Any) -> tuple[Array, Paths]:
+        def accuracies(seeded: Self, train: Any, test: Any) -> tuple[Array, Paths]:
             kept = weights[train] > 0
             known = inputs[train][kept], labels[train][kept], weights[train][kept]
-            heights, networks = self._heights(*known, inputs[test], alphas)
+            heights, networks = seeded._heights(*known, inputs[test], alphas)
             guesses = heights.argmax(axis=-1) if len(self.classes_) > 2 else (heights[..., 0] > 0).astype(int)
             return np.average(self.classes_[guesses] == labels[test], axis=1, weights=weights[test]), networks
 
@@ -255,7 +254,8 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         best = int(np.argmax(self.scores_.mean(axis=1)))
         self.alpha_ = float(alphas[best])
         starts = [[fold[k][best] for fold in of_folds if fold[k]] for k in range(len(wholes))]
-        finals = (delayed(self._final)(*task) for task in zip(wholes, repeat(self.alpha_), starts, strict=False))
+        tasks = zip(self._seeded(len(wholes)), wholes, starts, strict=True)
+        finals = (delayed(seeded._final)(whole, self.alpha_, start) for seeded, whole, start in tasks)
         self._gather(finals, len(wholes))
         self._count(self.fits_)
         return self

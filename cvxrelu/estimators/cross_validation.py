@@ -153,7 +153,7 @@ class CrossValidated(Estimator):
         return bool(many) and self.method in SLIDING_METHODS and not self.prove and can_slide(problem)
 
     def _over_folds(
-        self, score: Callable[[Any, Any], Scored], X: Array, y: NDArray[Any], weights: Array | None, classes: bool
+        self, score: Callable[[Any, Any, Any], Scored], X: Array, y: NDArray[Any], weights: Array | None, classes: bool
     ) -> tuple[Array, list[Paths]]:
         """Return the scores of every alpha on every fold of positive weight, and the networks of each fold.
 
@@ -169,7 +169,8 @@ class CrossValidated(Estimator):
                 )
         scored: list[Scored] = []
         try:
-            for found in results_of((delayed(score)(train, test) for train, test in folds), as_jobs(self.n_jobs)):
+            tasks = zip(self._seeded(len(folds)), folds, strict=True)
+            for found in results_of((delayed(score)(seeded, *fold) for seeded, fold in tasks), as_jobs(self.n_jobs)):
                 scored.append(found)
         except KeyboardInterrupt:
             done = f"{len(scored)} of {len(folds)} folds"

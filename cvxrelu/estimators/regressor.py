@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from cvxrelu.certificate.certificate import Certificate
-from cvxrelu.errors import Interrupted
+from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.estimators.base import Estimator, validated, weights_of
 from cvxrelu.problem.problem import Problem
 from cvxrelu.solving.fit import Fit
@@ -74,7 +74,7 @@ class Regressor(RegressorMixin, Estimator):
         X : (N, d) array_like
             Inputs, those of the fit or others.
         y : (N,) array_like or (N, K) array_like
-            Targets; with K columns, one network of K outputs that share its neurons.
+            Targets, of as many columns as those of the fit.
         time_limit : float or None, default 60.0
             Seconds for the proof; what is proven by then holds, and a warning says what is missing.
         sample_weight : (N,) array_like, optional
@@ -85,6 +85,11 @@ class Regressor(RegressorMixin, Estimator):
         Certificate
             As `cvxrelu.certify` returns it; the estimator stays as it is.
 
+        Raises
+        ------
+        InputError
+            If the data is unusable, or y has not as many columns as the targets of the fit.
+
         Examples
         --------
         >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 0.0, 2.0]
@@ -94,6 +99,9 @@ class Regressor(RegressorMixin, Estimator):
         """
         check_is_fitted(self, "network_")
         inputs, targets = self._checked(X, y, reset=False)
+        fitted, given = self.network_.n_outputs, targets[0].size
+        if given != fitted:
+            raise InputError(f"y must have as many columns as the targets of the fit, {fitted}, not {given}.")
         weights = weights_of(sample_weight, inputs)
         (certificate,) = self._certified([self.fit_], inputs, [targets], weights, time_limit)
         return certificate

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.numerics.lengths import row_sizes
+from cvxrelu.numerics.lengths import lengths, row_sizes
 from cvxrelu.problem.network import Network
 
 __all__ = ["hinge_lines", "visible_knots"]
@@ -40,8 +40,9 @@ def visible_knots(network: Network, extent: float) -> Array:
     """
     slopes = network.W[:, 0]
     turning = slopes != 0
-    positions = -network.b[turning] / slopes[turning]
-    changes = (network.v.T * np.abs(slopes)).T[turning]
+    with np.errstate(over="ignore"):
+        positions = -network.b[turning] / slopes[turning]
+        changes = _in_range((network.v.T * np.abs(slopes)).T[turning])
     order = np.argsort(positions)
     positions, changes = positions[order], changes[order]
     if not len(positions):
@@ -58,13 +59,21 @@ def hinge_lines(network: Network, extent: float) -> list[tuple[Array, float]]:
 
     Two dashed lines on top of each other would look like one solid line.
     """
-    lengths = np.linalg.norm(network.W, axis=1)
-    turning = lengths > 0
+    sizes = lengths(network.W)
+    turning = sizes > 0
     if not turning.any():
         return []
-    lines = np.column_stack([network.W, network.b])[turning] / lengths[turning, None]
+    with np.errstate(over="ignore"):
+        lines = np.column_stack([network.W, network.b])[turning] / sizes[turning, None]
+        charges = _in_range((row_sizes(network.v) * sizes)[turning])
     lines *= np.where((lines[:, 0] > 0) | ((lines[:, 0] == 0) & (lines[:, 1] > 0)), 1.0, -1.0)[:, None]
     cells = np.round(lines / [SAME_KNOT, SAME_KNOT, SAME_KNOT * extent])
     _, first, group = np.unique(cells, axis=0, return_index=True, return_inverse=True)
-    costs = np.bincount(group.ravel(), (row_sizes(network.v) * lengths)[turning])
+    costs = np.bincount(group.ravel(), charges)
     return [(line, float(cost / costs.max())) for line, cost in zip(lines[first], costs, strict=True) if cost > 0]
+
+
+def _in_range(values: Array) -> Array:
+    """Return values of which only shares matter, with those beyond floats, or nearly, so large that sums are not."""
+    largest = np.finfo(float).max / max(values.size, 1)
+    return np.clip(values, -largest, largest)

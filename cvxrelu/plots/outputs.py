@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.problem.network import Network
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,17 +20,16 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 OPACITY = 0.3
 
 
-def draw_curves(axes: "Axes", network: Network, grid: Array, x: Array, targets: Array) -> None:
-    """Draw each output of a network of one input over a grid, with its data."""
-    values = network(grid[:, None])
-    for k in range(network.n_outputs):
+def draw_curves(axes: "Axes", grid: Array, values: Array, x: Array, targets: Array) -> None:
+    """Draw each output of a network of one input, a column of its values over a grid, with its data."""
+    for k in range(values.shape[1]):
         colour = COLOURS[k % len(COLOURS)]
         axes.plot(grid, values[:, k], color=colour, linewidth=2.2, label=f"$f_{{{k}}}$", zorder=2)
         if targets.ndim == 2:
             axes.plot(x, targets[:, k], "o", color=colour, markeredgecolor="white", markersize=7, zorder=4)
     if targets.ndim == 1:
         low = float(values.min())
-        for k in range(network.n_outputs):
+        for k in range(values.shape[1]):
             members = x[targets == k]
             axes.plot(
                 members, np.full(len(members), low), "|", color=COLOURS[k % len(COLOURS)], markersize=12, zorder=4

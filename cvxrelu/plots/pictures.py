@@ -15,7 +15,8 @@ from cvxrelu.errors import CvxReluError, InputError
 from cvxrelu.plots.hinges import hinge_lines, visible_knots
 from cvxrelu.plots.outputs import draw_curves, draw_regions
 from cvxrelu.problem.network import Network
-from cvxrelu.problem.validation import as_matrix, as_vector
+from cvxrelu.problem.targets import as_labels
+from cvxrelu.problem.validation import as_instance, as_matrix, as_rows, as_vector
 from cvxrelu.runtime.files import check_writable, writing
 
 if TYPE_CHECKING:
@@ -66,12 +67,13 @@ def plot_network(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | None"
 
     Raises
     ------
-    InputError
-        If the network has more than two inputs.
+    InputError, InputTypeError
+        If this is no network or one of more than two inputs, the data is not for it, or its values there are beyond the
+        range of floats.
     PlotError
         If matplotlib is not installed.
     """
-    if network.n_features > 2:
+    if as_instance(network, Network, "network").n_features > 2:
         raise InputError(_undrawable(network.n_features))
     draw = plot_network_1d if network.n_features == 1 else plot_network_2d
     return draw(network, X, y, ax)
@@ -88,12 +90,13 @@ def plot_network_1d(
     knots = visible_knots(network, float(np.ptp(x)) or 1.0)
     inside = knots[(knots > low) & (knots < high)]
     grid = np.union1d(np.linspace(low, high, GRID), inside)
+    values = _values(network, grid[:, None])
     for k, knot in enumerate(inside):
         axes.axvline(knot, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1, label=None if k else "hinge")
     if network.v.ndim == 2:
-        draw_curves(axes, network, grid, x, targets)
+        draw_curves(axes, grid, values, x, targets)
     else:
-        axes.plot(grid, network(grid[:, None]), color=BLUE, linewidth=2.2, label=label or "network", zorder=2)
+        axes.plot(grid, values, color=BLUE, linewidth=2.2, label=label or "network", zorder=2)
         axes.plot(x, targets, "o", color=ORANGE, markeredgecolor="white", markersize=8, label="data", zorder=4)
     axes.set(xlabel="$x$", ylabel="$f(x)$", xlim=(low, high))
     axes.spines[["top", "right"]].set_visible(False)
@@ -110,13 +113,14 @@ def plot_network_2d(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | No
     points, targets = _data(network, X, y)
     (left, right), (bottom, top) = box = _limits(points[:, 0]), _limits(points[:, 1])
     xs, ys = np.meshgrid(np.linspace(left, right, GRID), np.linspace(bottom, top, GRID))
-    values = network(np.column_stack([xs.ravel(), ys.ravel()])).reshape(*xs.shape, *network.v.shape[1:])
+    values = _values(network, np.column_stack([xs.ravel(), ys.ravel()])).reshape(*xs.shape, *network.v.shape[1:])
     draw = _draw_decision if np.isin(targets, (-1.0, 1.0)).all() else _draw_surface
     draw = draw_regions if network.v.ndim == 2 else draw
     draw(axes, (xs, ys, values), points, targets)
-    for line, share in hinge_lines(network, float(np.hypot(right - left, top - bottom))):
-        _draw_hinge(axes, line, share, box)
-    axes.plot([], [], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label="hinges")
+    lines = hinge_lines(network, float(np.hypot(right - left, top - bottom)))
+    drawn = [_draw_hinge(axes, line, share, box) for line, share in lines]
+    if any(drawn):
+        axes.plot([], [], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label="hinges")
     axes.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(left, right), ylim=(bottom, top))
     return axes
 
@@ -129,14 +133,13 @@ def _draw_decision(axes: "Axes", surface: tuple[Array, Array, Array], points: Ar
     colours = LinearSegmentedColormap.from_list("classes", [PALE_ORANGE, "white", PALE_BLUE])
     levels = np.linspace(-SATURATION, SATURATION, BANDS + 1)
     axes.contourf(xs, ys, values, levels=levels, cmap=colours, extend="both", zorder=0)
-    for level, width, style, label in (
-        (0.0, 2.2, "solid", "$f(x) = 0$"),
-        (-MARGIN_LEVEL, 1.0, "dotted", None),
-        (MARGIN_LEVEL, 1.0, "dotted", r"$f(x) = \pm 1$"),
+    for heights, width, style, label in (
+        ([0.0], 2.2, "solid", "$f(x) = 0$"),
+        ([-MARGIN_LEVEL, MARGIN_LEVEL], 1.0, "dotted", r"$f(x) = \pm 1$"),
     ):
-        if values.min() < level < values.max():
-            axes.contour(xs, ys, values, levels=[level], colors=INK, linewidths=width, linestyles=style, zorder=3)
-        if label:
+        met = [height for height in heights if values.min() < height < values.max()]
+        if met:
+            axes.contour(xs, ys, values, levels=met, colors=INK, linewidths=width, linestyles=style, zorder=3)
             axes.plot([], [], color=INK, linewidth=width, linestyle=style, label=label)
     for label, colour, marker in ((-1.0, ORANGE, "s"), (1.0, BLUE, "o")):
         chosen = points[labels == label]
@@ -198,15 +201,15 @@ def check_picture(file: str | PathLike[str], n_features: int = 1) -> None:
         raise InputError(f"{str(file)!r} has an unknown ending; a picture can be one of {', '.join(sorted(endings))}.")
 
 
-def _draw_hinge(axes: "Axes", line: Array, share: float, box: tuple[tuple[float, float], ...]) -> None:
-    """Draw the part of the line w.x + b = 0 in the box, the darker the larger its share of the cost."""
+def _draw_hinge(axes: "Axes", line: Array, share: float, box: tuple[tuple[float, float], ...]) -> bool:
+    """Draw the line w.x + b = 0 if it meets the box, the darker the larger its share of the cost; tell whether."""
     (left, right), (bottom, top) = box
     w, b = line[:2], line[2]
-    center, reach = np.array([left + right, bottom + top]) / 2, np.hypot(right - left, top - bottom)
-    if abs(w @ center + b) > reach:
-        return
+    center, half = np.array([left + right, bottom + top]) / 2, np.array([right - left, top - bottom]) / 2
+    if abs(w @ center + b) > np.abs(w) @ half:
+        return False
     foot = center - (w @ center + b) * w
-    along = reach * np.array([-w[1], w[0]])
+    along = 2 * np.hypot(*half) * np.array([-w[1], w[0]])
     axes.plot(
         *np.array([foot - along, foot + along]).T,
         color=INK,
@@ -215,6 +218,7 @@ def _draw_hinge(axes: "Axes", line: Array, share: float, box: tuple[tuple[float,
         linestyle=(0, (4, 3)),
         zorder=2,
     )
+    return True
 
 
 def _undrawable(n_features: int) -> str:
@@ -229,14 +233,24 @@ def _limits(x: Array) -> tuple[float, float]:
 def _data(network: Network, X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     """Return checked inputs of the network, and their targets."""
     points = as_matrix(X)
-    if points.shape[1] != network.n_features:
+    if points.shape[1] != as_instance(network, Network, "network").n_features:
         raise InputError(f"X has {points.shape[1]} columns, and the network takes {network.n_features} inputs.")
-    if network.v.ndim == 1 or np.ndim(y) != 2:
+    if network.v.ndim == 1:
         return points, as_vector(y, len(points))
-    targets = as_matrix(y, "y")
-    if targets.shape != (len(points), network.n_outputs):
+    targets = as_rows(y, len(points))
+    if targets.ndim == 1:
+        return points, as_labels(targets, (len(points), network.n_outputs))
+    if targets.shape[1] != network.n_outputs:
         raise InputError(f"y has shape {targets.shape}; it must be ({len(points)}, {network.n_outputs}).")
     return points, targets
+
+
+def _values(network: Network, places: Array) -> Array:
+    """Return the values of the network in the picture, which have to be floats."""
+    values = network(places)
+    if not np.isfinite(values).all():
+        raise InputError("The network has values beyond the range of floats, so it cannot be drawn; rescale the data.")
+    return values
 
 
 def _axes(ax: "Axes | None") -> "Axes":

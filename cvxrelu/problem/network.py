@@ -18,6 +18,7 @@ from cvxrelu.problem.network_file import read_parts, write_parts
 from cvxrelu.problem.network_parts import checked_parts
 from cvxrelu.problem.norms import Bias, Norm, get_norm
 from cvxrelu.problem.predictions import predictions
+from cvxrelu.problem.targets import as_labels
 from cvxrelu.problem.validation import as_count, as_floats, refuse_infinite
 
 __all__ = ["Network"]
@@ -236,16 +237,16 @@ class Network:
         Raises
         ------
         InputError
-            If the shapes do not agree, the network costs nothing, or it has biases while bias is "none".
+            If the shapes do not agree, y holds something else, the network costs nothing, or it has biases while bias
+            is "none".
 
         Examples
         --------
         >>> Network(W=[[2.0]], b=[0.0], v=[1.0], intercept=-1.0).normalised_margin([[0.0], [1.0]], [-1, 1])
         0.25
         """
-        outputs, labels = self(X), as_floats(y, "y")
-        if labels.shape != outputs.shape[:1]:
-            raise InputError(f"y has shape {labels.shape}; give one label for each of the {len(outputs)} rows of X.")
+        outputs = self(X)
+        labels = as_labels(y, outputs.shape)
         margins = labels * outputs if outputs.ndim == 1 else MulticlassMargin().margins(outputs, labels)
         return float(np.min(margins)) / 2 / self._positive_cost(bias)
 

@@ -4,14 +4,15 @@ And an alpha where one is due.
 """
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses import Loss
 from cvxrelu.problem.norms import Bias
 from cvxrelu.problem.rows import name_rows
+from cvxrelu.problem.validation import as_vector
 
-__all__ = ["check_alpha", "check_targets", "first_conflict"]
+__all__ = ["as_labels", "check_alpha", "check_targets", "first_conflict"]
 
 Array = NDArray[np.float64]
 
@@ -48,6 +49,32 @@ def check_targets(loss: Loss, X: Array, y: Array, bias: Bias) -> None:
             f"Without bias every network is 0 at the origin, so y cannot be met in {name_rows(stuck)}, "
             "where x = 0; use bias='free' or bias='joint'."
         )
+
+
+def as_labels(y: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Return labels of predictions of a shape: -1 and +1 if it is (N,), and if it is (N, K) 0, ..., K - 1.
+
+    Other than those that a network is fitted to, they may be of some classes only.
+
+    Raises
+    ------
+    InputError, InputTypeError
+        If they are anything else.
+
+    Examples
+    --------
+    >>> as_labels([2, 0], (2, 3))
+    array([2., 0.])
+    """
+    labels = as_vector(y, shape[0])
+    count = shape[1] if len(shape) == 2 else None
+    foreign = np.flatnonzero(~np.isin(labels, [-1, 1] if count is None else np.arange(count)))
+    if len(foreign):
+        wanted = "-1 and +1" if count is None else f"0, ..., K - 1 of K = {count} outputs"
+        raise InputError(
+            f"y must hold labels {wanted}, but is something else in {name_rows(foreign)}; map your classes to these."
+        )
+    return labels
 
 
 def first_conflict(X: Array, y: Array) -> tuple[int, int] | None:

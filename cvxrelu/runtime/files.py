@@ -67,7 +67,7 @@ def check_writable(file: File) -> None:
     Raises
     ------
     FileError
-        If the path is empty or a folder, or its folder does not exist or may not be written to.
+        If this is no path, it is empty or a folder, or its folder does not exist or may not be written to.
 
     Examples
     --------
@@ -76,6 +76,8 @@ def check_writable(file: File) -> None:
         ...
     cvxrelu.errors.FileError: 'no/such/folder/network.npz' cannot be written (there is no folder 'no/such/folder')...
     """
+    if not isinstance(file, (str, PathLike)):
+        raise _no_path(file)
     folder = os.path.dirname(file) or os.curdir
     if not str(file):
         reason = "the path is empty"
@@ -131,7 +133,11 @@ def read_arrays(file: File, kind: str) -> dict[str, NDArray[Any]]:
 def _refuse_descriptor(file: object) -> None:
     """Refuse an integer: Python takes it for an open file, such as standard output, and closes it."""
     if isinstance(file, int):
-        raise FileError(f"{_name(file)} is no path of a file; pass a string or a pathlib.Path.")
+        raise _no_path(file)
+
+
+def _no_path(file: object) -> FileError:
+    return FileError(f"{_name(file)} is no path of a file; pass a string or a pathlib.Path.")
 
 
 def _reason(error: OSError | ValueError | TypeError) -> str:

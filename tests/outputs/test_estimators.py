@@ -23,6 +23,11 @@ def test_targets_of_several_columns_are_one_network():
     assert regressor.predict(X).shape == Y.shape
     assert regressor.certify(X, Y).relative_gap <= 1e-6
     assert cr.ReLURegressor().fit(X, Y).alpha_ > 0
+    for strange, columns in ((Y[:, 0], 1), (Y[:, :2], 2)):
+        with pytest.raises(
+            cr.InputError, match=f"^y must have as many columns as the targets of the fit, 3, not {columns}"
+        ):
+            regressor.certify(X, strange)
 
 
 def test_one_column_is_fitted_as_one_output_and_predicted_as_a_column():
