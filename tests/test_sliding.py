@@ -5,6 +5,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.analysis.alpha_max import default_alpha
+from cvxrelu.estimators.base import STRENGTH_SHARE
 from cvxrelu.generation import primal_rule
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.sliding import _Layout, can_slide, merged
@@ -12,6 +13,7 @@ from cvxrelu.problem.network import Network
 from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
+from tests.instances import make_problem, normal_data
 from tests.sliding import check_blocks, check_gradient
 
 
@@ -102,6 +104,30 @@ def test_the_default_strength_follows_the_units():
     assert default_alpha(cr.Problem(problem.X, np.ones(60), loss="squared", alpha=1.0)) == 1.0
     with pytest.raises(cr.InputError, match="has no alpha_max"):
         default_alpha(cr.Problem(problem.X, problem.y))
+
+
+def test_a_strength_is_found_in_any_time():
+    problem = make_problem("squared", 60, 4)
+    assert 0 < default_alpha(problem, Clock(0.0)) <= default_alpha(problem) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "searches"),
+    [(cr.ReLURegressor(time_limit=60.0), 1), (cr.ReLUClassifier(multi_class="ovr", time_limit=60.0), 3)],
+)
+def test_the_time_of_a_fit_includes_that_for_its_strength(estimator, searches, monkeypatch):
+    limits = []
+
+    def noted(problem, clock):
+        limits.append(clock.limit)
+        return default_alpha(problem, clock)
+
+    monkeypatch.setattr("cvxrelu.estimators.base.default_alpha", noted)
+    X, y = normal_data(30)
+    estimator.fit(X, np.digitize(y, [-0.5, 0.5]))
+    assert len(limits) == searches
+    assert limits[0] <= 60.0 * STRENGTH_SHARE / searches
+    assert max(limits) <= 60.0 * STRENGTH_SHARE
 
 
 @pytest.mark.parametrize("max_rounds", [1, 3, 6])

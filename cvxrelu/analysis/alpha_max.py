@@ -25,6 +25,8 @@ __all__ = ["CUT_SHORT", "alpha_max", "default_alpha", "likely_alpha_max"]
 DEFAULT_SHARE = 0.3
 # Samples up to which the best neuron is sought with all of them; with more, a part of them tells as much about alpha.
 MOST_ASCENDED = 2000
+# Starts of local ascent that there is always time for.
+FEW_STARTS = 4
 CUT_SHORT = (
     "The search for alpha_max was cut short, so the value is only an upper bound on it; use fewer samples or features "
     "for an exact one."
@@ -76,7 +78,7 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     return found.alpha_max
 
 
-def default_alpha(problem: Problem) -> float:
+def default_alpha(problem: Problem, clock: Clock | None = None) -> float:
     """Return a strength of regularisation to begin with: 0.3 alpha_max / sqrt(N).
 
     The score of a neuron against noise is a sum of N terms of either sign, a share of about 1/sqrt(N) of what it could
@@ -88,6 +90,8 @@ def default_alpha(problem: Problem) -> float:
     ----------
     problem : Problem
         A problem with a loss that has an alpha; its own does not matter.
+    clock : Clock, optional
+        Ends the search for the best neuron.
 
     Returns
     -------
@@ -110,14 +114,14 @@ def default_alpha(problem: Problem) -> float:
     check_known(problem)
     weights = np.ones(problem.n_samples) if problem.sample_weight is None else problem.sample_weight
     n_alike = problem.n_samples / np.mean(weights**2)
-    return float(DEFAULT_SHARE * likely_alpha_max(problem) / np.sqrt(n_alike)) or 1.0
+    return float(DEFAULT_SHARE * likely_alpha_max(problem, clock) / np.sqrt(n_alike)) or 1.0
 
 
-def likely_alpha_max(problem: Problem) -> float:
+def likely_alpha_max(problem: Problem, clock: Clock | None = None) -> float:
     """Return gamma(v) / N of the best neuron that is found soon, v in the middle of those of the best constant.
 
-    For a loss without kinks that is no more than alpha_max, and most often alpha_max; 0.0 if a constant is optimal for
-    every alpha.
+    At most until a clock expires, but for a few starts of local ascent where that is too soon to find any. For a loss
+    without kinks it is no more than alpha_max, and most often alpha_max; 0.0 if a constant is always optimal.
 
     Examples
     --------
@@ -128,11 +132,13 @@ def likely_alpha_max(problem: Problem) -> float:
     dual = zero_cost_dual(problem)
     if not dual.any():
         return 0.0
-    pricer = pricer_of(problem)
+    clock, pricer = clock or Clock(), pricer_of(problem)
     if not isinstance(pricer, Pricer) or pricer.sweeps:
-        gamma = search_scores(pricer, dual, Clock()).value
+        gamma = search_scores(pricer, dual, clock).value
     elif problem.several or problem.n_samples <= MOST_ASCENDED:
-        gamma = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=0).value
+        gamma = pricer.ascend(dual, n_starts=ASCENT_STARTS, random_state=0, time_limit=clock.left).value
     else:
-        gamma = pricer.scout(dual, n_starts=ASCENT_STARTS, random_state=0).value
+        gamma = pricer.scout(dual, n_starts=ASCENT_STARTS, random_state=0, time_limit=clock.left).value
+    if not gamma and isinstance(pricer, Pricer):
+        gamma = pricer.scout(dual, n_starts=FEW_STARTS, random_state=0).value
     return gamma / len(dual) if gamma > ZERO_SCORE_RTOL * pricer.size(dual) else 0.0

@@ -34,6 +34,7 @@ from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.sample_weight import merge_samples
 from cvxrelu.problem.validation import as_seconds
 from cvxrelu.program.options import Options
+from cvxrelu.runtime.clock import Clock
 from cvxrelu.solving.fit import Fit, Status, check_start, solve_as
 
 __all__ = ["Estimator", "regression_loss", "strength", "validated", "weights_of"]
@@ -45,6 +46,8 @@ PROVEN_FEATURES = 2
 # Relative gap to reach where it is proven, and where local search has the last word: far less than what predictions owe
 # to the choice of alpha.
 EXACT_TOL, LOCAL_TOL = 1e-6, 1e-3
+# Share of the time limit within which the strength of regularisation is found, and the seconds that a fit has at least.
+STRENGTH_SHARE, SOME_TIME = 0.3, 1e-3
 # Number of seeds that may be drawn from a generator.
 SEEDS = 2**32
 # Parameters that are those of the problem.
@@ -107,9 +110,13 @@ class Estimator(BaseEstimator):
             options["tol"] = EXACT_TOL if proven else LOCAL_TOL
         return Options(**options)
 
-    def _solve(self, problem: Problem, n_jobs: int = 1, share: float = 1.0, start: Network | None = None) -> Fit:
-        """Solve in a share of the time, from a network if its neurons may be some of the problem's."""
-        seconds = None if self.time_limit is None else share * self.time_limit
+    def _clock(self) -> Clock:
+        """Return a clock for the whole fit."""
+        return Clock(Options(time_limit=self.time_limit).time_limit)
+
+    def _solve(self, problem: Problem, clock: Clock, n_jobs: int = 1, start: Network | None = None) -> Fit:
+        """Solve in the time that is left, from a network if its neurons may be some of the problem's."""
+        seconds = max(clock.left, SOME_TIME) if clock.limited else None
         if start is not None:
             try:
                 check_start(problem, start)
@@ -155,10 +162,11 @@ class Estimator(BaseEstimator):
         return certificates
 
 
-def strength(alpha: float | str, problems: Sequence[Problem]) -> float:
-    """Return alpha or, if it is "auto", the largest of those that suit the problems."""
+def strength(alpha: float | str, problems: Sequence[Problem], clock: Clock) -> float:
+    """Return alpha or, if it is "auto", the largest of those that suit the problems, found in a share of the time."""
     if alpha == "auto":
-        return max(default_alpha(problem) for problem in problems)
+        search = clock.share(STRENGTH_SHARE)
+        return max(default_alpha(problem, search.share(1 / (len(problems) - k))) for k, problem in enumerate(problems))
     if isinstance(alpha, str):
         raise InputError(f"alpha={alpha!r} must be a positive number or 'auto'.")
     return alpha

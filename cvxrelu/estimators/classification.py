@@ -151,6 +151,7 @@ class ReLUClassifier(Labelled):
             If the solver fails, or no network without bias separates the classes.
         """
         inputs, labels, weights = self._labelled(X, y, sample_weight, ("logistic", "hinge", "margin"))
+        clock = self._clock()
         as_choice(self.multi_class, ("softmax", "ovr"), "multi_class")
         regularised, (loss, targets) = self.loss != "margin", self._targets(labels)
 
@@ -162,13 +163,13 @@ class ReLUClassifier(Labelled):
         if regularised:
             # Class weights say what errors cost, and not that there is less noise: alpha suits the data without, too.
             without = problems_of(weights) if self.alpha == "auto" and self.class_weight is not None else []
-            self.alpha_ = strength(self.alpha, problems + without)
+            self.alpha_ = strength(self.alpha, problems + without, clock)
             problems = [replace(problem, alpha=self.alpha_) for problem in problems]
         # Where they are fitted one after the other, each has its share of the time.
         share = min(1.0, effective_n_jobs(as_jobs(self.n_jobs)) / len(problems))
         seeded, starts = self._seeded(len(problems)), self._starts(len(problems))
         tasks = [
-            delayed(each._solve)(problem, share=share, start=start)
+            delayed(each._solve)(problem, clock.share(share), start=start)
             for each, problem, start in zip(seeded, problems, starts, strict=True)
         ]
         self._gather(tasks, len(problems))

@@ -10,6 +10,7 @@ from cvxrelu.estimators.base import regression_loss, strength
 from cvxrelu.estimators.regressor import Regressor
 from cvxrelu.problem.losses import Loss
 from cvxrelu.problem.problem import Problem
+from cvxrelu.runtime.clock import Clock
 
 __all__ = ["ReLUInterpolator", "ReLURegressor"]
 
@@ -108,7 +109,7 @@ class ReLUInterpolator(Regressor):
         """
         return self._fit(X, y, sample_weight)
 
-    def _posed(self, X: Array, y: Array, sample_weight: Array | None) -> Problem:
+    def _posed(self, X: Array, y: Array, sample_weight: Array | None, clock: Clock) -> Problem:
         return self._problem(X, y, sample_weight, loss="interpolation")
 
 
@@ -222,7 +223,7 @@ class ReLURegressor(Regressor):
         """
         return self._fit(X, y, sample_weight)
 
-    def _posed(self, X: Array, y: Array, sample_weight: Array | None) -> Problem:
+    def _posed(self, X: Array, y: Array, sample_weight: Array | None, clock: Clock) -> Problem:
         problem = self._problem(X, y, sample_weight, loss=regression_loss(self.loss), alpha=1.0)
-        self.alpha_ = strength(self.alpha, [problem])
+        self.alpha_ = strength(self.alpha, [problem], clock)
         return replace(problem, alpha=self.alpha_)

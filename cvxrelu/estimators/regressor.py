@@ -11,6 +11,7 @@ from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.estimators.base import Estimator, validated, weights_of
 from cvxrelu.problem.problem import Problem
+from cvxrelu.runtime.clock import Clock
 from cvxrelu.solving.fit import Fit
 
 __all__ = ["Regressor"]
@@ -29,16 +30,17 @@ class Regressor(RegressorMixin, Estimator):
         """Whether y may have several columns, which signs are not for."""
         return self._several_outputs and self.output_sign == "any"
 
-    def _posed(self, X: Array, y: Array, sample_weight: Array | None) -> Problem:
-        """Return the problem of some data."""
+    def _posed(self, X: Array, y: Array, sample_weight: Array | None, clock: Clock) -> Problem:
+        """Return the problem of some data, its strength of regularisation found in a share of the time."""
         raise NotImplementedError
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         inputs, targets = self._checked(X, y)
+        clock = self._clock()
         try:
             start = self.network_ if self.warm_start and hasattr(self, "network_") else None
-            posed = self._posed(inputs, targets, weights_of(sample_weight, inputs))
-            self._keep(self._solve(posed, self.n_jobs, start=start))
+            posed = self._posed(inputs, targets, weights_of(sample_weight, inputs), clock)
+            self._keep(self._solve(posed, clock, self.n_jobs, start))
         except Interrupted as interrupt:
             # What was found can predict.
             if interrupt.fit is not None:
