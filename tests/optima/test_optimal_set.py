@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
+from benchmarks.optimal_sets import far_out
 from cvxrelu.analysis.optima import search
 from cvxrelu.analysis.optima.neurons import neurons_of
 from cvxrelu.arrangement import enumerate_patterns
@@ -338,8 +339,20 @@ def test_hidden_facets_of_slivers_hide_no_neurons():
 @pytest.mark.parametrize("seed", [1, 4, 16, 78])
 def test_predictions_far_out_are_known_by_how_far_at_least(seed):
     # Probabilities of 1e-8 and less, which a dual vector of rounding 1e-16 knows to few digits.
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((20, 2))
-    y = np.where(np.sin(X[:, 0]) + 0.3 * rng.standard_normal(20) > 0, 1.0, -1.0)
-    optima = cr.optimal_set(cr.solve(cr.Problem(X, y, loss="logistic", alpha=5e-4)))
+    optima = cr.optimal_set(cr.solve(far_out(seed), random_state=seed))
     assert_optimal(optima, optima.sample(2, random_state=0))
+
+
+@pytest.mark.parametrize("seed", [58, 97])
+def test_neurons_that_are_all_but_the_same_as_others_do_not_spoil_the_set(seed):
+    optima = cr.optimal_set(cr.solve(far_out(seed), random_state=seed))
+    assert_optimal(optima, [optima.center])
+
+
+def test_neurons_of_both_signs_at_one_hinge_are_one_hinge():
+    X = np.linspace(-1.0, 1.0, 9)[:, None]
+    optima = optima_of(X, X[:, 0], "squared", "none", alpha=0.01)
+    assert sorted(optima.neurons.signs) == [-1.0, 1.0]
+    sparsest = optima.sparsest(count="hinges")
+    assert sparsest.count == 1
+    assert_optimal(optima, [sparsest])

@@ -26,9 +26,10 @@ Array = NDArray[np.float64]
 
 # Largest relative gap of the networks of a set, by default: that of the decoded networks of `solve`.
 DEFAULT_TOL = 1e-7
-# Neurons whose score falls short of the bound by less than this share can carry weight. In an accurate dual vector
-# those that can are within 1e-12 of it, and the next ones rarely within 1e-6.
-ACTIVE_RTOL = 1e-9
+# Neurons whose score falls short of the bound by less than the first share can carry weight. In an accurate dual vector
+# those that can are within 1e-12 of it, and the next ones rarely within 1e-6. Some in between are all but the same as
+# others, and no weights may make an optimal network until they are left out.
+ACTIVE_RTOLS = (1e-9, 1e-11)
 # Objective, as a share of the targets, that is rounding.
 NOTHING = 1e-12
 # Seconds for the proof of the lower bound of the accurate dual vector; without it that of the fit is used.
@@ -81,9 +82,12 @@ def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     search = NeuronSearch.of(standard, *scaling.adopt(fit.network.W[kept], fit.network.b[kept]))
     cost = float(np.abs(fit.network.v) @ problem.norm.neuron_costs(fit.network.W, fit.network.b)) / scaling.y_scale
     dual = refined_dual(search, fit.certificate.dual / scaling.gradient_scale, cost)
-    least = standard.score_bound * (1 - ACTIVE_RTOL - 10 * dual.error)
-    neurons = dual.neurons[dual.v @ dual.neurons.outputs >= least]
-    polytope = _polytope(standard, neurons, dual)
+    neurons, polytope = dual.neurons, None
+    for share in ACTIVE_RTOLS:
+        neurons = dual.neurons[dual.v @ dual.neurons.outputs >= standard.score_bound * (1 - share - 10 * dual.error)]
+        polytope = _polytope(standard, neurons, dual)
+        if polytope is not None:
+            break
     if polytope is None:
         raise SolverError(
             f"No weights of the {len(neurons)} neurons that reach the bound of the best dual vector, which misses by "

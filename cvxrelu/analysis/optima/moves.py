@@ -5,6 +5,7 @@ neuron (1 - theta) u + theta u' between them. On a ray a neuron is linear on the
 is a change of the output constant by h times as much.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -94,7 +95,10 @@ def moved(neurons: Neurons, weights: Array, moves: list[Move], amounts: Array) -
 
 
 def merged(neurons: Neurons, weights: Array, elements: NDArray[np.bool_]) -> Parts:
-    """Return one neuron (one each way it faces) for each element of a cover, at the mean of what it covers."""
+    """Return a neuron, or one each way and of each sign, for each element of a cover, at the mean of what it covers.
+
+    Neurons of both signs are in one place before.
+    """
     groups, signs, totals = [], [], []
     left = np.where(elements.any(axis=0), np.maximum(weights, 0.0), 0.0)
     for element in elements:
@@ -104,11 +108,11 @@ def merged(neurons: Neurons, weights: Array, elements: NDArray[np.bool_]) -> Par
         directions = neurons.groups[members, : neurons.n_features]
         faces = np.where(directions @ directions[0] >= 0, 1.0, -1.0)
         mean = (left[members] * faces) @ neurons.groups[members] / left[members].sum()
-        for face in (1.0, -1.0):
-            total = left[members[faces == face]].sum()
+        for face, sign in itertools.product((1.0, -1.0), (1.0, -1.0)):
+            total = left[members[(faces == face) & (neurons.signs[members] == sign)]].sum()
             if total > 0:
                 groups.append(face * mean)
-                signs.append(neurons.signs[members[0]])
+                signs.append(sign)
                 totals.append(total)
         left[members] = 0.0
     return Parts(np.array(groups).reshape(-1, neurons.groups.shape[1]), np.array(signs), np.array(totals))

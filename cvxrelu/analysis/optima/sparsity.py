@@ -7,7 +7,7 @@ Two neurons that are joined by a segment become one, somewhere between, so a net
 
 neurons: a neuron with weight is there itself or it is covered by a segment, and one neuron a segment is enough, because
 a weight that two segments could cover may go to either. This is a mixed-integer program. To count hinges, let one
-variable stand for a place and both ways of facing it: neurons with one hinge that face either way can be
+variable stand for a place and both ways of facing it: neurons of one sign with one hinge that face either way can be
 moved along their segments together, because sigma(-t) = sigma(t) - (1 + a) t and what is left over is a constant.
 
 Without the program: lambda minimises sum_k lambda_k / (previous lambda_k + epsilon), again and again, from several
@@ -58,7 +58,8 @@ class Cover:
         """Return the places and the segments, of neurons or (with `hinges`) of hinges whichever way they face."""
         place = neurons.hinges if hinges else np.arange(len(neurons))
         parts = [place[:, None] == k for k in np.unique(place)]
-        parts += [np.isin(place, place[pair])[:, None] for pair in neurons.segments]
+        signs = neurons.signs
+        parts += [(np.isin(place, place[pair]) & (signs == signs[pair[0]]))[:, None] for pair in neurons.segments]
         if not parts:
             return cls(np.zeros((0, len(neurons)), dtype=bool))
         return cls(np.unique(np.hstack(parts).T, axis=0))
