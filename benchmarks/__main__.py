@@ -20,6 +20,7 @@ BENCHMARKS = (
     "pricing",
     "workers",
     "function_space",
+    "optimal_sets",
     "variants",
     "experiments.widths",
     "experiments.weight_decay",

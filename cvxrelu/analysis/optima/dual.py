@@ -220,10 +220,7 @@ def _refined(problem: Problem, neurons: Neurons, v: Array, model: DualModel, sol
     )
     misfit = model.curvature @ x + model.slope + linked @ np.append(weights[active], coefficients)
     room = np.append(np.full(count, limit), np.zeros(n_free)) - linked.T @ x
-    # Steep entries, those next to a bound of infinite slope, count by their own size.
-    unit_of = np.append(1 / np.sqrt(np.maximum(np.diag(model.curvature)[free], 1.0)), np.ones(count + n_free))
-    scaled = unit_of[:, None] * matrix * unit_of
-    change = unit_of * np.linalg.lstsq(scaled, unit_of * np.append(-misfit[free], room), rcond=STEP_RTOL)[0]
+    change = np.linalg.lstsq(matrix, np.append(-misfit[free], room), rcond=STEP_RTOL)[0]
     better, moved = weights[active] + change[free.sum() : free.sum() + count], x.copy()
     moved[free] += change[: free.sum()]
     allowed = moved @ outputs <= limit * (1 + VIOLATION)
