@@ -27,13 +27,16 @@ from cvxrelu.certificate.bounds import DualBound, nothing_proven
 from cvxrelu.certificate.by_multipliers import bound_by
 from cvxrelu.certificate.norm_multipliers import bound_region, settled_numbers
 from cvxrelu.certificate.norm_trees import Known, NormTree, norm_leaves
+from cvxrelu.errors import SolverError
 from cvxrelu.pricing.points import Points
 from cvxrelu.problem.problem import Problem
+from cvxrelu.relaxation.moment_blocks import MomentBlock
 from cvxrelu.relaxation.moment_losses import MOMENT_LOSSES
-from cvxrelu.relaxation.moments import MomentProgram
+from cvxrelu.relaxation.moments import MomentProgram, Solution
 from cvxrelu.relaxation.output_regions import OutputRegion, neighbours, split_region, violated_pairs
 from cvxrelu.relaxation.rounds import RelaxedRound
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.worker import Worker, is_portable
 
 __all__ = ["can_relax_outputs", "relaxed_outputs"]
 
@@ -47,6 +50,9 @@ NEIGHBOURS = 2
 MOST_ROUNDS, PAYING = 60, 0.05
 # Numbers of the cones of the first program, cones of any one, and side of the matrix, up to which one is solved.
 MOST_NUMBERS, MOST_CONES, MOST_SIDE = 60_000, 10_000, 80
+# Places times the square of the matrix's side beyond which the solver's set-up may take seconds, in which nothing stops
+# it: another process does it, which can be killed.
+LARGE_PROGRAM = 150_000
 # Work of as many cones as there are places (guessed), of the multiplications that `rule` allows.
 WORK_OF_CONES = 3e9
 # A round that would take longer than is left is not begun.
@@ -82,37 +88,50 @@ def relaxed_outputs(problem: Problem, clock: Clock, target: float) -> Iterator[R
     program = MomentProgram.of(problem, points)
     root = OutputRegion(program.block(Known.nothing(), neighbours(points.Z, NEIGHBOURS)))
     best, work, splits, pace = nothing_proven(problem), 0.0, False, 0.0
-    for _ in range(MOST_ROUNDS):
-        began, active = clock.elapsed, [region for region in root.leaves() if region.open]
-        cones = sum(region.block.n_cones for region in active)
-        if (pace and clock.limited and HURRY * pace * cones > clock.left) or cones > MOST_CONES:
-            logger.info("relaxation of several outputs: no time for a program on %d regions", len(active))
-            return
-        found = program.solve([region.block for region in active], clock)
-        if found is None:
-            logger.info("the relaxation of several outputs was not solved with %d regions", len(active))
-            return
-        for region, moments in zip(active, found.moments, strict=True):
-            region.found = moments
-        bound, betas = _proven(program, root, found.dual, clock)
-        gained, best = bound.lower - best.lower, max(best, bound, key=lambda known: known.lower)
-        work, pace = work + WORK_OF_CONES * cones / len(points.Z), (clock.elapsed - began) / max(cones, 1)
-        pairs = sum(len(region.block.pairs) for region in active)
-        logger.info("relaxation: %d regions, %d pairs, lower bound %.8g", len(active), pairs, best.lower)
-        yield RelaxedRound(best, len(active), pairs, work)
-        if clock.expired or best.lower >= target:
-            return
-        if gained < PAYING * (target - best.lower + gained):
-            splits = not splits
-        back = _sort_out(root, betas)
-        regions = _with_mass(root)
-        done = sum(region.with_pairs(violated_pairs(region)) for region in regions) > 0
-        if splits or not done:
-            weights, most = points.weigh(problem.repair(found.dual)).v, max(2, round(SPLIT_SHARE * len(regions)))
-            divided = (region for region in regions if split_region(region, weights))
-            done = bool(list(islice(divided, most))) or done
-        if not done and not back:
-            return
+    with Worker() as worker:
+        for _ in range(MOST_ROUNDS):
+            began, active = clock.elapsed, [region for region in root.leaves() if region.open]
+            cones = sum(region.block.n_cones for region in active)
+            if (pace and clock.limited and HURRY * pace * cones > clock.left) or cones > MOST_CONES:
+                logger.info("relaxation of several outputs: no time for a program on %d regions", len(active))
+                return
+            found = _solved(program, [region.block for region in active], clock, worker)
+            if found is None:
+                logger.info("the relaxation of several outputs was not solved with %d regions", len(active))
+                return
+            for region, moments in zip(active, found.moments, strict=True):
+                region.found = moments
+            bound, betas = _proven(program, root, found.dual, clock)
+            gained, best = bound.lower - best.lower, max(best, bound, key=lambda known: known.lower)
+            work, pace = work + WORK_OF_CONES * cones / len(points.Z), (clock.elapsed - began) / max(cones, 1)
+            pairs = sum(len(region.block.pairs) for region in active)
+            logger.info("relaxation: %d regions, %d pairs, lower bound %.8g", len(active), pairs, best.lower)
+            yield RelaxedRound(best, len(active), pairs, work)
+            if clock.expired or best.lower >= target:
+                return
+            if gained < PAYING * (target - best.lower + gained):
+                splits = not splits
+            back = _sort_out(root, betas)
+            regions = _with_mass(root)
+            done = sum(region.with_pairs(violated_pairs(region)) for region in regions) > 0
+            if splits or not done:
+                weights, most = points.weigh(problem.repair(found.dual)).v, max(2, round(SPLIT_SHARE * len(regions)))
+                divided = (region for region in regions if split_region(region, weights))
+                done = bool(list(islice(divided, most))) or done
+            if not done and not back:
+                return
+
+
+def _solved(program: MomentProgram, blocks: list[MomentBlock], clock: Clock, worker: Worker) -> Solution | None:
+    """Solve with these regions, in another process if that is large; None if it fails or takes too long."""
+    problem = program.problem
+    large = len(program.points.Z) * (problem.n_features + 1 + problem.n_outputs) ** 2 > LARGE_PROGRAM
+    if not large or not is_portable(problem):
+        return program.solve(blocks, clock)
+    try:
+        return worker.call(clock, program.solve, blocks, clock)
+    except (TimeoutError, SolverError):
+        return None
 
 
 def _proven(

@@ -10,7 +10,8 @@ from cvxrelu.certificate.norm_multipliers import bound_scores
 from cvxrelu.certificate.norm_trees import NormMultipliers
 from cvxrelu.generation import outputs_rounds
 from cvxrelu.pricing.points import Points
-from cvxrelu.relaxation import tighten
+from cvxrelu.relaxation import outputs, tighten
+from cvxrelu.relaxation.outputs import relaxed_outputs
 from cvxrelu.runtime.clock import Clock
 from tests.outputs.test_pricing import draw, norms, random_units
 
@@ -87,3 +88,27 @@ def test_multipliers_that_are_no_numbers_prove_nothing_false(bias, value):
             bound = bound_scores(points, weights, NormMultipliers(pairs, amounts, single, paired))
         assert bound * 2.0**weights.exponent >= largest
         part[...] = kept
+
+
+def test_large_programs_are_solved_where_they_can_be_stopped(monkeypatch):
+    X, Y = draw(12, 3, 2, 0)
+    problem = cr.Problem(X, Y, "squared", alpha=0.05)
+    here = [state.bound.lower for state in relaxed_outputs(problem, Clock(), np.inf)]
+    calls = []
+
+    def noted(worker, clock, function, *given):
+        calls.append(function)
+        return function(*given)
+
+    def late(*_):
+        raise TimeoutError
+
+    monkeypatch.setattr(outputs, "LARGE_PROGRAM", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs.Worker, "call", noted)
+        assert [state.bound.lower for state in relaxed_outputs(problem, Clock(), np.inf)] == here
+        assert len(calls) == len(here)
+        patch.setattr(outputs.Worker, "call", late)
+        assert list(relaxed_outputs(problem, Clock(), np.inf)) == []
+    first = next(relaxed_outputs(problem, Clock(), np.inf)).bound.lower
+    assert first == pytest.approx(here[0], rel=1e-9)
