@@ -155,15 +155,16 @@ def _solve_cell(g: Array, signs: Patterns, used: Patterns, Z: Array, free: bool,
 
 
 @kernel(error_model="numpy")
-def _inside(u: Array, signs: Patterns, Z: Array) -> bool:
-    """Whether a neuron, not zero, is in the cell but for rounding."""
+def _inside(u: Array, signs: Patterns, used: Patterns, Z: Array, room: Array) -> bool:
+    """Whether a neuron, not zero, satisfies the rows not in use, but for `room` times its length."""
     size = np.sqrt(np.sum(u * u))
     for i in range(Z.shape[0]):
-        dot = 0.0
-        for q in range(Z.shape[1]):
-            dot += Z[i, q] * u[q]
-        if (dot if signs[i] else -dot) < -OUTSIDE * size * np.sqrt(np.sum(Z[i] * Z[i])):
-            return False
+        if not used[i]:
+            dot = 0.0
+            for q in range(Z.shape[1]):
+                dot += Z[i, q] * u[q]
+            if (dot if signs[i] else -dot) < -size * room[i]:
+                return False
     return size > 0
 
 
@@ -179,24 +180,23 @@ def _solve_cells(
 ) -> tuple[Array, Array, Array]:
     """Bounds and maximisers of several tasks; task 2 p + s is pattern p with the sign (-1)^s of the score.
 
-    `limits` holds the best value so far, the relative tolerance above it, and the threshold. Where the rows in use
-    leave the cell, all are used: centring rounds, and a sliver between rows that all but meet may be open to one side
-    without a row that did not bound it before. Values are those that were reached, or -1.
+    `limits` holds the best value so far, the tolerance above it, and the threshold; values are those reached, or -1.
+    Where the rows in use leave the cell, all are used: centring rounds, and may open a sliver to one side.
     """
     best, tol, threshold = limits
-    everything = np.ones(Z.shape[0], np.bool_)
-    bounds, values = np.empty(len(tasks)), np.full(len(tasks), -1.0)
-    found = np.zeros((len(tasks), Z.shape[1]))
+    everything, nothing = np.ones(Z.shape[0], np.bool_), np.zeros(Z.shape[0], np.bool_)
+    room = OUTSIDE * np.sqrt(np.sum(Z * Z, axis=1))
+    bounds, values, found = np.empty(len(tasks)), np.full(len(tasks), -1.0), np.zeros((len(tasks), Z.shape[1]))
     for k in range(len(tasks)):
         p = tasks[k] // 2
         gradient = (1.0 - 2.0 * (tasks[k] % 2)) * G[p]
         cutoff = max(best * (1 + tol), threshold)
-        rows = used[p] if len(used) > 0 else everything
+        rows, seen = (used[p], used[p]) if len(used) > 0 else (everything, nothing)
         bounds[k] = _solve_cell(gradient, patterns[p], rows, Z, free, cutoff, found[k])
-        inside = _inside(found[k], patterns[p], Z)
+        inside = _inside(found[k], patterns[p], seen, Z, room)
         if len(used) > 0 and not inside and np.any(found[k] != 0):
             bounds[k] = min(bounds[k], _solve_cell(gradient, patterns[p], everything, Z, free, cutoff, found[k]))
-            inside = _inside(found[k], patterns[p], Z)
+            inside = _inside(found[k], patterns[p], nothing, Z, room)
         if inside:
             values[k] = bounds[k]
             best = max(best, bounds[k])
