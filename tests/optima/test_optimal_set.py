@@ -313,6 +313,7 @@ def test_affine_functions_without_end_are_refused():
 def test_neurons_of_a_tie_that_the_dual_vector_is_slow_to_reach_are_all_found():
     # sigma(-u.x + .8) and -sigma(u.x + .4), with u = (1, -2) / sqrt(5), can stand for each other.
     optima = optima_of([[-1.0, 0.0], [1.0, 0.0], [1.0, 1.0]], [1.0, 0.0, 1.0], negative_slope=0.3)
+    assert (len(optima.neurons), optima.dimension) == (2, 1)
     extremes = optima.extreme_predictions([[0.0, 1.0], [-3.0, 2.0]])
     np.testing.assert_allclose([extremes.lower, extremes.upper], [[1.15, 1.9], [1.5, 4.0]], atol=1e-8)
 
