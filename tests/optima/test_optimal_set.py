@@ -310,9 +310,12 @@ def test_affine_functions_without_end_are_refused():
             cr.optimal_set(cr.solve(cr.Problem(X, [1.0, -1.0, 1.0, 1.0, 1.0], skip=True, **settings)))
 
 
-def test_neurons_of_a_tie_that_the_dual_vector_is_slow_to_reach_are_all_found():
+@pytest.mark.parametrize("error", [0.0, 1e-4, 1e-6, 1e-7, 1e-8])
+def test_neurons_of_a_tie_that_the_dual_vector_is_slow_to_reach_are_all_found(error):
     # sigma(-u.x + .8) and -sigma(u.x + .4), with u = (1, -2) / sqrt(5), can stand for each other.
-    optima = optima_of([[-1.0, 0.0], [1.0, 0.0], [1.0, 1.0]], [1.0, 0.0, 1.0], negative_slope=0.3)
+    fit = cr.solve(cr.Problem([[-1.0, 0.0], [1.0, 0.0], [1.0, 1.0]], [1.0, 0.0, 1.0], negative_slope=0.3))
+    shift = error * np.array([1.0, 0.0, -1.0])
+    optima = cr.optimal_set(replace(fit, certificate=replace(fit.certificate, dual=fit.certificate.dual + shift)))
     assert (len(optima.neurons), optima.dimension) == (2, 1)
     extremes = optima.extreme_predictions([[0.0, 1.0], [-3.0, 2.0]])
     np.testing.assert_allclose([extremes.lower, extremes.upper], [[1.15, 1.9], [1.5, 4.0]], atol=1e-8)
