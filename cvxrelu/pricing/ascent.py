@@ -71,6 +71,10 @@ STARTS_PER_COLUMN, MANY_COLUMNS, MOST_COLUMNS = 8, 300, 2500
 CLIMBED_SIZE, FEWEST_CLIMBS, MANY_CLIMBS = 200_000, 8, 64
 """Climbs times the size of the lifted data, and limits: they are to take no longer than the marches."""
 
+CLIMBED_TOGETHER = 2**13
+"""Climbs times the size of the lifted data in one call, which takes milliseconds: on a dozen points each climb takes as
+long as a call."""
+
 CLEAR, STARTS_PER_CLIMB, MOST_CLIMBS = 0.1, 8, 250
 """Where no score is above the threshold by this share, digits count: many starts then go with more climbs, one for so
 many of them, up to a limit."""
@@ -120,10 +124,13 @@ def ascend(
     climbs = int(np.clip(CLIMBED_SIZE // score.Z.size, FEWEST_CLIMBS, MANY_CLIMBS))
     if found.values.max(initial=0.0) <= threshold * (1 + CLEAR):
         climbs = max(climbs, min(2 * n_starts // STARTS_PER_CLIMB, MOST_CLIMBS))
-    starts = zip(found.sides[:climbs], found.neurons[:climbs].copy(), strict=True)
-    climbing = (delayed(_climbed)(score, *start) for start in takewhile(lambda _: not clock.expired, starts))
-    for k, (top, value) in enumerate(results_of(climbing, n_jobs, "threads")):
-        found.neurons[k], found.values[k] = top, value
+    batches = _climbing_batches(found.sides[:climbs], score.Z.size)
+    climbing = (
+        delayed(_climbed)(score, found.sides[batch[0]], found.neurons[batch])
+        for batch in takewhile(lambda _: not clock.expired, batches)
+    )
+    for batch, (tops, values) in zip(batches, results_of(climbing, n_jobs, "threads"), strict=False):
+        found.neurons[batch], found.values[batch] = tops, values
     columns = found.best(score.even).neurons
     return points.report(
         weights,
@@ -135,11 +142,18 @@ def ascend(
     )
 
 
-def _climbed(score: Score, side: float, neuron: Array) -> tuple[Array, float]:
-    """Return where a climb from a neuron ends, and the score on its side."""
-    top = neuron[None].copy()
-    values = climb(score.Z, side * score.c, side * score.linear, score.normed, top)
-    return top[0], float(values[0])
+def _climbing_batches(sides: Array, size: int) -> list[NDArray[np.intp]]:
+    """Return which neurons climb in one call, those of one side, in the order of the best of each batch."""
+    together = max(CLIMBED_TOGETHER // size, 1)
+    alike = [np.flatnonzero(sides == side) for side in (1.0, -1.0)]
+    batches = [rows[begin : begin + together] for rows in alike for begin in range(0, len(rows), together)]
+    return sorted(batches, key=lambda rows: int(rows[0]))
+
+
+def _climbed(score: Score, side: float, neurons: Array) -> tuple[Array, Array]:
+    """Return where climbs from neurons end, and the scores on their side."""
+    tops = neurons.copy()
+    return tops, climb(score.Z, side * score.c, side * score.linear, score.normed, tops)
 
 
 def _marched(score: Score, guide: Score, sides: Array, neurons: Array, lengths: Array) -> tuple[Array, Array]:

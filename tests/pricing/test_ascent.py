@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cvxrelu.errors import InputError
-from cvxrelu.pricing import make_pricer
+from cvxrelu.pricing import ascent, make_pricer
 from cvxrelu.pricing.ascent import LONG, NEAR, SHORT, far_apart
 from cvxrelu.pricing.march import march, march_by_products
 from cvxrelu.pricing.points import Points
@@ -157,6 +157,16 @@ def test_given_starts_go_up_on_their_side():
         found = pricer.ascend(v, n_starts=0, starts=[row])
         before = scores(X, v, row[:-1], 0.0, 0.0)[0] / np.linalg.norm(row)
         assert found.scores[0] * np.sign(before) >= abs(before)
+
+
+@pytest.mark.parametrize("slope", [0.0, -1.0])
+def test_the_neurons_of_a_batch_climb_as_each_does_alone(slope, monkeypatch):
+    X, v = noise(20, 3, seed=4)
+    together = make_pricer(X, "free", slope).ascend(v, random_state=0)
+    monkeypatch.setattr(ascent, "CLIMBED_TOGETHER", 3 * X.size)
+    apart = make_pricer(X, "free", slope).ascend(v, random_state=0)
+    np.testing.assert_array_equal(together.scores, apart.scores)
+    np.testing.assert_array_equal(together.W, apart.W)
 
 
 def test_misses_little_of_a_large_problem():
