@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvxrelu.errors import InputError
-from cvxrelu.problem.losses import Loss, Weighted
+from cvxrelu.problem.losses import Loss
 from cvxrelu.problem.losses.outputs import of_outputs
+from cvxrelu.problem.losses.weighted import weighted
 from cvxrelu.problem.norms import Norm
 from cvxrelu.problem.validation import as_rows
 
@@ -40,7 +41,7 @@ def loss_of(plain: Loss, targets: Array, weights: Array | None) -> Loss:
         return replace(plain, weights=weights if plain.regularised else None)
     if targets.ndim == 2:
         return of_outputs(plain, weights if plain.regularised else None)
-    return Weighted(plain, weights) if weights is not None and plain.regularised else plain
+    return weighted(plain, weights) if weights is not None and plain.regularised else plain
 
 
 def refuse_unsupported(norm: Norm, output_sign: str) -> None:

@@ -22,9 +22,27 @@ from cvxrelu.problem.losses.pieces import DualModel, ExactDual, LossExpression
 if TYPE_CHECKING:
     import cvxpy as cp
 
-__all__ = ["Weighted"]
+__all__ = ["Weighted", "weighted"]
 
 Vector = NDArray[np.float64]
+
+
+def weighted(loss: Loss, weights: Vector) -> "Weighted":
+    """Return a loss with sample weights.
+
+    Raises
+    ------
+    InputError
+        If it is one of your own whose methods do not take them.
+    """
+    for method, count in ((loss.lower_bound, 5), (loss.best_constant, 2)):
+        try:
+            inspect.signature(method).bind(*[None] * count)
+        except TypeError:
+            raise InputError(
+                f"loss={loss!r} cannot have sample weights: its {method.__name__} takes none as last argument."
+            ) from None
+    return Weighted(loss, weights)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -51,13 +69,6 @@ class Weighted(Loss):
     def __post_init__(self) -> None:
         for name in ("name", "regularised", "labels", "curvature", "quadratic_dual", "smooth"):
             object.__setattr__(self, name, getattr(self.loss, name))
-        for method in (self.loss.lower_bound, self.loss.best_constant):
-            try:
-                inspect.signature(method).bind(*[None] * (5 if method == self.loss.lower_bound else 2))
-            except TypeError:
-                raise InputError(
-                    f"loss={self.loss!r} cannot have sample weights: its {method.__name__} takes none as last argument."
-                ) from None
 
     def __repr__(self) -> str:
         return repr(self.loss)
