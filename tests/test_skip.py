@@ -544,3 +544,12 @@ def test_a_feature_where_the_loss_is_straight(bias, delta):
     fit = cr.solve(cr.Problem(X, y, cr.Huber(delta), bias, alpha=0.01, skip=True), "generate", tol=1e-5)
     assert fit.method == "generate"
     assert fit.status is cr.Status.OPTIMAL
+
+
+def test_what_rounding_leaves_of_affine_data_needs_nothing_done():
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    problem = cr.Problem(X, X @ [1.3, 0.2, 0.7] + 0.3, loss="squared", alpha=0.1, skip=True)
+    with pytest.warns(cr.AccuracyWarning, match="A network of no cost fits the data but for rounding"):
+        fit = cr.solve(problem)
+    assert fit.network.n_neurons == 0
+    assert 0 < fit.objective < 1e-29

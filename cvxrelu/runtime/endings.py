@@ -28,6 +28,11 @@ class Cause(Enum):
         "Rounding keeps the gap open: neither bound improves any more; rescale the data, or ask for a larger tol."
     )
 
+    NOTHING_LEFT = (
+        "A network of no cost fits the data but for rounding, which is all that is left of the objective and the gap; "
+        "nothing needs to be done."
+    )
+
     def explain(self, **options: object) -> str:
         """Return the sentence for these options of `solve`."""
         return self.value.format(**options)

@@ -213,7 +213,9 @@ def solve_as(problem: Problem, options: Options, stacklevel: int = 3) -> Fit:
     asked = options.prove or np.isinf(fit.objective)
     if asked and fit.status in (Status.INACCURATE, Status.STOPPED, Status.UNPROVEN):
         gap = f"The relative gap is {fit.certificate.relative_gap:.1e}, above tol={options.tol:g}."
-        message = " ".join(filter(None, [f"{fit.certificate} {gap} {run.explain(found.cause)}", fit.outlook]))
+        free = found.cause is Cause.ROUNDING and not fit.network.n_neurons and fit.certificate.blur > options.tol
+        cause = Cause.NOTHING_LEFT if free else found.cause
+        message = " ".join(filter(None, [f"{fit.certificate} {gap} {run.explain(cause)}", fit.outlook]))
         warnings.warn(message, AccuracyWarning, stacklevel=stacklevel)
     return fit
 
