@@ -9,6 +9,7 @@ import cvxrelu as cr
 import cvxrelu.program.decode as decode_module
 from cvxrelu.program.backend import run_solver
 from cvxrelu.program.decode import decode, fewer_neurons
+from cvxrelu.program.groups import made_feasible
 from cvxrelu.program.program import program_on
 from tests.instances import BIASES, LOSSES, make_problem, normal_data
 from tests.test_program import all_cells
@@ -94,3 +95,10 @@ def test_a_network_at_the_end_of_the_range_of_floats_is_kept():
         fit = cr.solve(problem, "generate", max_rounds=1, random_state=302465)
     assert np.abs(fit.network.v).max() > 1e300
     assert 0 < fit.certificate.lower < fit.certificate.upper
+
+
+def test_a_separator_whose_multiple_is_beyond_floats_stays_as_it_is():
+    problem = cr.Problem([[-1.0], [1.0]], [-1.0, 1.0], loss="margin")
+    near, far = (cr.Network([[scale]], [0.0], [2.0**70], -scale * 2.0**69) for scale in (2.0**-900, 2.0**-1050))
+    np.testing.assert_array_equal(made_feasible(problem, near)(problem.X), [-1, 1])
+    assert made_feasible(problem, far) is far

@@ -203,7 +203,7 @@ def test_a_dual_master_follows_where_the_last_digits_are_left(monkeypatch):
 @pytest.mark.parametrize("prove", [True, False])
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
 def test_rounds_count_on_parts_of_the_samples_too(loss, max_rounds, prove, few_are_many):
-    problem = six_neurons(500, 3, loss, alpha=1e-3)
+    problem = six_neurons(200, 3, loss, alpha=1e-3)
     options = Options(tol=1e-9, max_rounds=max_rounds, random_state=0, prove=prove)
     rounds = list(generate(problem, options, Clock()))
     assert len(rounds) == max_rounds

@@ -130,15 +130,25 @@ def test_the_time_of_a_fit_includes_that_for_its_strength(estimator, searches, m
     assert max(limits) <= 60.0 * STRENGTH_SHARE
 
 
+def wedge_in_space():
+    """Forty points of a wedge and noise."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 3))
+    return cr.Problem(X, np.abs(X[:, 0]) + 0.1 * rng.standard_normal(40), "squared", alpha=1e-3)
+
+
 @pytest.mark.parametrize("max_rounds", [1, 3, 6])
 def test_rounds_of_both_kinds_count(monkeypatch, max_rounds):
     monkeypatch.setattr(primal_rule, "SEVERAL_SAMPLES", 10)
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((40, 3))
-    problem = cr.Problem(X, np.abs(X[:, 0]) + 0.1 * rng.standard_normal(40), "squared", alpha=1e-3)
+    problem = wedge_in_space()
     rounds = list(generate(problem, Options(tol=1e-9, max_rounds=max_rounds, random_state=0), Clock()))
     assert len(rounds) == max_rounds
     assert rounds[-1].cause is Cause.ROUNDS
+
+
+def test_both_masters_find_one_optimum(monkeypatch):
+    monkeypatch.setattr(primal_rule, "SEVERAL_SAMPLES", 10)
+    problem = wedge_in_space()
     whole = cr.solve(problem, tol=1e-6, random_state=0)
     assert whole.status is cr.Status.OPTIMAL
     monkeypatch.undo()
