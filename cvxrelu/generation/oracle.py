@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.arrangement import count_patterns
 from cvxrelu.certificate.bounds import DualBound, bound_dual
 from cvxrelu.certificate.searches import euclidean_pricer
 from cvxrelu.numerics.lengths import row_sizes
@@ -27,7 +28,8 @@ __all__ = ["ROUGH", "Oracle"]
 Array = NDArray[np.float64]
 
 # Most random starts of an ascent for each entry of X, before a search that may take all the time that is left, and in
-# all, a tenth of a second's: on 15 points in four dimensions 120 may all miss the best neuron.
+# all, a tenth of a second's: on 15 points in four dimensions 120 may all miss the best neuron. Where there are fewer
+# cells, as many starts.
 MOST_STARTS, FEW_STARTS = 2, 1000
 # Most neurons in use to start from.
 WARM_STARTS = 500
@@ -123,11 +125,13 @@ class Oracle:
 
     def ascend(self, v: Array, network: Network) -> Priced:
         """Look for neurons by local ascent, the harder the fewer are found."""
+        problem = self.problem
+        few = min(FEW_STARTS, count_patterns(problem.n_samples, problem.n_features, problem.bias != "none"))
         heaviest = np.argsort(-row_sizes(network.v))[:WARM_STARTS]
         starts = np.column_stack([network.W, network.b])[heaviest]
         return self.pricer.ascend(
             v,
-            n_starts=max(MOST_STARTS * self.problem.X.size, FEW_STARTS),
+            n_starts=max(MOST_STARTS * problem.X.size, few),
             starts=starts,
             threshold=self.bound * (1 + self.tolerance),
             random_state=self.rng,
