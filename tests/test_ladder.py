@@ -14,6 +14,7 @@ from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import Cause
 from cvxrelu.solving import ladder
+from cvxrelu.solving.choice import methods_to_try
 from cvxrelu.solving.methods import METHODS, generate
 from cvxrelu.solving.methods.method import Method
 from cvxrelu.solving.run import Outcome
@@ -240,3 +241,14 @@ def test_what_the_first_neurons_need_is_known_before_it_is_taken(limit, refused,
             columns.starting_columns(oracle)
     else:
         assert len(columns.starting_columns(oracle)) >= 18
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_a_proof_the_next_method_takes_what_a_solver_leaves(seed):
+    """A kink that is next to nothing beside the targets: the program on cells ended up to ten times above the optimum."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((25, 2)), 2e5 * rng.standard_normal(25)
+    problem = cr.Problem(X, y, "huber", "none", alpha=2e-4, negative_slope=0.2)
+    assert methods_to_try(problem)[0][0] == "enumerate"
+    fit = cr.solve(problem, prove=False, random_state=0)
+    assert fit.objective <= cr.solve(problem, "generate", tol=1e-4, random_state=0).objective * (1 + 1e-3)

@@ -6,8 +6,8 @@ r"""What `solve` tries, one after another, where numbers defeat a method.
     a network that interpolates the labels, for the margin
 
 A method has failed if it raises a `SolverError` or ends with no network that meets the constraint of its loss; the next
-one is then tried, and what it had found stands. For "auto" that also goes for a gap that was to be closed and that only
-rounding has kept open.
+one is then tried, and what it had found stands. For "auto" that also goes for a gap that only rounding has kept open,
+unless it is left open since no proof is asked for.
 What the methods have found is put together: the best network and the best bound, which hold whatever they came from.
 A network is never worse than the best constant, for which no solver is needed.
 """
@@ -75,7 +75,8 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
             used = rung if best is None or found.certificate.upper < best.certificate.upper else used
             best = found if best is None else _together(best, found)
             if reason is None:
-                if best.cause in STOPS or not options.prove or is_closed(best.certificate, options.tol):
+                unasked = not options.prove and METHODS[rung].skips_proof
+                if best.cause in STOPS or unasked or is_closed(best.certificate, options.tol):
                     break
                 notes.append(f"method {rung!r} left a gap of {best.certificate.relative_gap:.1e}")
                 continue

@@ -164,4 +164,4 @@ def _unmet_need(problem: Problem) -> str | None:
     return f"method='generate' takes the Euclidean norm; use method='enumerate' for {problem.norm.name!r}."
 
 
-GENERATE = Method("generate", _generate, _unmet_need, several=True)
+GENERATE = Method("generate", _generate, _unmet_need, several=True, skips_proof=True)

@@ -29,12 +29,15 @@ class Method:
         What a problem lacks that the method needs, as one sentence with a remedy; None if nothing.
     several : bool
         Whether it takes problems of several outputs.
+    skips_proof : bool
+        Whether it leaves the gap open if no proof is asked for.
     """
 
     name: str
     outcomes: Callable[[Run], Iterator[Outcome]]
     unmet_need: Callable[[Problem], str | None] = _any_problem
     several: bool = False
+    skips_proof: bool = False
 
     def takes(self, problem: Problem) -> bool:
         """Tell whether a problem has what the method needs."""
