@@ -245,7 +245,7 @@ def test_what_the_first_neurons_need_is_known_before_it_is_taken(limit, refused,
 
 @pytest.mark.parametrize("seed", range(3))
 def test_without_a_proof_the_next_method_takes_what_a_solver_leaves(seed):
-    """A kink that is next to nothing beside the targets: the program on cells ended up to ten times above the optimum."""
+    """A kink that is nothing beside the targets: the program on cells ended up to ten times above the optimum."""
     rng = np.random.default_rng(seed)
     X, y = rng.standard_normal((25, 2)), 2e5 * rng.standard_normal(25)
     problem = cr.Problem(X, y, "huber", "none", alpha=2e-4, negative_slope=0.2)

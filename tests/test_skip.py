@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import warnings
 from dataclasses import replace
 from fractions import Fraction
 
@@ -553,3 +554,22 @@ def test_what_rounding_leaves_of_affine_data_needs_nothing_done():
         fit = cr.solve(problem)
     assert fit.network.n_neurons == 0
     assert 0 < fit.objective < 1e-29
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_few_samples_far_from_the_origin_have_no_more_affine_functions_than_samples(seed):
+    """The mean of a column is rounded in its own size, and what that left of dependent columns had slopes of 1e14."""
+    rng = np.random.default_rng(seed)
+    n_samples, n_features = int(rng.integers(2, 9)), int(rng.integers(1, 8))
+    X = np.round(rng.standard_normal((n_samples, n_features)), 1) + 10.0 ** rng.integers(1, 7, n_features)
+    X[:, -1] = X[:, 0] - np.round(X[:, 0].mean())
+    free = Free.of(X, constant=True, skip=True)
+    assert free.rank == np.linalg.matrix_rank(free.basis) <= n_samples
+    assert np.abs(free.lift).max() < 1e4 * np.abs(X).max()
+    y = rng.standard_normal(n_samples)
+    problem = cr.Problem(X, y, loss="squared", alpha=0.05, skip=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cr.AccuracyWarning)  # of objectives that are rounding
+        fit = cr.solve(problem, random_state=0)
+    assert problem.objective(fit.network) == pytest.approx(fit.objective, rel=1e-6, abs=1e-9)
+    assert fit.certificate.relative_gap < 1e-6 or fit.objective < 1e-12

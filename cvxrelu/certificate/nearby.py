@@ -38,6 +38,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.certificate.dependence import spans
+from cvxrelu.numerics.centring import centred
 from cvxrelu.numerics.powers import unit
 from cvxrelu.problem.free import Free
 from cvxrelu.problem.losses.circulation import amounts_of, paths_of
@@ -189,8 +190,7 @@ def _independent_columns(columns: Array) -> list[int] | None:
         return []
     scaled = _scaled(columns)
     constant = bool(scaled.shape[1]) and bool((scaled[:, 0] == scaled[0, 0]).all() and scaled[0, 0] != 0)
-    moving = scaled - scaled.mean(axis=0) * constant
-    moving[:, np.ptp(scaled, axis=0) == 0] *= not constant
+    moving = centred(scaled)[0] if constant else scaled.copy()
     sizes = np.linalg.norm(moving, axis=0)
     moving /= np.where(sizes > 0, sizes, 1.0)
     heights, order = _pivots(moving)

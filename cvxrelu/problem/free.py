@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.numerics.centring import centred
 from cvxrelu.numerics.lengths import lengths
 
 __all__ = ["Free"]
@@ -76,9 +77,7 @@ class Free:
         lift[-1:] = 1.0
         if not skip:
             return cls(ones, ones, lift, constant)
-        center = X.mean(axis=0) if constant else np.zeros(d)
-        # A column of equal values is exactly constant, whatever its mean is rounded to.
-        moving = (X - center) * (np.ptp(X, axis=0) > 0) if constant else X
+        moving, center, rest = centred(X) if constant else (X, np.zeros(d), np.zeros(d))
         sizes = lengths(moving.T)
         sizes = np.where(sizes > 0, sizes, 1.0)
         # All of the right vectors, and no more of the left ones than there are columns.
@@ -92,7 +91,7 @@ class Free:
         return cls(
             np.hstack([ones, X]),
             np.hstack([ones, left[:, :rank] * scale]),
-            np.hstack([lift, np.vstack([A, -center @ A])]),
+            np.hstack([lift, np.vstack([A, -center @ A - rest @ A])]),
             constant,
         )
 

@@ -20,6 +20,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError, SolverError
+from cvxrelu.numerics.centring import centred
 from cvxrelu.numerics.lengths import lengths
 from cvxrelu.numerics.span import span_of
 from cvxrelu.problem.losses import Loss
@@ -96,7 +97,7 @@ class Scaling:
         center = X.mean(axis=0) if norm.has_bias and scale_inputs else np.zeros(problem.n_features)
         centered = _centered(X, center) if norm.has_bias and scale_inputs else X
         scale = _root_mean_square(centered) if scale_inputs else 1.0
-        basis = _subspace(_centered(X, X.mean(axis=0)) if norm.has_free_bias else X)
+        basis = _subspace(centred(X)[0] if norm.has_free_bias else X)
         transform: Array = basis / scale
         inverse: Array = scale * basis.T
         lifted = centered @ transform
