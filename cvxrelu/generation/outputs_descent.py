@@ -225,7 +225,8 @@ class OutputsDescent:
             return inner
         W, b = oracle.scaling.adopt(priced.W[new], priced.b[new])
         pulls = leaky_relu(standard.X @ W.T + b, inner.negative_slope).T @ self._force(inner)
-        directions = pulls / row_sizes(pulls)[:, None]
+        sizes = row_sizes(pulls)[:, None]
+        directions = pulls / np.where(sizes > 0, sizes, 1.0)
         cost = max(float(row_sizes(inner.v).sum()), 1.0)
         trials = [
             replace(

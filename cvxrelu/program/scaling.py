@@ -106,7 +106,7 @@ class Scaling:
             transform = np.asarray(scipy.linalg.block_diag(transform, 1.0))
             transform[-1, :-1] = shift
             inverse = np.asarray(scipy.linalg.block_diag(inverse, 1.0))
-            inverse[-1, :-1] = center @ basis @ basis.T
+            inverse[-1, :-1] = center
             lifted = np.column_stack([lifted, np.ones(problem.n_samples)])
 
         centre = y.mean(axis=0) if problem.several else float(y.mean())
