@@ -22,6 +22,7 @@ from cvxrelu.problem.free import Free
 from cvxrelu.problem.network import constant_network
 from cvxrelu.program import free_fit
 from cvxrelu.program.scaling import Scaling
+from cvxrelu.runtime.clock import Clock
 from tests.direct import optimum_by_brute_force
 from tests.instances import (
     BIASES,
@@ -216,7 +217,7 @@ def test_steps_and_the_convex_program_find_the_same_affine_function(loss, weight
     weights = rng.integers(1, 4, 40).astype(float) if weighted else None
     problem = cr.Problem(X, y, loss.split()[0], alpha=0.01, skip=True, sample_weight=weights)
     scaling, B = Scaling.of(problem), problem.free.basis
-    found, (modelled, dual) = free_fit._descended(problem, scaling), free_fit._programmed(problem, scaling)
+    found, (modelled, dual) = free_fit._descended(problem, scaling), free_fit._programmed(problem, scaling, Clock())
     if loss == "softmax":  # what is the same for all classes makes no difference
         found, modelled = (c - c.mean(axis=1, keepdims=True) for c in (found, modelled))
     # The objective of a solver is exact to its square root in the coefficients.
@@ -573,3 +574,20 @@ def test_few_samples_far_from_the_origin_have_no_more_affine_functions_than_samp
         fit = cr.solve(problem, random_state=0)
     assert problem.objective(fit.network) == pytest.approx(fit.objective, rel=1e-6, abs=1e-9)
     assert fit.certificate.relative_gap < 1e-6 or fit.objective < 1e-12
+
+
+def test_the_search_for_an_affine_separator_looks_at_the_clock(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 2))
+    problem, clocks = cr.Problem(X, np.sign(X[:, 0]), loss="margin", skip=True), []
+    with monkeypatch.context() as patch:
+        # A solver that ends with nothing.
+        patch.setattr(free_fit, "run_model", lambda model, name, clock, *rest: clocks.append(clock.limit))
+        assert free_fit.meets_for_free(problem, Clock(0.0)) is None
+        cr.solve(problem, time_limit=10.0, random_state=0)
+        assert clocks[1] <= 3.0
+    fresh = cr.Problem(X, np.sign(X[:, 0]), loss="margin", skip=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(free_fit, "run_model", lambda *_: None)
+        assert free_fit.meets_for_free(fresh, Clock(0.0)) is None
+    assert free_fit.meets_for_free(fresh, Clock()) is not None  # what there was no time for is not known

@@ -74,15 +74,20 @@ def best_free_network(problem: Problem) -> Network:
     return network
 
 
-def meets_for_free(problem: Problem) -> Network | None:
-    """Return the affine function that meets the constraint of a loss, if there is a skip connection and one does."""
-    return free_fit(problem).network if problem.skip and not problem.loss.regularised else None
+def meets_for_free(problem: Problem, clock: Clock) -> Network | None:
+    """Return an affine function that meets the constraint of a loss, if there is a skip connection and one is found."""
+    if not problem.skip or problem.loss.regularised:
+        return None
+    found = _KNOWN.get(problem) or _affine_fit(problem, clock)
+    if found.network is not None or not clock.expired:
+        _KNOWN[problem] = found
+    return found.network
 
 
 def free_fit(problem: Problem) -> FreeFit:
     """Return the best network of zero cost; errors as `best_free_network`."""
     if problem not in _KNOWN:
-        _KNOWN[problem] = _affine_fit(problem) if problem.skip else _constant_fit(problem)
+        _KNOWN[problem] = _affine_fit(problem, Clock()) if problem.skip else _constant_fit(problem)
     return _KNOWN[problem]
 
 
@@ -96,8 +101,8 @@ def _best_constant(problem: Problem) -> Network:
     return constant_network(value, problem.n_features, problem.negative_slope)
 
 
-def _affine_fit(problem: Problem) -> FreeFit:
-    """Return the best affine function."""
+def _affine_fit(problem: Problem, clock: Clock) -> FreeFit:
+    """Return the best affine function, or what the clock leaves of the search for it."""
     scaling, free, loss = Scaling.of(problem), problem.free, problem.loss
     _refuse_separable(problem)
     coefficients, dual = np.zeros((free.rank, *problem.no_dual.shape[1:])), problem.no_dual
@@ -112,7 +117,7 @@ def _affine_fit(problem: Problem) -> FreeFit:
     elif flat or loss.fixes_predictions:
         pass  # The scaling has taken all that is affine off the targets.
     elif free.rank:
-        coefficients, dual = _solved(problem, scaling)
+        coefficients, dual = _solved(problem, scaling, clock)
     A, c = free.affine(coefficients * scaling.y_scale)
     constant, slopes = (c + scaling.y_center) * problem.norm.has_free_constant, A + scaling.y_slope
     if loss.moves and loss.regularised and problem.norm.has_free_constant:
@@ -131,12 +136,12 @@ def _affine_fit(problem: Problem) -> FreeFit:
     return FreeFit(network if met else None, dual)
 
 
-def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
+def _solved(problem: Problem, scaling: Scaling, clock: Clock) -> tuple[Array, Array]:
     """Return the coefficients of the best combination, and the dual vector; zeros where a constraint cannot be met."""
     loss, B = scaling.loss, problem.free.basis
     found, dual = _descended(problem, scaling) if loss.regularised and loss.smooth else None, problem.no_dual
     if found is None:
-        found, dual = _programmed(problem, scaling)
+        found, dual = _programmed(problem, scaling, clock)
     if not loss.regularised:
         return found, dual
     found = _polished(problem, scaling, found)
@@ -144,7 +149,7 @@ def _solved(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     return found, dual if forced is None else forced * scaling.gradient_scale
 
 
-def _programmed(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
+def _programmed(problem: Problem, scaling: Scaling, clock: Clock) -> tuple[Array, Array]:
     """Return the solution of the convex program, and its multipliers as a dual vector."""
     import cvxpy as cp
 
@@ -156,7 +161,7 @@ def _programmed(problem: Problem, scaling: Scaling) -> tuple[Array, Array]:
     objective: Any = cp.sum(paid.losses) / problem.n_samples if loss.regularised else cp.sum_squares(coefficients)
     model = cp.Problem(cp.Minimize(objective), [link, *paid.constraints])
     try:
-        run_model(model, "CLARABEL", Clock(), precisely("CLARABEL", MOST_STEPS))
+        run_model(model, "CLARABEL", clock, precisely("CLARABEL", MOST_STEPS))
     except SolverError:
         if loss.regularised:
             raise

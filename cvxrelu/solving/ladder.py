@@ -33,6 +33,9 @@ __all__ = ["climb", "is_closed"]
 # The least objective of which a gap is a share, as in `Certificate.relative_gap`.
 TINY = float(np.finfo(float).tiny)
 
+# Share of the time that the search for an affine function that meets a constraint gets.
+AFFINE_SHARE = 0.3
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,7 +53,7 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
         If the loss is a constraint and nothing meets it.
     """
     problem, options = run.problem, run.options
-    if meets_for_free(problem) is not None:
+    if meets_for_free(problem, run.clock.share(AFFINE_SHARE)) is not None:
         yield CONSTANT.name, _constant(run, "an affine function meets the constraint, and costs nothing")
         return
     if is_constant_optimal(problem):
