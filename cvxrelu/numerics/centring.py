@@ -13,8 +13,8 @@ __all__ = ["centred"]
 Array = NDArray[np.float64]
 
 
-def centred(rows: Array) -> tuple[Array, Array, Array]:
-    """Return rows less their mean, and the mean as the sum of two vectors.
+def centred(rows: Array) -> tuple[Array, Array]:
+    """Return rows less their mean, and the mean.
 
     Parameters
     ----------
@@ -23,15 +23,15 @@ def centred(rows: Array) -> tuple[Array, Array, Array]:
 
     Returns
     -------
-    (n, d) array, (d,) array, (d,) array
-        The differences, exactly zero in a column of equal values; the mean, and what it was rounded by.
+    (n, d) array, (d,) array
+        The differences, exactly zero in a column of equal values; and the mean, rounded.
 
     Examples
     --------
-    >>> differences, mean, rest = centred(np.array([[1e8, 7.0], [1e8 + 0.1, 7.0], [1e8 + 0.3, 7.0]]))
+    >>> differences, mean = centred(np.array([[1e8, 7.0], [1e8 + 0.1, 7.0], [1e8 + 0.3, 7.0]]))
     >>> float(abs(differences.sum(axis=0)).max()) < 1e-15
     True
     """
     mean = rows.mean(axis=0)
     rest = (rows - mean).mean(axis=0)
-    return (rows - mean - rest) * (np.ptp(rows, axis=0) > 0), mean, rest
+    return (rows - mean - rest) * (np.ptp(rows, axis=0) > 0), mean

@@ -77,7 +77,7 @@ class Free:
         lift[-1:] = 1.0
         if not skip:
             return cls(ones, ones, lift, constant)
-        moving, center, rest = centred(X) if constant else (X, np.zeros(d), np.zeros(d))
+        moving, center = centred(X) if constant else (X, np.zeros(d))
         sizes = lengths(moving.T)
         sizes = np.where(sizes > 0, sizes, 1.0)
         # All of the right vectors, and no more of the left ones than there are columns.
@@ -91,7 +91,7 @@ class Free:
         return cls(
             np.hstack([ones, X]),
             np.hstack([ones, left[:, :rank] * scale]),
-            np.hstack([lift, np.vstack([A, -center @ A - rest @ A])]),
+            np.hstack([lift, np.vstack([A, -center @ A])]),
             constant,
         )
 
