@@ -13,7 +13,16 @@ from tests.exact_outputs import fractions_of, norm_at_neurons
 from tests.fuzz import KINDS, Trial, attempt, check_certificate, gamma_of
 from tests.pricing.reference import gamma_squared_of
 
-TRIALS = {"bounds": 24, "stops": 3, "files": 12, "commands": 12, "arguments": 100, "estimators": 8, "norms": 40}
+TRIALS = {
+    "bounds": 24,
+    "stops": 3,
+    "files": 12,
+    "commands": 12,
+    "arguments": 100,
+    "estimators": 8,
+    "norms": 40,
+    "ordinary": 12,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,6 +8,8 @@
     commands    command lines on damaged tables: 0, or 2 and one line
     arguments   public functions with an argument that is wrong
     estimators  fits and predictions of damaged tables
+    norms       gamma of norms that look at the data, against neurons that are solved for in fractions
+    ordinary    problems with nothing strange about them, in three guises: what is proven of one is true of the others
 
 Problems have one output or several. A finding is a bug. What was refused, and how late stops were, is counted.
 """

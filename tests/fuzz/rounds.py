@@ -11,6 +11,7 @@ from typing import Any
 from tests.fuzz.arguments import arguments
 from tests.fuzz.commands import commands
 from tests.fuzz.norms import norms
+from tests.fuzz.ordinary import ordinary
 from tests.fuzz.problems import bounds, estimators, files
 from tests.fuzz.stops import stops
 from tests.fuzz.trial import Trial
@@ -23,6 +24,7 @@ KINDS: dict[str, tuple[Callable[[int], Trial], int]] = {
     "arguments": (arguments, 10),
     "estimators": (estimators, 1),
     "norms": (norms, 2),
+    "ordinary": (ordinary, 2),
 }
 """The trials, and how often a round of the script makes each."""
 
