@@ -126,12 +126,15 @@ class Oracle:
     def ascend(self, v: Array, network: Network) -> Priced:
         """Look for neurons by local ascent, the harder the fewer are found."""
         problem = self.problem
-        few = min(FEW_STARTS, count_patterns(problem.n_samples, problem.n_features, problem.bias != "none"))
+        most = MOST_STARTS * problem.X.size
+        if most < FEW_STARTS:
+            cells = count_patterns(problem.n_samples, problem.n_features, problem.bias != "none")
+            most = max(most, min(FEW_STARTS, cells))
         heaviest = np.argsort(-row_sizes(network.v))[:WARM_STARTS]
         starts = np.column_stack([network.W, network.b])[heaviest]
         return self.pricer.ascend(
             v,
-            n_starts=max(MOST_STARTS * problem.X.size, few),
+            n_starts=most,
             starts=starts,
             threshold=self.bound * (1 + self.tolerance),
             random_state=self.rng,
