@@ -121,7 +121,7 @@ def test_units_scale_alpha_max():
 @pytest.mark.parametrize("loss", REGULARISED)
 def test_path_agrees_with_cold_fits(loss, bias):
     problem = unbalanced(loss, bias, n_samples=20)
-    found = cr.path(problem, n_alphas=4, eps=1e-2, method="generate", tol=1e-7, random_state=0)
+    found = cr.path(problem, n_alphas=6, eps=1e-2, method="generate", tol=1e-7, random_state=0)
     assert found.alphas[0] == found.alpha_max
     assert found.alphas[-1] == pytest.approx(found.alpha_max / 100)
     assert found.costs[0] == 0

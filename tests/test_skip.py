@@ -548,6 +548,16 @@ def test_a_feature_where_the_loss_is_straight(bias, delta):
     assert fit.status is cr.Status.OPTIMAL
 
 
+def test_a_tol_below_rounding_does_not_make_a_constant_fit_the_data():
+    problem = cr.Problem([[0.1], [0.7], [1.3]], [0.1, 0.5, 0.2], loss="squared", alpha=1.0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = cr.solve(problem, tol=1e-17)
+    assert fit.network.n_neurons == 0
+    assert fit.objective > 0.01
+    assert not any("fits the data" in str(warning.message) for warning in caught)
+
+
 def test_what_rounding_leaves_of_affine_data_needs_nothing_done():
     X = np.random.default_rng(0).standard_normal((50, 3))
     problem = cr.Problem(X, X @ [1.3, 0.2, 0.7] + 0.3, loss="squared", alpha=0.1, skip=True)

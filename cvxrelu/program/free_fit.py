@@ -76,19 +76,17 @@ def best_free_network(problem: Problem) -> Network:
 
 def meets_for_free(problem: Problem, clock: Clock) -> Network | None:
     """Return an affine function that meets the constraint of a loss, if there is a skip connection and one is found."""
-    if not problem.skip or problem.loss.regularised:
-        return None
-    found = _KNOWN.get(problem) or _affine_fit(problem, clock)
-    if found.network is not None or not clock.expired:
-        _KNOWN[problem] = found
-    return found.network
+    return free_fit(problem, clock).network if problem.skip and not problem.loss.regularised else None
 
 
-def free_fit(problem: Problem) -> FreeFit:
-    """Return the best network of zero cost; errors as `best_free_network`."""
-    if problem not in _KNOWN:
-        _KNOWN[problem] = _affine_fit(problem, Clock()) if problem.skip else _constant_fit(problem)
-    return _KNOWN[problem]
+def free_fit(problem: Problem, clock: Clock | None = None) -> FreeFit:
+    """Return the best network of zero cost, or what a clock leaves of the search; errors as `best_free_network`."""
+    found, clock = _KNOWN.get(problem), clock or Clock()
+    if found is None:
+        found = _affine_fit(problem, clock) if problem.skip else _constant_fit(problem)
+        if found.network is not None or not clock.expired:
+            _KNOWN[problem] = found
+    return found
 
 
 def _constant_fit(problem: Problem) -> FreeFit:

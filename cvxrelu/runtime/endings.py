@@ -27,7 +27,6 @@ class Cause(Enum):
     ROUNDING = (
         "Rounding keeps the gap open: neither bound improves any more; rescale the data, or ask for a larger tol."
     )
-
     NOTHING_LEFT = (
         "A network of no cost fits the data but for rounding, which is all that is left of the objective and the gap; "
         "nothing needs to be done."

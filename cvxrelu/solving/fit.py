@@ -23,6 +23,9 @@ from cvxrelu.solving.run import RELAXATION, Outcome, Round, Run
 
 __all__ = ["Fit", "Status", "check_start", "solve", "solve_as"]
 
+# Share of an objective that rounding of the predictions may hide where they meet the targets to some twenty roundings.
+ROUNDED_AWAY = 0.1
+
 
 class Status(Enum):
     """How a fit ended; each value is a sentence with a remedy."""
@@ -213,8 +216,8 @@ def solve_as(problem: Problem, options: Options, stacklevel: int = 3) -> Fit:
     asked = options.prove or np.isinf(fit.objective)
     if asked and fit.status in (Status.INACCURATE, Status.STOPPED, Status.UNPROVEN):
         gap = f"The relative gap is {fit.certificate.relative_gap:.1e}, above tol={options.tol:g}."
-        free = found.cause is Cause.ROUNDING and not fit.network.n_neurons and fit.certificate.blur > options.tol
-        cause = Cause.NOTHING_LEFT if free else found.cause
+        fitted = not fit.network.n_neurons and fit.certificate.blur > ROUNDED_AWAY
+        cause = Cause.NOTHING_LEFT if fitted and found.cause is Cause.ROUNDING else found.cause
         message = " ".join(filter(None, [f"{fit.certificate} {gap} {run.explain(cause)}", fit.outlook]))
         warnings.warn(message, AccuracyWarning, stacklevel=stacklevel)
     return fit

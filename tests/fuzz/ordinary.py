@@ -50,7 +50,7 @@ def ordinary(seed: int) -> Trial:
     trial.require(len(found) in ((0, 3) if loss in EXACT else (3,)), f"refused: {trial.outcome} ({problem})")
     for fit in found:
         upper = fit.certificate.upper
-        close = abs(fit.problem.objective(fit.network) - upper) <= ROUNDED * (1 + upper)
+        close = upper == np.inf or abs(fit.problem.objective(fit.network) - upper) <= ROUNDED * (1 + upper)
         trial.require(close, f"{fit.problem.objective(fit.network)} in floats, {upper} proven ({problem})")
         for against in found:
             true = fit.certificate.lower <= against.certificate.upper * (1 + ROUNDED) + ROUNDED**2
