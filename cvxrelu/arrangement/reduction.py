@@ -84,7 +84,8 @@ def eliminate(walk, m):
             for i in range(width - LANES):
                 clear += abs(target[to, i]) > bound
     # The pivot's coordinate comes first of the solved ones.
-    target[left - 1] = source[p]
+    for i in range(width):
+        target[left - 1, i] = source[p, i]
     walk.row_error[m + 1, left - 1], walk.functional_error[m + 1, left - 1] = e_p, f_p
     walk.row_size[m + 1, left - 1] = size_p
     return clear
@@ -144,7 +145,8 @@ def find_parallel(walk):
 def _inherit_dead(walk, m):
     """Declare dead at depth m what is dead before; return how many that are."""
     if walk.n_dead[m] or walk.n_dead[m - 1]:
-        walk.dead[m, :] = walk.dead[m - 1]
+        for i in range(walk.n):
+            walk.dead[m, i] = walk.dead[m - 1, i]
     walk.n_dead[m] = walk.n_dead[m - 1]
     return walk.n_dead[m]
 
