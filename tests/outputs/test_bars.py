@@ -260,8 +260,8 @@ def test_no_neuron_is_needed_where_nothing_is_worth_its_cost():
 def test_where_rounds_end_without_a_proof_the_relaxation_has_its_turn(seed):
     rng = np.random.default_rng(seed)
     problem = cr.Problem(rng.standard_normal((24, 7)), rng.integers(0, 3, 24), "softmax", alpha=0.05)
-    certificate = cr.solve(problem, tol=1e-2, random_state=0).certificate
-    assert certificate.relative_gap < 0.3
+    certificate = cr.solve(problem, tol=0.25, random_state=0).certificate
+    assert certificate.relative_gap < 0.25
     assert certificate.multipliers is not None
 
 

@@ -54,7 +54,7 @@ def test_what_is_open_when_all_rounds_are_used_is_relaxed(monkeypatch):
     monkeypatch.setattr(outputs_rounds, "MOST_ROUNDS", 1)
     rng = np.random.default_rng(0)
     problem = cr.Problem(rng.standard_normal((12, 5)), rng.standard_normal((12, 2)))
-    certificate = cr.solve(problem, tol=1e-2, time_limit=4.0, random_state=0).certificate
+    certificate = cr.solve(problem, tol=0.95, random_state=0).certificate
     assert certificate.method == "relaxation"
     assert 0 < certificate.lower < certificate.upper
 
