@@ -22,6 +22,7 @@ TRIALS = {
     "estimators": 8,
     "norms": 40,
     "ordinary": 12,
+    "analyses": 8,
 }
 
 
@@ -37,7 +38,7 @@ def test_nothing_is_found(kind):
 # digits; equal targets of one of three outputs that have a trend; dual vectors of classes beyond floats; an affine
 # function that is better than the constant but for rounding; losses beyond floats on a fold; coordinates of samples
 # that are far from the origin beside their distances; corrections of the relaxation beyond floats; responses that count
-# as being on the hinge; coordinates that are all but singular.
+# as being on the hinge; coordinates that are all but singular; a dual vector that is rounding, once more.
 @pytest.mark.parametrize(
     ("kind", "seed"),
     [
@@ -54,6 +55,7 @@ def test_nothing_is_found(kind):
         ("norms", 87),
         ("norms", 332),
         ("norms", 1090),
+        ("analyses", 1536),
     ]
     + [("stops", k) for k in (21137, 50085, 860133)],
 )

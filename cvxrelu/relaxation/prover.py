@@ -70,10 +70,10 @@ def prove_trees(
         upper = max(map(max, betas)) + weights.margin(len(points.X) + 256.0)
         return _priced(points, shift_up(upper, weights.exponent), sum(map(len, betas)))
 
-    if not dual.any():
+    proven = bound_dual(problem, dual, search) if dual.any() else nothing_proven(problem)
+    if not found:  # the dual vector was rounding, and repaired it vanishes
         trees = grow(1.0)
         return nothing_proven(problem), (trees[0], trees[-1]), []
-    proven = bound_dual(problem, dual, search)
     return proven, found[0], betas
 
 

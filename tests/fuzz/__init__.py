@@ -10,6 +10,7 @@
     estimators  fits and predictions of damaged tables
     norms       gamma of norms that look at the data, against neurons that are solved for in fractions
     ordinary    problems with nothing strange about them, in three guises: what is proven of one is true of the others
+    analyses    alpha_max, paths, margins, sets of optima and certificates of such problems, against fits of their own
 
 Problems have one output or several. A finding is a bug. What was refused, and how late stops were, is counted.
 """

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.fuzz.analyses import analyses
 from tests.fuzz.arguments import arguments
 from tests.fuzz.commands import commands
 from tests.fuzz.norms import norms
@@ -25,6 +26,7 @@ KINDS: dict[str, tuple[Callable[[int], Trial], int]] = {
     "estimators": (estimators, 1),
     "norms": (norms, 2),
     "ordinary": (ordinary, 2),
+    "analyses": (analyses, 2),
 }
 """The trials, and how often a round of the script makes each."""
 
