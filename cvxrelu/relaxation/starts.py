@@ -44,7 +44,9 @@ def first_moments(block: Block) -> Array | None:
         if inner is None:
             return None
         mean = inner
-    for _ in range(HALVINGS):
+    halved = _halvings(block, mean, spread) if len(block.known) else 0
+    spread = spread * 2.0**-halved
+    for _ in range(halved, HALVINGS):
         M = np.zeros((D + 1, D + 1))
         M[0, 0], M[0, 1:], M[1:, 0] = 1.0, mean, mean
         M[1:, 1:] = np.outer(mean, mean) + np.diag(spread)
@@ -59,6 +61,15 @@ def first_moments(block: Block) -> Array | None:
                 return x
         spread = spread / 2
     return None
+
+
+def _halvings(block: Block, mean: Array, spread: Array) -> int:
+    """Return how often a spread is halved at least, for ball, strip and known signs, which are linear in it."""
+    M, spreads = np.outer(np.append(1.0, mean), np.append(1.0, mean)), np.diag(np.append(0.0, spread))
+    without, with_it = (block.rows @ part[block.frame.upper] for part in (M, spreads))
+    shrinks = with_it < 0
+    most = float(np.min(without[shrinks] / -with_it[shrinks], initial=1.0))
+    return int(np.clip(np.floor(-np.log2(most)), 0, HALVINGS)) if most > 0 else 0
 
 
 def _inner(block: Block) -> Array | None:
