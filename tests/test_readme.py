@@ -48,6 +48,16 @@ def test_the_new_loss_of_the_contributing_page_works(monkeypatch):
     assert along.objectives[1] == pytest.approx(fit.objective, rel=1e-6)
     assert (along.relative_gaps <= 1e-6).all()
     assert repr(problem.loss) == "SquaredHinge(margin=1)"
+    X, y = normal_data(70)
+    for margin, weights in ((0.5, None), (3.0, np.arange(1, 71))):
+        narrow = cr.Problem(
+            X, np.sign(y), namespace["SquaredHinge"](margin), alpha=0.02 * margin, sample_weight=weights
+        )
+        fit = cr.solve(narrow, random_state=0)
+        assert 0 <= fit.certificate.relative_gap <= 1e-6
+        # Predictions in units of the margin are those for margin one.
+        unit = cr.Problem(X, np.sign(y), loss, alpha=0.02, sample_weight=weights)
+        assert fit.objective == pytest.approx(margin**2 * cr.solve(unit, random_state=0).objective, rel=2e-6)
 
 
 @pytest.mark.parametrize("bias", ["free", "none"])

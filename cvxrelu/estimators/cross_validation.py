@@ -149,8 +149,8 @@ class CrossValidated(Estimator):
 
     def _slides(self, problem: Problem) -> bool:
         """Tell whether nothing is to be proven, and networks are found by sliding."""
-        many = problem.n_features > PROVEN_FEATURES and zero_cost_dual(problem).any()
-        return bool(many) and self.method in SLIDING_METHODS and not self.prove and can_slide(problem)
+        many = problem.n_features > PROVEN_FEATURES and self.method in SLIDING_METHODS and not self.prove
+        return many and can_slide(problem) and bool(zero_cost_dual(problem).any())
 
     def _over_folds(
         self, score: Callable[[Any, Any, Any], Scored], X: Array, y: NDArray[Any], weights: Array | None, classes: bool

@@ -41,7 +41,8 @@ NEGLIGIBLE = 1e-6
 
 def can_slide(problem: Problem) -> bool:
     """Tell whether the loss has a gradient everywhere, so that the neurons of a network can be moved along it."""
-    return problem.loss.regularised and problem.loss.force(problem.no_dual, problem.y) is not None
+    loss = problem.loss
+    return loss.regularised and loss.tells_dual and loss.force(problem.no_dual, problem.y) is not None
 
 
 def slide(

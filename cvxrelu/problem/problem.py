@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from cvxrelu.errors import InputError
 from cvxrelu.numerics.powers import require_scale, require_slope
 from cvxrelu.problem.free import Free
-from cvxrelu.problem.losses import Loss, get_loss
+from cvxrelu.problem.losses import CLASS_LOSSES, LOSSES, Loss, get_loss
+from cvxrelu.problem.losses.own import check_own
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Bias, Norm, get_norm
 from cvxrelu.problem.sample_weight import shares_of
@@ -283,6 +284,7 @@ class Problem:
 
     def _check(self) -> None:
         loss, X, y = self.loss, self.X, self.y
+        check_own(loss.plain, y, (*LOSSES, *CLASS_LOSSES))
         check_alpha(loss, self.alpha)
         if self.several:
             refuse_unsupported(self.norm, self.output_sign)

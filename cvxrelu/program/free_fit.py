@@ -137,12 +137,13 @@ def _affine_fit(problem: Problem, clock: Clock) -> FreeFit:
 def _solved(problem: Problem, scaling: Scaling, clock: Clock) -> tuple[Array, Array]:
     """Return the coefficients of the best combination, and the dual vector; zeros where a constraint cannot be met."""
     loss, B = scaling.loss, problem.free.basis
-    found, dual = _descended(problem, scaling) if loss.regularised and loss.smooth else None, problem.no_dual
+    descends = loss.regularised and loss.smooth and loss.tells_dual
+    found, dual = _descended(problem, scaling) if descends else None, problem.no_dual
     if found is None:
         found, dual = _programmed(problem, scaling, clock)
     if not loss.regularised:
         return found, dual
-    found = _polished(problem, scaling, found)
+    found = _polished(problem, scaling, found) if descends else found
     forced = loss.force(B @ found, scaling.y)
     return found, dual if forced is None else forced * scaling.gradient_scale
 

@@ -27,6 +27,10 @@ class Cause(Enum):
     ROUNDING = (
         "Rounding keeps the gap open: neither bound improves any more; rescale the data, or ask for a larger tol."
     )
+    UNTOLD = (
+        "Nothing is proven, since the loss does not tell its dual: give it `curvature` and `limits`, or a "
+        "`lower_bound`, or leave the proof out with prove=False."
+    )
     NOTHING_LEFT = (
         "A network of no cost fits the data but for rounding, which is all that is left of the objective and the gap; "
         "nothing needs to be done."

@@ -38,7 +38,9 @@ def methods_to_try(problem: Problem) -> tuple[tuple[str, ...], str]:
     elif problem.norm.cellwise:
         first, reason = "enumerate", f"norm {problem.norm.name!r}, which differs from cell to cell"
     else:
-        first = "enumerate" if size <= AUTO_SIZE or not METHODS["generate"].takes(problem) else "generate"
+        first = "enumerate" if size <= AUTO_SIZE else "generate"
+        if not METHODS["generate"].takes(problem):
+            first = "enumerate" if size <= FALLBACK_SIZE or problem.loss.tells_dual else "sample"
         reason = f"up to {count} patterns with {size} unknowns, of which up to {AUTO_SIZE} are enumerated"
     logger.info("method %r: %s", first, reason)
     small = size <= FALLBACK_SIZE

@@ -211,6 +211,8 @@ def solve_as(problem: Problem, options: Options, stacklevel: int = 3) -> Fit:
         fit = _fit_of(run, replace(found, cause=Cause.KEYBOARD), method)
         raise Interrupted(f"Interrupted; .fit is the best network so far. {fit.certificate}", (fit,)) from None
     assert found is not None, "a method that ends has found something"
+    if not (problem.loss.proves or found.cause in STOPS):
+        found = replace(found, cause=Cause.UNTOLD)
     fit = _fit_of(run, found, method)
     # Who does without a proof does not ask for a gap.
     asked = options.prove or np.isinf(fit.objective)
@@ -248,4 +250,4 @@ def _judge(outcome: Outcome, tol: float, prove: bool) -> Status:
         return Status.OPTIMAL if certificate.scope == "global" else Status.SAMPLED
     if outcome.cause in STOPS:
         return Status.STOPPED
-    return Status.UNPROVEN if outcome.cause is Cause.PROOF or not prove else Status.INACCURATE
+    return Status.UNPROVEN if outcome.cause in (Cause.PROOF, Cause.UNTOLD) or not prove else Status.INACCURATE

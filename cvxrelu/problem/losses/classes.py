@@ -53,6 +53,11 @@ class OfClasses(Loss):
 
     labels, several = True, True
 
+    @property
+    def tells_dual(self) -> bool:
+        """Whether the dual is known; it is."""
+        return True
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 

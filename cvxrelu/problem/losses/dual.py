@@ -70,6 +70,15 @@ class Dual:
         """Return the limits of v_i, or of p_i where the targets are labels; zero is between them."""
         return -math.inf, math.inf
 
+    @property
+    def tells_dual(self) -> bool:
+        """Whether the dual is known, by `curvature`, `limits` or a `dual_model` of its own.
+
+        Column generation rests on that, and so does sliding.
+        """
+        told = self.curvature > 0 or any(map(math.isfinite, self.limits()))
+        return told or not self.regularised or type(self).dual_model is not Dual.dual_model
+
     def exact_dual(self, exact: Callable[[float], Fraction]) -> ExactDual:
         """Return the same in fractions, written a second time; `exact` turns a parameter into one.
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from cvxrelu.errors import InputError
 from cvxrelu.problem.losses.dual import Dual
 from cvxrelu.problem.losses.pieces import LossExpression
-from cvxrelu.problem.losses.rounding import ROUNDING
+from cvxrelu.problem.losses.rounding import ROUNDING, not_negative
+from cvxrelu.problem.losses.scalar import least_convex
 from cvxrelu.problem.rows import name_rows
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Loss(Dual, ABC):
 
     A new loss is a frozen dataclass, whose fields are its parameters, with `values` and `expression`, and
     what of the rest it knows; and one line in `cvxrelu.problem.losses.LOSSES`. An object can be passed to `Problem` as
-    it is.
+    it is. Losses are convex and never negative, and one of your own is no constraint.
 
     Attributes
     ----------
@@ -104,7 +105,7 @@ class Loss(Dual, ABC):
 
     @abstractmethod
     def values(self, z: Vector, y: Vector) -> Vector:
-        """Return the loss of each prediction, convex in it; for a constraint 0.0 where it is met, else infinity."""
+        """Return the loss of each prediction, convex and not negative; of a constraint 0.0 if met, else infinity."""
 
     @abstractmethod
     def expression(self, z: "cp.Expression", y: Vector) -> LossExpression:
@@ -132,13 +133,25 @@ class Loss(Dual, ABC):
         return LossExpression(loss.losses / unit, loss.constraints)
 
     def best_constant(self, y: Vector, weights: Vector | None = None) -> float:
-        """Return the constant of least loss, one inside if they are an interval; by default the best of a few.
+        """Return the constant of least loss, one inside if they are an interval; by default it is searched for.
 
-        With weights, which have mean one, losses count that much.
+        With weights, which have mean one, losses count that much. The default looks at zero, the mean and the targets,
+        and from the best of them for where the `pulls` change sign or, where they are not known, by values alone; a
+        kink elsewhere it finds to the last digit but one, which `alpha_max` shows.
         """
         counts = np.ones(len(y)) if weights is None else weights
-        candidates = (0.0, mean_of(y, weights), *np.unique(y))
-        return float(min(candidates, key=lambda value: float(counts @ self.values(np.full(len(y), value), y))))
+
+        def paid(value: float) -> float:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return float(counts @ self.values(np.full(len(y), value), y))
+
+        def pull(value: float) -> float:
+            """Return what is nearest to zero of minus the slope."""
+            pulls = self.pulls(np.full(len(y), value), y)
+            return math.nan if pulls is None else float(np.clip(0.0, *(counts @ end for end in pulls)))
+
+        best = min((0.0, mean_of(y, weights), *np.unique(y)), key=paid)
+        return least_convex(paid, pull, float(best), float(np.ptp(y)) or 1.0)
 
     def in_units(self, unit: float) -> "tuple[Loss, float] | None":
         """Return a loss l and a factor f with loss(t z + m, t y + m) = f l(z, y) for any m, t the unit.
@@ -167,6 +180,11 @@ class Loss(Dual, ABC):
     def fixes_predictions(self) -> bool:
         """Whether the loss is a constraint that leaves no choice: predictions are the targets."""
         return not (self.regularised or self.labels)
+
+    @property
+    def proves(self) -> bool:
+        """Whether anything is known of lower bounds; without, a dual vector proves nothing."""
+        return self.tells_dual or type(self.plain).lower_bound is not Dual.lower_bound
 
     @property
     def moves(self) -> bool:
@@ -202,7 +220,7 @@ class Loss(Dual, ABC):
         with np.errstate(over="ignore", invalid="ignore"):
             low = np.where(radius > 0, np.nextafter(z - radius, -np.inf), z)
             high = np.where(radius > 0, np.nextafter(z + radius, np.inf), z)
-            losses = np.maximum(self.values(low, y), self.values(high, y))
+            losses = not_negative(np.maximum(self.values(low, y), self.values(high, y)), self.name)
             total = math.fsum(losses) if len(y) * np.max(losses) < np.inf else math.inf
             if total == 0 and (
                 not self.regularised or (cost == 0 and np.array_equal(low, y) and np.array_equal(high, y))

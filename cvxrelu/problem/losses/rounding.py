@@ -6,10 +6,20 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
+from cvxrelu.errors import InputError
 from cvxrelu.numerics.lengths import shifted
 from cvxrelu.numerics.powers import exponent_of, shift_down, unit
 
-__all__ = ["ROUNDING", "balance", "dot_below", "largest_step", "lighten", "quotient_below", "rounded_down"]
+__all__ = [
+    "ROUNDING",
+    "balance",
+    "dot_below",
+    "largest_step",
+    "lighten",
+    "not_negative",
+    "quotient_below",
+    "rounded_down",
+]
 
 Vector = NDArray[np.float64]
 
@@ -21,6 +31,8 @@ ROUNDING = 2e-14
 UNDERFLOW, LEAST = 2.0**-1074, 2.0**-1000
 # Binary digits after the point of a vector's smallest unit, up to which all multiples of the unit are normal numbers.
 MOST_DIGITS = 1000
+# Share of the largest loss, or of one, that a loss may be below zero by rounding.
+NEGLIGIBLE = 1e-12
 
 
 def balance(v: Vector) -> Vector:
@@ -83,3 +95,22 @@ def largest_step(gamma: float, alpha: float | None, n_samples: int) -> float:
     """Return the largest factor t with t gamma <= N alpha."""
     assert alpha is not None, "a regularised loss always has alpha"
     return n_samples * alpha / gamma * (1 - ROUNDING) if gamma > 0 else math.inf
+
+
+def not_negative(losses: Vector, name: str) -> Vector:
+    """Return losses, those that are negative by rounding as zero.
+
+    Raises
+    ------
+    InputError
+        If one is negative: that none is is what every lower bound rests on.
+    """
+    least = float(np.min(losses, initial=0.0))
+    if least < 0:
+        if least < -NEGLIGIBLE * max(1.0, float(np.max(losses, where=np.isfinite(losses), initial=0.0))):
+            raise InputError(
+                f"loss={name!r} is negative, {least:g} for one of the predictions; add to each loss what makes "
+                "the least that it can be zero, which changes no optimum."
+            )
+        return np.maximum(losses, 0.0)
+    return losses

@@ -82,9 +82,18 @@ class Weighted(Loss):
         """The loss without the weights."""
         return self.loss
 
+    @property
+    def tells_dual(self) -> bool:
+        """Whether the dual of the loss is known."""
+        return self.loss.tells_dual
+
     def params(self) -> dict[str, float]:
         """Return those of the loss."""
         return self.loss.params()
+
+    def check_labels(self, y: Vector) -> None:
+        """Refuse what is not a label of the loss."""
+        self.loss.check_labels(y)
 
     def values(self, z: Vector, y: Vector) -> Vector:
         """Return the losses times their weights."""

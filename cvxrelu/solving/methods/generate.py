@@ -159,6 +159,11 @@ def _unmet_need(problem: Problem) -> str | None:
             "method='generate' has nothing to start from with output_sign='positive' and a loss that is a constraint; "
             "use method='enumerate'."
         )
+    if not problem.loss.tells_dual:
+        return (
+            f"method='generate' rests on the dual of the loss, of which loss={problem.loss.name!r} tells nothing; give "
+            "it `curvature`, `limits` or a `dual_model`, or use method='enumerate' or 'sample'."
+        )
     if not problem.norm.cellwise:
         return None
     return f"method='generate' takes the Euclidean norm; use method='enumerate' for {problem.norm.name!r}."
