@@ -1,6 +1,7 @@
 """The command line, as a user types it."""
 
 import csv
+import os
 import re
 import subprocess
 import sys
@@ -148,6 +149,126 @@ def test_unreadable_files(tmp_path, capsys):
             path.write_text(content)
         assert main(["fit", str(path), "--target", "a"]) == 2
         assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [["a", '"b', "c", "d"], ["a", '"5 in pipe', "c", '"3 in pipe'], ["a", '"b" c', "d", "e"]],
+    ids=str,
+)
+def test_a_stray_quotation_mark_swallows_no_lines(notes, tmp_path, capsys):
+    """A note that nobody asked for took lines with it, and what was left was fitted."""
+    path = tmp_path / "notes.csv"
+    path.write_text("x,y,note\n" + "".join(f"{k},{k * k},{note}\n" for k, note in enumerate(notes)))
+    assert main(["fit", str(path), "--target", "y", "--features", "x"]) == 2
+    assert "a cell that begins with a quotation mark ends with one" in capsys.readouterr().err
+
+
+def write(path, *lines):
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_what_has_no_weight_is_left_out(tmp_path, capsys):
+    """Whatever is in such a row: a third class, a missing target, or an input that is none."""
+    rows = [f"{x},{kind},1" for x, kind in enumerate("abab")]
+    table = write(tmp_path / "t.csv", "x,kind,w", *rows, "5,c,0", "6,,0", "?,a,0.0")
+    assert main(["fit", table, "--target", "kind", "--loss", "margin", "--sample-weight", "w"]) == 0
+    with_weights = capsys.readouterr().out.splitlines()[0]
+    assert (
+        main(
+            [
+                "fit",
+                write(tmp_path / "r.csv", "x,kind,w", *rows),
+                "--target",
+                "kind",
+                "--features",
+                "x",
+                "--loss",
+                "margin",
+            ]
+        )
+        == 0
+    )
+    assert capsys.readouterr().out.splitlines()[0] == with_weights
+
+
+def test_errors_speak_of_lines_and_options(tmp_path, capsys):
+    equal = write(tmp_path / "equal.csv", "x,y", "0,1", "1,2", "1,3")
+    assert main(["fit", equal, "--target", "y", "--loss", "interpolation"]) == 2
+    err = capsys.readouterr().err
+    assert re.search(r"Rows 1 and 2 of X .*counted from 0 without the header; row 0 is line 2 of ", err), err
+    command = ["fit", write(tmp_path / "t.csv", "x,y", "0,0", "1,1", "2,0"), "--target", "y"]
+    assert main([*command, "--loss", "interpolation", "--output-sign", "positive"]) == 2
+    err = capsys.readouterr().err
+    assert "--skip," in err
+    assert "True" not in err
+    rng = np.random.default_rng(0)
+    table = tmp_path / "table.csv"
+    np.savetxt(table, np.column_stack([rng.standard_normal((40, 8)), rng.standard_normal(40)]), delimiter=",",
+               header="a,b,c,d,e,f,g,h,y", comments="")  # fmt: skip
+    assert main(["fit", str(table), "--target", "y", "--time-limit", "0.2", "--alpha", "0.01"]) == 0
+    told = capsys.readouterr()
+    for text in (told.out, told.err):
+        assert not re.search(r"warm_start|prove=|fit\.network", text), text
+    assert main(["fit", str(table), "--target", "y", "--alpha", "0.01", "--method", "sample"]) == 0
+    told = capsys.readouterr().out
+    assert "(sampled: of the patterns that were drawn, and no others)" in told
+    assert "proven lower bound" not in told
+
+
+def test_what_a_table_cannot_say_is_refused(tmp_path, capsys):
+    twice = write(tmp_path / "twice.csv", "x,x,y", "0,1,1", "1,1,2")
+    large = write(tmp_path / "large.csv", "x,y", "9007199254740993,1", "9007199254740992,2")
+    small = write(tmp_path / "small.csv", "x,y", "0,1", "1,2")
+    for command, message in (
+        ([twice, "--target", "y"], "has 2 columns 'x'; give them different names"),
+        ([large, "--target", "y"], "holds integers beyond 2\\^53, which floats round, in line 2; subtract"),
+        ([small, "--target", "y", "--loss", "huber", "--loss-parameters", "delta=1", "delta=2"], "given twice"),
+    ):
+        assert main(["fit", *command]) == 2
+        assert re.search(message, capsys.readouterr().err)
+
+
+def test_help_states_defaults_that_are_zero():
+    help_text = subprocess.run(
+        [sys.executable, "-m", "cvxrelu", "fit", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "slope of the leaky ReLU (default: 0.0)" in " ".join(help_text.split())
+    assert "(default: False)" not in help_text
+
+
+def test_the_network_is_saved_before_anybody_is_told(data, tmp_path):
+    """Who reads the summary may not listen, or standard output may be full."""
+    command = [sys.executable, "-u", "-m", "cvxrelu", "fit", str(data), "--target", "y", "--features", "a"]
+    with open("/dev/full", "w") as full:
+        told = subprocess.run([*command, "--output", str(tmp_path / "net.npz")], stdout=full, stderr=subprocess.PIPE)
+    assert told.returncode == 2
+    assert b"Standard output cannot be written (No space left" in told.stderr
+    assert cr.Network.load(tmp_path / "net.npz").n_features == 1
+
+
+def test_classes_that_standard_output_cannot_show(tmp_path):
+    table = write(tmp_path / "sizes.csv", "x,size", "0,größer", "1,kleiner", "2,größer")
+    net = str(tmp_path / "net.npz")
+    assert main(["fit", table, "--target", "size", "--loss", "margin", "--output", net]) == 0
+    told = subprocess.run(
+        [sys.executable, "-m", "cvxrelu", "predict", net, table],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert told.returncode == 2
+    assert b"Standard output takes ascii and has no '\\xf6'; use --output" in told.stderr
+
+
+def test_pictures_without_ending_are_checked_by_the_name_that_they_get(data, tmp_path, capsys):
+    (tmp_path / "taken.png").mkdir()
+    (tmp_path / "free").mkdir()
+    command = ["fit", str(data), "--target", "y", "--features", "a", "--plot"]
+    assert main([*command, str(tmp_path / "taken")]) == 2
+    assert "that is a folder" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "free")]) == 0
+    assert (tmp_path / "free.png").exists()
 
 
 def test_demo(tmp_path, capsys):

@@ -7,7 +7,8 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,8 @@ import numpy as np
 from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.cli.demo import run_demo
 from cvxrelu.cli.parser import known_parameters, make_parser
-from cvxrelu.cli.tables import read_table
+from cvxrelu.cli.tables import Table, read_table
+from cvxrelu.cli.wording import in_options
 from cvxrelu.errors import CvxReluError, InputError, Interrupted
 from cvxrelu.problem.losses import Loss, get_loss
 from cvxrelu.problem.network import Network
@@ -45,9 +47,17 @@ def _run(options: argparse.Namespace) -> int:
     except CvxReluError as error:
         _say(str(error))
         return 2
-    except BrokenPipeError:
-        # Whoever reads has enough; Python would complain again when it flushes at the end.
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # else whoever reads has enough
+            _say(f"Standard output cannot be written ({error.strerror}); save what you need with --output.")
+        # Python would complain again when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except UnicodeEncodeError as error:
+        _say(
+            f"Standard output takes {error.encoding} and has no {error.object[error.start]!a}; use --output, or set "
+            "PYTHONIOENCODING to utf-8."
+        )
         return 2
     except Exception as error:
         logger.info("what went wrong", exc_info=True)
@@ -59,21 +69,15 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _say(message: str) -> None:
-    """Print a message on standard error, with the options' names for parameters: --time-limit 5 for time_limit=5."""
-    parameters = re.compile(rf"\b({'|'.join(PARAMETERS)})=('[^']*'|[^\s,;)]*[^\s,;.)])")
-    named = parameters.sub(lambda found: f"--{found[1].replace('_', '-')} {found[2].strip(chr(39))}", message)
-    print(f"cvxrelu: {' '.join(named.split())}", file=sys.stderr)
-
-
-# The parameters of the package that are options of the command line.
-PARAMETERS = (
-    *("loss", "alpha", "bias", "norm", "negative_slope", "sample_weight", "skip", "output_sign"),
-    *("method", "solver", "tol", "time_limit", "random_state"),
-)
+    """Print a message on standard error, on one line."""
+    print(f"cvxrelu: {' '.join(in_options(message).split())}", file=sys.stderr)
 
 
 def _fit(options: argparse.Namespace) -> int:
-    table = read_table(options.data)
+    table, weights = read_table(options.data), None
+    if options.sample_weight is not None:
+        weights = table.numbers([options.sample_weight])[:, 0]
+        table, weights = table.where(weights != 0), weights[weights != 0]
     target = table.column(options.target)
     others = {options.target, options.sample_weight}
     features = options.features or [name for name in table.names if name not in others]
@@ -94,18 +98,19 @@ def _fit(options: argparse.Namespace) -> int:
     if options.plot is not None:
         _check_plot(options.plot, len(features))
     chosen = options.alpha is not None or not loss.regularised
-    problem = Problem(
-        table.numbers(features),
-        y,
-        loss=loss,
-        bias=options.bias,
-        norm=options.norm,
-        skip=options.skip,
-        output_sign=options.output_sign,
-        alpha=options.alpha if chosen else 1.0,
-        negative_slope=options.negative_slope,
-        sample_weight=None if options.sample_weight is None else table.numbers([options.sample_weight])[:, 0],
-    )
+    with _rows_as_lines(table):
+        problem = Problem(
+            table.numbers(features),
+            y,
+            loss=loss,
+            bias=options.bias,
+            norm=options.norm,
+            skip=options.skip,
+            output_sign=options.output_sign,
+            alpha=options.alpha if chosen else 1.0,
+            negative_slope=options.negative_slope,
+            sample_weight=weights,
+        )
     if not chosen:
         problem = replace(problem, alpha=default_alpha(problem))
     notes = {"features": features, "classes": np.array(classes, dtype=str)}
@@ -128,17 +133,35 @@ def _fit(options: argparse.Namespace) -> int:
             kept = f"It is in {archive_name(options.output)}."
         message = f"interrupted; the best network so far: {interrupt.fit.certificate} {kept}"
         raise Interrupted(message, interrupt.fits) from None
-    print(_summary(result))
+    # What took long is kept before anybody is told, who may not listen.
     if options.output is not None:
         result.network.save(options.output, **notes)
     if options.plot is not None:
         _plot(result, options.plot)
+    print(_summary(result))
     return 0
+
+
+@contextmanager
+def _rows_as_lines(table: Table) -> Iterator[None]:
+    """Say in errors that count rows where these are in the file."""
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        if re.search(r"\b[Rr]ows? \d", message):
+            message += (
+                f" (Rows are counted from 0 without the header; row 0 is line {table.lines[0]} of {table.source}.)"
+            )
+        raise InputError(message) from error
 
 
 def _loss(options: argparse.Namespace) -> Loss:
     """Return the loss with its parameters."""
-    given, known = dict(options.loss_parameters or ()), get_loss(options.loss).params()
+    pairs, known = options.loss_parameters or (), get_loss(options.loss).params()
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise InputError("A parameter is given twice in --loss-parameters; give each once.")
     for name in given:
         if name not in known:
             raise InputError(f"loss={options.loss} has no parameter {name!r}; there are {known_parameters()}.")
@@ -161,7 +184,9 @@ def _summary(fit: Fit) -> str:
     score = "accuracy" if fit.problem.loss.labels else "R^2"
     rows = [
         ("objective", f"{fit.objective:.10g}"),
-        ("proven lower bound", f"{certificate.lower:.10g}  ({certificate.scope})"),
+        ("proven lower bound", f"{certificate.lower:.10g}  (global)")
+        if certificate.scope == "global"
+        else ("lower bound", f"{certificate.lower:.10g}  (sampled: of the patterns that were drawn, and no others)"),
         ("relative gap", f"{certificate.relative_gap:.1e}"),
         (f"{score} on this data", f"{_score(fit):.4f}"),
         ("patterns", str(fit.history[-1].patterns)),
@@ -169,7 +194,7 @@ def _summary(fit: Fit) -> str:
         ("seconds", f"{fit.history[-1].seconds:.2f}"),
         ("method", fit.method),
     ]
-    return "\n".join(f"{name:<22}{value}" for name, value in rows) + f"\n{fit.status.value}"
+    return "\n".join(f"{name:<22}{value}" for name, value in rows) + f"\n{in_options(fit.status.value)}"
 
 
 def _score(fit: Fit) -> float:
@@ -199,7 +224,7 @@ def _plot(fit: Fit, path: str) -> None:
 
 def _predict(options: argparse.Namespace) -> int:
     network = Network.load(options.network)
-    features, classes = _notes(options.network, network.n_features)
+    features, classes = _notes(options.network, network)
     if options.output is not None:
         check_writable(options.output)
     scores = network(read_table(options.data).numbers(features))
@@ -222,12 +247,14 @@ def _demo(options: argparse.Namespace) -> int:
     return run_demo(Path(options.output))
 
 
-def _notes(file: str, n_features: int) -> tuple[list[str], list[str]]:
+def _notes(file: str, network: Network) -> tuple[list[str], list[str]]:
     """Return the feature names and the classes that `fit` saved beside a network."""
     saved = read_arrays(file, "a saved network")
     features, classes = ([str(name) for name in np.atleast_1d(saved.get(key, []))] for key in ("features", "classes"))
-    if len(features) != n_features or len(classes) not in (0, 2):
+    several = network.n_outputs > 1
+    if len(features) != network.n_features or len(classes) not in ((0,) if several else (0, 2)):
         raise InputError(
-            f"{file} does not name its {n_features} features; save it with 'cvxrelu fit', or predict from Python."
+            f"{file} does not name its {network.n_features} features, and two classes or none; save it with "
+            "'cvxrelu fit', or predict from Python."
         )
     return features, classes

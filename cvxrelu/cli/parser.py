@@ -76,7 +76,7 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
     """Help that states defaults, except where there is none."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        return action.help if action.default is None or action.default is False else super()._get_help_string(action)
 
 
 def _assignment(text: str) -> tuple[str, float]:

@@ -8,7 +8,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -49,6 +49,11 @@ class Table:
     lines: list[int]
     source: str
 
+    def where(self, kept: NDArray[np.bool_]) -> "Table":
+        """Return some of the rows."""
+        chosen = np.flatnonzero(kept).tolist()
+        return replace(self, rows=[self.rows[k] for k in chosen], lines=[self.lines[k] for k in chosen])
+
     def column(self, name: str) -> list[str]:
         """Return one column, which must have a value in every row.
 
@@ -79,12 +84,20 @@ class Table:
             If a column is missing or named twice, or an entry is not a finite number.
         """
         if len(set(names)) < len(names):
+            for name in names:
+                self.column(name)  # of a name that the table has twice
             raise InputError(f"A column is named twice among {', '.join(map(repr, names))}; name each once.")
         return np.column_stack([self._floats(name) for name in names])
 
     def _floats(self, name: str) -> NDArray[np.float64]:
         entries = self.column(name)
         numbers = np.array([_number(entry) for entry in entries])
+        rounded = [line for line, entry in zip(self.lines, entries, strict=True) if _is_rounded(entry)]
+        if rounded:
+            raise InputError(
+                f"Column {name!r} of {self.source} holds integers beyond 2^53, which floats round, in "
+                f"{_name_lines(rounded)}; subtract a constant, or leave the column out."
+            )
         wrong = np.flatnonzero(~np.isfinite(numbers))
         if len(wrong):
             entry, lines = entries[wrong[0]], _name_lines([self.lines[k] for k in wrong])
@@ -110,12 +123,17 @@ def read_table(file: str | PathLike[str]) -> Table:
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = data.decode(encoding)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
-        rows = [([entry.strip() for entry in row], reader.line_num) for row in reader if row]
     except UnicodeDecodeError as error:
         raise FileError(f"{file} is not text in UTF-8 (byte {error.start + 1}); save it as UTF-8.") from error
+    # A stray quotation mark would swallow lines without a word if this were not strict.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
+    try:
+        rows = [([entry.strip() for entry in row], reader.line_num) for row in reader if row]
     except csv.Error as error:
-        raise FileError(f"{file} cannot be read as a table ({error}).") from error
+        raise FileError(
+            f"{file} cannot be read as a table ({error}, line {reader.line_num}); a cell that begins with a quotation "
+            "mark ends with one, and those within are doubled."
+        ) from error
     if len(rows) < 2:
         raise InputError(f"{file} holds no data; it must have a header line and at least one row.")
     (header, _), *body = rows
@@ -143,6 +161,12 @@ def _number(entry: str) -> float:
         return math.nan if "_" in entry else float(entry)
     except ValueError:
         return math.nan
+
+
+def _is_rounded(entry: str) -> bool:
+    """Tell whether an entry is an integer that no float is."""
+    digits = entry.lstrip("+-")
+    return digits.isdecimal() and len(digits) > 15 and int(float(digits)) != int(digits)
 
 
 def _name_lines(lines: list[int]) -> str:
