@@ -193,6 +193,7 @@ def test_what_has_no_weight_is_left_out(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[0] == with_weights
 
 
+@pytest.mark.filterwarnings("default::cvxrelu.AccuracyWarning")
 def test_errors_speak_of_lines_and_options(tmp_path, capsys):
     equal = write(tmp_path / "equal.csv", "x,y", "0,1", "1,2", "1,3")
     assert main(["fit", equal, "--target", "y", "--loss", "interpolation"]) == 2

@@ -195,7 +195,8 @@ def check_picture(file: str | PathLike[str], n_features: int = 1) -> None:
     """
     if n_features > 2:
         raise InputError(_undrawable(n_features))
-    check_writable(file if Path(file).suffix else f"{file}.png")
+    bare = isinstance(file, (str, PathLike)) and file and not Path(file).suffix
+    check_writable(f"{file}.png" if bare else file)
     endings, ending = _axes(None).figure.canvas.get_supported_filetypes(), Path(file).suffix.removeprefix(".").lower()
     if ending and ending not in endings:
         raise InputError(f"{str(file)!r} has an unknown ending; a picture can be one of {', '.join(sorted(endings))}.")
