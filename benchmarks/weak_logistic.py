@@ -65,7 +65,7 @@ class WeakLogistic(Logistic):
 
     def expression(self, z: cp.Expression, y: Vector) -> LossExpression:
         """Return the limit of the loss for small alpha."""
-        return LossExpression(cp.sum(cp.exp(self.mu * (1 - cp.multiply(y, z)))) / self.mu, [])
+        return LossExpression(len(y) * cp.exp(self.mu * (1 - cp.multiply(y, z))) / self.mu, [])
 
     def pulls(self, z: Vector, y: Vector) -> tuple[Vector, Vector]:
         """Return y p / alpha, p the probability of the wrong label."""

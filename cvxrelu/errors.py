@@ -77,7 +77,7 @@ def unmet(loss: str, bias: str, one_sided: bool = False) -> SolverError:
     if one_sided:
         return SolverError(
             f"No network with output_sign='positive' meets loss={loss!r} on this data, or none within the digits of "
-            "floats; use output_sign='any', skip=True, or a regularised loss."
+            "floats; use output_sign='any', a skip connection if there is none, or a regularised loss."
         )
     if bias == "none":
         return SolverError(
@@ -86,7 +86,8 @@ def unmet(loss: str, bias: str, one_sided: bool = False) -> SolverError:
         )
     return SolverError(
         f"The networks that meet loss={loss!r} on this data are beyond the digits of floats, or not among the "
-        "patterns that were tried; rescale or merge rows of X that are near each other, or use a regularised loss."
+        "patterns that were tried; rescale or merge rows of X that are near each other, subtract a constant from y "
+        "where biases cost, or use a regularised loss."
     )
 
 

@@ -202,7 +202,7 @@ def test_errors_speak_of_lines_and_options(tmp_path, capsys):
     command = ["fit", write(tmp_path / "t.csv", "x,y", "0,0", "1,1", "2,0"), "--target", "y"]
     assert main([*command, "--loss", "interpolation", "--output-sign", "positive"]) == 2
     err = capsys.readouterr().err
-    assert "--skip," in err
+    assert "a skip connection if there is none" in err
     assert "True" not in err
     rng = np.random.default_rng(0)
     table = tmp_path / "table.csv"

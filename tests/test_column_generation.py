@@ -563,3 +563,12 @@ def test_several_outputs_that_interpolate_go_on_from_a_network():
         start = cr.solve(problem, max_rounds=2, random_state=0)
         fit = cr.solve(problem, max_rounds=1, random_state=0, warm_start=start.network)
     assert fit.history[0].upper <= start.objective * (1 + 1e-9)
+
+
+def test_cones_are_searched_for_as_long_without_a_limit_as_pays():
+    """A hundred thousand of them took half a second, and then the relaxation half a minute for a gap of 1e-3."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 4))
+    fit = cr.solve(cr.Problem(X, np.abs(X[:, 0]) + X[:, 1] * X[:, 2], "squared", alpha=0.005), random_state=0)
+    assert fit.status is cr.Status.OPTIMAL
+    assert fit.certificate.method == "cones"

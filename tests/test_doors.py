@@ -110,16 +110,33 @@ def test_what_is_no_parameter_is_refused(kind):
     value = NO_NUMBER[kind]
     for name in ("loss", "bias", "norm", "negative_slope", *(["alpha"] if value is not None else [])):
         refused(cr.Problem, X, Y, **({"loss": "squared", "alpha": 0.1} | {name: value}))
-    for name in ("method", "tol", "solver", "n_jobs"):
+    for name in ("method", "tol", "solver"):
         refused(cr.solve, LINE, **{name: value})
     if value is not None:
-        for name in ("time_limit", "max_rounds", "warm_start", *([] if isinstance(value, int) else ["random_state"])):
+        for name in (
+            "n_jobs",
+            "time_limit",
+            "max_rounds",
+            "warm_start",
+            *([] if isinstance(value, int) else ["random_state"]),
+        ):
             refused(cr.solve, LINE, **{name: value})
     refused(cr.solve, value)
     refused(cr.Network, [[1.0]], [0.0], [1.0], value)
     refused(cr.Network.load, value)
     refused(cr.load_certificate, value)
-    refused(cr.ReLUClassifier(n_jobs=value, alpha=0.1).fit, X, [0, 1, 1, 0])
+    if value is not None:
+        refused(cr.ReLUClassifier(n_jobs=value, alpha=0.1).fit, X, [0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("n_jobs", [None, -2, -1])
+def test_workers_are_counted_as_in_joblib(n_jobs):
+    assert cr.solve(LINE, n_jobs=n_jobs).objective == cr.solve(LINE).objective
+    x = np.linspace(-1, 1, 12)[:, None]
+    models = [
+        cr.ReLURegressorCV(alphas=[0.1], cv=2, n_jobs=jobs, random_state=0).fit(x, x[:, 0]) for jobs in (n_jobs, 1)
+    ]
+    assert models[0].network_ == models[1].network_
 
 
 @pytest.mark.parametrize("seed", [-1, True, 1.5])
@@ -319,7 +336,7 @@ NO_TABLES = {
     "a,y\n0x10,2\n2,3\n": "holds '0x10'",
     "a,y\nred,2\nblue,3\n": "holds 'red', which is no finite number, in lines 2, 3; .* or leave the column out",
     "a,y\n1\n2,3\n": "Line 2 of .* has 1 cells, but the header has 2",
-    "a,a,y\n1,2,3\n": "named twice",
+    "a,a,y\n1,2,3\n": "has 2 columns 'a'; give them different names",
     "a,y,y\n1,2,3\n": "has 2 columns 'y'",
     ",y\n1,2\n": "Column 1 of .* has no name",
     "y\n1\n2\n": "at least one column",

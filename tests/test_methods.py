@@ -55,7 +55,7 @@ def test_methods_have_the_names_they_are_listed_under():
         ("time_limit", 0.0),
         ("max_rounds", 0),
         ("solver", "NONE"),
-        ("n_jobs", -2),
+        ("n_jobs", 0),
         ("random_state", -1),
         ("progress", 1),
         ("warm_start", "network"),

@@ -137,6 +137,9 @@ def test_what_it_cannot_do_it_says():
         cr.build_program(problem, np.full((2, 5), np.nan))
     with pytest.raises(InputError, match="mean over the data"):
         cr.build_program(make_problem("squared", 5, norm="response"), points=[[1.0, 1.0]])
+    rng = np.random.default_rng(0)
+    with pytest.raises(SizeError, match="sign patterns, too many for one program"):  # that nobody waits to be counted
+        cr.build_program(cr.Problem(rng.standard_normal((200, 8)), rng.standard_normal(200)))
     with pytest.raises(SizeError, match="sign patterns, too many for one program"):
         cr.build_program(make_problem("squared", 60, 5))
 

@@ -51,7 +51,8 @@ class Certificate:
         A lower bound on the objective of every network of every width (of every network whose neurons have sampled
         patterns, if the scope is "sampled"). For an interpolant it holds for the targets and for its own predictions.
     scope : {"global", "sampled"}
-        What the lower bound speaks of. "global" is said only after a search that leaves nothing out.
+        What the lower bound speaks of. "global" is said after a search that leaves nothing out, and of the bound zero,
+        which needs none.
     dual : (N,) array, or (N, K) of K outputs
         The repaired dual vector that the lower bound comes from, any multiple of which proves the same: as it was
         given or, where that is out of its domain or of the range of ordinary numbers, with its largest entry between

@@ -93,5 +93,4 @@ def _draw(case: Case, fit: Fit, file: Path) -> None:
         title=f"{case.title}: objective {fit.objective:.5g}, gap {fit.certificate.relative_gap:.0e}",
     )
     axes.set_ylabel(case.labels[1])
-    axes.figure.legend(loc="outside lower center", ncols=5, frameon=False)
     save_picture(axes, file)

@@ -137,7 +137,7 @@ def _fit(options: argparse.Namespace) -> int:
     if options.output is not None:
         result.network.save(options.output, **notes)
     if options.plot is not None:
-        _plot(result, options.plot)
+        _plot(result, options.plot, [*features, options.target])
     print(_summary(result))
     return 0
 
@@ -214,10 +214,11 @@ def _check_plot(file: str, n_features: int) -> None:
     check_picture(file, n_features)
 
 
-def _plot(fit: Fit, path: str) -> None:
+def _plot(fit: Fit, path: str, names: list[str]) -> None:
     from cvxrelu.plots.pictures import plot_network, save_picture
 
     axes = plot_network(fit.network, fit.problem.X, fit.problem.y)
+    axes.set(xlabel=names[0], ylabel=names[1])
     axes.set_title(f"objective {fit.objective:.6g}, relative gap {fit.certificate.relative_gap:.1e}")
     save_picture(axes, path)
 

@@ -92,18 +92,18 @@ class Table:
     def _floats(self, name: str) -> NDArray[np.float64]:
         entries = self.column(name)
         numbers = np.array([_number(entry) for entry in entries])
-        rounded = [line for line, entry in zip(self.lines, entries, strict=True) if _is_rounded(entry)]
-        if rounded:
-            raise InputError(
-                f"Column {name!r} of {self.source} holds integers beyond 2^53, which floats round, in "
-                f"{_name_lines(rounded)}; subtract a constant, or leave the column out."
-            )
         wrong = np.flatnonzero(~np.isfinite(numbers))
         if len(wrong):
             entry, lines = entries[wrong[0]], _name_lines([self.lines[k] for k in wrong])
             raise InputError(
                 f"Column {name!r} of {self.source} holds {entry!r}, which is no finite number, in {lines}; write "
                 "decimals with a point, turn words into numbers, or leave the column out."
+            )
+        rounded = [line for line, entry in zip(self.lines, entries, strict=True) if _is_rounded(entry)]
+        if rounded:
+            raise InputError(
+                f"Column {name!r} of {self.source} holds integers beyond 2^53, which floats round, in "
+                f"{_name_lines(rounded)}; subtract a constant, or leave the column out."
             )
         return numbers
 

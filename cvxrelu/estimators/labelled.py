@@ -73,7 +73,7 @@ class Labelled(ClassifierMixin, Estimator):
         self.classes_ = np.unique(labels[weights != 0])
         if len(self.classes_) < 2:
             raise InputError(
-                f"Classifier can't train when only one class is present; y holds only {self.classes_[0]!r}."
+                f"Classifier can't train when only one class is present; y holds only {self.classes_.tolist()[0]!r}."
             )
         return inputs, labels, weights
 
@@ -87,7 +87,7 @@ class Labelled(ClassifierMixin, Estimator):
         for label in self.classes_:
             if not result[labels == label].any():
                 raise InputError(
-                    f"class_weight leaves class {label!r} no weight; leave its samples out, or give it some."
+                    f"class_weight leaves class {label} no weight; leave its samples out, or give it some."
                 )
         return result
 

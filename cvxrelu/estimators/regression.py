@@ -43,7 +43,8 @@ class ReLUInterpolator(Regressor):
         Rounds of column generation after which to stop. Unlike `time_limit`, it gives the same network every time.
     prove : bool, default False
         Whether to search, in three or more dimensions, for a proof that no network of any width is better, which may
-        take far longer than the fit: give it a `time_limit`. With one or two features the proof is always there.
+        take far longer than the fit: give it a `time_limit`. With one feature the proof is always there,
+        and with two unless biases cost ("joint").
         Without it, `fit_.status` says whether the network is one that local search does not improve.
     solver : str, default "CLARABEL"
         Any installed conic solver of cvxpy.

@@ -240,10 +240,9 @@ class ColumnMaster:
             cause = Cause.ROUNDS
         elif proven:
             cause = Cause.TIME if late else Cause.ROUNDING
-        elif clock.limited:
-            cause = Cause.TIME if late or oracle.pricer.sweeps else Cause.PROOF_TIME
         else:
-            cause = Cause.PROOF
+            stopped = clock.limited and (late or oracle.pricer.sweeps)
+            cause = Cause.TIME if stopped else Cause.of_proof(clock.limited)
         # What proves nothing yet can be searched later, exhaustively or for evidence.
         known = unsearched(v) if v.any() and not best.dual.any() else best
         improved = upper < state.least or best.lower > state.greatest

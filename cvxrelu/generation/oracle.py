@@ -37,8 +37,9 @@ WARM_STARTS = 500
 PRICING_SHARE = 0.25
 # Gap to reach from which on a network is a rough one.
 ROUGH = 1e-2
-# Cones that an exhaustive search looks at before it settles for the bound it has, if time is not limited.
-NODE_LIMIT = 100_000
+# Cones that an exhaustive search looks at before it settles for the bound it has, if time is not limited: some seconds.
+# Those of several outputs take longer.
+NODE_LIMIT = 1_000_000
 # Seconds that an exhaustive search gets when time is up: without it there would be no bound at all.
 LAST_BOUND_SECONDS = 0.2
 
@@ -150,7 +151,7 @@ class Oracle:
             tol=self.tolerance,
             threshold=self.bound * (1 + self.tolerance),
             time_limit=max(share * self.clock.left, LAST_BOUND_SECONDS),
-            node_limit=None if self.clock.limited else round(share * NODE_LIMIT),
+            node_limit=None if self.clock.limited else round(share * NODE_LIMIT / self.problem.n_outputs**2),
             n_jobs=self.options.n_jobs,
         )
         return bound_dual(self.problem, v, search)

@@ -124,7 +124,7 @@ class OutputsDescent:
             priced = self._priced(dual, network, rough)
             settled = not oracle.clock.expired and oracle.excess(priced) <= oracle.tolerance
         late = oracle.clock.expired and not settled
-        ended, best, cause = limit or settled or late, state.best, Cause.PROOF
+        ended, best, cause = limit or settled or late, state.best, Cause.of_proof(oracle.clock.limited)
         if ended and not (rough or oracle.clock.expired):
             # No round may end higher than the one before, or that one's network would be taken instead.
             fewer = self._fewer(inner, min(upper * (1 + RAISED * oracle.gap_at(upper)), before))
@@ -134,7 +134,7 @@ class OutputsDescent:
         if ended and options.prove:
             best = oracle.search(dual, 1.0)
             proven = best.lower >= upper * (1 - options.tol)
-            cause = Cause.ROUNDING if proven else Cause.PROOF_TIME if oracle.clock.expired else cause
+            cause = Cause.ROUNDING if proven else cause
         cause = Cause.ROUNDS if limit else Cause.TIME if late else cause
         known = GenerationRound(network, upper, best, network.n_neurons, cause)
         joined = inner if ended else self._joined(inner, priced)

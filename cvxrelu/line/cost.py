@@ -192,6 +192,7 @@ def is_min_norm(
     x: ArrayLike,
     y: ArrayLike,
     negative_slope: float = 0.0,
+    *,
     rtol: float = MIN_NORM_RTOL,
     skip: bool = False,
 ) -> bool:

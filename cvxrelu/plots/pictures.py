@@ -58,7 +58,7 @@ def plot_network(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | None"
     y : (N,) array_like, or (N, K) array_like
         Targets. A network of several outputs takes labels 0, ..., K - 1 as well, and in the plane only these.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
+        Where to draw; a new figure with a legend by default.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def plot_network_1d(
         axes.plot(x, targets, "o", color=ORANGE, markeredgecolor="white", markersize=8, label="data", zorder=4)
     axes.set(xlabel="$x$", ylabel="$f(x)$", xlim=(low, high))
     axes.spines[["top", "right"]].set_visible(False)
-    return axes
+    return axes if ax is not None else _with_legend(axes)
 
 
 def plot_network_2d(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | None" = None) -> "Axes":
@@ -122,6 +122,12 @@ def plot_network_2d(network: Network, X: ArrayLike, y: ArrayLike, ax: "Axes | No
     if any(drawn):
         axes.plot([], [], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label="hinges")
     axes.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(left, right), ylim=(bottom, top))
+    return axes if ax is not None else _with_legend(axes)
+
+
+def _with_legend(axes: "Axes") -> "Axes":
+    """Return the axes of a figure of their own, in which nothing else says what is what."""
+    axes.figure.legend(loc="outside lower center", ncols=5, frameon=False)
     return axes
 
 
@@ -155,7 +161,9 @@ def _draw_surface(axes: "Axes", surface: tuple[Array, Array, Array], points: Arr
 
     low = float(min(surface[2].min(), targets.min()))
     high = float(max(surface[2].max(), targets.max()))
-    high = high if high - low > 1e-9 * max(abs(low), abs(high)) else low + max(1.0, abs(low))
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-300):
+        # A constant, in the middle of a range of its size.
+        low, high = low - max(1.0, abs(low)) / 2, low + max(1.0, abs(low)) / 2
     colours = LinearSegmentedColormap.from_list("values", VALUES)
     bands = axes.contourf(*surface, levels=np.linspace(low, high, BANDS + 1), cmap=colours, zorder=0)
     axes.scatter(*points.T, c=targets, cmap=colours, vmin=low, vmax=high, edgecolors=INK, s=55, zorder=4, label="data")
@@ -195,7 +203,7 @@ def check_picture(file: str | PathLike[str], n_features: int = 1) -> None:
     """
     if n_features > 2:
         raise InputError(_undrawable(n_features))
-    bare = isinstance(file, (str, PathLike)) and file and not Path(file).suffix
+    bare = isinstance(file, (str, PathLike)) and Path(file).name and not Path(file).suffix
     check_writable(f"{file}.png" if bare else file)
     endings, ending = _axes(None).figure.canvas.get_supported_filetypes(), Path(file).suffix.removeprefix(".").lower()
     if ending and ending not in endings:

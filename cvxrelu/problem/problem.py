@@ -284,7 +284,7 @@ class Problem:
 
     def _check(self) -> None:
         loss, X, y = self.loss, self.X, self.y
-        check_own(loss.plain, y, (*LOSSES, *CLASS_LOSSES))
+        check_own(loss.plain, y, {**LOSSES, **CLASS_LOSSES})
         check_alpha(loss, self.alpha)
         if self.several:
             refuse_unsupported(self.norm, self.output_sign)

@@ -229,14 +229,18 @@ def as_generator(random_state: object) -> np.random.Generator:
 
 
 def as_jobs(n_jobs: object) -> int:
-    """Return a number of processes: a positive integer, or -1 for one a core.
+    """Return a number of workers as joblib counts them: None is one, -1 one a core, -2 one less, and so on.
 
     Raises
     ------
     InputTypeError, InputError
         If it is anything else.
     """
-    return -1 if isinstance(n_jobs, Integral) and n_jobs == -1 else as_count(n_jobs, "n_jobs (unless -1)")
+    if n_jobs is None:
+        return 1
+    if isinstance(n_jobs, Integral) and n_jobs < 0:
+        return int(n_jobs)
+    return as_count(n_jobs, "n_jobs")
 
 
 def as_limit(value: object, name: str) -> float:

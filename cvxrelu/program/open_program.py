@@ -10,12 +10,13 @@ for it has its hinge through one of them (the argument of `cvxrelu.program.progr
 """
 
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cvxrelu.arrangement import count_patterns, enumerate_patterns
+from cvxrelu.arrangement import Arrangement, count_patterns, enumerate_patterns
 from cvxrelu.errors import InputError, SizeError, SolverError
 from cvxrelu.problem.losses import Interpolation
 from cvxrelu.problem.network import Network
@@ -249,13 +250,19 @@ def _all_cells(carrier: Problem) -> Cells:
     """Return cells that cover all neurons."""
     arrangement = enumerate_patterns(carrier.X, carrier.norm.has_bias)
     most = count_patterns(carrier.n_samples, carrier.n_features, carrier.norm.has_bias)
-    if most > MOST_CELLS and len(arrangement) > MOST_CELLS:
+    if most > MOST_CELLS and _has_more(arrangement, MOST_CELLS):
         raise SizeError(
             f"The {carrier.n_samples} places have up to {most:,} sign patterns, too many for one program; pass some of "
             "them, such as those of cvxrelu.sample_patterns, as patterns=, or use cvxrelu.solve."
         )
     cells = Cells(arrangement.to_bool(), arrangement.facets())
     return covering_cells(carrier, cells, arrangement.classes.leaders)
+
+
+def _has_more(arrangement: Arrangement, count: int) -> bool:
+    """Tell whether there are more patterns than so many, of which no more are enumerated than it takes to know."""
+    seen = accumulate(2 * len(block) for block in arrangement.half_blocks())
+    return any(found > count for found in seen)
 
 
 def _given_cells(patterns: ArrayLike, first: NDArray[np.intp], n_points: int) -> Cells:

@@ -32,8 +32,8 @@ class Options:
         Rounds of column generation, positive.
     solver : str
         A solver that cvxpy has installed.
-    n_jobs : int
-        Processes, or -1 for one a core.
+    n_jobs : int or None
+        Workers, as in joblib; it becomes a number.
     random_state : int, numpy.random.Generator or None
         A seed.
     progress : bool
@@ -75,7 +75,7 @@ class Options:
         check_solver(self.solver)
         if self.max_rounds is not None:
             as_count(self.max_rounds, "max_rounds")
-        as_jobs(self.n_jobs)
+        object.__setattr__(self, "n_jobs", as_jobs(self.n_jobs))
         as_generator(self.random_state)
         as_flag(self.progress, "progress")
         as_flag(self.prove, "prove")

@@ -36,6 +36,11 @@ class Cause(Enum):
         "nothing needs to be done."
     )
 
+    @classmethod
+    def of_proof(cls, limited: bool) -> "Cause":
+        """Return what stops a proof: time where that is limited, else a fixed amount of work."""
+        return cls.PROOF_TIME if limited else cls.PROOF
+
     def explain(self, **options: object) -> str:
         """Return the sentence for these options of `solve`."""
         return self.value.format(**options)

@@ -25,6 +25,8 @@ __all__ = ["Fit", "Status", "check_start", "solve", "solve_as"]
 
 # Share of an objective that rounding of the predictions may hide where they meet the targets to some twenty roundings.
 ROUNDED_AWAY = 0.1
+# Share of the time that something else than the relaxation may take for its rounds to tell what more time would buy.
+BESIDE = 0.1
 
 
 class Status(Enum):
@@ -90,11 +92,16 @@ class Fit:
 
     @property
     def outlook(self) -> str:
-        """What more time may buy where the relaxation left a gap: an extrapolation of its rounds, else nothing."""
+        """What more time may buy where the relaxation left a gap: an extrapolation of its rounds, else nothing.
+
+        Where something else took a part of the time, that would gain by more of it, too, in ways that nobody knows.
+        """
         at = [k for k, row in enumerate(self.history) if row.note.startswith(RELAXATION)]
         if self.status is Status.OPTIMAL or not at or not 0 < self.objective < np.inf:
             return ""
         began = self.history[at[0] - 1].seconds if at[0] > 0 else 0.0
+        if began > BESIDE * self.history[-1].seconds:
+            return ""
         rows = [self.history[k] for k in at]
         return outlook_sentence([row.seconds - began for row in rows], [1 - row.lower / self.objective for row in rows])
 

@@ -255,6 +255,17 @@ def test_no_neuron_is_needed_where_nothing_is_worth_its_cost():
         assert cr.solve(problem, **options).network.n_neurons == 0
 
 
+def test_a_proof_that_time_stops_says_so():
+    """It was "a fixed amount of work" whatever limit was given, and UNPROVEN, not STOPPED."""
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((40, 3))
+    labels = np.digitize(X[:, 0] + X[:, 1] ** 2 - 1, [-0.7, 0.7])
+    problem = cr.Problem(X, labels, "softmax", alpha=0.005)
+    with pytest.warns(cr.AccuracyWarning, match=r"stopped by time_limit=0\.7"):
+        fit = cr.solve(problem, time_limit=0.7, tol=1e-9, random_state=0)
+    assert fit.status is cr.Status.STOPPED
+
+
 @pytest.mark.filterwarnings("ignore::cvxrelu.AccuracyWarning")
 @pytest.mark.parametrize("seed", [0, 1])
 def test_where_rounds_end_without_a_proof_the_relaxation_has_its_turn(seed):

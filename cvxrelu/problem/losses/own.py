@@ -1,5 +1,6 @@
 """Losses of one's own: what is asked of a class that the package does not know, looked at where its targets are."""
 
+from collections.abc import Mapping
 from numbers import Real
 
 import numpy as np
@@ -15,7 +16,7 @@ __all__ = ["check_own"]
 Vector = NDArray[np.float64]
 
 
-def check_own(loss: Loss, y: Vector, taken: tuple[str, ...]) -> None:
+def check_own(loss: Loss, y: Vector, known: Mapping[str, type[Loss]]) -> None:
     """Refuse what cannot be a loss, judged by what its methods return at the targets and at zero.
 
     Parameters
@@ -24,8 +25,8 @@ def check_own(loss: Loss, y: Vector, taken: tuple[str, ...]) -> None:
         A loss without weights; those of the package are not looked at.
     y : (N,) array
         Its targets.
-    taken : tuple of str
-        The names of the package's own losses.
+    known : dict
+        The package's own losses by name, of which it may be a kind.
 
     Raises
     ------
@@ -37,7 +38,7 @@ def check_own(loss: Loss, y: Vector, taken: tuple[str, ...]) -> None:
     if type(loss).__module__.partition(".")[0] == __name__.partition(".")[0]:
         return
     what = f"loss={type(loss).__name__}"
-    if loss.name in taken:
+    if loss.name in known and not isinstance(loss, known[loss.name]):
         raise InputError(f"{what} has the name {loss.name!r}, by which another loss is known; choose another.")
     if not loss.regularised:
         raise InputError(f"{what} is a constraint, of which only the package's own are known; penalise what misses it.")
