@@ -94,6 +94,6 @@ def refuse_if_too_large(what: str, n_patterns: int, bytes_each: int, max_memory:
         raise SizeError(
             f"storing the {what} of up to {n_patterns:,} sign patterns needs {needed:,} bytes "
             f"({needed / 2**30:,.1f} GiB), more than max_memory = {max_memory:,}; stream them with blocks(), "
-            "draw some with sample_patterns, or fit by column generation, which needs few of them and takes the "
+            "draw some with sample_patterns, or fit with method='generate', which needs few of them and takes the "
             "Euclidean norm"
         )

@@ -84,10 +84,10 @@ class Labelled(ClassifierMixin, Estimator):
             self.class_weight, classes=self.classes_, y=labels[counted], sample_weight=weights[counted]
         )
         result[counted] *= of_classes[np.searchsorted(self.classes_, labels[counted])]
-        for label in self.classes_:
+        for label in self.classes_.tolist():
             if not result[labels == label].any():
                 raise InputError(
-                    f"class_weight leaves class {label} no weight; leave its samples out, or give it some."
+                    f"class_weight leaves class {label!r} no weight; leave its samples out, or give it some."
                 )
         return result
 

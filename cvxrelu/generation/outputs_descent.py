@@ -124,7 +124,11 @@ class OutputsDescent:
             priced = self._priced(dual, network, rough)
             settled = not oracle.clock.expired and oracle.excess(priced) <= oracle.tolerance
         late = oracle.clock.expired and not settled
-        ended, best, cause = limit or settled or late, state.best, Cause.of_proof(oracle.clock.limited)
+        ended, best, cause = (
+            limit or settled or late,
+            state.best,
+            Cause.of_proof(oracle.clock.limited and options.prove),
+        )
         if ended and not (rough or oracle.clock.expired):
             # No round may end higher than the one before, or that one's network would be taken instead.
             fewer = self._fewer(inner, min(upper * (1 + RAISED * oracle.gap_at(upper)), before))

@@ -149,7 +149,7 @@ class OutputsMaster:
         if not closed:
             searched = bound is not None and bound.priced is not None and bound.priced.complete
             unproven = (nothing or idle == PATIENCE or rounds == MOST_ROUNDS) and not searched
-            cause = Cause.of_proof(oracle.clock.limited) if unproven else cause
+            cause = Cause.of_proof(oracle.clock.limited and options.prove) if unproven else cause
             cause = Cause.ROUNDS if limit else Cause.TIME if oracle.clock.expired and not unproven else cause
         if ended and self._descends:
             polished = self._network(state.columns, self._polished(state.columns, solution))

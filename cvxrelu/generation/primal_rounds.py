@@ -156,7 +156,8 @@ class PrimalMaster:
         improved = oracle.scaling.restore(found)
         rounds = state.rounds + 1
         late = rounds == options.max_rounds or rounds - state.first == MOST_ROUNDS or self.oracle.clock.expired
-        cause = Cause.ROUNDS if rounds == options.max_rounds else Cause.of_proof(self.oracle.clock.limited)
+        limited = self.oracle.clock.limited and options.prove
+        cause = Cause.ROUNDS if rounds == options.max_rounds else Cause.of_proof(limited)
         cause = Cause.TIME if self.oracle.clock.expired else cause
         # What a part of the samples learns beyond the others is left to it, and of steps to a dual vector some go up.
         known = GenerationRound(improved, problem.objective(improved), state.best, improved.n_neurons, cause)

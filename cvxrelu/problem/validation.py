@@ -236,11 +236,9 @@ def as_jobs(n_jobs: object) -> int:
     InputTypeError, InputError
         If it is anything else.
     """
-    if n_jobs is None:
-        return 1
     if isinstance(n_jobs, Integral) and n_jobs < 0:
         return int(n_jobs)
-    return as_count(n_jobs, "n_jobs")
+    return 1 if n_jobs is None else as_count(n_jobs, "n_jobs")
 
 
 def as_limit(value: object, name: str) -> float:
