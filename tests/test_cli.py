@@ -191,6 +191,9 @@ def test_what_has_no_weight_is_left_out(tmp_path, capsys):
         == 0
     )
     assert capsys.readouterr().out.splitlines()[0] == with_weights
+    nothing = write(tmp_path / "n.csv", "x,y,w", "0,1,0", "1,2,0")
+    assert main(["fit", nothing, "--target", "y", "--sample-weight", "w"]) == 2
+    assert "sample_weight is zero for every sample" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default::cvxrelu.AccuracyWarning")

@@ -77,7 +77,8 @@ def _fit(options: argparse.Namespace) -> int:
     table, weights = read_table(options.data), None
     if options.sample_weight is not None:
         weights = table.numbers([options.sample_weight])[:, 0]
-        table, weights = table.where(weights != 0), weights[weights != 0]
+        counted = (weights != 0) | ~weights.any()  # that none counts is an error of its own
+        table, weights = table.where(counted), weights[counted]
     target = table.column(options.target)
     others = {options.target, options.sample_weight}
     features = options.features or [name for name in table.names if name not in others]
