@@ -77,6 +77,17 @@ def test_the_bound_follows_its_formula():
     assert cr.generalisation_bound(0.1, 1.0, 10**4) == pytest.approx(by_hand, rel=1e-12)
 
 
+def test_what_is_out_of_range_is_a_sentence():
+    assert cr.generalisation_bound(1e-300, 1e300, 10) == np.inf
+    for radius, slope in ((0.0, 0.0), (1e308, 100.0)):
+        with pytest.raises(
+            cr.InputError, match=f"radius={radius:g} must be positive, and times the slope".replace("+", ".")
+        ):
+            cr.generalisation_bound(0.1, radius, 10, negative_slope=slope)
+    with pytest.raises(cr.InputError, match="have no rows"):
+        cr.Network([[1.0]], [0.0], [1.0]).normalised_margin(np.empty((0, 1)), [])
+
+
 def test_the_rademacher_complexity_behind_the_bound():
     """sup over unit u of abs(mean_i e_i sigma(u.z_i)) / 2, on average over signs e, is at most D / sqrt(n)."""
     rng = np.random.default_rng(0)

@@ -132,3 +132,8 @@ def test_values_that_are_all_but_the_same_have_a_picture(value):
     X = np.random.default_rng(0).standard_normal((6, 2))
     network = cr.Network(np.empty((0, 2)), [], [], np.nextafter(value, np.inf))
     assert plot_network(network, X, np.full(6, value)).collections
+
+
+def test_what_is_no_axes_is_refused() -> None:
+    with pytest.raises(cr.InputTypeError, match="ax must be a"):
+        plot_network(cr.Network([[1.0]], [0.0], [1.0]), [[0.0], [1.0]], [0.0, 1.0], ax="a")  # pyright: ignore[reportArgumentType]

@@ -127,11 +127,11 @@ def generalisation_bound(
     """
     n = as_count(n_samples, "n_samples")
     reach = as_real(radius, "radius") * max(1.0, abs(as_real(negative_slope, "negative_slope")))
-    if not reach > 0:
-        raise InputError(f"radius={radius:g} must be positive.")
+    if not 0 < reach < math.inf:
+        raise InputError(f"radius={radius:g} must be positive, and times the slope within the range of floats.")
     if not 0 < as_real(margin, "margin") <= reach / 2:
         raise InputError(f"margin={margin:g} must be positive and at most {reach / 2:g}, half of the radius.")
     if not 0 < as_real(delta, "delta") < 1:
         raise InputError(f"delta={delta:g} must be between 0 and 1.")
-    ratio = 4 * reach / margin
+    ratio = 4 * (reach / margin)
     return ratio / math.sqrt(n) + math.sqrt(math.log(math.log2(ratio)) / n) + math.sqrt(math.log(1 / delta) / n)

@@ -263,11 +263,12 @@ def _values(network: Network, places: Array) -> Array:
 
 
 def _axes(ax: "Axes | None") -> "Axes":
-    if ax is not None:
-        return ax
     try:
+        from matplotlib.axes import Axes
         from matplotlib.figure import Figure
     except ImportError as error:
         raise PlotError('Pictures need matplotlib; install it with pip install "cvxrelu[plot]".') from error
+    if ax is not None:
+        return as_instance(ax, Axes, "ax")
     # A figure without pyplot: it belongs to nobody's global state and is freed with its last reference.
     return Figure(figsize=(6, 4), layout="constrained").add_subplot()

@@ -67,6 +67,8 @@ def as_labels(y: ArrayLike, shape: tuple[int, ...]) -> Array:
     array([2., 0.])
     """
     labels = as_vector(y, shape[0])
+    if not len(labels):
+        raise InputError("X and y have no rows; pass one at least.")
     count = shape[1] if len(shape) == 2 else None
     foreign = np.flatnonzero(~np.isin(labels, [-1, 1] if count is None else np.arange(count)))
     if len(foreign):
