@@ -548,7 +548,8 @@ def two_outputs(n_samples):
     return rng.standard_normal((n_samples, 3)), rng.standard_normal((n_samples, 2))
 
 
-def test_a_bound_is_not_lost_to_the_next_master():
+def test_a_bound_is_not_lost_to_the_next_master(monkeypatch):
+    monkeypatch.setattr(oracle_module, "NODE_LIMIT", 50_000)
     problem = cr.Problem(*two_outputs(30), "squared", alpha=0.02)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cr.AccuracyWarning)

@@ -166,7 +166,7 @@ for _ in range(100):
 """
 
 
-@pytest.mark.parametrize(("work", "wait"), [("generate", 1.0), ("sample", 1.5), ("workers", 2.5)])
+@pytest.mark.parametrize(("work", "wait"), [("generate", 0.5), ("sample", 1.0), ("workers", 2.0)])
 def test_a_signal_ends_the_program(tmp_path, work, wait):
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
