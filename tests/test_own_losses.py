@@ -161,6 +161,29 @@ def test_the_least_of_a_convex_function():
     assert least_convex(lambda x: np.exp(-x), lambda x: np.exp(-x), 0.0, 1.0) > 30  # it falls for ever
 
 
+def test_a_loss_may_be_infinite_at_zero():
+    """z - y log z, which nobody evaluates there but to look at it."""
+
+    class Rate(_Bare):
+        name = "rate"
+
+        def values(self, z, y):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.where(z > 0, z - y + y * np.log(y / z), np.inf)
+
+        def expression(self, z, y):
+            return LossExpression(cp.kl_div(y, z), [])
+
+        def pulls(self, z, y):
+            return y / z - 1 + 0 * z / z, y / z - 1 + 0 * z / z
+
+    counts = np.array([3.0, 5, 2, 8, 9, 4, 7, 12])
+    problem = cr.Problem(X, counts, Rate(), alpha=0.1)
+    with pytest.warns(cr.AccuracyWarning, match="does not tell its dual"):
+        fit = cr.solve(problem)
+    assert fit.objective < problem.objective(cr.Network(np.zeros((0, 1)), [], [], counts.mean()))
+
+
 def test_labels_of_ones_own_go_with_weights():
     class Twos(_Scaled):
         def check_labels(self, y):

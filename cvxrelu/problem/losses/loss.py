@@ -142,16 +142,16 @@ class Loss(Dual, ABC):
         counts = np.ones(len(y)) if weights is None else weights
 
         def paid(value: float) -> float:
-            with np.errstate(over="ignore", invalid="ignore"):
-                return float(counts @ self.values(np.full(len(y), value), y))
+            return float(counts @ self.values(np.full(len(y), value), y))
 
         def pull(value: float) -> float:
             """Return what is nearest to zero of minus the slope."""
             pulls = self.pulls(np.full(len(y), value), y)
             return math.nan if pulls is None else float(np.clip(0.0, *(counts @ end for end in pulls)))
 
-        best = min((0.0, mean_of(y, weights), *np.unique(y)), key=paid)
-        return least_convex(paid, pull, float(best), float(np.ptp(y)) or 1.0)
+        with np.errstate(all="ignore"):  # of predictions at which the loss is infinite
+            best = min((0.0, mean_of(y, weights), *np.unique(y)), key=paid)
+            return least_convex(paid, pull, float(best), float(np.ptp(y)) or 1.0)
 
     def in_units(self, unit: float) -> "tuple[Loss, float] | None":
         """Return a loss l and a factor f with loss(t z + m, t y + m) = f l(z, y) for any m, t the unit.

@@ -48,19 +48,18 @@ def check_own(loss: Loss, y: Vector, known: Mapping[str, type[Loss]]) -> None:
     if loss.several:
         return
     for z in (y.copy(), np.zeros_like(y)):
-        losses = _vector(loss.values(z, y), f"{what}.values", y)
+        with np.errstate(all="ignore"):  # zero may be where the loss is infinite
+            losses, pulls = _vector(loss.values(z, y), f"{what}.values", y), loss.pulls(z, y)
         if np.isnan(losses).any():
             raise InputError(f"{what}.values are not numbers for some predictions; they have to be, or infinite.")
         not_negative(losses, loss.name)
-        pulls = loss.pulls(z, y)
-        if pulls is not None:
-            if not isinstance(pulls, tuple) or len(pulls) != 2:
-                raise InputTypeError(
-                    f"{what}.pulls has to return a pair, the lower and the upper end of each interval."
-                )
-            low, high = (_vector(end, f"{what}.pulls", y) for end in pulls)
-            if not (low <= high).all():
-                raise InputError(f"{what}.pulls has to return the lower ends first, and no NaN.")
+        if pulls is None:
+            continue
+        if not isinstance(pulls, tuple) or len(pulls) != 2:
+            raise InputTypeError(f"{what}.pulls has to return a pair, the lower and the upper end of each interval.")
+        low, high = (_vector(end, f"{what}.pulls", y) for end in pulls)
+        if not (low <= high)[np.isfinite(losses)].all():
+            raise InputError(f"{what}.pulls has to return the lower ends first, and no NaN.")
     _check_expression(loss, y, what)
 
 
