@@ -9,8 +9,8 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.errors import InputError, InputTypeError
+from cvxrelu.numerics.convex import least_convex
 from cvxrelu.problem.losses import Loss, LossExpression, get_loss
-from cvxrelu.problem.losses.scalar import least_convex
 
 X = np.linspace(-1, 1, 8)[:, None]
 Y = np.array([1.0, -1, 2, 1, -1, 3, 1, -1])

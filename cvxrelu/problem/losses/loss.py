@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvxrelu.errors import InputError
+from cvxrelu.numerics.convex import least_convex
 from cvxrelu.problem.losses.dual import Dual
 from cvxrelu.problem.losses.pieces import LossExpression
 from cvxrelu.problem.losses.rounding import ROUNDING, not_negative
-from cvxrelu.problem.losses.scalar import least_convex
 from cvxrelu.problem.rows import name_rows
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ class Loss(Dual, ABC):
         """Return the constant of least loss, one inside if they are an interval; by default it is searched for.
 
         With weights, which have mean one, losses count that much. The default looks at zero, the mean and the targets,
-        and from the best of them for where the `pulls` change sign or, where they are not known, by values alone; a
-        kink elsewhere it finds to the last digit but one, which `alpha_max` shows.
+        and from the best of them for where the `pulls` change sign or, where they are not known, by values alone. A
+        kink elsewhere is met up to rounding only, where the pulls are those of one side.
         """
         counts = np.ones(len(y)) if weights is None else weights
 
