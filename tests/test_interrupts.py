@@ -1,5 +1,6 @@
 """Ctrl-C stops the program, and time limits hold; nothing that was found is lost."""
 
+import gc
 import os
 import pickle
 import signal
@@ -145,6 +146,28 @@ def test_solvers_that_catch_the_signal_say_so(monkeypatch, solver):
     chain = type("Chain", (), {"solve_via_data": lambda *_, **__: {"info": {key: code}}})
     with pytest.raises(KeyboardInterrupt):
         solvers._run(None, solver, {}, chain(), {})
+
+
+def test_what_the_garbage_collector_drops_is_sent_again():
+    """A KeyboardInterrupt raised in a callback of the collector, as JAX registers one, ends there otherwise."""
+    cr.solve(PROBLEM)  # imports what there is to import
+    pressed, before = [], sys.unraisablehook
+
+    def callback(phase, info):
+        if phase == "stop" and not pressed:
+            pressed.append(phase)
+            raise KeyboardInterrupt
+
+    gc.callbacks.append(callback)
+    try:
+        # some seconds, of which the first milliseconds are waited for
+        rng = np.random.default_rng(0)
+        problem = cr.Problem(rng.standard_normal((100, 4)), rng.standard_normal(100), "squared", alpha=1e-3)
+        interrupted(lambda: cr.solve(problem, time_limit=30))
+    finally:
+        gc.callbacks.remove(callback)
+    assert pressed
+    assert sys.unraisablehook is before
 
 
 SCRIPT = """

@@ -17,6 +17,7 @@ from cvxrelu.program.options import Options
 from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import STOPS, Cause
+from cvxrelu.runtime.keyboard import heeding_interrupts
 from cvxrelu.solving.ladder import climb, is_closed
 from cvxrelu.solving.methods import METHODS, check_method
 from cvxrelu.solving.run import RELAXATION, Outcome, Round, Run
@@ -199,6 +200,7 @@ def solve(
 
 
 @one_blas_thread()
+@heeding_interrupts()
 def solve_as(problem: Problem, options: Options, stacklevel: int = 3) -> Fit:
     """Fit a network as `solve` does, with its options as one value; `stacklevel` is whose line a warning names."""
     as_instance(problem, Problem, "problem")
