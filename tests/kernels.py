@@ -6,7 +6,6 @@ import numpy as np
 
 from cvxrelu.arrangement import enumerate_patterns
 from cvxrelu.pricing import make_pricer, price, price_cells
-from cvxrelu.pricing.arcs import sweep_arcs_of_anchors
 
 __all__ = ["PARTS"]
 
@@ -25,7 +24,7 @@ def compile_cells_and_sweeps() -> None:
     price_cells(X, v, enumerate_patterns(X, bias=True).to_bool())
     price(X[:, :2], v)
     price(X[:, :2], v, bias="none")
-    sweep_arcs_of_anchors(X[:, :2].copy(), np.column_stack([v, v]), 0.0, (0, len(X)), 2)
+    price(X[:, :2], np.column_stack([v, v]))
 
 
 PARTS: tuple[Callable[[], None], ...] = (compile_cones, compile_cells_and_sweeps)

@@ -16,7 +16,7 @@ from cvxrelu.numerics.powers import exponent_of
 from cvxrelu.pricing.arcs import sweep_arcs
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
-from cvxrelu.pricing.sweep import sweep, sweep_terms
+from cvxrelu.pricing.sweep import half_turns, sweep, sweep_terms
 from cvxrelu.pricing.weights import ROUNDOFF, Weights
 
 __all__ = ["circle_columns", "price_line"]
@@ -65,13 +65,14 @@ def circle_columns(points: Points, weights: Weights) -> tuple[Array, float]:
     best : float
     """
     c = (1 - points.negative_slope) * weights.v
+    order, start = half_turns(points.Z)
     if c.ndim == 2:
         linear = np.ascontiguousarray(points.negative_slope * (weights.v.T @ points.Z))
-        values, directions = (part[None] for part in sweep_arcs(points.Z, c, linear, points.halves))
+        values, directions = (part[None] for part in sweep_arcs(points.Z, c, linear, order, start, points.halves, True))
         return _peaks(points, values, directions)
     gx, gy = points.negative_slope * (weights.v @ points.Z)
-    values, directions = (part[: len(points.sides)] for part in sweep(points.Z, c, float(gx), float(gy), points.halves))
-    return _peaks(points, values, directions)
+    swept = sweep(points.Z, c, (float(gx), float(gy)), order, start, points.halves, True)
+    return _peaks(points, *(part[: len(points.sides)] for part in swept))
 
 
 def _peaks(points: Points, values: Array, directions: Array) -> tuple[Array, float]:

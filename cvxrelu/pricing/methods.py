@@ -1,7 +1,7 @@
 """The table of pricing methods: a new one is one class and one row here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from cvxrelu.pricing.cones import cone_search
 from cvxrelu.pricing.directions import MOST_RANK, price_directions, rank_of
 from cvxrelu.pricing.line import price_line
 from cvxrelu.pricing.norm_bound import bound_norms
-from cvxrelu.pricing.plane import price_plane
+from cvxrelu.pricing.plane import Turns, price_plane
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
 from cvxrelu.pricing.subspace import Subspace, rows_of
@@ -103,6 +103,7 @@ class Plane:
     """Two features, free bias or none: `cvxrelu.pricing.plane`."""
 
     points: Points
+    turns: Turns = field(default_factory=dict)
 
     @property
     def sweeps(self) -> bool:
@@ -116,7 +117,7 @@ class Plane:
 
     def search(self, weights: Weights, search: Search) -> Priced:
         """Price exactly unless stopped."""
-        return price_plane(self.points, weights, search.stop, search.n_jobs)
+        return price_plane(self.points, weights, search.stop, search.n_jobs, self.turns)
 
 
 @dataclass(frozen=True)

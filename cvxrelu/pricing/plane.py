@@ -1,7 +1,8 @@
 """Pricing in the plane: two features with a free bias or none, exact, by angular sweeps.
 
 free    A maximiser has its hinge through some place x_k. The neurons of each anchor form a circle of
-        directions, on which the score is swept exactly (`cvxrelu.pricing.sweep`): O(N^2 log N) in all.
+        directions, on which the score is swept exactly (`cvxrelu.pricing.sweep`): O(N^2 log N) in all, and O(N^2)
+        for further dual vectors.
 none    One sweep over the circle of w: O(N log N).
 
 Of several outputs the norm of the scores is swept, by `cvxrelu.pricing.arcs`.
@@ -17,7 +18,7 @@ from cvxrelu.pricing.arcs import sweep_arcs_of_anchors
 from cvxrelu.pricing.line import circle_columns
 from cvxrelu.pricing.points import Points
 from cvxrelu.pricing.result import Priced
-from cvxrelu.pricing.sweep import sweep_anchors, sweep_terms
+from cvxrelu.pricing.sweep import half_turns, sweep_anchors, sweep_terms
 from cvxrelu.pricing.weights import Weights
 from cvxrelu.runtime.parallel import results_of
 
@@ -26,10 +27,22 @@ __all__ = ["price_plane"]
 Array = NDArray[np.float64]
 
 PAIRS_BETWEEN_CHECKS = 400_000
-"""Point-anchor pairs swept before Python may look at the clock: a tenth of a second."""
+"""Point-anchor pairs swept before Python may look at the clock: some hundredths of a second."""
+
+PAIRS_KEPT = 4_000_000
+"""Point-anchor pairs up to which is kept how places follow each other around each, for the next dual vector: 16 MB."""
+
+Turns = dict[int, tuple[NDArray[np.int32], Array]]
+"""`half_turns` of the places seen from the anchors of a block, by the first of these."""
 
 
-def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | None = None, n_jobs: int = 1) -> Priced:
+def price_plane(
+    points: Points,
+    weights: Weights,
+    stop: Callable[[int], bool] | None = None,
+    n_jobs: int = 1,
+    turns: Turns | None = None,
+) -> Priced:
     """Price exactly for two features, returning the best column of each anchor and sign.
 
     Parameters
@@ -39,6 +52,8 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
         inequality in place of the anchors left out.
     n_jobs : int, default 1
         Workers of joblib for blocks of anchors, threads unless it is told otherwise.
+    turns : dict, optional
+        What earlier searches among these points left for later ones, and where this one leaves it.
 
     Examples
     --------
@@ -53,14 +68,18 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
         return points.report(
             weights, columns, upper=best + margin, method="plane", complete=lambda value: True, nodes=1
         )
+    known: Turns = {} if turns is None else turns
     block = max(1, PAIRS_BETWEEN_CHECKS // n)
-    spans = [(first, min(n, first + block)) for first in range(0, n, block)]
+    firsts = range(0, n, block)
+    tasks = (delayed(_swept)(points, weights, slice(first, first + block), known.get(first)) for first in firsts)
+    sweeps = results_of(tasks, n_jobs if len(firsts) > 1 else 1, "threads")
     values, directions, done = [], [], 0
-    tasks = (delayed(_swept)(points, weights, span) for span in spans)
-    sweeps = results_of(tasks, n_jobs if len(spans) > 1 else 1, "threads")
-    for (_, done), (part_values, part_directions) in zip(spans, sweeps, strict=True):
+    for first, (part_values, part_directions, turn) in zip(firsts, sweeps, strict=True):
         values.append(part_values)
         directions.append(part_directions)
+        if n * n <= PAIRS_KEPT:
+            known[first] = turn
+        done = first + len(turn[0])
         if stop is not None and stop(done):
             sweeps.close()
             break
@@ -72,10 +91,14 @@ def price_plane(points: Points, weights: Weights, stop: Callable[[int], bool] | 
     return points.report(weights, columns, upper=upper, method="plane", complete=lambda value: done == n, nodes=done)
 
 
-def _swept(points: Points, weights: Weights, span: tuple[int, int]) -> tuple[Array, Array]:
-    """Return the best scores of some anchors, a row for each sign, and the neurons' directions."""
-    asked = points.Z, weights.v, points.negative_slope, span, points.halves
+def _swept(
+    points: Points, weights: Weights, anchors: slice, turn: tuple[NDArray[np.int32], Array] | None
+) -> tuple[Array, Array, tuple[NDArray[np.int32], Array]]:
+    """Return the best scores of some anchors, a row for each sign, the neurons' directions, and the turns swept."""
+    if turn is None:
+        turn = half_turns(points.Z - points.Z[anchors, None])
+    asked = points.Z, weights.v, points.negative_slope, anchors.start, *turn, points.halves
     if weights.v.ndim == 2:
         values, directions = sweep_arcs_of_anchors(*asked)
-        return values[None], directions[None]
-    return sweep_anchors(*asked)
+        return values[None], directions[None], turn
+    return *sweep_anchors(*asked), turn

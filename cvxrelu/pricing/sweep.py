@@ -3,12 +3,14 @@
 Between two neighbouring critical directions (those orthogonal to some z_i) F is linear, F(u) = A . u, so its
 maximum over the arc is norm(A) if A points into the arc and lies at an end of it otherwise. Opposite arcs are
 handled together: where the points with sum G are active at u, those with sum C - G are active at -u, hence
-F(-u) = -(g0 + C - G) . u. One sort of n angles and O(1) work an arc: O(n log n).
+F(-u) = -(g0 + C - G) . u. One sort of n angles, which depends on the points alone and serves all weights, and O(1)
+work an arc: O(n log n). Where only the best of all arcs is asked for, one with norm(A) below the best so far is passed
+over.
 
 Rounding. Critical directions come from the points themselves; the computed angles only order them, and are
 right to a few units of roundoff. F is continuous, so two directions in the wrong order misplace c_i max(z_i .
-u, 0) by O(eps) norm(z_i) abs(c_i), once for every i; the running sum A has at most 3n terms. `sweep_terms`
-states the total.
+u, 0) by O(eps) norm(z_i) abs(c_i), once for every i; the running sum A has at most 3n terms, and a computed norm(A) is
+right to a few units. `sweep_terms` states the total.
 """
 
 import numpy as np
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.runtime.compiled import kernel
 
-__all__ = ["critical_directions", "sweep", "sweep_anchors", "sweep_terms"]
+__all__ = ["edge", "half_turns", "sweep", "sweep_anchors", "sweep_terms"]
 
 Array = NDArray[np.float64]
 
@@ -44,139 +46,127 @@ def _peak(ax: float, ay: float, lo: tuple[float, float], hi: tuple[float, float]
     return (at_lo, lo) if at_lo >= at_hi else (at_hi, hi)
 
 
-@kernel()
-def critical_directions(Z: Array) -> tuple[Array, NDArray[np.intp], NDArray[np.intp], int, tuple[float, float]]:
-    """Directions in which terms of F start or cease to count, in the order of the half circle.
+def half_turns(Z: Array) -> tuple[NDArray[np.int32], Array]:
+    """Order points by the directions orthogonal to them, at which their terms of F start or cease to count.
 
     Parameters
     ----------
-    Z : (n, 2)
-        Points; those at the origin never matter.
+    Z : (..., n, 2)
+        Sets of points, of which equally many are at the origin; those never matter.
 
     Returns
     -------
-    edge : (m, 2)
-        The direction in the upper half plane that is orthogonal to each point.
-    kept : (m,)
-        Which points these are.
-    order : (m,)
-        How the directions follow each other.
-    first : int
-        The place in `order` of the direction at the end of the widest arc, where a sweep begins.
-    inside : (float, float)
-        The middle of that arc, where the sign of every point is beyond doubt.
+    order : (..., m)
+        The other points, as their directions follow each other over half a turn.
+    start : (..., 2)
+        The direction from which it goes, counterclockwise: the middle of the widest arc between two, where the sign
+        of every point is beyond doubt.
     """
-    n = len(Z)
-    angle = np.empty(n)
-    edge = np.empty((n, 2))
-    kept = np.empty(n, np.int64)
-    m = 0
-    for i in range(n):
-        r = np.hypot(Z[i, 0], Z[i, 1])
-        if r == 0:
-            continue
-        # The direction orthogonal to z_i in the upper half plane.
-        x, y = -Z[i, 1] / r, Z[i, 0] / r
-        if y < 0 or (y == 0 and x < 0):
-            x, y = -x, -y
-        edge[m, 0] = x
-        edge[m, 1] = y
-        angle[m] = np.arctan2(y, x)
-        kept[m] = i
-        m += 1
-    kept, edge = kept[:m], edge[:m]
-    order, first = np.argsort(angle[:m]), 0
+    x, y = -Z[..., 1], Z[..., 0]
+    below = (y < 0) | ((y == 0) & (x < 0))
+    angle = np.arctan2(np.where(below, -y, y), np.where(below, -x, x))
+    at_origin = (x == 0) & (y == 0)
+    angle[at_origin] = np.inf
+    m = angle.shape[-1] - int(at_origin.sum(axis=-1).max())
     if m == 0:
-        return edge, kept, order, first, (1.0, 0.0)
-    widest = angle[order[0]] + np.pi - angle[order[m - 1]]
-    for j in range(1, m):
-        width = angle[order[j]] - angle[order[j - 1]]
-        if width > widest:
-            widest = width
-            first = j
-    middle = angle[order[first]] - 0.5 * widest
-    return edge, kept, order, first, (float(np.cos(middle)), float(np.sin(middle)))
+        return np.empty((*angle.shape[:-1], 0), np.int32), np.broadcast_to([1.0, 0.0], (*angle.shape[:-1], 2))
+    order = np.argsort(angle, axis=-1)[..., :m]
+    angle = np.take_along_axis(angle, order, axis=-1)
+    width = np.diff(angle, axis=-1, prepend=angle[..., -1:] - np.pi)
+    first = np.argmax(width, axis=-1, keepdims=True)
+    middle = np.take_along_axis(angle - 0.5 * width, first, axis=-1)
+    order = np.take_along_axis(order, (first + np.arange(m)) % m, axis=-1)
+    return order.astype(np.int32), np.concatenate([np.cos(middle), np.sin(middle)], axis=-1)
 
 
 @kernel()
-def sweep(Z: Array, c: Array, gx: float, gy: float, halves: int) -> tuple[Array, Array]:
-    """Best value and direction on every arc of the circle, in the order of the circle.
+def edge(x: float, y: float, side: float) -> tuple[float, float]:
+    """Return the direction at which a half turn leaves the side, 1.0 or -1.0, on which the point was at its start."""
+    r = side * np.hypot(x, y)
+    return -y / r, x / r
+
+
+@kernel()
+def sweep(
+    Z: Array, c: Array, g: tuple[float, float], order: NDArray[np.int32], start: Array, halves: int, every: bool
+) -> tuple[Array, Array]:
+    """Best value and direction on every arc of the circle, in the order of the circle, or on all of them.
 
     Parameters
     ----------
     Z : (n, 2)
-        Points; those at the origin never matter.
+        Points.
     c : (n,)
         Weights.
-    gx, gy : float
+    g : (float, float)
         The linear term g0.
+    order : (m,)
+    start : (2,)
+        Of these points, from `half_turns`.
     halves : int
         2; or 1 for half of the circle, where F(-u) = F(u).
+    every : bool
+        Whether every arc is asked for.
 
     Returns
     -------
-    values : (2, halves * arcs)
+    values : (2, halves * m), or (2, 1) of the best
         Largest F on each arc, and largest -F.
-    directions : (2, halves * arcs, 2)
-        Where.
+    directions : (2, halves * m, 2), or (2, 1, 2)
+        Where. Zero if no arc is asked for and there is none.
     """
-    edge, kept, order, first, inside = critical_directions(Z)
     m = len(order)
-    values = np.empty((2, halves * m))
-    directions = np.empty((2, halves * m, 2))
+    values = np.zeros((2, halves * m if every else 1))
+    directions = np.zeros((2, halves * m if every else 1, 2))
     if m == 0:
         return values, directions
-    ux, uy = inside
-    ax, ay = gx, gy  # F on the arc
-    bx, by = -gx, -gy  # F on the opposite arc, as a function of -u
-    active = np.zeros(m, np.bool_)
-    for j in range(m):
-        i = kept[j]
-        px, py = float(c[i] * Z[i, 0]), float(c[i] * Z[i, 1])
-        if Z[i, 0] * ux + Z[i, 1] * uy > 0:
-            active[j] = True
-            ax += px
-            ay += py
+    if not every:
+        values[:] = -np.inf
+    ax, ay = g  # F on the arc
+    bx, by = -ax, -ay  # F on the opposite arc, as a function of -u
+    side_of = np.zeros(len(Z))
+    for i in order:
+        side_of[i] = 1.0 if Z[i, 0] * start[0] + Z[i, 1] * start[1] > 0 else -1.0
+        if side_of[i] > 0:
+            ax += c[i] * Z[i, 0]
+            ay += c[i] * Z[i, 1]
         else:
-            bx -= px
-            by -= py
+            bx -= c[i] * Z[i, 0]
+            by -= c[i] * Z[i, 1]
+    before = order[m - 1]
+    x, y = edge(Z[before, 0], Z[before, 1], float(side_of[before]))
+    lo = (-x, -y)
     for step in range(m):
-        j = (first + step) % m
-        sign = 1.0 if first + step < m else -1.0
-        low_sign = sign if j > 0 else -sign
-        before, after = order[j - 1], order[j]
-        lo = (low_sign * edge[before, 0], low_sign * edge[before, 1])
-        hi = (sign * edge[after, 0], sign * edge[after, 1])
+        i = order[step]
+        hi = edge(Z[i, 0], Z[i, 1], float(side_of[i]))
         for half in range(halves):
             fx = ax if half == 0 else bx
             fy = ay if half == 0 else by
             flip = 1.0 - 2.0 * half
             for side in range(2):
+                slot = step + half * m if every else 0
+                best = values[side, slot]
+                if not every and best > 0 and fx * fx + fy * fy <= best * best:
+                    continue
                 s = 1.0 - 2.0 * side
-                slot = step + half * m
                 value, where = _peak(s * fx, s * fy, lo, hi)
-                values[side, slot] = value
-                directions[side, slot, 0] = flip * where[0]
-                directions[side, slot, 1] = flip * where[1]
-        k = order[j]
-        i = kept[k]
-        px, py = float(c[i] * Z[i, 0]), float(c[i] * Z[i, 1])
-        if active[k]:
-            ax -= px
-            ay -= py
-            bx -= px
-            by -= py
-        else:
-            ax += px
-            ay += py
-            bx += px
-            by += py
-        active[k] = not active[k]
+                if every or value > best:
+                    values[side, slot] = value
+                    directions[side, slot, 0] = flip * where[0]
+                    directions[side, slot, 1] = flip * where[1]
+        change = -side_of[i] * c[i]
+        ax += change * Z[i, 0]
+        ay += change * Z[i, 1]
+        bx += change * Z[i, 0]
+        by += change * Z[i, 1]
+        lo = hi
     return values, directions
 
 
 @kernel(nogil=True)
-def sweep_anchors(X: Array, v: Array, slope: float, span: tuple[int, int], halves: int) -> tuple[Array, Array]:
+def sweep_anchors(
+    X: Array, v: Array, slope: float, first: int, order: NDArray[np.int32], start: Array, halves: int
+) -> tuple[Array, Array]:
     """Largest score and largest negated score among the neurons whose hinge passes through each anchor.
 
     Parameters
@@ -187,37 +177,34 @@ def sweep_anchors(X: Array, v: Array, slope: float, span: tuple[int, int], halve
         Weights that sum to zero.
     slope : float
         Negative slope of the activation.
-    span : (start, stop)
-        The anchors X[start:stop].
+    first : int
+        The anchors are X[first], X[first + 1] and so on.
+    order : (k, m)
+    start : (k, 2)
+        `half_turns` of the places seen from each anchor.
     halves : int
         As in `sweep`.
 
     Returns
     -------
-    values : (2, stop - start)
-    directions : (2, stop - start, 2)
-        The weights w; the bias is -w . x_k. Zero where all places coincide.
+    values : (2, k)
+    directions : (2, k, 2)
+        The weights w; the bias is -w . x of the anchor. Zero where all places coincide.
     """
-    start, stop = span
-    values = np.zeros((2, stop - start))
-    directions = np.zeros((2, stop - start, 2))
+    values = np.empty((2, len(order)))
+    directions = np.empty((2, len(order), 2))
     c = (1 - slope) * v
     Z = np.empty_like(X)
-    for k in range(start, stop):
+    for k in range(len(order)):
         gx, gy = 0.0, 0.0
         for i in range(len(X)):
-            Z[i, 0] = X[i, 0] - X[k, 0]
-            Z[i, 1] = X[i, 1] - X[k, 1]
+            Z[i, 0] = X[i, 0] - X[first + k, 0]
+            Z[i, 1] = X[i, 1] - X[first + k, 1]
             gx += v[i] * Z[i, 0]
             gy += v[i] * Z[i, 1]
-        arc_values, arc_directions = sweep(Z, c, slope * gx, slope * gy, halves)
+        best, where = sweep(Z, c, (slope * gx, slope * gy), order[k], start[k], halves, False)
         for side in range(2):
-            best = 0
-            for arc in range(arc_values.shape[1]):
-                if arc_values[side, arc] > arc_values[side, best]:
-                    best = arc
-            if arc_values.shape[1] > 0:
-                values[side, k - start] = arc_values[side, best]
-                for q in range(2):
-                    directions[side, k - start, q] = arc_directions[side, best, q]
+            values[side, k] = best[side, 0]
+            directions[side, k, 0] = where[side, 0, 0]
+            directions[side, k, 1] = where[side, 0, 1]
     return values, directions

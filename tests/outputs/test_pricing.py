@@ -9,6 +9,7 @@ import pytest
 from cvxrelu.pricing import make_pricer
 from cvxrelu.pricing.arcs import sweep_arcs
 from cvxrelu.pricing.directions import FIRST_NODES
+from cvxrelu.pricing.sweep import half_turns
 from cvxrelu.problem.losses.circulation import circulating
 
 
@@ -55,7 +56,7 @@ def test_no_neuron_scores_more_than_the_bound(n, d, count, bias, slope):
 def test_a_sweep_is_what_numpy_finds_arc_by_arc():
     X, V = draw(8, 2, 3)
     G = np.random.default_rng(2).standard_normal((3, 2))
-    values, directions = sweep_arcs(X, V, G, 2)
+    values, directions = sweep_arcs(X, V, G, *half_turns(X), 2, True)
     edges = np.sort(np.concatenate([np.arctan2(X[:, 0], -X[:, 1]), np.arctan2(-X[:, 0], X[:, 1])]))
     best = []
     for low, high in zip(edges, [*edges[1:], edges[0] + 2 * np.pi], strict=True):
@@ -66,6 +67,12 @@ def test_a_sweep_is_what_numpy_finds_arc_by_arc():
     np.testing.assert_allclose(np.sort(values), np.sort(best), rtol=1e-6)
     at = np.linalg.norm(G @ directions.T + V.T @ np.maximum(X @ directions.T, 0), axis=0)
     np.testing.assert_allclose(at, values, rtol=1e-12)
+    for halves in (1, 2):
+        all_values, _ = sweep_arcs(X, V, G, *half_turns(X), halves, True)
+        best, where = sweep_arcs(X, V, G, *half_turns(X), halves, False)
+        np.testing.assert_allclose(best, [all_values.max()], rtol=1e-15)
+        at = np.linalg.norm(G @ where[0] + V.T @ np.maximum(X @ where[0], 0))
+        np.testing.assert_allclose(at, best[0], rtol=1e-12)
 
 
 def test_many_outputs_are_bounded_by_singular_values():

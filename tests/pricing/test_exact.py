@@ -182,6 +182,22 @@ def test_plane_stopped_early_still_bounds():
     assert stopped.upper >= 1.0  # what the neuron max(0, x_1 - 2401) scores
 
 
+@pytest.mark.parametrize("kept", [4_000_000, 0])
+def test_later_searches_of_the_plane_find_the_same(kept, monkeypatch):
+    monkeypatch.setattr("cvxrelu.pricing.plane.PAIRS_KEPT", kept)
+    rng = np.random.default_rng(0)
+    X, V = rng.standard_normal((800, 2)), rng.standard_normal((3, 800))
+    V -= V.mean(axis=1, keepdims=True)
+    pricer = make_pricer(X)
+    assert not pricer(V[0], node_limit=1).complete
+    for v in V:
+        again, fresh = pricer(v), make_pricer(X)(v)
+        assert again.complete
+        assert (again.value, again.upper) == (fresh.value, fresh.upper)
+        np.testing.assert_array_equal(again.W, fresh.W)
+    assert len(pricer.prepared.turns) == (2 if kept else 0)
+
+
 def test_bad_input_is_refused():
     X, v = np.eye(3), np.ones(3)
     with pytest.raises(InputError, match="sum to zero"):

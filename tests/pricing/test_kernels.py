@@ -7,7 +7,7 @@ from scipy.optimize import minimize, nnls
 from cvxrelu.pricing.climb import best_biases, climb
 from cvxrelu.pricing.nearest import nearest
 from cvxrelu.pricing.relaxation import relax, scratch_for
-from cvxrelu.pricing.sweep import sweep
+from cvxrelu.pricing.sweep import half_turns, sweep
 from cvxrelu.pricing.tree import make_tree, pop, push, reserve
 
 
@@ -64,11 +64,48 @@ def test_sweep_matches_the_score_at_its_directions():
     rng = np.random.default_rng(0)
     Z, c, g = rng.standard_normal((9, 2)), rng.standard_normal(9), rng.standard_normal(2)
     Z[3], Z[4] = 0.0, 2 * Z[5]
-    values, directions = sweep(Z, c, g[0], g[1], 2)
+    values, directions = sweep(Z, c, (g[0], g[1]), *half_turns(Z), 2, True)
     for side, sign in enumerate((1.0, -1.0)):
         again = directions[side] @ g + np.maximum(directions[side] @ Z.T, 0) @ c
         np.testing.assert_allclose(sign * again, values[side], atol=1e-13)
     np.testing.assert_allclose(np.linalg.norm(directions, axis=2), 1)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_best_of_all_arcs_is_the_best_of_every_one(seed):
+    rng = np.random.default_rng(seed)
+    # Scores of one sign everywhere, too: their negatives have no maximum above zero.
+    Z, c, g = rng.standard_normal((9, 2)), rng.standard_normal(9) + seed % 3, rng.standard_normal(2) * (seed % 2)
+    turn = half_turns(Z)
+    for halves in (1, 2):
+        every, _ = sweep(Z, c, (g[0], g[1]), *turn, halves, True)
+        best, where = sweep(Z, c, (g[0], g[1]), *turn, halves, False)
+        np.testing.assert_allclose(best[:, 0], every.max(axis=1), rtol=1e-15)
+        again = where[:, 0] @ g + np.maximum(where[:, 0] @ Z.T, 0) @ c
+        np.testing.assert_allclose(again * [1, -1], best[:, 0], atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["generic", "integer", "collinear"])
+def test_points_follow_each_other_around_a_half_turn(kind):
+    rng = np.random.default_rng(1)
+    Z = rng.standard_normal((4, 12, 2))
+    if kind == "integer":
+        Z = rng.integers(-2, 3, (4, 12, 2)).astype(float)
+    elif kind == "collinear":
+        Z[:, :, 1] = 3 * Z[:, :, 0]
+    for points in Z:
+        kept = points[(points != 0).any(axis=1)]
+        order, start = half_turns(kept)
+        assert sorted(order) == list(range(len(kept)))
+        sides = kept @ start
+        assert (np.abs(sides) > 1e-9 * np.linalg.norm(kept, axis=1)).all()
+        # From the start on, counterclockwise, each direction is where its point changes sides.
+        edges = np.column_stack([-kept[:, 1], kept[:, 0]]) * np.sign(sides)[:, None]
+        turned = np.arctan2(edges @ [-start[1], start[0]], edges @ start)
+        assert (turned > 0).all()
+        assert (np.diff(turned[order]) > -1e-15).all()
+    origin = np.insert(Z, 5, 0.0, axis=1) if kind == "generic" else np.zeros((4, 3, 2))
+    assert half_turns(origin)[0].shape == ((4, 12) if kind == "generic" else (4, 0))
 
 
 def test_open_nodes_come_out_by_decreasing_bound():
