@@ -130,7 +130,7 @@ def neuron_cost(problem, w, b):
     squares, lengths = 0.0, 0.0
     for x in problem.X:
         t, slope = float(w @ x) + b, problem.negative_slope
-        h = min(1.0, abs(slope)) if abs(t) < 1e-9 * (np.abs(w) @ np.abs(x) + abs(b)) else 1.0 if t > 0 else slope
+        h = min(1.0, abs(slope)) if abs(t) <= 1e-9 * (np.abs(w) @ np.abs(x) + abs(b)) else 1.0 if t > 0 else slope
         squares += (h * t) ** 2
         lengths += h**2 * (x @ x + 1)
     n = problem.n_samples

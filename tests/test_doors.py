@@ -16,6 +16,7 @@ import cvxrelu as cr
 from cvxrelu.cli.main import main
 from cvxrelu.cli.tables import read_table
 from cvxrelu.plots import plot_network, save_picture
+from cvxrelu.problem.validation import as_generator
 
 X = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0], [0.5, 3.0]])
 Y = np.array([0.0, 1.0, 2.0, -1.0])
@@ -142,6 +143,20 @@ def test_workers_are_counted_as_in_joblib(n_jobs):
 @pytest.mark.parametrize("seed", [-1, True, 1.5])
 def test_seeds_are_integers_from_zero(seed):
     assert "random_state" in refused(cr.solve, LINE, random_state=seed)
+
+
+def test_a_random_state_of_scikit_learn_seeds_a_generator():
+    X, y = np.random.default_rng(0).standard_normal((2, 30, 3))
+    problem = cr.Problem(X, y[:, 0], "squared", alpha=0.1)
+    first, second = (cr.solve(problem, "sample", random_state=np.random.RandomState(7)).objective for _ in range(2))
+    assert first == second
+    drawn = np.random.RandomState(7)
+    assert as_generator(drawn).random() != as_generator(drawn).random()
+
+
+def test_path_names_itself_where_an_option_is_unknown():
+    with pytest.raises(TypeError, match=r"path\(\) has no option 'foo'"):
+        cr.path(LINE, foo=1)
 
 
 def test_arrays_of_every_kind_are_the_same_numbers():

@@ -336,3 +336,8 @@ def test_what_failed_is_not_fitted(model):
         model.fit(X, y)
     with pytest.raises(NotFittedError):
         model.predict(X)
+
+
+def test_a_negative_weight_of_a_class_is_named():
+    with pytest.raises(cr.InputError, match="class_weight of class 'a' is negative"):
+        cr.ReLUClassifier(class_weight={"a": -1, "b": 1}).fit([[0.0], [1.0], [2.0]], ["a", "b", "a"])

@@ -17,7 +17,7 @@ from cvxrelu.solving import ladder
 from cvxrelu.solving.choice import methods_to_try
 from cvxrelu.solving.methods import METHODS, generate
 from cvxrelu.solving.methods.method import Method
-from cvxrelu.solving.run import Outcome
+from cvxrelu.solving.run import Outcome, Run
 from tests.hostile import hostile_problem
 from tests.instances import BIASES, REGULARISED, RULES, make_problem, normal_data
 
@@ -252,3 +252,12 @@ def test_without_a_proof_the_next_method_takes_what_a_solver_leaves(seed):
     assert methods_to_try(problem)[0][0] == "enumerate"
     fit = cr.solve(problem, prove=False, random_state=0)
     assert fit.objective <= cr.solve(problem, "generate", tol=1e-4, random_state=0).objective * (1 + 1e-3)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_columns_in_unlike_units_are_named_where_a_proof_takes_long(scale):
+    X = np.random.default_rng(0).standard_normal((20, 3)) * [1.0, scale, 0.0]
+    asked = Run(cr.Problem(X, X[:, 0], "squared", alpha=0.1), Options(max_rounds=5), Clock(1.0))
+    for cause in Cause:
+        unlike = scale > 1 and cause in (Cause.PROOF, Cause.PROOF_TIME)
+        assert ("StandardScaler" in asked.explain(cause)) == unlike

@@ -1,7 +1,7 @@
 """Costs measured on the data: the response norm and the label-noise norm."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import cvxpy as cp
@@ -64,11 +64,51 @@ def circle_program(problem, n_angles=4000):
 @pytest.mark.parametrize("norm", NORMS)
 def test_costs_follow_the_definition(norm, slope):
     problem = make_problem(n_samples=6, norm=norm, bias="joint", negative_slope=slope)
+    problem = replace(problem, X=np.round(8 * problem.X) / 8)  # multiples of an eighth: no height is rounded
     rng = np.random.default_rng(1)
-    W, b = rng.standard_normal((20, 2)), rng.standard_normal(20)
+    W, b = np.round(8 * rng.standard_normal((20, 2))) / 8, rng.standard_normal(20)
     b[:6] = -np.einsum("kd,kd->k", W[:6], problem.X)  # hinges on data points
     expected = [neuron_cost(problem, *neuron) for neuron in zip(W, b, strict=True)]
     np.testing.assert_allclose(problem.norm.neuron_costs(W, b), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("slope", [0.0, 2.0])
+@pytest.mark.parametrize(("far", "height"), [(1e6, 1e-6), (1e8, 1e-4), (1e8, 1e-7), (-1e9, 1e-3)])
+def test_what_a_sample_next_to_a_hinge_costs_is_not_left_out(far, height, slope):
+    """Next to the terms of the pre-activation it is nothing, but it is what it is, and the cost jumps there."""
+    X, w = np.array([[0.0], [1.0]]) + far, 1.0 if slope < 1 else -1.0
+    b = -w * (far - height)
+    heights = [Fraction(w) * Fraction(float(x)) + Fraction(b) for x in X[:, 0]]
+    slopes = [1 if t > 0 else Fraction(slope) for t in heights]
+    spread = sum((h * h * (1 + Fraction(float(x)) ** 2) for h, x in zip(slopes, X[:, 0], strict=True)), Fraction(0)) / 2
+    response = sum((h * t) ** 2 for h, t in zip(slopes, heights, strict=True)) / 2
+    cost = 2 * float(spread) ** 0.5 * float(response) ** 0.5
+    norm = LabelNoise("joint").on(X, slope)
+    (found,) = norm.neuron_costs(np.array([[w]]), np.array([b]))
+    assert found == pytest.approx(cost, rel=1e-6)
+    assert found + norm.rounding(np.array([[w]]), np.array([b]))[0] >= cost
+    (settled,) = norm.settled(np.array([[w]]), np.array([b]))
+    assert 0 < abs(settled - b) < 2 * height
+    assert norm.neuron_costs(np.array([[w]]), np.array([settled]))[0] < 0.8 * cost
+
+
+@pytest.mark.parametrize("far", [0.0, 1e3, 1e5])
+def test_hinges_that_are_found_are_on_the_side_that_costs_less(far):
+    """In exact arithmetic, too: cost of the network as it is stored, and gap."""
+    X, y = normal_data(7, 2, seed=3)
+    problem = cr.Problem(X + far, y, "squared", alpha=0.01, bias="joint", norm="label-noise")
+    fit = cr.solve(problem, tol=1e-5)
+    assert fit.certificate.relative_gap < 1e-5
+    rows = [[Fraction(float(value)) for value in (*row, 1.0)] for row in problem.X]
+    cost = 0.0
+    for w, b, v in zip(fit.network.W, fit.network.b, fit.network.v, strict=True):
+        u = [Fraction(float(value)) for value in (*w, b)]
+        heights = [sum((p * q for p, q in zip(u, row, strict=True)), Fraction(0)) for row in rows]
+        lengths = [sum(value * value for value in row) for row in rows]
+        spread = sum((length for length, t in zip(lengths, heights, strict=True) if t > 0), Fraction(0)) / 7
+        response = sum((t * t for t in heights if t > 0), Fraction(0)) / 7
+        cost += abs(v) * 2 * float(spread) ** 0.5 * float(response) ** 0.5
+    assert fit.network.cost("joint", problem.norm) == pytest.approx(cost, rel=1e-6)
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -157,6 +157,9 @@ def path(
     (0.0, True, True)
     """
     as_instance(problem, Problem, "problem")
+    unknown = [name for name in options if name not in Options.__dataclass_fields__]
+    if unknown:
+        raise TypeError(f"path() has no option {unknown[0]!r}; its options are those of solve.")
     asked = Options(**options)
     start, strengths = asked.warm_start, np.zeros(0) if alphas is None else _checked(alphas)
     if start is not None:

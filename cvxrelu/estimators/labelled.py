@@ -84,7 +84,9 @@ class Labelled(ClassifierMixin, Estimator):
             self.class_weight, classes=self.classes_, y=labels[counted], sample_weight=weights[counted]
         )
         result[counted] *= of_classes[np.searchsorted(self.classes_, labels[counted])]
-        for label in self.classes_.tolist():
+        for label, weight in zip(self.classes_.tolist(), of_classes, strict=True):
+            if weight < 0:
+                raise InputError(f"class_weight of class {label!r} is negative; weights are zero or more.")
             if not result[labels == label].any():
                 raise InputError(
                     f"class_weight leaves class {label!r} no weight; leave its samples out, or give it some."

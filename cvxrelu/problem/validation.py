@@ -210,17 +210,17 @@ def as_choice(value: object, choices: Iterable[str], name: str) -> str:
 
 
 def as_generator(random_state: object) -> np.random.Generator:
-    """Return a generator of random numbers; one that is passed is returned as it is.
+    """Return a generator of random numbers: one that is passed as it is, of a RandomState one that it seeds.
 
     Raises
     ------
-    InputTypeError
-        If it is neither None, nor an integer, nor a generator of NumPy.
-    InputError
-        If it is a negative integer.
+    InputTypeError, InputError
+        If it is neither None, nor an integer, which is not negative, nor a generator of NumPy.
     """
     if isinstance(random_state, np.random.Generator) or random_state is None:
         return np.random.default_rng(random_state)
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**31, size=4))
     if isinstance(random_state, (bool, np.bool_)) or not isinstance(random_state, Integral):
         raise InputTypeError(f"random_state must be an integer, a numpy Generator or None, not {_shown(random_state)}.")
     if random_state < 0:

@@ -144,11 +144,12 @@ def to_network(problem: Problem, scaling: Scaling, groups: Groups) -> Network:
         slope = 1.0 if groups.patterns[j, 0] else problem.negative_slope
         intercept += scaling.y_scale * groups.signs[j] * slope * (b[j] - shifted)
         b[j] = shifted
-    costs = norm.neuron_costs(W, b)
+    costs = norm.neuron_costs(W, norm.settled(W, b))
     used = costs > 0
+    W, b = W[used] / costs[used, None], b[used] / costs[used]
     network = Network(
-        W[used] / costs[used, None],
-        b[used] / costs[used],
+        W,
+        norm.settled(W, b),
         scaling.y_scale * (groups.signs * costs)[used],
         intercept,
         problem.negative_slope,

@@ -67,7 +67,8 @@ def with_least_weights(problem: Problem, network: Network) -> Network:
     groups = scaling.enter(network.W, network.b)
     flattened = np.array([_flattened(u, scaling.lifted, problem) for u in groups]) @ scaling.transform.T
     size = problem.n_features
-    result = replace(network, W=flattened[:, :size], b=flattened[:, size] if problem.norm.has_bias else network.b)
+    W, b = flattened[:, :size], flattened[:, size] if problem.norm.has_bias else network.b
+    result = replace(network, W=W, b=problem.norm.settled(W, b))
     allowed = problem.objective(network) * (1 + OBJECTIVE_RTOL)
     return result if problem.objective(result) <= allowed else network
 

@@ -31,10 +31,6 @@ class Cause(Enum):
         "Nothing is proven, since the loss does not tell its dual: give it `curvature` and `limits`, or a "
         "`lower_bound`, or leave the proof out with prove=False."
     )
-    NOTHING_LEFT = (
-        "A network of no cost fits the data but for rounding, which is all that is left of the objective and the gap; "
-        "nothing needs to be done."
-    )
 
     @classmethod
     def of_proof(cls, limited: bool) -> "Cause":

@@ -34,6 +34,10 @@ class Status(Enum):
     """How a fit ended; each value is a sentence with a remedy."""
 
     OPTIMAL = "The network is globally optimal to the requested tolerance, and the certificate proves it."
+    EXACT = (
+        "A network of no cost fits the data but for rounding, which is all that is left of the objective and its gap; "
+        "nothing needs to be done."
+    )
     STOPPED = (
         "The search was stopped by its time limit, its number of rounds, or the keyboard; the certificate holds, and "
         "with more of it, from here on with warm_start=fit.network, its gap closes."
@@ -227,9 +231,7 @@ def solve_as(problem: Problem, options: Options, stacklevel: int = 3) -> Fit:
     asked = options.prove or np.isinf(fit.objective)
     if asked and fit.status in (Status.INACCURATE, Status.STOPPED, Status.UNPROVEN):
         gap = f"The relative gap is {fit.certificate.relative_gap:.1e}, above tol={options.tol:g}."
-        fitted = not fit.network.n_neurons and fit.certificate.blur > ROUNDED_AWAY
-        cause = Cause.NOTHING_LEFT if fitted and found.cause is Cause.ROUNDING else found.cause
-        message = " ".join(filter(None, [f"{fit.certificate} {gap} {run.explain(cause)}", fit.outlook]))
+        message = " ".join(filter(None, [f"{fit.certificate} {gap} {run.explain(found.cause)}", fit.outlook]))
         warnings.warn(message, AccuracyWarning, stacklevel=stacklevel)
     return fit
 
@@ -257,6 +259,8 @@ def _judge(outcome: Outcome, tol: float, prove: bool) -> Status:
     certificate = outcome.certificate
     if is_closed(certificate, tol):
         return Status.OPTIMAL if certificate.scope == "global" else Status.SAMPLED
+    if not outcome.network.n_neurons and certificate.blur > ROUNDED_AWAY:
+        return Status.EXACT
     if outcome.cause in STOPS:
         return Status.STOPPED
     return Status.UNPROVEN if outcome.cause in (Cause.PROOF, Cause.UNTOLD) or not prove else Status.INACCURATE

@@ -102,6 +102,10 @@ class Norm(ABC):
         """
         return UNITS * EPS * (W.shape[1] + 1) * self.neuron_costs(W, b)
 
+    def settled(self, W: Array, b: Array) -> Array:
+        """Return biases, changed by rounding at most, at which neurons cost least; where no cost jumps, the same."""
+        return b
+
     def charges(
         self, W: Array, b: Array, v: Array, intercept: float, sizes_of: Callable[[Array, Array], Array] | None = None
     ) -> Array:

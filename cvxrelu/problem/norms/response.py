@@ -10,6 +10,7 @@ neurons that vanish on the data.
 """
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Self
 
 import numpy as np
@@ -75,7 +76,7 @@ class Response(Norm):
     def neuron_costs(self, W: Array, b: Array) -> Array:
         """Return the cost of each neuron.
 
-        Where it jumps, since a sample lies on the hinge up to rounding, it is that of the cheaper neurons nearby.
+        Where it jumps, since a sample lies on the hinge, it is that of the cheaper neurons nearby.
 
         Raises
         ------
@@ -83,24 +84,16 @@ class Response(Norm):
             If the norm has no data.
         """
         heights, reach = self._heights(W, b)
-        side = np.where(np.abs(heights) <= ON_HINGE * reach, 0.0, np.sign(heights))
-        slopes = np.abs(np.where(side > 0, 1.0, self.negative_slope))
-        cheaper = np.where(side == 0, min(1.0, abs(self.negative_slope)), slopes)
-        costs = self._factors(cheaper) * self._root_mean_square(slopes * heights)
+        responses = self._root_mean_square(self._slopes(heights > 0) * heights)
+        costs = self._factors_at(W, b, heights, reach) * responses
         return np.where(b == 0, costs, np.inf) if self.bias == "none" else costs
 
     def rounding(self, W: Array, b: Array) -> Array:
-        """Return as much for each sample, what rounding makes of its pre-activation where terms cancel, and the rest.
-
-        The rest is what samples respond with that count as being on the hinge.
-        """
+        """Return as much for each sample, and what rounding makes of its pre-activation where terms cancel."""
         N, d = self._data().shape
         steepest = np.full((1, N), max(1.0, abs(self.negative_slope)))
-        heights, reach = self._heights(W, b)
-        cancelled = self._factors(steepest) * self._root_mean_square(steepest * reach)
-        rest = np.where(np.abs(heights) <= ON_HINGE * reach, steepest * np.abs(heights), 0.0)
-        beside = self._factors(steepest) * self._root_mean_square(rest)
-        return UNITS * EPS * ((N + d + 1) * self.neuron_costs(W, b) + (d + 1) * cancelled) + beside
+        cancelled = self._factors(steepest) * self._root_mean_square(steepest * self._heights(W, b)[1])
+        return UNITS * EPS * ((N + d + 1) * self.neuron_costs(W, b) + (d + 1) * cancelled)
 
     def reach(self, X: Array, negative_slope: float) -> float:
         """Return sqrt(N) over the least factor of the root mean square; twice that covers differences."""
@@ -133,6 +126,10 @@ class Response(Norm):
     def _factors(self, slopes: Array) -> Array:
         """Return what multiplies the root mean square response, given the (k, N) absolute slopes on the data."""
         return np.ones(len(slopes))
+
+    def _factors_at(self, W: Array, b: Array, heights: Array, reach: Array) -> Array:
+        """Return that of neurons, given what `_heights` returns for them."""
+        return np.ones(len(W))
 
     def _root_mean_square(self, values: Array) -> Array:
         """Return the weighted root mean square of each row."""
@@ -181,6 +178,35 @@ class LabelNoise(Response):
     def _least_factor(self, n: float, negative_slope: float) -> float:
         # One sample at least is active, or all have the negative slope; and norm(z_i) is at least one.
         return 2.0 * min(1.0 / float(np.sqrt(n)), abs(negative_slope) or np.inf)
+
+    def settled(self, W: Array, b: Array) -> Array:
+        """Return biases that put samples next to a hinge on it or, in exact arithmetic, where they cost less."""
+        heights, reach = self._heights(W, b)
+        near, settled = np.abs(heights) <= ON_HINGE * reach, b.copy()
+        dear = int(np.sign(1.0 - abs(self.negative_slope)))  # the side of a hinge where samples cost more, or neither
+        for neuron in np.flatnonzero(near.any(axis=1)) if dear else ():
+            highest = max(
+                dear * self._height(W[neuron], float(b[neuron]), sample) for sample in np.flatnonzero(near[neuron])
+            )
+            if highest > 0:
+                limit = Fraction(float(b[neuron])) - dear * highest
+                nearest = float(limit)
+                is_beyond = dear * (Fraction(nearest) - limit) > 0
+                settled[neuron] = np.nextafter(nearest, -dear * np.inf) if is_beyond else nearest
+        return settled
+
+    def _factors_at(self, W: Array, b: Array, heights: Array, reach: Array) -> Array:
+        slopes = np.abs(self._slopes(heights > 0))
+        at_hinge, doubt = min(1.0, abs(self.negative_slope)), UNITS * EPS * (W.shape[1] + 1) * reach
+        for neuron, sample in np.argwhere(np.abs(heights) <= doubt):
+            height = self._height(W[neuron], float(b[neuron]), sample)
+            slopes[neuron, sample] = at_hinge if height == 0 else abs(self.negative_slope) if height < 0 else 1.0
+        return self._factors(slopes)
+
+    def _height(self, w: Array, b: float, sample: np.intp) -> Fraction:
+        """Return the pre-activation of a sample exactly."""
+        terms = zip(w.tolist(), self._data()[sample].tolist(), strict=True)
+        return sum((Fraction(weight) * Fraction(x) for weight, x in terms), Fraction(b))
 
     def _factors(self, slopes: Array) -> Array:
         return 2.0 * self._root_mean_square(slopes * np.hypot(lengths(self._data()), 1.0))
