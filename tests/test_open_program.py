@@ -135,7 +135,7 @@ def test_what_it_cannot_do_it_says():
         cr.build_program(problem, [["a"] * 5])
     with pytest.raises(InputError, match="none of them NaN"):
         cr.build_program(problem, np.full((2, 5), np.nan))
-    with pytest.raises(InputError, match="mean over the data"):
+    with pytest.raises(InputError, match="known on the data alone"):
         cr.build_program(make_problem("squared", 5, norm="response"), points=[[1.0, 1.0]])
     rng = np.random.default_rng(0)
     with pytest.raises(SizeError, match="sign patterns, too many for one program"):  # that nobody waits to be counted

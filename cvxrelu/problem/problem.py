@@ -19,7 +19,7 @@ from cvxrelu.problem.free import Free
 from cvxrelu.problem.losses import CLASS_LOSSES, LOSSES, Loss, get_loss
 from cvxrelu.problem.losses.own import check_own
 from cvxrelu.problem.network import Network
-from cvxrelu.problem.norms import Bias, Norm, get_norm
+from cvxrelu.problem.norms import Bias, Norm, get_norm, norm_on
 from cvxrelu.problem.sample_weight import shares_of
 from cvxrelu.problem.several_outputs import as_targets, loss_of, refuse_unsupported
 from cvxrelu.problem.targets import check_alpha, check_targets
@@ -140,7 +140,7 @@ class Problem:
             "y": targets,
             "loss": loss_of(plain, targets, weights),
             "bias": bias,
-            "norm": cost.on(inputs, slope, weights),
+            "norm": norm_on(cost, inputs, slope, weights),
             "alpha": None if alpha is None else as_real(alpha, "alpha"),
             "negative_slope": slope,
             "sample_weight": weights,

@@ -198,7 +198,7 @@ def build_program(
     if further.shape[1] != problem.n_features:
         raise InputError(f"points has {further.shape[1]} columns, and X has {problem.n_features}.")
     if len(further) and problem.norm.cellwise:
-        raise InputError(f"norm={problem.norm.name!r} is a mean over the data, and has none at other points=.")
+        raise InputError(f"norm={problem.norm.name!r} is known on the data alone; points= takes norm='euclidean'.")
     places, first, at = np.unique(np.vstack([problem.X, further]) + 0.0, axis=0, return_index=True, return_inverse=True)
     at = at.reshape(-1)[: problem.n_samples]
     carrier = _carrier(problem, places, at)

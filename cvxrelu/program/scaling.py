@@ -97,7 +97,8 @@ class Scaling:
         center = X.mean(axis=0) if norm.has_bias and scale_inputs else np.zeros(problem.n_features)
         centered = _centered(X, center) if norm.has_bias and scale_inputs else X
         scale = _root_mean_square(centered) if scale_inputs else 1.0
-        basis = _subspace(centred(X)[0] if norm.has_free_bias else X)
+        confined = norm.of_responses or not norm.cellwise  # other norms may cost less outside of where the data are
+        basis = _subspace(centred(X)[0] if norm.has_free_bias else X) if confined else np.eye(X.shape[1])
         transform: Array = basis / scale
         inverse: Array = scale * basis.T
         lifted = centered @ transform
