@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 import cvxrelu.arrangement as arr
-from benchmarks.harness import RESULTS, Record, environment, table, update_page, write
+from benchmarks.harness import Record, environment, output_folder, table, update_page, write
 from cvxrelu.arrangement.exact import exact_half_cells
 from cvxrelu.arrangement.integers import integer_rows
 from cvxrelu.arrangement.lifting import lift
@@ -189,7 +189,7 @@ def tables(record: Record) -> tuple[str, str]:
     return table(walk), table(compared)
 
 
-def main(output: Path = RESULTS) -> None:
+def main(output: Path) -> None:
     """Run and record."""
     record = run()
     write(output, "arrangement", record)
@@ -199,4 +199,4 @@ def main(output: Path = RESULTS) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(output_folder(__doc__))

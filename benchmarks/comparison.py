@@ -139,9 +139,13 @@ def run(
     problems: dict[str, Record] = read(output, NAME).get("problems", {})
     with unittest.mock.patch.dict(os.environ, ENVIRONMENT), ThreadPoolExecutor(jobs) as pool:
         compete_one = partial(compete, sizes=sizes, seconds=seconds, without_pyscnn=without_pyscnn)
-        for name, problem in zip(names, pool.map(compete_one, names), strict=True):
-            problems[name] = held_against_best(output, problem)
-            _publish(output, {known: problems[known] for known in SUITE if known in problems})
+        try:
+            for name, problem in zip(names, pool.map(compete_one, names), strict=True):
+                problems[name] = held_against_best(output, problem)
+                _publish(output, {known: problems[known] for known in SUITE if known in problems})
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return read(output, NAME)
 
 

@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
 import cvxrelu as cr
-from benchmarks.harness import RESULTS, Record, environment, median, table, timed, update_page, write
+from benchmarks.harness import Record, environment, median, output_folder, table, timed, update_page, write
 
 FOLDS, REPETITIONS = 3, 5
 
@@ -143,7 +143,7 @@ def page(record: Record) -> str:
     return f"{table(starts)}\n\n{table(scores)}"
 
 
-def main(folder: Path = RESULTS) -> None:
+def main(folder: Path) -> None:
     """Measure, and write the record and the section of the page."""
     record: Record = {"environment": environment(), "startup": startup()}
     record["defaults"] = [row for name in DATA for row in defaults(name)]
@@ -152,4 +152,4 @@ def main(folder: Path = RESULTS) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(output_folder(__doc__))

@@ -13,7 +13,7 @@ from typing import TypedDict, TypeVar
 import numpy as np
 
 import cvxrelu as cr
-from benchmarks.harness import RESULTS, environment, table, update_page, write
+from benchmarks.harness import environment, output_folder, table, update_page, write
 from cvxrelu.certificate.searches import certify_dual
 from cvxrelu.function_space import (
     PiecewiseLinear,
@@ -39,7 +39,7 @@ class Row(TypedDict):
     result: str
 
 
-def main(output: Path = RESULTS) -> None:
+def main(output: Path) -> None:
     """Run everything and write the results."""
     surroundings = environment()
     rows = [*closed_forms(), interpolation(), *fits()]
@@ -122,4 +122,4 @@ def count_knots(function: PiecewiseLinear) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(output_folder(__doc__))

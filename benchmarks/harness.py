@@ -4,6 +4,7 @@ A method is anything that makes a `cvxrelu.Network` of a `cvxrelu.Problem`. It n
 cost, misfit and objective from the network, in the same way for all.
 """
 
+import argparse
 import json
 import math
 import multiprocessing
@@ -33,6 +34,7 @@ __all__ = [
     "environment",
     "isolated",
     "median",
+    "output_folder",
     "read",
     "repeated",
     "score",
@@ -228,6 +230,13 @@ def write(folder: Path, name: str, record: Mapping[str, Any]) -> Path:
     text = re.sub(r"\[[^\[\]{}\"]*\]", lambda numbers: " ".join(numbers.group().split()), text)
     path.write_text(text + "\n")
     return path
+
+
+def output_folder(description: str | None) -> Path:
+    """Return where results go by the command line of a benchmark that takes no other option."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results (default: %(default)s)")
+    return parser.parse_args().output
 
 
 def read(folder: Path, name: str) -> Record:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.harness import RESULTS, Record, environment, table, update_page, write
+from benchmarks.harness import Record, environment, output_folder, table, update_page, write
 from cvxrelu.pricing import make_pricer
 
 TIME_LIMIT = 60.0
@@ -81,7 +81,7 @@ def run(bias: str, dual: str, n: int, d: int, tol: float) -> Record:
     }
 
 
-def main(output: Path = RESULTS) -> None:
+def main(output: Path) -> None:
     """Run all cases, once to compile and once to measure, and write the results."""
     surroundings = environment()
     for bias, d in (("free", 1), ("free", 2), ("none", 2), ("free", 3), ("joint", 3), ("none", 3)):
@@ -110,4 +110,4 @@ def main(output: Path = RESULTS) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(output_folder(__doc__))

@@ -16,7 +16,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 import cvxrelu as cr
-from benchmarks.harness import RESULTS, environment, table, update_page, write
+from benchmarks.harness import environment, output_folder, table, update_page, write
 
 SEED, REPEATS, TIME_LIMIT = 0, 2, 60.0
 # Random neurons of the teacher, whose outputs carry noise.
@@ -98,7 +98,7 @@ def measure(name: str, variant: str, problem: cr.Problem, tol: float) -> Row:
     )
 
 
-def main(output: Path = RESULTS) -> None:
+def main(output: Path) -> None:
     """Run everything and write the results."""
     surroundings = environment()
     rows = [
@@ -123,4 +123,4 @@ def main(output: Path = RESULTS) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(output_folder(__doc__))

@@ -21,7 +21,7 @@ from joblib.externals.loky import get_reusable_executor
 
 import cvxrelu as cr
 from benchmarks.arrangement import speedup_of_bare_threads
-from benchmarks.harness import RESULTS, Record, environment, isolated, table, update_page, write
+from benchmarks.harness import Record, environment, isolated, output_folder, table, update_page, write
 from benchmarks.many_samples import six_neurons
 from cvxrelu.certificate.searches import euclidean_pricer
 from cvxrelu.relaxation.shares import relaxed_shares
@@ -94,7 +94,7 @@ def measure(name: str) -> Record:
     return {"seconds": list(seconds.values()), "bare_threads": speedup_of_bare_threads()}
 
 
-def run(output: Path = RESULTS) -> Record:
+def run(output: Path) -> Record:
     """Run everything, and write ``workers.json`` and the table."""
     surroundings = environment()
     record = {"environment": surroundings, "results": {name: isolated(measure, name) for name in TASKS}}
@@ -119,4 +119,4 @@ def run(output: Path = RESULTS) -> Record:
 
 
 if __name__ == "__main__":
-    run()
+    run(output_folder(__doc__))

@@ -8,7 +8,6 @@ pattern. The picture shows both planes; the cell in yellow holds the lines in ye
 points alike, and its edges are its facets, the points that those lines can meet.
 """
 
-import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -138,4 +137,6 @@ def draw_cells(axes, points, patterns, polygons, chosen, bounding):
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

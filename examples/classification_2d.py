@@ -8,7 +8,6 @@ hinges, so the boundary f(x) = 0 turns only where it meets one. With free biases
 cost; where the bias counts like a weight those near the origin are cheaper.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,4 +54,6 @@ def main(output: Path = Path("example_output")) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

@@ -10,7 +10,6 @@ r"""Constraints of one's own on a globally optimal network: the convex program i
 to it costs fit: the objective without the constraint is a lower bound of that with it.
 """
 
-import sys
 from pathlib import Path
 
 import cvxpy as cp
@@ -70,7 +69,8 @@ def main(output: Path = Path("example_output")) -> None:
     handles = {}
     for axes, (title, constrain, points) in zip(figure.subplots(1, 3, sharey=True), cases, strict=True):
         network, objective = solve_with(problem, constrain, points)
-        print(f"{title}: objective {objective:.5f}, {plain.objective:.5f} without it")
+        words = title.replace("$", "").replace("\\geq", ">=")
+        print(f"{words}: objective {objective:.5f}, {plain.objective:.5f} without it")
         axes.plot(X[:, 0], y, "o", color=INK, markersize=4, label="data")
         axes.plot(line[:, 0], plain.network(line), color=FREE, label="optimum without constraint")
         axes.plot(line[:, 0], network(line), color=BOUND, linewidth=2, label="optimum with it")
@@ -93,4 +93,6 @@ def main(output: Path = Path("example_output")) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

@@ -9,7 +9,6 @@ beside the best fit of any shape; both objectives are proven least, over network
 convex, knowing so takes the noise out of the fit: the errors are at new points, against the truth.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,4 +99,6 @@ def main(output: Path = Path("example_output")) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

@@ -7,7 +7,6 @@ over networks f(x) = sum_j v_j max(w_j . x + b_j, 0) + c of every width. The lin
 Haupt, the plane two spirals.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,4 +62,6 @@ def proof(fit: cr.Fit) -> str:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

@@ -6,7 +6,6 @@ Infinitely Wide Neural Networks"; compare Figure 1 there and Figure 1 of Savares
 norm networks look in function space?". Where the data are steep and nearly straight the band opens beyond them.
 """
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,4 +139,6 @@ def finish(axes: "Axes", x: "Array", y: "Array", title: str, subtitle: str) -> N
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

@@ -9,7 +9,6 @@ origin are dearer, the constant is no longer free, and the optimum is 10 + 20 sq
 hinge is the cost of the neurons there; the function happens to be the same.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,4 +57,6 @@ def cost_of_hinges(network: cr.Network, bias: str) -> dict[float, float]:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

@@ -10,7 +10,6 @@ lowest near the ends of the data, where a neuron that faces outwards is active o
 the ends, and are more careful in the middle. All three fits have the same training error.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +66,14 @@ def main(output: Path = Path("example_output")) -> None:
         print(f"{name}: {fit.network.n_neurons} neurons. {fit.certificate}")
         graphs.plot(grid, fit.predict(grid[:, None]), color=color, label=name)
         measure = KnotMeasure.from_network(fit.network)
-        bends.vlines(measure.positions + 0.004 * offset, 0, measure.jumps, color=color, linewidth=2)
+        # Neurons that face each other bend at one place, but for rounding.
+        knots, place = np.unique(measure.positions.round(6), return_inverse=True)
+        jumps = np.bincount(place, measure.jumps)
+        bends.vlines(knots + 0.012 * offset, 0, jumps, color=color, linewidth=2)
         price = price_of_a_bend(norm, grid)
         prices.plot(grid, price / price.max(), color=color, label=name)
-        places = np.concatenate([grid[:1], measure.positions, grid[-1:]])
-        heights = np.concatenate([[0], np.cumsum(np.abs(measure.jumps)), [measure.total_variation]])
+        places = np.concatenate([grid[:1], knots, grid[-1:]])
+        heights = np.cumsum(np.abs([0.0, *jumps, 0.0]))
         totals.step(places, heights, where="post", color=color)
     bends.axhline(0, color=GREY, linewidth=0.8)
     graphs.set_title("three fits with the same training error", fontsize=11)
@@ -91,4 +93,6 @@ def main(output: Path = Path("example_output")) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

@@ -13,7 +13,6 @@ The integral is found without any hinges, from the gradient on the sphere alone 
 the gradient through norm(x) = r, by differences of f.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,4 +109,6 @@ def main(output: Path = Path("example_output")) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

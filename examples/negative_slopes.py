@@ -11,7 +11,6 @@ The six points of Kumar & Haupt, Figure 1, have C = 30 and S = 0, so they cost 3
 bends, the cheaper.
 """
 
-import sys
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -52,4 +51,6 @@ def main(output: Path = Path("example_output")) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

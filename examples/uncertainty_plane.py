@@ -8,7 +8,6 @@ linear programs; the map shows the difference. Where it is zero all optimal netw
 disagree most in the middle of the map.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,4 +62,6 @@ def main(output: Path = Path("example_output")) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    from command_line import output_folder
+
+    main(output_folder(__doc__))

@@ -102,6 +102,7 @@ def draw(rows: Sequence[Record]) -> Figure:
     series = {name: [errors(rows, decay, way) for decay in decays] for name, way in WAYS.items()}
     scatter(axes, series, [f"{decay:g}" for decay in decays])
     axes.set(xlabel="weight decay of the first stage", ylabel="wrong digits of the test set, %")
+    axes.set_title("Digits: weight decay that is held, or divided with the step", fontsize=11)
     axes.legend(frameon=False, fontsize=9)
     return figure
 

@@ -97,6 +97,7 @@ def draw(fit: cr.Fit, shown: dict[tuple[int, int], cr.Network], rows: Sequence[R
     functions.plot(X, y, "o", color=ORANGE, markeredgecolor="white", markersize=8, label="data")
     height = float(np.ptp(y))
     functions.set(xlabel="$x$", ylabel="$f(x)$", ylim=(y.min() - 0.3 * height, y.max() + 0.3 * height))
+    functions.set_title("Targets 1: the certified optimum, and networks trained from several seeds", fontsize=11)
     functions.legend(frameon=False, fontsize=9, ncols=2)
     bare(functions)
     series = {

@@ -3,6 +3,8 @@
 import doctest
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +81,11 @@ def test_environment_has_the_versions() -> None:
     versions = harness.environment()["packages"]
     assert versions["cvxrelu"] == cr.__version__
     assert versions["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize("arguments", [["benchmarks"], ["benchmarks.workers"]])
+def test_unknown_options_measure_nothing(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", *arguments, "--only", "nothing"]
+    run = subprocess.run(command, cwd=harness.RESULTS.parents[1], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "usage:" in run.stderr

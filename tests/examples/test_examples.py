@@ -1,6 +1,8 @@
 """Each example draws its picture, and the numbers in its docstring are those of the package."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -107,3 +109,22 @@ def test_convexity_takes_out_noise() -> None:
         assert max(fit.certificate.relative_gap for fit in (any_shape, convex)) <= 1e-6
         assert any_shape.objective < convex.objective
         assert example.error(convex) < 0.7 * example.error(any_shape)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--help"], 0, "folder"),
+        (["one", "two"], 2, "unrecognized"),
+        (["taken"], 2, "cannot be a folder"),
+        ([""], 2, "is empty"),
+    ],
+)
+def test_command_line(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    (tmp_path / "taken").touch()
+    command = [sys.executable, EXAMPLES / "hero.py", *arguments]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == code
+    assert words in run.stdout + run.stderr
+    assert "Traceback" not in run.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["taken"]
