@@ -99,7 +99,7 @@ def draw(fit: cr.Fit, rows: Sequence[Record], shown: dict[int, cr.Network], size
         label = f"width {width}" if fits else f"width {width}, does not separate"
         plane.plot([], [], color=colour, linewidth=1.3, linestyle=style, label=label)
     plane.set_title("The certified largest margin, and trained boundaries", fontsize=11)
-    plane.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.08), frameon=False)
+    plane.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)
     # An infinite gap, of a network that does not separate the classes, has no mark.
     series = {
         name: [

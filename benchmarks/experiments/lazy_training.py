@@ -33,6 +33,8 @@ from cvxrelu.plots import BLUE, GREY, INK, ORANGE
 
 COLOURS = (GREY, ORANGE, BLUE, INK)
 MARGIN, ERROR, CHANGED = "normalised margin", "wrong labels", "activations changed"
+# Relative gap up to which a margin counts as the largest possible.
+PROVEN = 1e-6
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,13 @@ def draw(rows: Sequence[Record], beside: Sequence[Record]) -> Figure:
         draw_curves(axes, rows, k + 1)
         axes.set_title(name, fontsize=11)
         if name == MARGIN:
-            known = max(1 / (2 * row["largest margin"]["cost"]) for row in beside)
-            axes.axhline(known, color=INK, linestyle="dotted", linewidth=1, label="largest found")
+            optima = [row["largest margin"] for row in beside]
+            proven = all(optimum["relative_gap"] < PROVEN for optimum in optima)
+            known, label = (
+                max(1 / (2 * optimum["cost"]) for optimum in optima),
+                "largest possible" if proven else "largest found",
+            )
+            axes.axhline(known, color=INK, linestyle="dotted", linewidth=1, label=label)
             axes.set_ylim(bottom=-0.05)
         if name == ERROR:
             errors = [row["NTK"][ERROR] for row in beside]

@@ -69,7 +69,7 @@ def half_turns(Z: Array) -> tuple[NDArray[np.int32], Array]:
     angle[at_origin] = np.inf
     m = angle.shape[-1] - int(at_origin.sum(axis=-1).max())
     if m == 0:
-        return np.empty((*angle.shape[:-1], 0), np.int32), np.broadcast_to([1.0, 0.0], (*angle.shape[:-1], 2))
+        return np.empty((*angle.shape[:-1], 0), np.int32), np.full((*angle.shape[:-1], 2), [1.0, 0.0])
     order = np.argsort(angle, axis=-1)[..., :m]
     angle = np.take_along_axis(angle, order, axis=-1)
     width = np.diff(angle, axis=-1, prepend=angle[..., -1:] - np.pi)
@@ -113,7 +113,7 @@ def sweep(
     values : (2, halves * m), or (2, 1) of the best
         Largest F on each arc, and largest -F.
     directions : (2, halves * m, 2), or (2, 1, 2)
-        Where. Zero if no arc is asked for and there is none.
+        Where. The best of no arc is zero.
     """
     m = len(order)
     values = np.zeros((2, halves * m if every else 1))

@@ -104,13 +104,13 @@ class Run:
             n_features=self.problem.n_features,
         )
         ranges = np.ptp(self.problem.X, axis=0)
-        ranges = ranges[ranges > 0]
-        if cause not in (Cause.PROOF, Cause.PROOF_TIME) or ranges.max() <= UNLIKE * ranges.min():
+        widest, narrowest = ranges.max(), ranges.min(where=ranges > 0, initial=np.inf)
+        if cause not in (Cause.PROOF, Cause.PROOF_TIME) or widest <= UNLIKE * narrowest:
             return sentence
         return (
-            f"{sentence} One column of X ranges {ranges.max() / ranges.min():.0e} times as far as another, so that "
-            "slopes in it cost next to nothing, and proofs take longer; bring columns to like units first, for example "
-            "with StandardScaler of scikit-learn."
+            f"{sentence} One column of X ranges {widest / narrowest:.0e} times as far as another, so that slopes in it "
+            "cost next to nothing, and proofs take longer; bring columns to like units first, for example with "
+            "StandardScaler of scikit-learn."
         )
 
 
