@@ -261,3 +261,11 @@ def test_columns_in_unlike_units_are_named_where_a_proof_takes_long(scale):
     for cause in Cause:
         unlike = scale > 1 and cause in (Cause.PROOF, Cause.PROOF_TIME)
         assert ("StandardScaler" in asked.explain(cause)) == unlike
+
+
+def test_a_warning_names_the_line_that_called():
+    X, y = np.random.default_rng(0).standard_normal((2, 40, 3))
+    problem = cr.Problem(X, y[:, 0], "squared", alpha=1e-3)
+    with pytest.warns(cr.AccuracyWarning) as caught:
+        cr.solve(problem, "generate", max_rounds=1)
+    assert [warning.filename for warning in caught] == [__file__]

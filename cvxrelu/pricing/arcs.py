@@ -15,7 +15,7 @@ A'A err in proportion to the result.
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.pricing.sweep import edge
+from cvxrelu.pricing.sweep import edge, length_of
 from cvxrelu.runtime.compiled import kernel
 
 __all__ = ["sweep_arcs", "sweep_arcs_of_anchors"]
@@ -75,7 +75,7 @@ def sweep_arcs(
         Weights.
     G : (K, 2)
         The linear part G0.
-    order : (m,)
+    order : (n,)
     start : (2,)
         Of these points, from `cvxrelu.pricing.sweep.half_turns`.
     halves : int
@@ -86,11 +86,11 @@ def sweep_arcs(
     Returns
     -------
     values : (halves * m,), or (1,) of the best
-        Largest norm(F) on each arc.
+        Largest norm(F) on each arc, of m points that are not at the origin.
     directions : (halves * m, 2), or (1, 2)
         Where. Zero where norm(F) is.
     """
-    count, m = C.shape[1], len(order)
+    count, m = C.shape[1], length_of(order)
     values = np.zeros(halves * m if every else 1)
     directions = np.zeros((halves * m if every else 1, 2))
     if m == 0:
@@ -103,7 +103,7 @@ def sweep_arcs(
             A[k, q] = G[k, q]
             B[k, q] = -G[k, q]
     side_of = np.zeros(len(Z))
-    for i in order:
+    for i in order[:m]:
         side_of[i] = 1.0 if Z[i, 0] * start[0] + Z[i, 1] * start[1] > 0 else -1.0
         for k in range(count):
             for q in range(2):
@@ -148,7 +148,7 @@ def sweep_arcs_of_anchors(
         Negative slope of the activation.
     first : int
         The anchors are X[first], X[first + 1] and so on.
-    order : (k, m)
+    order : (k, n)
     start : (k, 2)
         `cvxrelu.pricing.sweep.half_turns` of the places seen from each anchor.
     halves : int

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cvxrelu.runtime.compiled import kernel
 
-__all__ = ["edge", "half_turns", "sweep", "sweep_anchors", "sweep_terms"]
+__all__ = ["edge", "half_turns", "length_of", "sweep", "sweep_anchors", "sweep_terms"]
 
 Array = NDArray[np.float64]
 
@@ -52,12 +52,12 @@ def half_turns(Z: Array) -> tuple[NDArray[np.int32], Array]:
     Parameters
     ----------
     Z : (..., n, 2)
-        Sets of points, of which equally many are at the origin; those never matter.
+        Sets of points; those at the origin never matter.
 
     Returns
     -------
-    order : (..., m)
-        The other points, as their directions follow each other over half a turn.
+    order : (..., n)
+        The other points, as their directions follow each other over half a turn, then -1 for each at the origin.
     start : (..., 2)
         The direction from which it goes, counterclockwise: the middle of the widest arc between two, where the sign
         of every point is beyond doubt.
@@ -66,17 +66,26 @@ def half_turns(Z: Array) -> tuple[NDArray[np.int32], Array]:
     below = (y < 0) | ((y == 0) & (x < 0))
     angle = np.arctan2(np.where(below, -y, y), np.where(below, -x, x))
     at_origin = (x == 0) & (y == 0)
-    angle[at_origin] = np.inf
-    m = angle.shape[-1] - int(at_origin.sum(axis=-1).max())
-    if m == 0:
-        return np.empty((*angle.shape[:-1], 0), np.int32), np.full((*angle.shape[:-1], 2), [1.0, 0.0])
-    order = np.argsort(angle, axis=-1)[..., :m]
+    angle[at_origin] = 4.0  # beyond all others
+    place, count = np.arange(angle.shape[-1]), (~at_origin).sum(axis=-1, keepdims=True)
+    order = np.argsort(angle, axis=-1)
     angle = np.take_along_axis(angle, order, axis=-1)
-    width = np.diff(angle, axis=-1, prepend=angle[..., -1:] - np.pi)
+    last = np.take_along_axis(angle, np.maximum(count - 1, 0), axis=-1)
+    width = np.where(place < count, np.diff(angle, axis=-1, prepend=last - np.pi), 0.0)
     first = np.argmax(width, axis=-1, keepdims=True)
     middle = np.take_along_axis(angle - 0.5 * width, first, axis=-1)
-    order = np.take_along_axis(order, (first + np.arange(m)) % m, axis=-1)
-    return order.astype(np.int32), np.concatenate([np.cos(middle), np.sin(middle)], axis=-1)
+    order = np.take_along_axis(order, (first + place) % np.maximum(count, 1), axis=-1)
+    order = np.where(place < count, order, -1).astype(np.int32)
+    return order, np.concatenate([np.cos(middle), np.sin(middle)], axis=-1)
+
+
+@kernel()
+def length_of(order: NDArray[np.int32]) -> int:
+    """Return how many points an order of `half_turns` names."""
+    m = len(order)
+    while m > 0 and order[m - 1] < 0:
+        m -= 1
+    return m
 
 
 @kernel()
@@ -100,7 +109,7 @@ def sweep(
         Weights.
     g : (float, float)
         The linear term g0.
-    order : (m,)
+    order : (n,)
     start : (2,)
         Of these points, from `half_turns`.
     halves : int
@@ -111,11 +120,11 @@ def sweep(
     Returns
     -------
     values : (2, halves * m), or (2, 1) of the best
-        Largest F on each arc, and largest -F.
+        Largest F on each arc, of m points that are not at the origin, and largest -F.
     directions : (2, halves * m, 2), or (2, 1, 2)
         Where. The best of no arc is zero.
     """
-    m = len(order)
+    m = length_of(order)
     values = np.zeros((2, halves * m if every else 1))
     directions = np.zeros((2, halves * m if every else 1, 2))
     if m == 0:
@@ -125,7 +134,7 @@ def sweep(
     ax, ay = g  # F on the arc
     bx, by = -ax, -ay  # F on the opposite arc, as a function of -u
     side_of = np.zeros(len(Z))
-    for i in order:
+    for i in order[:m]:
         side_of[i] = 1.0 if Z[i, 0] * start[0] + Z[i, 1] * start[1] > 0 else -1.0
         if side_of[i] > 0:
             ax += c[i] * Z[i, 0]
@@ -179,7 +188,7 @@ def sweep_anchors(
         Negative slope of the activation.
     first : int
         The anchors are X[first], X[first + 1] and so on.
-    order : (k, m)
+    order : (k, n)
     start : (k, 2)
         `half_turns` of the places seen from each anchor.
     halves : int

@@ -204,7 +204,6 @@ def solve(
 
 
 @one_blas_thread()
-@heeding_interrupts()
 def solve_as(problem: Problem, options: Options, stacklevel: int = 3) -> Fit:
     """Fit a network as `solve` does, with its options as one value; `stacklevel` is whose line a warning names."""
     as_instance(problem, Problem, "problem")
@@ -216,8 +215,9 @@ def solve_as(problem: Problem, options: Options, stacklevel: int = 3) -> Fit:
     run = Run(problem, options, Clock(options.time_limit))
     method, found = options.method, None
     try:
-        for used, outcome in climb(run):
-            method, found = used, outcome
+        with heeding_interrupts():
+            for used, outcome in climb(run):
+                method, found = used, outcome
     except KeyboardInterrupt:
         if found is None:
             raise Interrupted("Interrupted before a network was found.") from None

@@ -182,6 +182,20 @@ def test_plane_stopped_early_still_bounds():
     assert stopped.upper >= 1.0  # what the neuron max(0, x_1 - 2401) scores
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("seed", range(5))
+def test_places_that_are_one_but_for_rounding(seed, outputs):
+    """Seen from the middle of the data they are the same, so that more places are at some anchors than at others."""
+    rng = np.random.default_rng(seed)
+    X, V = rng.standard_normal((8, 2)), rng.standard_normal((8, outputs))
+    X[:3] = [[1e-20, 0.0], [0.0, 0.0], [0.0, 1e-19]]
+    V -= V.mean(axis=0)
+    v = V[:, 0] if outputs == 1 else V
+    plane, cones = price(X, v, method="plane"), price(X, v, method="cones")
+    assert plane.upper >= cones.value * (1 - 1e-9)
+    assert plane.value == pytest.approx(cones.value, rel=1e-6)
+
+
 @pytest.mark.parametrize("kept", [4_000_000, 0])
 def test_later_searches_of_the_plane_find_the_same(kept, monkeypatch):
     monkeypatch.setattr("cvxrelu.pricing.plane.PAIRS_KEPT", kept)
