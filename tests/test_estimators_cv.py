@@ -40,7 +40,7 @@ def noisy_wedge(n_samples=40, noise=0.2):
 def test_regressor_chooses_what_cross_validation_by_hand_chooses():
     X, y = noisy_wedge()
     folds = KFold(3, shuffle=True, random_state=0)
-    model = cr.ReLURegressorCV(n_alphas=4, cv=folds).fit(X, y)
+    model = cr.ReLURegressorCV(n_alphas=4, cv=folds, scale=False).fit(X, y)
     assert model.alphas_[0] == cr.alpha_max(cr.Problem(X, y, loss="squared", alpha=1.0))
     assert model.alphas_[-1] == pytest.approx(1e-3 * model.alphas_[0])
     by_hand = np.array(
@@ -101,7 +101,7 @@ def test_binary_classifier(loss):
     assert model.alpha_ == model.alphas_[np.argmax(model.scores_.mean(axis=1))]
     assert model.certificate_.relative_gap <= 1e-6
     assert hasattr(model, "predict_proba") == (loss == "logistic")
-    plain = cr.ReLUClassifier(loss, model.alpha_, random_state=0).fit(X, labels)
+    plain = cr.ReLUClassifier(loss, model.alpha_, scale=True, random_state=0).fit(X, labels)
     np.testing.assert_array_equal(model.decision_function(X), plain.decision_function(X))
 
 
@@ -115,7 +115,8 @@ def test_several_classes_in_parallel_are_the_same(multi_class, n_features, count
     assert one.networks_ == two.networks_
     np.testing.assert_array_equal(one.scores_, two.scores_)
     assert one.score(X, y) > 0.9
-    plain = cr.ReLUClassifier("logistic", one.alpha_, multi_class=multi_class, random_state=0).fit(X, y)
+    options = {"multi_class": multi_class, "scale": True, "random_state": 0}
+    plain = cr.ReLUClassifier("logistic", one.alpha_, **options).fit(X, y)
     if one.alpha_ < one.alphas_[0] and n_features > 2:
         # It starts from the networks of the folds, and ends where it would have without them.
         np.testing.assert_allclose(one.predict_proba(X), plain.predict_proba(X), atol=5e-3)
@@ -154,7 +155,7 @@ def test_grids_without_a_proof_start_from_the_estimate(monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((60, 5))
     y = np.abs(X[:, 0]) + X[:, 1]
-    options = {"n_alphas": 3, "eps": 0.1, "cv": 2, "tol": 1e-2, "random_state": 0}
+    options = {"n_alphas": 3, "eps": 0.1, "cv": 2, "tol": 1e-2, "scale": False, "random_state": 0}
     model = cr.ReLURegressorCV(**options).fit(X, y)
     estimate = likely_alpha_max(cr.Problem(X, y, loss="squared", alpha=1.0))
     assert model.alphas_[0] == pytest.approx(estimate, rel=1e-2)  # merged samples are sorted, and starts are random

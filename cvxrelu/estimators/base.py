@@ -6,11 +6,11 @@ r"""What all estimators share: their parameters, and the way from them to fits.
 | `ReLURegressor`    | (1/N) sum_i loss(f(x_i), y_i) + alpha * cost(f)                       |
 | `ReLUClassifier`   | (1/N) sum_i loss(y_i f(x_i)) + alpha * cost(f), or the maximal margin |
 
-each over one-hidden-layer networks f of every width; with sample weights, means are weighted. Features are taken as
-they come: put a scaler in front, since the cost of a weight depends on the unit of its feature. The default alpha goes
-with the units of the data as a whole. Equal samples are merged and all are sorted before the fit, so that with a
-`random_state` it is the same whatever their order, and a weight of k is k copies; without one, fits that are as good
-may differ.
+each over one-hidden-layer networks f of every width; with sample weights, means are weighted. The cost of a weight
+depends on the unit of its feature: an alpha that is given is in the units of the data, and where it is left to the
+estimator, so are the units, the standard deviations of the features (`scale`). The default alpha goes with the units of
+the data as a whole. Equal samples are merged and all are sorted before the fit, so that with a `random_state` it is the
+same whatever their order, and a weight of k is k copies; without one, fits that are as good may differ.
 """
 
 import warnings
@@ -28,6 +28,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import InputError
+from cvxrelu.estimators.features import deviations, of_multiples
 from cvxrelu.problem.losses import LOSSES, Loss, get_loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
@@ -57,6 +58,9 @@ POSED = ("bias", "negative_slope", "skip", "output_sign")
 class Estimator(BaseEstimator):
     """Parameters that all estimators share, and the way from them to fits."""
 
+    # What the features were divided by for the fit that is kept.
+    scale_: Array
+
     def __init__(
         self,
         *,
@@ -64,6 +68,7 @@ class Estimator(BaseEstimator):
         negative_slope: float = 0.0,
         skip: bool = False,
         output_sign: str = "any",
+        scale: bool | str = "auto",
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -79,6 +84,7 @@ class Estimator(BaseEstimator):
         self.negative_slope = negative_slope
         self.skip = skip
         self.output_sign = output_sign
+        self.scale = scale
         self.method = method
         self.tol = tol
         self.time_limit = time_limit
@@ -89,6 +95,22 @@ class Estimator(BaseEstimator):
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
+
+    def _chooses_strength(self) -> bool:
+        """Tell whether the strength of regularisation is left to the estimator."""
+        return getattr(self, "alpha", None) == "auto"
+
+    def _scaled(self, X: Array, weights: Array | None) -> Array:
+        """Return features in the units in which weights are to cost, and keep these units for the fit."""
+        scaled = self._chooses_strength() if isinstance(self.scale, str) and self.scale == "auto" else self.scale
+        if not isinstance(scaled, bool | np.bool_):
+            raise InputError(f"scale={self.scale!r} must be True, False or 'auto'.")
+        self._units = deviations(X, weights) if scaled else np.ones(X.shape[1])
+        return X / self._units
+
+    def _given(self, fit: Fit) -> Network:
+        """Return the network of a fit as one of the features as they were given."""
+        return of_multiples(fit.network, 1 / self._units)
 
     def _problem(self, X: Array, y: Array, weights: Array | None, **problem: Any) -> Problem:
         parts: dict[str, Any] = {name: getattr(self, name) for name in POSED}
@@ -115,10 +137,13 @@ class Estimator(BaseEstimator):
         return Clock(Options(time_limit=self.time_limit).time_limit)
 
     def _solve(self, problem: Problem, clock: Clock, n_jobs: int = 1, start: Network | None = None) -> Fit:
-        """Solve in the time that is left, from a network if its neurons may be some of the problem's."""
+        """Solve in the time that is left, from a network found before if its neurons may be some of the problem's."""
         seconds = max(clock.left, SOME_TIME) if clock.limited else None
+        if start is not None and start.n_features != problem.n_features:
+            start = None
         if start is not None:
             try:
+                start = of_multiples(start, self._units)
                 check_start(problem, start)
             except InputError:
                 start = None
@@ -155,7 +180,7 @@ class Estimator(BaseEstimator):
         seconds = as_seconds(time_limit)
         certificates = []
         for fit, y in zip(fits, targets, strict=True):
-            problem = replace(fit.problem, X=X, y=y, sample_weight=weights)
+            problem = replace(fit.problem, X=X / self.scale_, y=y, sample_weight=weights)
             limit = None if seconds is None else seconds / len(fits)
             options = self._options(problem, prove=True, time_limit=limit, max_rounds=None, warm_start=fit.network)
             certificates.append(solve_as(problem, options).certificate.of(fit.network))

@@ -44,6 +44,8 @@ class ReLUClassifier(Labelled):
     alpha : float or "auto", default "auto"
         Regularisation strength, positive, as in `ReLURegressor`; of several classes, and with class weights and
         without, the largest. Not used by "margin".
+    scale : bool or "auto", default "auto"
+        As in `ReLURegressor`; of "margin", "auto" is False.
     multi_class : {"softmax", "ovr"}, default "softmax"
         Whether more than two classes are told apart by one network or, with "ovr", and for loss="hinge", positive
         output weights and methods that take one output, by one network for each class against the rest.
@@ -57,13 +59,15 @@ class ReLUClassifier(Labelled):
     Attributes
     ----------
     alpha_ : float
-        The strength used; not there for "margin".
+        The strength used, as in `ReLURegressor`; not there for "margin".
     classes_ : (K,) array
         The classes.
     fits_ : list of Fit
-        One, or one for each class against the rest.
+        One, or one for each class against the rest, in terms of the features over `scale_`.
     networks_, certificates_ : list
-        Their networks and certificates.
+        Their networks, which take the features as they come, and certificates.
+    scale_ : (d,) array
+        What the features were divided by for the fit.
     n_iter_ : int
         Rounds of the fit; of several networks, the most.
     n_features_in_ : int
@@ -99,6 +103,7 @@ class ReLUClassifier(Labelled):
         negative_slope: float = 0.0,
         skip: bool = False,
         output_sign: str = "any",
+        scale: bool | str = "auto",
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -115,6 +120,7 @@ class ReLUClassifier(Labelled):
             negative_slope=negative_slope,
             skip=skip,
             output_sign=output_sign,
+            scale=scale,
             method=method,
             tol=tol,
             time_limit=time_limit,
@@ -130,6 +136,9 @@ class ReLUClassifier(Labelled):
         self.alpha = alpha
         self.multi_class = multi_class
         self.class_weight = class_weight
+
+    def _chooses_strength(self) -> bool:
+        return self.loss != "margin" and super()._chooses_strength()
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the network, or one for each class against the rest.

@@ -40,6 +40,8 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         Last strength of the grid over the first.
     cv : int, splitter or iterable, optional
         Folds as in scikit-learn; 5 by default.
+    scale : bool or "auto", default "auto"
+        As in `ReLUInterpolator`; "auto" is True unless `alphas` are given: then features may come in any units.
     bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
     verbose
         As in `ReLURegressor`. `n_jobs` folds are fitted at a time, to a relative gap of at most max(tol, 1e-4), or that
@@ -49,12 +51,12 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
     Attributes
     ----------
     alpha_ : float
-        The strength chosen; of equally good ones, the largest.
+        The strength chosen, for the features over `scale_`; of equally good ones, the largest.
     alphas_ : (k,) array
         The strengths tried, falling.
     loss_path_, mse_path_ : (k, n_folds) arrays
         Mean loss, and mean squared error, on each fold.
-    network_, certificate_, fit_, n_features_in_
+    network_, certificate_, fit_, scale_, n_features_in_
         As in `ReLURegressor`, of the fit to all data.
 
     See Also
@@ -96,6 +98,7 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         loss = regression_loss(self.loss)
         weights = weights_of(sample_weight, inputs)
         counts = np.ones(len(targets)) if weights is None else weights
+        inputs = self._scaled(inputs, weights)
         whole = self._at_any_alpha(inputs, targets, weights, loss)
         alphas = self._grid([whole])
 
@@ -142,6 +145,8 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         As in `ReLURegressorCV`; the default grid starts from the largest `cvxrelu.alpha_max` of the networks.
     cv : int, splitter or iterable, optional
         Folds as in scikit-learn; 5 stratified ones by default.
+    scale : bool or "auto", default "auto"
+        As in `ReLURegressorCV`.
     bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
     verbose
         As in `ReLURegressorCV`.
@@ -149,12 +154,12 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
     Attributes
     ----------
     alpha_ : float
-        The strength chosen; of equally good ones, the largest.
+        The strength chosen, for the features over `scale_`; of equally good ones, the largest.
     alphas_ : (k,) array
         The strengths tried, falling.
     scores_ : (k, n_folds) array
         Accuracy on each fold.
-    classes_, fits_, networks_, certificates_, n_features_in_
+    classes_, fits_, networks_, certificates_, scale_, n_features_in_
         As in `ReLUClassifier`, of the fit to all data.
     network_, certificate_, fit_
         The first of `networks_`, `certificates_` and `fits_`: the only one, if there are two classes.
@@ -184,6 +189,7 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         negative_slope: float = 0.0,
         skip: bool = False,
         output_sign: str = "any",
+        scale: bool | str = "auto",
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = None,
@@ -204,6 +210,7 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
             negative_slope=negative_slope,
             skip=skip,
             output_sign=output_sign,
+            scale=scale,
             method=method,
             tol=tol,
             time_limit=time_limit,

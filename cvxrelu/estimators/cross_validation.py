@@ -67,6 +67,7 @@ class CrossValidated(Estimator):
         negative_slope: float = 0.0,
         skip: bool = False,
         output_sign: str = "any",
+        scale: bool | str = "auto",
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = None,
@@ -84,6 +85,7 @@ class CrossValidated(Estimator):
             negative_slope=negative_slope,
             skip=skip,
             output_sign=output_sign,
+            scale=scale,
             method=method,
             tol=tol,
             time_limit=time_limit,
@@ -103,6 +105,9 @@ class CrossValidated(Estimator):
     def _at_any_alpha(self, X: Array, y: Array, weights: Array | None, loss: str | Loss) -> Problem:
         # The path sets alpha itself.
         return self._problem(X, y, weights, loss=loss, alpha=1.0)
+
+    def _chooses_strength(self) -> bool:
+        return self.alphas is None
 
     def _grid(self, problems: Iterable[Problem]) -> Array:
         """Return the strengths to try: those given, or a grid from the largest alpha_max of the problems."""

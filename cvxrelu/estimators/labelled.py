@@ -64,7 +64,7 @@ class Labelled(ClassifierMixin, Estimator):
         return networks if len(networks) == count else [None] * count
 
     def _labelled(self, X: Any, y: Any, sample_weight: Any, losses: Sequence[str]) -> tuple[Array, NDArray[Any], Array]:
-        """Check the data of a fit and the loss, and keep the classes."""
+        """Return the data of a fit once it and the loss are checked, features in their units, and keep the classes."""
         inputs, labels = validated(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         as_choice(self.loss, losses, "loss")
@@ -75,7 +75,7 @@ class Labelled(ClassifierMixin, Estimator):
             raise InputError(
                 f"Classifier can't train when only one class is present; y holds only {self.classes_.tolist()[0]!r}."
             )
-        return inputs, labels, weights
+        return self._scaled(inputs, weights), labels, weights
 
     def _with_classes(self, weights: Array, labels: NDArray[Any]) -> Array:
         """Return sample weights times those of their classes."""
@@ -110,7 +110,7 @@ class Labelled(ClassifierMixin, Estimator):
 
     def _keep(self, fits: list[Fit]) -> Self:
         self.fits_ = fits
-        self.networks_ = [fit.network for fit in fits]
+        self.networks_, self.scale_ = [self._given(fit) for fit in fits], self._units
         self.certificates_ = [fit.certificate for fit in fits]
         return self
 

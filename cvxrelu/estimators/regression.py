@@ -33,6 +33,10 @@ class ReLUInterpolator(Regressor):
     output_sign : {"any", "positive"}, default "any"
         Which output weights neurons may have; with "positive" (and a slope below 1) predictions are a convex function
         of x. Some data then have no interpolant, while `ReLURegressor` always has a fit.
+    scale : bool or "auto", default "auto"
+        Whether weights cost what they do in units of the standard deviations of the features, as behind a scaler, so
+        that it makes no difference in which units these come. "auto" is False here, and wherever an alpha is given,
+        which goes with the units of the data.
     method : {"auto", "enumerate", "generate", "line", "sample"}, default "auto"
         How the sign patterns are found; see `cvxrelu.solve`.
     tol : float, optional
@@ -64,7 +68,9 @@ class ReLUInterpolator(Regressor):
     certificate_ : Certificate
         Bounds on the least cost.
     fit_ : Fit
-        Both, with the history.
+        Both, with the history, in terms of the features over `scale_`.
+    scale_ : (d,) array
+        What the features were divided by for the fit; `network_` takes them as they come.
     n_iter_ : int
         Rounds of the fit; of several networks, the most.
     n_features_in_ : int
@@ -125,6 +131,8 @@ class ReLURegressor(Regressor):
     alpha : float or "auto", default "auto"
         Regularisation strength, positive. "auto" is 0.3 alpha_max / sqrt(N), alpha_max being where a constant becomes
         optimal (estimated in three or more dimensions); `ReLURegressorCV` finds a better one by cross-validation.
+    scale : bool or "auto", default "auto"
+        As in `ReLUInterpolator`; "auto" is True if alpha is "auto": then features may come in any units.
     loss : {"squared", "huber", "absolute", "quantile"} or Loss, default "squared"
         What a prediction costs; an object such as ``cr.Quantile(0.9)`` brings its parameters.
     bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
@@ -134,8 +142,8 @@ class ReLURegressor(Regressor):
     Attributes
     ----------
     alpha_ : float
-        The strength used.
-    network_, certificate_, fit_, n_iter_, n_features_in_
+        The strength used, for the features over `scale_`: say scale=True where it is given again.
+    network_, certificate_, fit_, scale_, n_iter_, n_features_in_
         As in `ReLUInterpolator`.
 
     Warns
@@ -171,6 +179,7 @@ class ReLURegressor(Regressor):
         negative_slope: float = 0.0,
         skip: bool = False,
         output_sign: str = "any",
+        scale: bool | str = "auto",
         method: str = "auto",
         tol: float | None = None,
         time_limit: float | None = 10.0,
@@ -187,6 +196,7 @@ class ReLURegressor(Regressor):
             negative_slope=negative_slope,
             skip=skip,
             output_sign=output_sign,
+            scale=scale,
             method=method,
             tol=tol,
             time_limit=time_limit,

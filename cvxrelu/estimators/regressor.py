@@ -39,7 +39,8 @@ class Regressor(RegressorMixin, Estimator):
         clock = self._clock()
         try:
             start = self.network_ if self.warm_start and hasattr(self, "network_") else None
-            posed = self._posed(inputs, targets, weights_of(sample_weight, inputs), clock)
+            weights = weights_of(sample_weight, inputs)
+            posed = self._posed(self._scaled(inputs, weights), targets, weights, clock)
             self._keep(self._solve(posed, clock, self.n_jobs, start))
         except Interrupted as interrupt:
             # What was found can predict.
@@ -50,7 +51,7 @@ class Regressor(RegressorMixin, Estimator):
         return self
 
     def _keep(self, fit: Fit) -> Self:
-        self.fit_, self.network_, self.certificate_ = fit, fit.network, fit.certificate
+        self.fit_, self.network_, self.certificate_, self.scale_ = fit, self._given(fit), fit.certificate, self._units
         return self
 
     def _checked(self, X: Any, y: Any, reset: bool = True) -> tuple[Array, Array]:

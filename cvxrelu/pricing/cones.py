@@ -119,7 +119,7 @@ def cone_search(
     # The axes as starts: not to begin with nothing, nor to spend on climbing what the search finds anyway.
     sides = points.sides
     first = _climbed(lifted, c, linear, normed, np.eye(m)[: min(normed, climbs)], sides)
-    best = _largest(lifted, c, linear, normed, first)
+    best = float(_sizes(lifted, c, linear, normed, first).max(initial=0.0))
     kinks = merge_kinks(lifted, c, linear, points.bias == "none", MERGING_SHARE * tol * best)
     frame = choose_frame(kinks.Z, points.bias == "free")
     problem = Problem(
@@ -144,7 +144,9 @@ def cone_search(
         trees, cutoff, stopped = _run(problem, tree, cutoff, ceiling, points, stop, n_jobs)
         nodes, top = nodes_of(trees), max(_highest(part) for part in trees)
     met = cutoff.neurons[np.argsort(-cutoff.values)][: np.count_nonzero(cutoff.values)] @ frame.basis
-    neurons = distinct(np.concatenate([_climbed(lifted, c, linear, normed, met[: 2 * climbs], sides), met, first]))
+    neurons = np.concatenate([_climbed(lifted, c, linear, normed, met[: 2 * climbs], sides), met, first])
+    # Climbs to one maximum end a billionth apart: the best of them is to stand for it.
+    neurons = distinct(neurons[np.argsort(-_sizes(lifted, c, linear, normed, neurons), kind="stable")])
     return points.report(
         weights,
         unlift(points, neurons),
@@ -250,7 +252,7 @@ def _climbed(Z: Array, c: Array, linear: Array, normed: int, starts: Array, side
     return np.concatenate(parts)
 
 
-def _largest(Z: Array, c: Array, linear: Array, normed: int, neurons: Array) -> float:
-    """Largest absolute score of neurons of any norm."""
-    scores = neurons @ linear + np.maximum(neurons @ Z.T, 0.0) @ c
-    return float((np.abs(scores) / np.linalg.norm(neurons[:, :normed], axis=1)).max(initial=0.0))
+def _sizes(Z: Array, c: Array, linear: Array, normed: int, neurons: Array) -> Array:
+    """Return the absolute scores of neurons of any norm; zero where they have no weights."""
+    scores, norms = neurons @ linear + np.maximum(neurons @ Z.T, 0.0) @ c, np.linalg.norm(neurons[:, :normed], axis=1)
+    return np.divide(np.abs(scores), norms, out=np.zeros(len(neurons)), where=norms > 0)

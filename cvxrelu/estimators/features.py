@@ -1,0 +1,44 @@
+r"""Units of features: with x_k / s_k in place of x_k a network costs what it would in units of s_k.
+
+    cost(f) = sum_j norm(v_j) norm((s_1 w_j1, ..., s_d w_jd)),   s_k the standard deviation of feature k
+
+The least cost, and the network as a function of x, are then the same whatever the units that features come in.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
+
+from cvxrelu.numerics.lengths import exponents_of, shifted
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.sample_weight import merge_samples
+
+__all__ = ["deviations", "of_multiples"]
+
+Array = NDArray[np.float64]
+
+
+def deviations(X: Array, weights: Array | None) -> Array:
+    """Return the standard deviations of features, 1.0 of those that are constant up to rounding.
+
+    They are the same to the last digit whatever the order of the samples, and for copies and weights alike.
+
+    Examples
+    --------
+    >>> deviations(np.array([[0.0, 1e200, 5.0], [2.0, 3e200, 5.0]]), None)
+    array([1.e+000, 1.e+200, 1.e+000])
+    """
+    rows, _, counts = merge_samples(X, np.zeros(len(X)), weights)
+    exponents = exponents_of(rows.T)
+    of_size_one = np.ldexp(rows, -exponents)
+    scaler = StandardScaler(with_mean=False).fit(of_size_one, sample_weight=counts)
+    sizes, variances = np.asarray(scaler.scale_), np.asarray(scaler.var_)
+    varies = sizes == np.sqrt(variances)  # a size is 1.0 where it does not
+    return np.where(varies, shifted(sizes, exponents), 1.0)
+
+
+def of_multiples(network: Network, factors: Array) -> Network:
+    """Return the network x -> f(factors * x)."""
+    by_row = factors.reshape(-1, *[1] * (network.skip.ndim - 1))
+    parts = network.b, network.v, network.intercept, network.negative_slope
+    return Network(network.W * factors, *parts, network.skip * by_row)
