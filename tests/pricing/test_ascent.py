@@ -214,7 +214,7 @@ def test_starts_between_given_ones_find_more():
     assert np.mean(between) > np.mean(alone)
 
 
-@pytest.mark.parametrize("bias", ["free", "joint"])
+@pytest.mark.parametrize("bias", ["free", "joint", "none"])
 @pytest.mark.parametrize("size", [1.0, 100.0, 1e-3])
 def test_hinges_of_random_starts_pass_through_places(bias, size):
     """In whatever units the places are: the last column of a joint bias has another size than one."""
@@ -223,6 +223,11 @@ def test_hinges_of_random_starts_pass_through_places(bias, size):
     starts = lift(points, random_starts(points, 50, np.random.default_rng(1)))
     heights = np.abs(starts @ points.lifted.T) / np.linalg.norm(starts, axis=1)[:, None]
     assert (heights.min(axis=1) <= 1e-12).all()
+
+
+def test_one_input_without_a_bias_has_starts():
+    points = Points.prepare(np.array([[2.0], [-1.0]]), "none", 0.0)
+    assert random_starts(points, 5, np.random.default_rng(0))[:, 0].all()
 
 
 @pytest.mark.parametrize("slope", SLOPES)
