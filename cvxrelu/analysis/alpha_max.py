@@ -5,8 +5,6 @@ r"""The strength of regularisation from which a constant is optimal, and one to 
 with F the dual vectors of the best constant; the proof is in `cvxrelu.program.zero_cost`.
 """
 
-import warnings
-
 import numpy as np
 
 from cvxrelu.certificate.searches import pricer_of
@@ -17,6 +15,7 @@ from cvxrelu.problem.validation import as_instance, as_seconds
 from cvxrelu.program.dual_face import ASCENT_STARTS, search_scores
 from cvxrelu.program.zero_cost import ZERO_SCORE_RTOL, best_of_zero_cost, check_known, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.warned import warn
 
 __all__ = ["CUT_SHORT", "alpha_max", "default_alpha", "likely_alpha_max"]
 
@@ -74,7 +73,7 @@ def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     """
     found = best_of_zero_cost(as_instance(problem, Problem, "problem"), Clock(as_seconds(time_limit)))
     if not found.complete:
-        warnings.warn(CUT_SHORT, AccuracyWarning, stacklevel=2)
+        warn(CUT_SHORT, AccuracyWarning)
     return found.alpha_max
 
 

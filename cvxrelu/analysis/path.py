@@ -8,7 +8,6 @@ adding the two inequalities that say that f(alpha) is best for alpha and f(beta)
 (cost(f(alpha)) - cost(f(beta))) <= 0.
 """
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +23,7 @@ from cvxrelu.program.options import Options
 from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost, is_known
 from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.warned import warn
 from cvxrelu.solving.fit import Fit, Status, check_start, solve_as
 from cvxrelu.solving.run import Round
 
@@ -240,7 +240,7 @@ def _best_constant(problem: Problem, time_limit: float | None, needed: bool) -> 
             raise
         return None
     if needed and not constant.complete:
-        warnings.warn(CUT_SHORT, AccuracyWarning, stacklevel=4)
+        warn(CUT_SHORT, AccuracyWarning)
     return constant
 
 

@@ -13,7 +13,6 @@ the data as a whole. Equal samples are merged and all are sorted before the fit,
 same whatever their order, and a weight of k is k copies; without one, fits that are as good may differ.
 """
 
-import warnings
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -36,6 +35,7 @@ from cvxrelu.problem.sample_weight import merge_samples
 from cvxrelu.problem.validation import as_seconds
 from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.warned import warn
 from cvxrelu.solving.fit import Fit, Status, check_start, solve_as
 
 __all__ = ["Estimator", "regression_loss", "strength", "validated", "weights_of"]
@@ -166,11 +166,10 @@ class Estimator(BaseEstimator):
         self.n_iter_ = max(len(fit.history) for fit in fits)
         # Who asked for a proof has been told of its gap.
         if not self.prove and any(fit.status is Status.STOPPED for fit in fits):
-            warnings.warn(
+            warn(
                 "The fit was stopped by time_limit or max_rounds before rounds ceased to improve the network, the best "
                 "so far; allow more, or go on from here with warm_start=True.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     def _certified(

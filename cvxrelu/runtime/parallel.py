@@ -8,11 +8,12 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from cvxrelu.errors import InputError
+from cvxrelu.runtime.warned import warn
 
 __all__ = ["results_of"]
 
-# A warning: its text, category, file and line.
-Told = tuple[str, type[Warning], str, int]
+# A warning: its text and category.
+Told = tuple[str, type[Warning]]
 
 
 def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> Generator[Any]:
@@ -61,7 +62,7 @@ def results_of(tasks: Iterable[Any], n_jobs: int, prefer: str | None = None) -> 
     try:
         for result, told in results:
             for warning in told:
-                warnings.warn_explicit(*warning)
+                warn(*warning)
             yield result
     finally:
         with warnings.catch_warnings():
@@ -76,4 +77,4 @@ def _called(home: int, function: Callable[..., Any], *args: Any, **kwargs: Any) 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")  # the filters are those at home
         result = function(*args, **kwargs)
-    return result, [(str(each.message), each.category, each.filename, each.lineno) for each in caught]
+    return result, [(str(each.message), each.category) for each in caught]

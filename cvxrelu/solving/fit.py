@@ -1,6 +1,5 @@
 """`solve`: from a problem to a certified network, by one of the ways in `cvxrelu.solving.methods`."""
 
-import warnings
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -18,6 +17,7 @@ from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.endings import STOPS, Cause
 from cvxrelu.runtime.keyboard import heeding_interrupts
+from cvxrelu.runtime.warned import warn
 from cvxrelu.solving.ladder import climb, is_closed
 from cvxrelu.solving.methods import METHODS, check_method
 from cvxrelu.solving.run import RELAXATION, Outcome, Round, Run
@@ -200,12 +200,12 @@ def solve(
     (30.0, 'global', True)
     """
     options = Options(method, tol, time_limit, max_rounds, solver, n_jobs, random_state, progress, warm_start, prove)
-    return solve_as(problem, options, stacklevel=4)
+    return solve_as(problem, options)
 
 
 @one_blas_thread()
-def solve_as(problem: Problem, options: Options, stacklevel: int = 3) -> Fit:
-    """Fit a network as `solve` does, with its options as one value; `stacklevel` is whose line a warning names."""
+def solve_as(problem: Problem, options: Options) -> Fit:
+    """Fit a network as `solve` does, with its options as one value."""
     as_instance(problem, Problem, "problem")
     check_method(options.method)
     if options.method != "auto":
@@ -232,7 +232,7 @@ def solve_as(problem: Problem, options: Options, stacklevel: int = 3) -> Fit:
     if asked and fit.status in (Status.INACCURATE, Status.STOPPED, Status.UNPROVEN):
         gap = f"The relative gap is {fit.certificate.relative_gap:.1e}, above tol={options.tol:g}."
         message = " ".join(filter(None, [f"{fit.certificate} {gap} {run.explain(found.cause)}", fit.outlook]))
-        warnings.warn(message, AccuracyWarning, stacklevel=stacklevel)
+        warn(message, AccuracyWarning)
     return fit
 
 
