@@ -135,7 +135,9 @@ def draw(record: Record) -> Figure:
         )
         axes.plot([place], [100 * result["gap of cones alone"]], "o", color=colour, markerfacecolor="none")
     axes.set(xlabel="seconds", ylabel="proven gap, per cent")
-    axes.set_title("Proven gap against time; circles, side by side: branch and bound on cones alone, one minute", fontsize=11)
+    axes.set_title(
+        "Proven gap against time; circles, side by side: branch and bound on cones alone, one minute", fontsize=11
+    )
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xticks([10, 20, 50, 100, 200, 500])
     axes.xaxis.set_major_formatter("{x:g}")

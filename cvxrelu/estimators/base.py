@@ -27,7 +27,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import InputError
-from cvxrelu.estimators.features import deviations, of_multiples
+from cvxrelu.estimators.features import deviations, in_units, of_multiples
 from cvxrelu.problem.losses import LOSSES, Loss, get_loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
@@ -106,7 +106,7 @@ class Estimator(BaseEstimator):
         if not isinstance(scaled, bool | np.bool_):
             raise InputError(f"scale={self.scale!r} must be True, False or 'auto'.")
         self._units = deviations(X, weights) if scaled else np.ones(X.shape[1])
-        return X / self._units
+        return np.nan_to_num(in_units(X, self._units))  # samples without weight may be beyond floats
 
     def _given(self, fit: Fit) -> Network:
         """Return the network of a fit as one of the features as they were given."""
@@ -179,7 +179,7 @@ class Estimator(BaseEstimator):
         seconds = as_seconds(time_limit)
         certificates = []
         for fit, y in zip(fits, targets, strict=True):
-            problem = replace(fit.problem, X=X / self.scale_, y=y, sample_weight=weights)
+            problem = replace(fit.problem, X=in_units(X, self.scale_), y=y, sample_weight=weights)
             limit = None if seconds is None else seconds / len(fits)
             options = self._options(problem, prove=True, time_limit=limit, max_rounds=None, warm_start=fit.network)
             certificates.append(solve_as(problem, options).certificate.of(fit.network))

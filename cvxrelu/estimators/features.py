@@ -13,20 +13,23 @@ from cvxrelu.numerics.lengths import exponents_of, shifted
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.sample_weight import merge_samples
 
-__all__ = ["deviations", "of_multiples"]
+__all__ = ["deviations", "in_units", "of_multiples"]
 
 Array = NDArray[np.float64]
 
+LEAST, MOST = 2.0**-500, 2.0**500
+"""Units, so that neither a feature over one nor a weight is beyond floats."""
+
 
 def deviations(X: Array, weights: Array | None) -> Array:
-    """Return the standard deviations of features, 1.0 of those that are constant up to rounding.
+    """Return the standard deviations of features, within `LEAST` and `MOST`; 1.0 where all is equal up to rounding.
 
     They are the same to the last digit whatever the order of the samples, and for copies and weights alike.
 
     Examples
     --------
-    >>> deviations(np.array([[0.0, 1e200, 5.0], [2.0, 3e200, 5.0]]), None)
-    array([1.e+000, 1.e+200, 1.e+000])
+    >>> deviations(np.array([[0.0, 1e100, 5.0], [2.0, 3e100, 5.0]]), None)
+    array([1.e+000, 1.e+100, 1.e+000])
     """
     rows, _, counts = merge_samples(X, np.zeros(len(X)), weights)
     exponents = exponents_of(rows.T)
@@ -34,7 +37,13 @@ def deviations(X: Array, weights: Array | None) -> Array:
     scaler = StandardScaler(with_mean=False).fit(of_size_one, sample_weight=counts)
     sizes, variances = np.asarray(scaler.scale_), np.asarray(scaler.var_)
     varies = sizes == np.sqrt(variances)  # a size is 1.0 where it does not
-    return np.where(varies, shifted(sizes, exponents), 1.0)
+    return np.where(varies, np.clip(shifted(sizes, exponents), LEAST, MOST), 1.0)
+
+
+def in_units(X: Array, units: Array) -> Array:
+    """Return features over their units, infinite beyond the largest float."""
+    with np.errstate(over="ignore"):
+        return X / units
 
 
 def of_multiples(network: Network, factors: Array) -> Network:
