@@ -1,12 +1,14 @@
 """Ctrl-C stops the program, and time limits hold; nothing that was found is lost."""
 
 import gc
+import importlib
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from dataclasses import replace
 
@@ -27,6 +29,7 @@ from cvxrelu.program.zero_cost import best_of_zero_cost
 from cvxrelu.relaxation import moments
 from cvxrelu.relaxation.outputs import relaxed_outputs
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.keyboard import MOMENT, heeding_interrupts
 from cvxrelu.solving import run
 from cvxrelu.solving.methods import on_cells
 
@@ -168,6 +171,71 @@ def test_what_the_garbage_collector_drops_is_sent_again():
         gc.callbacks.remove(callback)
     assert pressed
     assert sys.unraisablehook is before
+
+
+class Dropping:
+    """What raises a KeyboardInterrupt where Python drops it."""
+
+    def __del__(self):
+        raise KeyboardInterrupt
+
+
+def drop():
+    Dropping()
+
+
+def test_what_is_dropped_in_the_end_is_raised_in_the_end():
+    """Whoever called has nothing to fear any more after the block."""
+    before = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), heeding_interrupts():
+        drop()
+    threading.Event().wait(3 * MOMENT)  # nothing comes
+    assert sys.unraisablehook is before
+
+
+def test_what_is_dropped_is_raised_once():
+    """Also if it is pressed once more before it is sent again, or dropped several times."""
+
+    @heeding_interrupts()
+    def pressed_thrice():
+        drop()
+        drop()
+        interrupt()
+
+    with pytest.raises(KeyboardInterrupt):
+        pressed_thrice()
+    threading.Event().wait(3 * MOMENT)
+
+
+def test_another_hook_is_left_alone(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    with heeding_interrupts():
+        sys.unraisablehook = print
+    assert sys.unraisablehook is print
+
+
+@pytest.mark.parametrize(
+    ("call", "inside"),
+    [
+        (lambda fit: cr.path(PROBLEM, [0.1, 0.01]), "path.solve_as"),
+        (lambda fit: cr.certify(fit.network, PROBLEM), "certify.solve"),
+        (lambda fit: cr.alpha_max(PROBLEM), "alpha_max.best_of_zero_cost"),
+        (lambda fit: cr.optimal_set(fit), "optima.find.refined_dual"),
+    ],
+)
+def test_every_door_heeds_what_is_dropped(monkeypatch, call, inside):
+    fit = cr.solve(PROBLEM)
+    original = importlib.import_module(f"cvxrelu.analysis.{inside.rpartition('.')[0]}")
+    name = inside.rpartition(".")[2]
+    function = getattr(original, name)
+
+    def dropping(*arguments, **options):
+        drop()
+        return function(*arguments, **options)
+
+    monkeypatch.setattr(original, name, dropping)
+    with pytest.raises(KeyboardInterrupt):
+        call(fit)
 
 
 SCRIPT = """

@@ -92,6 +92,34 @@ def test_what_a_sample_next_to_a_hinge_costs_is_not_left_out(far, height, slope)
     assert norm.neuron_costs(np.array([[w]]), np.array([settled]))[0] < 0.8 * cost
 
 
+def test_a_sample_is_next_to_a_hinge_by_the_terms_of_its_own_height():
+    """And not by the size of a coordinate that the neuron does not look at."""
+    norm = LabelNoise("joint").on(np.array([[1e13, 0.3], [2e13, -1.0], [-1e13, 0.7]]), 0.0)
+    assert norm.settled(np.array([[0.0, 1.0]]), np.array([0.5])).tolist() == [0.5]
+
+
+def test_samples_that_a_neuron_does_not_see_lie_on_its_hinge(monkeypatch):
+    """Exact arithmetic, of which thousands of empty rows would take seconds, has no say in it."""
+    X, W, b = np.array([[0.0, 0.0], [0.0, 2.0], [1.0, 0.0]]), np.array([[0.0, 0.0], [3.0, 0.0]]), np.zeros(2)
+    norm = LabelNoise("joint").on(X, 0.5)
+    expected = [
+        2 * (np.mean(h * h * [1, 5, 2]) * np.mean((h * t) ** 2)) ** 0.5
+        for h, t in ((np.array([0.5, 0.5, 0.5]), np.zeros(3)), (np.array([0.5, 0.5, 1.0]), np.array([0.0, 0.0, 3.0])))
+    ]
+    monkeypatch.delattr(LabelNoise, "_height")
+    np.testing.assert_allclose(norm.neuron_costs(W, b), expected)
+    assert norm.settled(W, b).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("weight", [1.0, 2.0, 80.0])
+@pytest.mark.parametrize("bias", [5e-324, 1e-320])
+def test_the_least_bias_there_is_decides_a_side(weight, bias):
+    """Of the sample at the origin, which costs as much as the other then."""
+    problem = cr.Problem([[1.0], [0.0]], [-1.0, 0.0], "squared", alpha=1.0, norm="label-noise", bias="joint")
+    cost = cr.Network([[weight]], [bias], [1.0]).cost("joint", problem.norm)
+    assert cost == pytest.approx(2 * weight * (3 / 4) ** 0.5)
+
+
 @pytest.mark.parametrize("far", [0.0, 1e3, 1e5])
 def test_hinges_that_are_found_are_on_the_side_that_costs_less(far):
     """In exact arithmetic, too: cost of the network as it is stored, and gap."""

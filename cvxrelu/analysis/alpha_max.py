@@ -15,6 +15,7 @@ from cvxrelu.problem.validation import as_instance, as_seconds
 from cvxrelu.program.dual_face import ASCENT_STARTS, search_scores
 from cvxrelu.program.zero_cost import ZERO_SCORE_RTOL, best_of_zero_cost, check_known, zero_cost_dual
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.keyboard import heeding_interrupts
 from cvxrelu.runtime.warned import warn
 
 __all__ = ["CUT_SHORT", "alpha_max", "default_alpha", "likely_alpha_max"]
@@ -32,6 +33,7 @@ CUT_SHORT = (
 )
 
 
+@heeding_interrupts()
 def alpha_max(problem: Problem, time_limit: float | None = None) -> float:
     """Return the smallest alpha for which a network of zero cost is optimal.
 

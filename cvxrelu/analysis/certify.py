@@ -20,11 +20,13 @@ from cvxrelu.problem.validation import as_flag, as_instance, as_jobs, as_real, a
 from cvxrelu.relaxation import is_relaxed_first, tighten
 from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.keyboard import heeding_interrupts
 from cvxrelu.solving.fit import solve
 
 __all__ = ["certify"]
 
 
+@heeding_interrupts()
 @one_blas_thread()
 def certify(
     network: Any,

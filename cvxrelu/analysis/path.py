@@ -23,6 +23,7 @@ from cvxrelu.program.options import Options
 from cvxrelu.program.zero_cost import ZeroCost, best_of_zero_cost, is_known
 from cvxrelu.runtime.blas import one_blas_thread
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.keyboard import heeding_interrupts
 from cvxrelu.runtime.warned import warn
 from cvxrelu.solving.fit import Fit, Status, check_start, solve_as
 from cvxrelu.solving.run import Round
@@ -97,6 +98,7 @@ class Path:
         return np.array([fit.network(X) for fit in self.fits])
 
 
+@heeding_interrupts()
 @one_blas_thread()
 def path(
     problem: Problem,

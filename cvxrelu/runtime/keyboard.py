@@ -6,6 +6,7 @@ it is imported), and a KeyboardInterrupt may well be raised in one: after a long
 of Python to be run. What was dropped is then sent once more.
 """
 
+import signal
 import sys
 import threading
 from _thread import interrupt_main
@@ -22,21 +23,44 @@ MOMENT = 0.02
 def heeding_interrupts() -> Iterator[None]:
     """Have no KeyboardInterrupt be dropped inside of the block, or of a function that this decorates.
 
-    In other threads than the main one, which receive none, it does nothing.
+    One that was dropped is raised inside, at the end of it at the latest, and once. In other threads than the main one,
+    which receive none, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = sys.unraisablehook
+    before, waiting = sys.unraisablehook, list[threading.Timer]()
 
     def send_again(dropped: "sys.UnraisableHookArgs") -> None:
         if isinstance(dropped.exc_value, KeyboardInterrupt):
-            threading.Timer(MOMENT, interrupt_main).start()
+            waiting.append(threading.Timer(MOMENT, _press))
+            waiting[-1].start()
         else:
             before(dropped)
 
     sys.unraisablehook = send_again
     try:
         yield
+        if any(_recalled(timer) for timer in waiting):
+            raise KeyboardInterrupt
     finally:
-        sys.unraisablehook = before
+        for timer in waiting:
+            timer.cancel()
+        if sys.unraisablehook is send_again:
+            sys.unraisablehook = before
+
+
+def _press() -> None:
+    """Interrupt the main thread, also while it waits for something."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:  # Windows, where nothing wakes it
+        interrupt_main()
+
+
+def _recalled(timer: threading.Timer) -> bool:
+    """Tell whether an interrupt was still to be sent, which it will not be any more."""
+    sent = timer.finished.is_set()
+    timer.cancel()
+    timer.join()  # what it has sent meanwhile arrives here
+    return not sent

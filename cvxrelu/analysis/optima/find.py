@@ -18,6 +18,7 @@ from cvxrelu.problem.several_outputs import require_one_output
 from cvxrelu.problem.validation import as_instance, as_limit
 from cvxrelu.program.scaling import standardise
 from cvxrelu.runtime.blas import one_blas_thread
+from cvxrelu.runtime.keyboard import heeding_interrupts
 from cvxrelu.solving.fit import Fit
 
 __all__ = ["optimal_set"]
@@ -36,6 +37,7 @@ NOTHING = 1e-12
 PROOF_SECONDS = 20.0
 
 
+@heeding_interrupts()
 @one_blas_thread()
 def optimal_set(fit: Fit, tol: float = DEFAULT_TOL) -> OptimalSet:
     """Return the set of all optimal networks of the problem that a fit solved.

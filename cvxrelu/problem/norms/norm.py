@@ -33,6 +33,8 @@ Bias = Literal["free", "joint", "none"]
 
 # Rounding of a sum of squares: this many units in the last place (2.2e-16) for each of its terms are ample.
 EPS, UNITS = float(np.finfo(float).eps), 8
+# A number from 2^k to 2^(k + 1) keeps all digits if it is divided by 2^(k + ROOM), and a subnormal one as it is.
+ROOM = 1022
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,12 @@ class Norm(ABC):
             What is weighted with abs(v), or with norm(v) where there are several outputs.
         """
         sizes_of = sizes_of or self.neuron_costs
-        exponents = exponents_of(W if self.has_free_bias else np.column_stack([W, b]))
+        parts = W if self.has_free_bias else np.column_stack([W, b])
+        exponents = exponents_of(parts)
+        if self.of_responses:
+            # Not so far that a small bias loses digits: the side of a hinge on which a sample is may be all it decides.
+            smallest = np.min(np.abs(parts), axis=1, where=parts != 0, initial=1.0)
+            exponents = np.minimum(exponents, np.maximum(exponents_of(smallest[:, None]) + ROOM, 0))
         sizes = sizes_of(shifted(W, -exponents[:, None]), shifted(b, -exponents))
         with np.errstate(invalid="ignore", over="ignore"):
             costs = shifted(row_sizes(v), exponents) * sizes

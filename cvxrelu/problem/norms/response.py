@@ -25,6 +25,10 @@ __all__ = ["LabelNoise", "Response"]
 
 Array = NDArray[np.float64]
 
+Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+# The distance of numbers next to zero, by which products there may be wrong.
+SMALLEST = float(np.finfo(float).smallest_subnormal)
 # Slopes nearer to zero, but not zero, are refused: bounds in the plane are loose from some 1e-6 down, of no use here,
 # and coordinates of cells overflow at 1e-160.
 LEAST_SLOPE = 1e-12
@@ -113,7 +117,7 @@ class Response(Norm):
     def _heights(self, W: Array, b: Array) -> tuple[Array, Array]:
         """Return the pre-activations on the data, and the sizes of their terms."""
         X = self._data()
-        return W @ X.T + b[:, None], lengths(W)[:, None] * lengths(X) + np.abs(b)[:, None]
+        return W @ X.T + b[:, None], np.abs(W) @ np.abs(X).T + np.abs(b)[:, None]
 
     def _slopes(self, patterns: BoolArray) -> Array:
         """Return the slopes of the activation at the samples of each cell."""
@@ -182,12 +186,12 @@ class LabelNoise(Response):
     def settled(self, W: Array, b: Array) -> Array:
         """Return biases that put samples next to a hinge on it or, in exact arithmetic, where they cost less."""
         heights, reach = self._heights(W, b)
-        near, settled = np.abs(heights) <= ON_HINGE * reach, b.copy()
+        neurons, samples = self._in_doubt(W, b, np.abs(heights) <= ON_HINGE * reach)[0]
+        settled = b.copy()
         dear = int(np.sign(1.0 - abs(self.negative_slope)))  # the side of a hinge where samples cost more, or neither
-        for neuron in np.flatnonzero(near.any(axis=1)) if dear else ():
-            highest = max(
-                dear * self._height(W[neuron], float(b[neuron]), sample) for sample in np.flatnonzero(near[neuron])
-            )
+        for neuron in np.unique(neurons) if dear else ():
+            near = samples[neurons == neuron]
+            highest = max(dear * self._height(W[neuron], float(b[neuron]), sample) for sample in near)
             if highest > 0:
                 limit = Fraction(float(b[neuron])) - dear * highest
                 nearest = float(limit)
@@ -196,12 +200,23 @@ class LabelNoise(Response):
         return settled
 
     def _factors_at(self, W: Array, b: Array, heights: Array, reach: Array) -> Array:
-        slopes = np.abs(self._slopes(heights > 0))
-        at_hinge, doubt = min(1.0, abs(self.negative_slope)), UNITS * EPS * (W.shape[1] + 1) * reach
-        for neuron, sample in np.argwhere(np.abs(heights) <= doubt):
+        slopes, terms = np.abs(self._slopes(heights > 0)), W.shape[1] + 1
+        at_hinge, doubt = min(1.0, abs(self.negative_slope)), terms * (UNITS * EPS * reach + SMALLEST)
+        doubtful, at_rest = self._in_doubt(W, b, np.abs(heights) <= doubt)
+        slopes[at_rest] = at_hinge
+        for neuron, sample in zip(*doubtful, strict=True):
             height = self._height(W[neuron], float(b[neuron]), sample)
             slopes[neuron, sample] = at_hinge if height == 0 else abs(self.negative_slope) if height < 0 else 1.0
         return self._factors(slopes)
+
+    def _in_doubt(self, W: Array, b: Array, near: BoolArray) -> tuple[Pairs, Pairs]:
+        """Return the pairs of neurons and samples near a hinge of which floats do not tell the side, and the others.
+
+        The others have no term but zeros and lie on it, as do all samples of a neuron without weights.
+        """
+        neurons, samples = np.nonzero(near)
+        moved = (b[neurons] != 0) | ((W != 0)[neurons] & (self._data() != 0)[samples]).any(axis=1)
+        return (neurons[moved], samples[moved]), (neurons[~moved], samples[~moved])
 
     def _height(self, w: Array, b: float, sample: np.intp) -> Fraction:
         """Return the pre-activation of a sample exactly."""
