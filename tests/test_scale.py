@@ -1,143 +1,189 @@
-"""Units of features: where the strength of regularisation is left to an estimator, so are they."""
+"""Lower bounds at every scale of the dual vector, of alpha and of the data."""
+
+import importlib.util
+import json
+import math
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.base import clone
-from sklearn.datasets import load_wine, make_moons
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 import cvxrelu as cr
-from cvxrelu.estimators.features import deviations, of_multiples
+from cvxrelu.certificate.rational import exact_bound
+from cvxrelu.certificate.searches import certify_dual
+from cvxrelu.problem.losses import LOSSES, get_loss
+from tests.exact import exact_dual
+from tests.instances import LABELLED, RULES, make_problem, normal_data
 
-UNITS, ORIGIN = np.array([2.0**-20, 3e5]), np.array([0.0, 1e6])
-QUICK = {"time_limit": None, "random_state": 0}
-MODELS = [
-    cr.ReLURegressor(**QUICK),
-    cr.ReLUClassifier(**QUICK),
-    cr.ReLURegressorCV(n_alphas=2, cv=2, **QUICK),
-    cr.ReLUClassifierCV(n_alphas=2, cv=2, **QUICK),
-]
-
-
-def moons():
-    X, y = make_moons(30, noise=0.2, random_state=0)
-    return X, y, (1.0 + np.arange(30) % 3)
+spec = importlib.util.spec_from_file_location(
+    "check_certificate", Path(cr.__file__).parent.parent / "checker" / "check_certificate.py"
+)
+checker = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(checker)
 
 
-def objectives(model):
-    return [fit.objective for fit in getattr(model, "fits_", None) or [model.fit_]]
+def nothing(problem):
+    """A network without neurons."""
+    return cr.Network(np.empty((0, problem.n_features)), [], [], 0.0, problem.negative_slope)
 
 
-def test_deviations():
-    rng = np.random.default_rng(0)
-    X, counts = rng.standard_normal((20, 3)), rng.integers(0, 4, 20)
-    copies = np.repeat(X, counts, axis=0)
-    np.testing.assert_allclose(deviations(X, counts.astype(float)), copies.std(axis=0), rtol=1e-13)
-    np.testing.assert_array_equal(deviations(X, counts.astype(float)), deviations(rng.permutation(copies), None))
+def some_dual(problem):
+    """A dual vector with few digits, so that it is the same in denormal numbers, in the domain and along y."""
+    if problem.loss.labels:
+        return problem.y * np.resize([0.75, 0.5, 0.25], problem.n_samples)
+    return np.round(8 * problem.y) / 64
 
 
-@pytest.mark.parametrize("exponent", [-1060, -400, 400, 1000])
-def test_deviations_at_every_scale(exponent):
-    X = np.random.default_rng(0).standard_normal((20, 2)) + 10.0
-    units = deviations(np.ldexp(X, exponent), None)
-    if abs(exponent) < 500:
-        np.testing.assert_array_equal(units, np.ldexp(deviations(X, None), exponent))
-    assert np.isfinite(1 / units).all()
-    assert np.isfinite(np.ldexp(X, exponent) / units).all()
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("bias", "d"), [("free", 1), ("free", 2), ("joint", 1), ("none", 2), ("none", 3)])
+def test_every_multiple_of_a_dual_vector_proves_the_same(loss, bias, d):
+    problem = make_problem(loss, 7, d, bias=bias, alpha=0.05)
+    v = some_dual(problem)
+    known = certify_dual(problem, nothing(problem), v)
+    assert known.lower > 0
+    for exponent in (-1060, -700, -30, -2, -1, 1, 2, 300, 1000):
+        found = certify_dual(problem, nothing(problem), np.ldexp(v, exponent))
+        assert found.lower == known.lower
+        np.testing.assert_array_equal(found.dual * (1 / found.gamma), known.dual * (1 / known.gamma))
+        assert found.of(nothing(problem)).lower == known.lower
+        with np.errstate(over="ignore"):
+            natural, size = np.ldexp(known.dual, exponent), np.abs(np.ldexp(known.dual, exponent)).max()
+        if abs(exponent) <= 300 and size <= min(map(abs, filter(None, RULES[loss].box))):
+            np.testing.assert_array_equal(found.dual, natural)
+        else:
+            assert 0.5 < np.abs(found.dual).max() / min(1.0, max(RULES[loss].box)) <= 1
+    for factor in (1e-310, 1e300):
+        found = certify_dual(problem, nothing(problem), v * factor)
+        assert found.lower == pytest.approx(known.lower, rel=1e-7 if factor < 1 else 1e-12)
 
 
-def test_constants_have_no_units():
-    X = np.column_stack([np.full(3, 7.0), 1e8 * np.ones(3) * (1 + np.array([0, 1, -1]) * 1e-16), [-1.0, 1.0, 0.0]])
-    np.testing.assert_allclose(deviations(X, None), [1.0, 1.0, np.sqrt(2 / 3)])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_multiple_is_verified_exactly_and_by_the_checker(loss):
+    problem = make_problem(loss, 6, 2, alpha=0.05)
+    v = some_dual(problem)
+    known = exact_bound(problem, v)
+    for exponent in (-1060, -2, 1, 1000):
+        assert exact_bound(problem, np.ldexp(v, exponent)).lower == known.lower
+    certificate = certify_dual(problem, nothing(problem), v)
+    assert certificate.lower <= known.lower
+    found = [
+        checker.lower_bound(record_of(problem), problem.X, problem.y, np.ldexp(certificate.dual, k)) for k in SIZES
+    ]
+    np.testing.assert_allclose(found, certificate.lower, rtol=1e-9)
 
 
-@pytest.mark.parametrize("outputs", [(), (2,)])
-def test_network_of_multiples(outputs):
-    rng = np.random.default_rng(0)
-    W, b, v, c, A = (rng.standard_normal(shape) for shape in ((4, 3), 4, (4, *outputs), outputs, (3, *outputs)))
-    network, factors, X = cr.Network(W, b, v, c, 0.1, A), np.array([0.5, 2.0, -8.0]), rng.standard_normal((5, 3))
-    np.testing.assert_array_equal(of_multiples(network, factors)(X), network(X * factors))
+SIZES = (-1000, -600, -1, 0, 1, 600, 1000)
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_units_make_no_difference_by_default(model):
-    X, y, weights = moons()
-    one = clone(model).fit(X, y, sample_weight=weights)
-    two = clone(model).fit(X * UNITS + ORIGIN, y, sample_weight=weights)
-    np.testing.assert_allclose(two.scale_, one.scale_ * UNITS, rtol=1e-9)
-    np.testing.assert_allclose(objectives(two), objectives(one), rtol=1e-5)
-    assert two.score(X * UNITS + ORIGIN, y) == pytest.approx(one.score(X, y), abs=1e-3)
+def record_of(problem):
+    """What a file says of a problem."""
+    names = ("bias", "alpha", "negative_slope")
+    return {"loss": problem.loss.name, "loss_parameters": problem.loss.params()} | {
+        name: getattr(problem, name) for name in names
+    }
 
 
-@pytest.mark.parametrize("model", MODELS[:2])
-def test_it_is_a_scaler_in_front(model):
-    X, y, _ = moons()
-    X = X * UNITS
-    scaled = clone(model).fit(X, y)
-    piped = make_pipeline(StandardScaler(), clone(model).set_params(scale=False)).fit(X, y)
-    assert piped[-1].alpha_ == pytest.approx(scaled.alpha_, rel=1e-6)
-    np.testing.assert_allclose(objectives(piped[-1]), objectives(scaled), rtol=1e-6)
-    np.testing.assert_array_equal(piped[-1].scale_, 1.0)
+@pytest.mark.parametrize("loss", ["interpolation", "squared"])
+def test_units_of_the_data_are_units_of_the_bound(loss):
+    """X times s and y times t: the cost is t / s times what it was, and with alpha times s t the objective t^2."""
+    X, y = normal_data(8, 2)
+    v = y - y.mean()
+    alpha = 0.02 if loss == "squared" else None
+    known = certify_dual(cr.Problem(X, y, loss, alpha=alpha), nothing(cr.Problem(X, y)), v).lower
+    for s, t in ((-250, 0), (-200, -90), (295, 2), (90, -200), (-90, 200)):
+        scaled = cr.Problem(
+            np.ldexp(X, s), np.ldexp(y, t), loss, alpha=None if alpha is None else math.ldexp(alpha, s + t)
+        )
+        found = certify_dual(scaled, nothing(scaled), v)
+        assert math.ldexp(found.lower, -2 * t if alpha else s - t) == known
+        assert exact_bound(scaled, v).lower >= found.lower
+        record = record_of(scaled)
+        assert checker.lower_bound(record, scaled.X, scaled.y, found.dual) == pytest.approx(found.lower, rel=1e-9)
 
 
-@pytest.mark.parametrize("skip", [False, True])
-def test_networks_take_features_as_they_come(skip):
-    X, y, _ = moons()
-    X = X * UNITS
-    model = cr.ReLURegressor(skip=skip, **QUICK).fit(X, np.column_stack([y, X[:, 0] / UNITS[0]]))
-    expected = model.fit_.network(X / model.scale_)
-    assert np.ptp(expected) > 0.5
-    np.testing.assert_allclose(model.network_(X), expected, atol=1e-9)
-    np.testing.assert_allclose(model.predict(X), expected, atol=1e-9)
+def test_a_dual_vector_of_nearly_nothing_is_no_proof(tmp_path):
+    """Squares of its entries underflow."""
+    for d, bias in ((2, "free"), (2, "joint"), (3, "none")):
+        X, y = normal_data(8, d)
+        problem = cr.Problem(X, y, bias=bias)
+        fit = cr.solve(problem)
+        certificate = certify_dual(problem, fit.network, fit.certificate.dual * 1e-200)
+        assert certificate.lower <= fit.objective * (1 + 1e-9)
+        certificate.save(tmp_path / "tiny.json")
+        record = json.loads((tmp_path / "tiny.json").read_text())
+        record["lower"] *= 1.001
+        record["dual"] = (np.array(record["dual"]) * 1e-200).tolist()
+        (tmp_path / "tiny.json").write_text(json.dumps(record))
+        with pytest.raises(cr.InputError, match="its dual vector proves"):
+            cr.load_certificate(tmp_path / "tiny.json")
 
 
-def test_an_alpha_that_is_given_is_in_the_units_of_the_data():
-    X, y, _ = moons()
-    X = X * [1.0, 10.0]
-    given = cr.ReLURegressor(alpha=0.01, **QUICK).fit(X, y)
-    assert given.fit_.objective == pytest.approx(
-        cr.solve(cr.Problem(X, y, loss="squared", alpha=0.01)).objective, rel=1e-6
-    )
-    np.testing.assert_array_equal(given.scale_, 1.0)
-    asked = cr.ReLURegressor(alpha=0.01, scale=True, **QUICK).fit(X, y)
-    expected = cr.solve(cr.Problem(X / X.std(axis=0), y, loss="squared", alpha=0.01))
-    assert asked.fit_.objective == pytest.approx(expected.objective, rel=1e-6)
-    for model in (cr.ReLUInterpolator(), cr.ReLUClassifier("margin"), cr.ReLURegressorCV(alphas=[0.1], cv=2)):
-        np.testing.assert_array_equal(clone(model).fit(X, y).scale_, 1.0)
+@pytest.mark.parametrize("name", LOSSES)
+def test_lower_bounds_are_below_the_exact_value_for_every_alpha(name):
+    loss, rng = get_loss(name), np.random.default_rng(0)
+    for alpha in (1e-90, 1e-40, 1e-9, 0.1, 1e9, 1e90):
+        for size in (1e-90, 1.0, 1e90) if not loss.labels else (1.0,):
+            y = np.sign(rng.standard_normal(6)) if loss.labels else size * rng.standard_normal(6)
+            v = loss.repair(rng.uniform(0.1, 1.0, 6) * y / np.abs(y), y, balanced=False)
+            for gamma in (1e-90, 1e-3, 1.0, 1e90):
+                exact = exact_dual(name, v, y, gamma, alpha)
+                bound = loss.lower_bound(v, y, gamma, alpha)
+                assert Fraction(bound) <= exact
+                assert bound >= float(exact * (1 - Fraction(1, 10**12))) or exact < Fraction(1, 10**300)
 
 
-def test_certify_is_about_the_fit():
-    X, y, _ = moons()
-    for model in MODELS[:2]:
-        fitted = clone(model).fit(X * UNITS, y)
-        proven = fitted.certify(X * UNITS, y)
-        proven = proven[0] if isinstance(proven, list) else proven
-        assert proven.upper == pytest.approx(objectives(fitted)[0], rel=1e-9)
-        assert proven.relative_gap < 1e-5
+def test_a_multiple_of_a_logistic_dual_vector_is_the_best_one():
+    """Without a bound on gamma, p = 1/2 proves log 2, and so does every multiple of it."""
+    loss, y = get_loss("logistic"), np.resize([1.0, -1.0], 6)
+    for size in (0.01, 0.3, 0.5, 0.8, 1.0):
+        assert loss.lower_bound(size * y, y, 0.0, 1.0) == pytest.approx(math.log(2), rel=1e-12)
+    p = np.linspace(0.1, 0.45, 6)
+    natural = loss.dual_value(p * y, y) / 6
+    assert loss.lower_bound(2 * p * y, y, 0.0, 1.0) >= natural
 
 
-@pytest.mark.parametrize("make", [cr.ReLURegressor, cr.ReLUClassifier])
-def test_warm_starts_change_units(make, monkeypatch):
-    """Other samples have other deviations, and the function to go on from is still the one that was found."""
-    X, y, _ = moons()
-    X, rows = X * UNITS, slice(None, None, 2)
-    model = make(scale=True, warm_start=True, **QUICK).fit(X[rows], y[rows])
-    found, before, starts = getattr(model, "network_", None) or model.networks_[0], model.scale_, []
-    monkeypatch.setattr("cvxrelu.estimators.base.check_start", lambda problem, start: starts.append(start))
-    model.fit(X, y)
-    assert (model.scale_ != before).all()
-    np.testing.assert_allclose(starts[0](X / model.scale_), found(X), atol=1e-12)
+@pytest.mark.parametrize("size", [1e-300, 1e-150, 1.0, 1e150, 1e300])
+def test_vectors_of_any_size_are_balanced_exactly(size):
+    v = size * np.array([1.0, -0.3, 0.1, 0.7])
+    for name in LOSSES:
+        y = np.array([1.0, -1.0, 1.0, -1.0])
+        repaired = get_loss(name).repair(np.abs(v) * y if name in LABELLED else v, y, balanced=True)
+        assert np.isfinite(repaired).all()
+        assert math.fsum(repaired) == 0
 
 
-def test_a_table_in_all_kinds_of_units():
-    """Thirteen features of which one is a thousand times as large as the others: 0.70 as they come."""
-    X, y = load_wine(return_X_y=True)
-    train = np.arange(len(y)) % 3 != 0
-    assert cr.ReLUClassifier(random_state=0).fit(X[train], y[train]).score(X[~train], y[~train]) > 0.93
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"X": [[1e100], [0.0]]}, "largest entry of X is 1e\\+100, out of the range of 5e-91 to 2e\\+90"),
+        ({"y": [1e-100, 0.0]}, "largest entry of y is 1e-100"),
+        ({"alpha": 1e-165, "loss": "squared"}, "alpha is 1e-165"),
+        ({"negative_slope": -1e40}, "negative_slope=-1e\\+40 is beyond 1e\\+30"),
+    ],
+)
+def test_data_out_of_range_are_refused(arguments, message):
+    with pytest.raises(cr.InputError, match=message):
+        cr.Problem(**({"X": [[0.0], [1.0]], "y": [0.0, 1.0]} | arguments))
+    assert cr.Problem([[0.0], [0.0]], [0.0, 0.0]).n_samples == 2
 
 
-@pytest.mark.parametrize("scale", ["yes", 1, None, np.array([True, True])])
-def test_what_is_no_choice(scale):
-    with pytest.raises(cr.InputError, match=r"scale=.* must be True, False or 'auto'"):
-        cr.ReLURegressor(scale=scale).fit([[0.0], [1.0]], [0.0, 1.0])
+@pytest.mark.parametrize("alpha", [1e-40, 1e-90])
+def test_nothing_false_is_said_of_weak_regularisation(alpha):
+    """With alpha small enough the hinge loss is alpha times the least cost of margin one."""
+    problem = make_problem("hinge", 8, 3, alpha=alpha)
+    least = cr.solve(make_problem("margin", 8, 3)).certificate
+    p = np.abs(least.dual)
+    certificate = certify_dual(problem, nothing(problem), p * problem.y)
+    assert 0 < certificate.lower <= alpha * least.upper
+    assert certificate.lower >= alpha * least.lower * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("space", [1e-10, 1e-14])
+def test_margins_of_labels_that_are_all_but_at_one_place(space):
+    X, labels = [[1.0], [1.0 + space], [-1.0]], [1.0, -1.0, 1.0]
+    problem = cr.Problem(X, labels, loss="margin")
+    fit = cr.solve(problem)
+    assert fit.status is cr.Status.OPTIMAL
+    assert fit.objective == pytest.approx(cr.solve(cr.Problem(X, labels)).objective, rel=1e-9)
+    assert cr.certify(fit.network, problem).relative_gap <= 1e-6
