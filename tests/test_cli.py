@@ -5,11 +5,13 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import cvxrelu as cr
+from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.cli.main import main
 from cvxrelu.cli.tables import read_table
 
@@ -41,6 +43,36 @@ def test_fit_and_predict(data, tmp_path, capsys):
     table = rows_of(data)
     X = [[float(row["a"]), float(row["b"])] for row in table]
     np.testing.assert_allclose([float(row["prediction"]) for row in rows], network(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "scaled"),
+    [
+        ([], True),
+        (["--scale", "no"], False),
+        (["--alpha", "0.01"], False),
+        (["--alpha", "0.01", "--scale", "yes"], True),
+        (["--loss", "interpolation"], False),
+    ],
+)
+def test_inputs_in_unlike_units(data, tmp_path, capsys, options, scaled):
+    """Where alpha is left out, units make no difference, as for the estimators; the network takes them as they are."""
+    rows, net = rows_of(data), tmp_path / "net.npz"
+    X, y = np.array([[float(row["a"]), 1000 * float(row["b"])] for row in rows]), [float(row["y"]) for row in rows]
+    table, plot = tmp_path / "units.csv", tmp_path / "fit.png"
+    np.savetxt(table, np.column_stack([X, y]), "%.17g", ",", header="a,b,y", comments="")
+    assert main(["fit", str(table), "--target", "y", "--output", str(net), "--plot", str(plot), *options]) == 0
+    objective = float(re.search("objective +([^ \n]+)", capsys.readouterr().out)[1])
+    units = X.std(axis=0) if scaled else 1.0
+    problem = cr.Problem(X / units, y, loss="squared", alpha=0.01)
+    if "--loss" in options:
+        problem = cr.Problem(X / units, y)
+    elif "--alpha" not in options:
+        problem = replace(problem, alpha=default_alpha(problem))
+    assert objective == pytest.approx(cr.solve(problem).objective, rel=1e-5)
+    network = cr.Network.load(net)
+    same = cr.Network(network.W * units, network.b, network.v, network.intercept)
+    assert problem.objective(same) == pytest.approx(objective, rel=1e-6)
 
 
 def test_classes_are_named(data, tmp_path, capsys):

@@ -404,7 +404,7 @@ def test_what_nobody_thought_of_is_a_line_too(tmp_path, capsys, monkeypatch):
     def fail(file):
         raise ArithmeticError("two\nlines")
 
-    monkeypatch.setattr("cvxrelu.cli.main.read_table", fail)
+    monkeypatch.setattr("cvxrelu.cli.fit.read_table", fail)
     assert main(["fit", "data.csv", "--target", "y"]) == 2
     assert capsys.readouterr().err.startswith("cvxrelu: ArithmeticError: two lines; this is a mistake of cvxrelu")
 

@@ -41,6 +41,12 @@ def make_parser(fit_table: Command, predict_table: Command, run_demo: Command) -
         type=float,
         help="weight of the network's cost beside the loss; none for interpolation, margin (default: the estimators')",
     )
+    fit.add_argument(
+        "--scale",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="inputs count in units of their standard deviations; auto: where alpha is left out",
+    )
     fit.add_argument("--norm", choices=NORMS, default="euclidean", help="what a neuron costs")
     fit.add_argument("--bias", choices=("free", "joint", "none"), default="free", help="what a neuron's bias costs")
     fit.add_argument("--negative-slope", type=float, default=0.0, help="slope of the leaky ReLU")

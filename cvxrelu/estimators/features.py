@@ -7,7 +7,6 @@ The least cost, and the network as a function of x, are then the same whatever t
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
 
 from cvxrelu.numerics.lengths import exponents_of, shifted
 from cvxrelu.problem.network import Network
@@ -31,6 +30,8 @@ def deviations(X: Array, weights: Array | None) -> Array:
     >>> deviations(np.array([[0.0, 1e100, 5.0], [2.0, 3e100, 5.0]]), None)
     array([1.e+000, 1.e+100, 1.e+000])
     """
+    from sklearn.preprocessing import StandardScaler  # of which the command line needs nothing else
+
     rows, _, counts = merge_samples(X, np.zeros(len(X)), weights)
     exponents = exponents_of(rows.T)
     of_size_one = np.ldexp(rows, -exponents)
