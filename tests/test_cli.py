@@ -14,6 +14,7 @@ import cvxrelu as cr
 from cvxrelu.analysis.alpha_max import default_alpha
 from cvxrelu.cli.main import main
 from cvxrelu.cli.tables import read_table
+from cvxrelu.plots import pictures
 
 
 @pytest.fixture
@@ -55,14 +56,18 @@ def test_fit_and_predict(data, tmp_path, capsys):
         (["--loss", "interpolation"], False),
     ],
 )
-def test_inputs_in_unlike_units(data, tmp_path, capsys, options, scaled):
+def test_inputs_in_unlike_units(data, tmp_path, capsys, monkeypatch, options, scaled):
     """Where alpha is left out, units make no difference, as for the estimators; the network takes them as they are."""
     rows, net = rows_of(data), tmp_path / "net.npz"
     X, y = np.array([[float(row["a"]), 1000 * float(row["b"])] for row in rows]), [float(row["y"]) for row in rows]
     table, plot = tmp_path / "units.csv", tmp_path / "fit.png"
     np.savetxt(table, np.column_stack([X, y]), "%.17g", ",", header="a,b,y", comments="")
+    drawn, draw = [], pictures.plot_network
+    monkeypatch.setattr(pictures, "plot_network", lambda *parts: drawn.append(parts) or draw(*parts))
     assert main(["fit", str(table), "--target", "y", "--output", str(net), "--plot", str(plot), *options]) == 0
-    objective = float(re.search("objective +([^ \n]+)", capsys.readouterr().out)[1])
+    out = capsys.readouterr().out
+    assert ("standard deviations" in out) == scaled
+    objective = float(re.search(r"objective +(\S+)", out)[1])
     units = X.std(axis=0) if scaled else 1.0
     problem = cr.Problem(X / units, y, loss="squared", alpha=0.01)
     if "--loss" in options:
@@ -73,6 +78,10 @@ def test_inputs_in_unlike_units(data, tmp_path, capsys, options, scaled):
     network = cr.Network.load(net)
     same = cr.Network(network.W * units, network.b, network.v, network.intercept)
     assert problem.objective(same) == pytest.approx(objective, rel=1e-6)
+    ((shown, places, heights),) = drawn
+    assert shown == network
+    np.testing.assert_allclose(places, X, rtol=1e-12)
+    np.testing.assert_array_equal(heights, y)
 
 
 def test_classes_are_named(data, tmp_path, capsys):

@@ -47,6 +47,36 @@ def test_deviations_at_every_scale(exponent):
     assert np.isfinite(np.ldexp(X, exponent) / units).all()
 
 
+def test_deviations_at_every_scale_of_the_weights():
+    X, weights = np.random.default_rng(0).standard_normal((20, 2)), np.arange(1.0, 21.0)
+    for size in (1e-200, 1e200, 1e306):
+        np.testing.assert_allclose(deviations(X, size * weights), deviations(X, weights), rtol=1e-12)
+
+
+def test_small_deviations_are_some():
+    X = 1e6 + 1e-8 * np.random.default_rng(0).standard_normal((500, 1))
+    assert deviations(X, None) == pytest.approx((X - X.mean()).std(), rel=1e-9)
+
+
+def test_samples_without_weight_may_be_anywhere():
+    X, y, weights = moons()
+    far, weights = np.vstack([1e-20 * X, [[1e300, -1e300]]]), np.append(weights, 0.0)
+    labels = np.append(y, y[0])
+    for model in MODELS:
+        fitted = clone(model).fit(far, labels, sample_weight=weights)
+        proven = fitted.certify(far, labels, sample_weight=weights)
+        proven = proven[0] if isinstance(proven, list) else proven
+        assert proven.upper == pytest.approx(objectives(fitted)[0], rel=1e-9)
+
+
+def test_errors_name_what_is_wrong():
+    X, y, _ = moons()
+    with pytest.raises(cr.CvxReluError, match=r"^alpha must be"):
+        cr.ReLURegressor(alpha=np.array([0.1, 0.2])).fit(X, y)
+    with pytest.raises(cr.InputError, match=r"^sample_weight is negative"):
+        cr.ReLURegressor().fit(X, y, sample_weight=-np.ones(30))
+
+
 def test_constants_have_no_units():
     X = np.column_stack([np.full(3, 7.0), 1e8 * np.ones(3) * (1 + np.array([0, 1, -1]) * 1e-16), [-1.0, 1.0, 0.0]])
     np.testing.assert_allclose(deviations(X, None), [1.0, 1.0, np.sqrt(2 / 3)])

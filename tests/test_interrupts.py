@@ -217,25 +217,39 @@ def test_another_hook_is_left_alone(monkeypatch):
 @pytest.mark.parametrize(
     ("call", "inside"),
     [
-        (lambda fit: cr.path(PROBLEM, [0.1, 0.01]), "path.solve_as"),
-        (lambda fit: cr.certify(fit.network, PROBLEM), "certify.solve"),
-        (lambda fit: cr.alpha_max(PROBLEM), "alpha_max.best_of_zero_cost"),
-        (lambda fit: cr.optimal_set(fit), "optima.find.refined_dual"),
+        (lambda fit: cr.path(PROBLEM, [0.1, 0.01]), "analysis.path.solve_as"),
+        (lambda fit: cr.certify(fit.network, PROBLEM), "analysis.certify.solve"),
+        (lambda fit: cr.alpha_max(PROBLEM), "analysis.alpha_max.best_of_zero_cost"),
+        (lambda fit: cr.optimal_set(fit), "analysis.optima.find.refined_dual"),
+        (lambda fit: cr.ReLURegressor().fit(X, Y), "estimators.base.default_alpha"),
+        (lambda fit: cr.ReLUClassifier().fit(X, Y > 0), "estimators.base.default_alpha"),
+        (lambda fit: cr.ReLURegressorCV(n_alphas=2, cv=2).fit(X, Y), "estimators.cross_validation.path"),
     ],
 )
 def test_every_door_heeds_what_is_dropped(monkeypatch, call, inside):
-    fit = cr.solve(PROBLEM)
-    original = importlib.import_module(f"cvxrelu.analysis.{inside.rpartition('.')[0]}")
-    name = inside.rpartition(".")[2]
-    function = getattr(original, name)
+    fit, (room, _, name) = cr.solve(PROBLEM), f"cvxrelu.{inside}".rpartition(".")
+    module = importlib.import_module(room)
+    function = getattr(module, name)
 
     def dropping(*arguments, **options):
         drop()
         return function(*arguments, **options)
 
-    monkeypatch.setattr(original, name, dropping)
+    monkeypatch.setattr(module, name, dropping)
     with pytest.raises(KeyboardInterrupt):
         call(fit)
+
+
+def test_a_path_that_was_interrupted_in_its_last_moment_is_kept(monkeypatch):
+    def dropping(*arguments):
+        fit = original(*arguments)
+        drop()
+        return fit
+
+    original = regularisation_path.solve_as
+    monkeypatch.setattr(regularisation_path, "solve_as", dropping)
+    error = interrupted(lambda: cr.path(PROBLEM, [0.01]))
+    assert len(error.path.fits) == 1
 
 
 SCRIPT = """

@@ -33,4 +33,5 @@ def test_a_warning_names_the_line_that_called(door):
         warnings.simplefilter("always")
         DOORS[door]()
     assert caught
-    assert {warning.filename for warning in caught} == {__file__}
+    line = DOORS[door].__code__.co_firstlineno
+    assert {(warning.filename, warning.lineno) for warning in caught} == {(__file__, line)}

@@ -1,6 +1,9 @@
 """Workers find what one process finds, whatever joblib is told that they are."""
 
 import joblib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -56,3 +59,18 @@ def test_a_backend_that_does_not_hand_over_results_one_by_one_is_refused():
         pytest.raises(cr.InputError, match=r"^joblib.parallel_config names a backend .* choose 'loky' or 'threading'"),
     ):
         model.fit(X, np.arange(12) % 3)
+
+
+THREADS = """
+import joblib, numpy as np, cvxrelu as cr
+X, y = np.random.default_rng(0).standard_normal((2, 12, 3))
+with joblib.parallel_config("threading"):
+    cr.ReLUClassifier("hinge", alpha=0.1, n_jobs=2, max_rounds=1).fit(X, np.arange(12) % 3)
+"""
+
+
+def test_threads_that_begin_together_import_numba_once():
+    """Each of them wants its first kernel at the same moment."""
+    command = [sys.executable, "-W", "ignore", "-c", THREADS]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr

@@ -110,8 +110,9 @@ def certify(
     certificate = certificate_of(problem, checked, nothing_proven(problem))
     clock, target = Clock(as_seconds(time_limit)), certificate.upper * (1 - tol)
     try:
-        for state in tighten(problem, clock, target, as_flag(progress, "progress"), as_jobs(n_jobs)):
-            certificate = certificate_of(problem, checked, state.bound)
+        with heeding_interrupts():
+            for state in tighten(problem, clock, target, as_flag(progress, "progress"), as_jobs(n_jobs)):
+                certificate = certificate_of(problem, checked, state.bound)
     except KeyboardInterrupt:
         message = f"Interrupted; .certificate is what was proven until then. {certificate}"
         raise Interrupted(message, certificate=certificate) from None

@@ -98,7 +98,6 @@ class Path:
         return np.array([fit.network(X) for fit in self.fits])
 
 
-@heeding_interrupts()
 @one_blas_thread()
 def path(
     problem: Problem,
@@ -168,18 +167,19 @@ def path(
         check_start(problem, start)
     largest, fits = np.inf, list[Fit]()
     try:
-        constant = _best_constant(problem, asked.time_limit, alphas is None)
-        largest = np.inf if constant is None else constant.alpha_max
-        strengths = alpha_grid(largest, n_alphas, eps) if alphas is None else strengths
-        for alpha in strengths:
-            at_alpha = replace(problem, alpha=float(alpha))
-            fit = None
-            if constant is not None and alpha >= largest:
-                fit = _constant_fit(at_alpha, constant, Clock(asked.time_limit))
-            if fit is None:
-                fit = solve_as(at_alpha, replace(asked, warm_start=start))
-                start = fit.network
-            fits.append(fit)
+        with heeding_interrupts():
+            constant = _best_constant(problem, asked.time_limit, alphas is None)
+            largest = np.inf if constant is None else constant.alpha_max
+            strengths = alpha_grid(largest, n_alphas, eps) if alphas is None else strengths
+            for alpha in strengths:
+                at_alpha = replace(problem, alpha=float(alpha))
+                fit = None
+                if constant is not None and alpha >= largest:
+                    fit = _constant_fit(at_alpha, constant, Clock(asked.time_limit))
+                if fit is None:
+                    fit = solve_as(at_alpha, replace(asked, warm_start=start))
+                    start = fit.network
+                fits.append(fit)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(
             f"Interrupted after {len(fits)} of {len(strengths)} alphas; .path holds their fits.",

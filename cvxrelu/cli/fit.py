@@ -19,6 +19,7 @@ from cvxrelu.problem.losses import Loss, get_loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.files import archive_name, check_writable
+from cvxrelu.runtime.keyboard import heeding_interrupts
 from cvxrelu.solving.fit import Fit, solve
 
 __all__ = ["fit_table"]
@@ -43,6 +44,7 @@ class _Task:
         return of_multiples(fit.network, 1 / self.units)
 
 
+@heeding_interrupts()
 def fit_table(options: argparse.Namespace) -> int:
     """Fit a network to the table of the options, and print what came out; return the exit code."""
     task = _task(options)
@@ -70,7 +72,7 @@ def fit_table(options: argparse.Namespace) -> int:
         task.save(result, options.output)
     if options.plot is not None:
         _plot(task, result, options.plot)
-    print(_summary(result))
+    print(_summary(task, result))
     return 0
 
 
@@ -108,7 +110,8 @@ def _task(options: argparse.Namespace) -> _Task:
     units = np.ones(len(features))
     if options.scale == "yes" or (options.scale == "auto" and left_to_us):
         units = deviations(problem.X, problem.sample_weight)
-        problem = replace(problem, X=in_units(problem.X, units))
+        with _rows_as_lines(table):
+            problem = replace(problem, X=in_units(problem.X, units, None))
     if left_to_us:
         problem = replace(problem, alpha=default_alpha(problem))
     return _Task(problem, units, features, options.target, classes)
@@ -166,7 +169,7 @@ def _labels(column: list[str], name: str) -> tuple[np.ndarray, list[str]]:
     return 2.0 * codes - 1.0, [str(value) for value in values]
 
 
-def _summary(fit: Fit) -> str:
+def _summary(task: _Task, fit: Fit) -> str:
     certificate = fit.certificate
     score = "accuracy" if fit.problem.loss.labels else "R^2"
     rows = [
@@ -175,6 +178,8 @@ def _summary(fit: Fit) -> str:
         if certificate.scope == "global"
         else ("lower bound", f"{certificate.lower:.10g}  (sampled: of the patterns that were drawn, and no others)"),
         ("relative gap", f"{certificate.relative_gap:.1e}"),
+        *([("alpha", f"{fit.problem.alpha:.10g}")] if fit.problem.alpha is not None else []),
+        ("units of inputs", "standard deviations" if (task.units != 1).any() else "as they are"),
         (f"{score} on this data", f"{_score(fit):.4f}"),
         ("patterns", str(fit.history[-1].patterns)),
         ("neurons", str(fit.network.n_neurons)),

@@ -45,7 +45,7 @@ def make_parser(fit_table: Command, predict_table: Command, run_demo: Command) -
         "--scale",
         choices=("auto", "yes", "no"),
         default="auto",
-        help="inputs count in units of their standard deviations; auto: where alpha is left out",
+        help="whether inputs count in units of their standard deviations; auto: where alpha is the default one",
     )
     fit.add_argument("--norm", choices=NORMS, default="euclidean", help="what a neuron costs")
     fit.add_argument("--bias", choices=("free", "joint", "none"), default="free", help="what a neuron's bias costs")

@@ -98,15 +98,15 @@ class Estimator(BaseEstimator):
 
     def _chooses_strength(self) -> bool:
         """Tell whether the strength of regularisation is left to the estimator."""
-        return getattr(self, "alpha", None) == "auto"
+        return _is_auto(getattr(self, "alpha", None))
 
     def _scaled(self, X: Array, weights: Array | None) -> Array:
         """Return features in the units in which weights are to cost, and keep these units for the fit."""
-        scaled = self._chooses_strength() if isinstance(self.scale, str) and self.scale == "auto" else self.scale
+        scaled = self._chooses_strength() if _is_auto(self.scale) else self.scale
         if not isinstance(scaled, bool | np.bool_):
             raise InputError(f"scale={self.scale!r} must be True, False or 'auto'.")
         self._units = deviations(X, weights) if scaled else np.ones(X.shape[1])
-        return np.nan_to_num(in_units(X, self._units))  # samples without weight may be beyond floats
+        return in_units(X, self._units, weights)
 
     def _given(self, fit: Fit) -> Network:
         """Return the network of a fit as one of the features as they were given."""
@@ -179,16 +179,20 @@ class Estimator(BaseEstimator):
         seconds = as_seconds(time_limit)
         certificates = []
         for fit, y in zip(fits, targets, strict=True):
-            problem = replace(fit.problem, X=in_units(X, self.scale_), y=y, sample_weight=weights)
+            problem = replace(fit.problem, X=in_units(X, self.scale_, weights), y=y, sample_weight=weights)
             limit = None if seconds is None else seconds / len(fits)
             options = self._options(problem, prove=True, time_limit=limit, max_rounds=None, warm_start=fit.network)
             certificates.append(solve_as(problem, options).certificate.of(fit.network))
         return certificates
 
 
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
 def strength(alpha: float | str, problems: Sequence[Problem], clock: Clock) -> float:
     """Return alpha or, if it is "auto", the largest of those that suit the problems, found in a share of the time."""
-    if alpha == "auto":
+    if _is_auto(alpha):
         search = clock.share(STRENGTH_SHARE)
         return max(default_alpha(problem, search.share(1 / (len(problems) - k))) for k, problem in enumerate(problems))
     if isinstance(alpha, str):

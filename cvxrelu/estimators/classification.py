@@ -17,6 +17,7 @@ from cvxrelu.estimators.base import strength, validated, weights_of
 from cvxrelu.estimators.labelled import Labelled
 from cvxrelu.problem.problem import Problem
 from cvxrelu.problem.validation import as_choice, as_jobs
+from cvxrelu.runtime.keyboard import heeding_interrupts
 
 __all__ = ["ReLUClassifier"]
 
@@ -63,9 +64,9 @@ class ReLUClassifier(Labelled):
     classes_ : (K,) array
         The classes.
     fits_ : list of Fit
-        One, or one for each class against the rest, in terms of the features over `scale_`.
+        One, or one for each class against the rest, to features over `scale_`.
     networks_, certificates_ : list
-        Their networks, which take the features as they come, and certificates.
+        Their networks, which take the features as they come, and their certificates.
     scale_ : (d,) array
         What the features were divided by for the fit.
     n_iter_ : int
@@ -140,6 +141,7 @@ class ReLUClassifier(Labelled):
     def _chooses_strength(self) -> bool:
         return self.loss != "margin" and super()._chooses_strength()
 
+    @heeding_interrupts()
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the network, or one for each class against the rest.
 
@@ -171,7 +173,7 @@ class ReLUClassifier(Labelled):
         problems = problems_of(self._with_classes(weights, labels))
         if regularised:
             # Class weights say what errors cost, and not that there is less noise: alpha suits the data without, too.
-            without = problems_of(weights) if self.alpha == "auto" and self.class_weight is not None else []
+            without = problems_of(weights) if self._chooses_strength() and self.class_weight is not None else []
             self.alpha_ = strength(self.alpha, problems + without, clock)
             problems = [replace(problem, alpha=self.alpha_) for problem in problems]
         # Where they are fitted one after the other, each has its share of the time.
@@ -185,6 +187,7 @@ class ReLUClassifier(Labelled):
         self._count(self.fits_)
         return self
 
+    @heeding_interrupts()
     def certify(
         self, X: Any, y: Any, time_limit: float | None = 60.0, *, sample_weight: Any = None
     ) -> list[Certificate]:
@@ -204,7 +207,7 @@ class ReLUClassifier(Labelled):
         Returns
         -------
         list of Certificate
-            As `cvxrelu.certify` returns them; the estimator stays as it is.
+            As `cvxrelu.certify` returns them, of features over `scale_`; the estimator stays as it is.
 
         Raises
         ------

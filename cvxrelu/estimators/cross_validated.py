@@ -14,6 +14,7 @@ from cvxrelu.estimators.cross_validation import CrossValidated, Paths
 from cvxrelu.estimators.labelled import OF_SEVERAL
 from cvxrelu.estimators.regression import ReLURegressor
 from cvxrelu.problem.validation import as_choice
+from cvxrelu.runtime.keyboard import heeding_interrupts
 from cvxrelu.solving.fit import Fit
 
 __all__ = ["ReLUClassifierCV", "ReLURegressorCV"]
@@ -75,6 +76,7 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
 
     _several_outputs = False
 
+    @heeding_interrupts()
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Choose alpha, and fit the network to all data with it.
 
@@ -97,8 +99,7 @@ class ReLURegressorCV(CrossValidated, ReLURegressor):
         inputs, targets = validated(self, X, y, dtype=np.float64, y_numeric=True)
         loss = regression_loss(self.loss)
         weights = weights_of(sample_weight, inputs)
-        counts = np.ones(len(targets)) if weights is None else weights
-        inputs = self._scaled(inputs, weights)
+        inputs, counts = self._scaled(inputs, weights), np.ones(len(targets)) if weights is None else weights
         whole = self._at_any_alpha(inputs, targets, weights, loss)
         alphas = self._grid([whole])
 
@@ -145,10 +146,8 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         As in `ReLURegressorCV`; the default grid starts from the largest `cvxrelu.alpha_max` of the networks.
     cv : int, splitter or iterable, optional
         Folds as in scikit-learn; 5 stratified ones by default.
-    scale : bool or "auto", default "auto"
-        As in `ReLURegressorCV`.
-    bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs, random_state,
-    verbose
+    scale, bias, negative_slope, skip, output_sign, method, tol, time_limit, max_rounds, prove, solver, n_jobs,
+    random_state, verbose
         As in `ReLURegressorCV`.
 
     Attributes
@@ -224,6 +223,7 @@ class ReLUClassifierCV(CrossValidated, ReLUClassifier):
         self.multi_class = multi_class
         self.class_weight = class_weight
 
+    @heeding_interrupts()
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Choose alpha, and fit the network, or one for each class against the rest, to all data with it.
 

@@ -34,9 +34,9 @@ class ReLUInterpolator(Regressor):
         Which output weights neurons may have; with "positive" (and a slope below 1) predictions are a convex function
         of x. Some data then have no interpolant, while `ReLURegressor` always has a fit.
     scale : bool or "auto", default "auto"
-        Whether weights cost what they do in units of the standard deviations of the features, as behind a scaler, so
-        that it makes no difference in which units these come. "auto" is False here, and wherever an alpha is given,
-        which goes with the units of the data.
+        Whether weights cost what they do in units of the standard deviations of the features, so that it makes no
+        difference in which units these come; their origins stay, which makes none where biases are free. "auto" is
+        False here, and wherever an alpha is given, which goes with the units of the data.
     method : {"auto", "enumerate", "generate", "line", "sample"}, default "auto"
         How the sign patterns are found; see `cvxrelu.solve`.
     tol : float, optional
@@ -66,9 +66,9 @@ class ReLUInterpolator(Regressor):
     network_ : Network
         The network.
     certificate_ : Certificate
-        Bounds on the least cost.
+        Bounds on the least cost, of features over `scale_`.
     fit_ : Fit
-        Both, with the history, in terms of the features over `scale_`.
+        The fit to features over `scale_`, with its network and the history.
     scale_ : (d,) array
         What the features were divided by for the fit; `network_` takes them as they come.
     n_iter_ : int

@@ -12,6 +12,7 @@ from cvxrelu.errors import InputError, Interrupted
 from cvxrelu.estimators.base import Estimator, validated, weights_of
 from cvxrelu.problem.problem import Problem
 from cvxrelu.runtime.clock import Clock
+from cvxrelu.runtime.keyboard import heeding_interrupts
 from cvxrelu.solving.fit import Fit
 
 __all__ = ["Regressor"]
@@ -34,6 +35,7 @@ class Regressor(RegressorMixin, Estimator):
         """Return the problem of some data, its strength of regularisation found in a share of the time."""
         raise NotImplementedError
 
+    @heeding_interrupts()
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         inputs, targets = self._checked(X, y)
         clock = self._clock()
@@ -69,6 +71,7 @@ class Regressor(RegressorMixin, Estimator):
         tags.target_tags.multi_output = self._takes_several
         return tags
 
+    @heeding_interrupts()
     def certify(self, X: Any, y: Any, time_limit: float | None = 60.0, *, sample_weight: Any = None) -> Certificate:
         """Prove how far the network is from the best of all widths on some data, for the loss and the alpha of the fit.
 
@@ -86,7 +89,7 @@ class Regressor(RegressorMixin, Estimator):
         Returns
         -------
         Certificate
-            As `cvxrelu.certify` returns it; the estimator stays as it is.
+            As `cvxrelu.certify` returns it, of features over `scale_`; the estimator stays as it is.
 
         Raises
         ------

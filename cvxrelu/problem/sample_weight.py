@@ -34,7 +34,8 @@ def shares_of(weights: Array) -> tuple[Array | None, NDArray[np.intp]]:
     with np.errstate(over="ignore", under="ignore"):
         shares = positive / positive.max()
         mean = math.fsum(shares) / len(kept)
-        shares = positive if abs(math.fsum(positive) / len(kept) - 1) <= MEAN_RTOL else shares / mean
+        small = positive.max() <= len(kept)  # as it is if the mean is one; sums of others may be beyond floats
+        shares = positive if small and abs(math.fsum(positive) / len(kept) - 1) <= MEAN_RTOL else shares / mean
     extreme = np.flatnonzero(shares < LEAST_WEIGHT)
     if len(extreme):
         raise InputError(

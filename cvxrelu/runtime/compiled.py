@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 # numba takes the folder for its files from one variable of the process, which is borrowed for a moment.
 _FOLDER_LOCK = threading.Lock()
+# Of threads that import numba at the same time the second sees half of it.
+_IMPORT_LOCK = threading.Lock()
 
 
 class Kernel(Generic[P, R]):
@@ -56,7 +58,8 @@ class Kernel(Generic[P, R]):
         try:
             if self._called:
                 return self.dispatcher(*args, **kwargs)
-            from numba.core import event
+            with _IMPORT_LOCK:
+                from numba.core import event
 
             with event.install_listener("numba:compile", _announcer()):
                 result = self.dispatcher(*args, **kwargs)

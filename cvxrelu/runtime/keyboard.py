@@ -41,17 +41,20 @@ def heeding_interrupts() -> Iterator[None]:
     sys.unraisablehook = send_again
     try:
         yield
-        if any(_recalled(timer) for timer in waiting):
+        recalled = [_recalled(timer) for timer in waiting]
+        if any(recalled):
             raise KeyboardInterrupt
     finally:
         for timer in waiting:
-            timer.cancel()
+            _recalled(timer)
         if sys.unraisablehook is send_again:
             sys.unraisablehook = before
 
 
 def _press() -> None:
-    """Interrupt the main thread, also while it waits for something."""
+    """Interrupt the main thread, also while it waits for something, unless nobody is to be interrupted."""
+    if not callable(signal.getsignal(signal.SIGINT)):
+        return
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:  # Windows, where nothing wakes it

@@ -109,8 +109,8 @@ class Run:
             return sentence
         return (
             f"{sentence} One column of X ranges {widest / narrowest:.0e} times as far as another, so that slopes in it "
-            "cost next to nothing, and proofs take longer; bring columns to like units first, for example with "
-            "StandardScaler of scikit-learn."
+            "cost next to nothing, and proofs take longer; bring columns to like units first (StandardScaler of "
+            "scikit-learn; scale=True of the estimators)."
         )
 
 
