@@ -1,9 +1,9 @@
 """Workers find what one process finds, whatever joblib is told that they are."""
 
-import joblib
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pytest
 
