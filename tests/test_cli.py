@@ -12,6 +12,7 @@ import pytest
 
 import cvxrelu as cr
 from cvxrelu.analysis.alpha_max import default_alpha
+from cvxrelu.cli import fit
 from cvxrelu.cli.main import main
 from cvxrelu.cli.tables import read_table
 from cvxrelu.plots import pictures
@@ -82,6 +83,19 @@ def test_inputs_in_unlike_units(data, tmp_path, capsys, monkeypatch, options, sc
     assert shown == network
     np.testing.assert_allclose(places, X, rtol=1e-12)
     np.testing.assert_array_equal(heights, y)
+
+
+def test_the_time_limit_is_for_the_strength_too(data, monkeypatch):
+    searched, solved = [], []
+
+    def search(problem, clock):
+        searched.append(clock.left)
+        return 0.01
+
+    monkeypatch.setattr(fit, "default_alpha", search)
+    monkeypatch.setattr(fit, "solve", lambda *_, time_limit, **__: solved.append(time_limit) or cr.solve(*_))
+    assert main(["fit", str(data), "--target", "y", "--features", "a", "--time-limit", "60"]) == 0
+    assert 0 < searched[0] < 20 < solved[0] < 60
 
 
 def test_classes_are_named(data, tmp_path, capsys):

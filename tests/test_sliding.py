@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import cvxrelu as cr
-from cvxrelu.analysis.alpha_max import default_alpha
-from cvxrelu.estimators.base import STRENGTH_SHARE
+from cvxrelu.analysis.alpha_max import SEARCH_SHARE, default_alpha
 from cvxrelu.generation import primal_rule
 from cvxrelu.generation.loop import generate
 from cvxrelu.generation.sliding import _Layout, can_slide, merged
@@ -126,8 +125,8 @@ def test_the_time_of_a_fit_includes_that_for_its_strength(estimator, searches, m
     X, y = normal_data(30)
     estimator.fit(X, np.digitize(y, [-0.5, 0.5]))
     assert len(limits) == searches
-    assert limits[0] <= 60.0 * STRENGTH_SHARE / searches
-    assert max(limits) <= 60.0 * STRENGTH_SHARE
+    assert limits[0] <= 60.0 * SEARCH_SHARE / searches
+    assert max(limits) <= 60.0 * SEARCH_SHARE
 
 
 def wedge_in_space():

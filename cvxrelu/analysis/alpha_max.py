@@ -18,11 +18,13 @@ from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.keyboard import heeding_interrupts
 from cvxrelu.runtime.warned import warn
 
-__all__ = ["CUT_SHORT", "alpha_max", "default_alpha", "likely_alpha_max"]
+__all__ = ["CUT_SHORT", "SEARCH_SHARE", "alpha_max", "default_alpha", "likely_alpha_max"]
 
 # The default alpha over alpha_max / sqrt(N). Held-out scores are best at 0.5 to 2 on noisy data (diabetes), at 0.2 and
 # less where there is little noise (Friedman #1, breast cancer).
 DEFAULT_SHARE = 0.3
+# Share of a time limit for fits within which that alpha is found.
+SEARCH_SHARE = 0.3
 # Samples up to which the best neuron is sought with all of them; with more, a part of them tells as much about alpha.
 MOST_ASCENDED = 2000
 # Starts of local ascent that there is always time for.

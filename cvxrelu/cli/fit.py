@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cvxrelu.analysis.alpha_max import default_alpha
+from cvxrelu.analysis.alpha_max import SEARCH_SHARE, default_alpha
 from cvxrelu.cli.parser import known_parameters
 from cvxrelu.cli.tables import Table, read_table
 from cvxrelu.cli.wording import in_options
@@ -18,6 +18,8 @@ from cvxrelu.estimators.features import deviations, in_units, of_multiples
 from cvxrelu.problem.losses import Loss, get_loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
+from cvxrelu.program.options import Options
+from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.files import archive_name, check_writable
 from cvxrelu.runtime.keyboard import heeding_interrupts
 from cvxrelu.solving.fit import Fit, solve
@@ -27,13 +29,14 @@ __all__ = ["fit_table"]
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """What is to be fitted: the problem, with features over their units, and the names of its columns and classes."""
+    """What is to be fitted: the problem, with features over their units, the names of its columns and classes, time."""
 
     problem: Problem
     units: NDArray[np.float64]
     features: list[str]
     target: str
     classes: list[str]
+    time_limit: float | None
 
     def save(self, fit: Fit, file: str) -> None:
         """Save a network, which takes features as they are in tables, with what `predict` has to know."""
@@ -53,7 +56,7 @@ def fit_table(options: argparse.Namespace) -> int:
             task.problem,
             options.method,
             tol=options.tol,
-            time_limit=options.time_limit,
+            time_limit=task.time_limit,
             solver=options.solver,
             random_state=options.random_state,
             progress=options.progress,
@@ -112,9 +115,12 @@ def _task(options: argparse.Namespace) -> _Task:
         units = deviations(problem.X, problem.sample_weight)
         with _rows_as_lines(table):
             problem = replace(problem, X=in_units(problem.X, units, None))
+    seconds = Options(time_limit=options.time_limit).time_limit
     if left_to_us:
-        problem = replace(problem, alpha=default_alpha(problem))
-    return _Task(problem, units, features, options.target, classes)
+        clock = Clock(seconds)
+        problem = replace(problem, alpha=default_alpha(problem, clock.share(SEARCH_SHARE)))
+        seconds = clock.as_limit
+    return _Task(problem, units, features, options.target, classes, seconds)
 
 
 def _features(options: argparse.Namespace, table: Table) -> list[str]:

@@ -24,7 +24,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from cvxrelu.analysis.alpha_max import default_alpha
+from cvxrelu.analysis.alpha_max import SEARCH_SHARE, default_alpha
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.errors import InputError
 from cvxrelu.estimators.features import deviations, in_units, of_multiples
@@ -47,8 +47,6 @@ PROVEN_FEATURES = 2
 # Relative gap to reach where it is proven, and where local search has the last word: far less than what predictions owe
 # to the choice of alpha.
 EXACT_TOL, LOCAL_TOL = 1e-6, 1e-3
-# Share of the time limit within which the strength of regularisation is found, and the seconds that a fit has at least.
-STRENGTH_SHARE, SOME_TIME = 0.3, 1e-3
 # Number of seeds that may be drawn from a generator.
 SEEDS = 2**32
 # Parameters that are those of the problem.
@@ -138,7 +136,6 @@ class Estimator(BaseEstimator):
 
     def _solve(self, problem: Problem, clock: Clock, n_jobs: int = 1, start: Network | None = None) -> Fit:
         """Solve in the time that is left, from a network found before if its neurons may be some of the problem's."""
-        seconds = max(clock.left, SOME_TIME) if clock.limited else None
         if start is not None and start.n_features != problem.n_features:
             start = None
         if start is not None:
@@ -147,7 +144,7 @@ class Estimator(BaseEstimator):
                 check_start(problem, start)
             except InputError:
                 start = None
-        return solve_as(problem, self._options(problem, n_jobs=n_jobs, time_limit=seconds, warm_start=start))
+        return solve_as(problem, self._options(problem, n_jobs=n_jobs, time_limit=clock.as_limit, warm_start=start))
 
     def _seeded(self, count: int) -> list[Self]:
         """Return this estimator so many times or, if `random_state` is a generator, copies with seeds drawn from it.
@@ -193,7 +190,7 @@ def _is_auto(value: Any) -> bool:
 def strength(alpha: float | str, problems: Sequence[Problem], clock: Clock) -> float:
     """Return alpha or, if it is "auto", the largest of those that suit the problems, found in a share of the time."""
     if _is_auto(alpha):
-        search = clock.share(STRENGTH_SHARE)
+        search = clock.share(SEARCH_SHARE)
         return max(default_alpha(problem, search.share(1 / (len(problems) - k))) for k, problem in enumerate(problems))
     if isinstance(alpha, str):
         raise InputError(f"alpha={alpha!r} must be a positive number or 'auto'.")

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 __all__ = ["Clock"]
 
 
+# Seconds that whatever is begun has at least.
+SOME_TIME = 1e-3
+
+
 @dataclass(frozen=True)
 class Clock:
     """A clock that runs from the moment it is made.
@@ -48,6 +52,11 @@ class Clock:
     def expired(self) -> bool:
         """Whether no time is left."""
         return self.left <= 0
+
+    @property
+    def as_limit(self) -> float | None:
+        """What is left as a time limit for something else, which has some time at least; None without a limit."""
+        return max(self.left, SOME_TIME) if self.limited else None
 
     def share(self, part: float) -> "Clock":
         """Return a clock that starts now and gets this part of the time that is left."""
