@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import cvxrelu as cr
+from cvxrelu.solving.fit import solve_as
 from tests.instances import SIX_X, SIX_Y
 
 # A limit of seconds would make what is found depend on what else the machine does.
@@ -194,6 +195,21 @@ def test_every_parameter_arrives(model, parameter, value):
     """What `solve` and `Problem` refuse, an estimator that passes it on refuses."""
     with pytest.raises(cr.CvxReluError, match=parameter if parameter != "solver" else "abacus"):
         clone(model).set_params(**{parameter: value}).fit(np.arange(20.0)[:, None], np.arange(20) // 5 % 2)
+
+
+@pytest.mark.parametrize("model", [cr.ReLURegressor(), cr.ReLUClassifier("hinge", n_jobs=1)])
+def test_time_limits_arrive(model, monkeypatch):
+    limits = []
+
+    def limited(problem, options):
+        limits.append(options.time_limit)
+        return solve_as(problem, options)
+
+    monkeypatch.setattr("cvxrelu.estimators.base.solve_as", limited)
+    for given in (50.0, None):
+        clone(model).set_params(time_limit=given).fit(np.arange(9.0)[:, None], np.arange(9) // 3)
+    assert all(0 < limit <= 50.0 for limit in limits[: len(limits) // 2])
+    assert limits[len(limits) // 2 :] == [None] * (len(limits) // 2)
 
 
 def test_probabilities_of_several_classes_are_logistic_and_normalised():
