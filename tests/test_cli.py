@@ -16,6 +16,7 @@ from cvxrelu.cli import fit
 from cvxrelu.cli.main import main
 from cvxrelu.cli.tables import read_table
 from cvxrelu.plots import pictures
+from cvxrelu.solving.fit import solve_as
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_the_time_limit_is_for_the_strength_too(data, monkeypatch):
         return 0.01
 
     monkeypatch.setattr(fit, "default_alpha", search)
-    monkeypatch.setattr(fit, "solve", lambda *_, time_limit, **__: solved.append(time_limit) or cr.solve(*_))
+    monkeypatch.setattr(fit, "solve_as", lambda *parts: solved.append(parts[-1].left) or solve_as(*parts))
     assert main(["fit", str(data), "--target", "y", "--features", "a", "--time-limit", "60"]) == 0
     assert 0 < searched[0] < 20 < solved[0] < 60
 

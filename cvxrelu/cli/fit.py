@@ -22,21 +22,22 @@ from cvxrelu.program.options import Options
 from cvxrelu.runtime.clock import Clock
 from cvxrelu.runtime.files import archive_name, check_writable
 from cvxrelu.runtime.keyboard import heeding_interrupts
-from cvxrelu.solving.fit import Fit, solve
+from cvxrelu.solving.fit import Fit, solve_as
 
 __all__ = ["fit_table"]
 
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """What is to be fitted: the problem, with features over their units, the names of its columns and classes, time."""
+    """What is to be fitted: the problem, with features over their units, its names, and how and by which clock."""
 
     problem: Problem
     units: NDArray[np.float64]
     features: list[str]
     target: str
     classes: list[str]
-    time_limit: float | None
+    options: Options
+    clock: Clock
 
     def save(self, fit: Fit, file: str) -> None:
         """Save a network, which takes features as they are in tables, with what `predict` has to know."""
@@ -52,15 +53,7 @@ def fit_table(options: argparse.Namespace) -> int:
     """Fit a network to the table of the options, and print what came out; return the exit code."""
     task = _task(options)
     try:
-        result = solve(
-            task.problem,
-            options.method,
-            tol=options.tol,
-            time_limit=task.time_limit,
-            solver=options.solver,
-            random_state=options.random_state,
-            progress=options.progress,
-        )
+        result = solve_as(task.problem, task.options, task.clock)
     except Interrupted as interrupt:
         if interrupt.fit is None:
             raise
@@ -115,12 +108,18 @@ def _task(options: argparse.Namespace) -> _Task:
         units = deviations(problem.X, problem.sample_weight)
         with _rows_as_lines(table):
             problem = replace(problem, X=in_units(problem.X, units, None))
-    seconds = Options(time_limit=options.time_limit).time_limit
+    asked = Options(
+        options.method,
+        options.tol,
+        options.time_limit,
+        solver=options.solver,
+        random_state=options.random_state,
+        progress=options.progress,
+    )
+    clock = Clock(asked.time_limit)
     if left_to_us:
-        clock = Clock(seconds)
         problem = replace(problem, alpha=default_alpha(problem, clock.share(SEARCH_SHARE)))
-        seconds = clock.as_limit
-    return _Task(problem, units, features, options.target, classes, seconds)
+    return _Task(problem, units, features, options.target, classes, asked, clock)
 
 
 def _features(options: argparse.Namespace, table: Table) -> list[str]:

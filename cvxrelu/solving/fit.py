@@ -204,15 +204,15 @@ def solve(
 
 
 @one_blas_thread()
-def solve_as(problem: Problem, options: Options) -> Fit:
-    """Fit a network as `solve` does, with its options as one value."""
+def solve_as(problem: Problem, options: Options, clock: Clock | None = None) -> Fit:
+    """Fit a network as `solve` does, with its options as one value, by a clock of their time limit that is running."""
     as_instance(problem, Problem, "problem")
     check_method(options.method)
     if options.method != "auto":
         METHODS[options.method].check(problem)
     if options.warm_start is not None:
         check_start(problem, options.warm_start)
-    run = Run(problem, options, Clock(options.time_limit))
+    run = Run(problem, options, clock or Clock(options.time_limit))
     method, found = options.method, None
     try:
         with heeding_interrupts():
