@@ -160,6 +160,18 @@ def test_without_a_proof_and_without_biases_samples_far_from_the_origin_are_told
         assert cr.solve(problem, prove=False, random_state=seed).objective <= best.objective * (1 + 1e-4)
 
 
+def test_without_a_proof_and_with_biases_that_cost_samples_far_from_the_origin_are_told_apart():
+    """Hinges through samples whose normals are drawn in the space of the data are nearly one: 20 % too high."""
+    rng = np.random.default_rng(8)
+    X = rng.standard_normal((10, 3)) + np.array([1.0, 100.0, 10.0])
+    y = np.abs(X[:, 0] - 1.0) + rng.standard_normal(10)
+    problem = cr.Problem(X, y, loss=cr.Quantile(0.5), alpha=0.05, bias="joint", negative_slope=0.1)
+    best = cr.solve(problem)
+    assert best.status is cr.Status.OPTIMAL
+    for seed in range(4):
+        assert cr.solve(problem, prove=False, random_state=seed).objective <= best.objective * (1 + 1e-4)
+
+
 def test_without_a_proof_an_open_gap_is_no_failure():
     fit = cr.solve(make_problem("squared", n_samples=12, n_features=3), prove=False)
     assert fit.method == "generate"

@@ -41,22 +41,20 @@ def unit_rows(rows: Array, normed: int) -> Array:
 
 
 def random_starts(points: Points, n_starts: int, rng: np.random.Generator) -> Array:
-    """Draw (w, b) with isotropic w and the hinge through a random place, centred coordinates.
+    """Draw (w, b) with the hinge through a random place, in the centred coordinates.
 
-    Without biases w is isotropic among those that are orthogonal to the place: others would take places that are far
-    from the origin and near each other all for one.
+    Where biases are free w is isotropic. Otherwise the lifted neuron is, among those that are orthogonal to the lifted
+    place: others would take places that are far from the origin and near each other all for one.
     """
     d = points.X.shape[1]
-    W = rng.standard_normal((n_starts, d))
-    hinges = points.Z[rng.integers(len(points.Z), size=n_starts)]
-    if points.bias == "none":
-        if d > 1:
-            normals = unit_rows(hinges, d)
-            W -= np.einsum("kd,kd->k", W, normals)[:, None] * normals
-        return np.column_stack([W, np.zeros(n_starts)])
-    # A bias that counts is a weight of a coordinate that is 1 in other units.
-    size = hinges[:, d] if points.bias == "joint" else 1.0
-    return np.column_stack([W, -np.einsum("kd,kd->k", W, hinges[:, :d]) / size])
+    places = points.Z[rng.integers(len(points.Z), size=n_starts)]
+    if points.bias == "free":
+        W = rng.standard_normal((n_starts, d))
+        return np.column_stack([W, -np.einsum("kd,kd->k", W, places[:, :d])])
+    neurons, normals = rng.standard_normal(places.shape), unit_rows(places, places.shape[1])
+    if neurons.shape[1] > 1:
+        neurons -= np.einsum("km,km->k", neurons, normals)[:, None] * normals
+    return neurons if points.bias == "joint" else np.column_stack([neurons, np.zeros(n_starts)])
 
 
 def given_starts(points: Points, starts: ArrayLike) -> Array:
