@@ -24,7 +24,7 @@ Rng = np.random.Generator
 
 MOST_SAMPLES, MOST_FEATURES = 12, 4
 
-SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0, 0.999999, -2.0, 1e-300)
+SLOPES = (0.0, 0.1, -0.3, -1.0, 2.0, 0.999, -2.0, 1e-300)
 # Losses of several outputs: of real targets, and of labels of classes; and those that are constraints.
 OF_OUTPUTS, CLASSES = ("squared", "huber", "interpolation"), ("softmax", "multiclass-margin")
 EXACT = (*CONSTRAINTS, "multiclass-margin")

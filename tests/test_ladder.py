@@ -1,6 +1,7 @@
 """Whatever the numbers: a regularised problem gets a network, none worse than a constant, and a status that is true."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -285,3 +286,32 @@ def test_columns_in_unlike_units_are_named_where_a_proof_takes_long(scale):
     for cause in Cause:
         unlike = scale > 1 and cause in (Cause.PROOF, Cause.PROOF_TIME)
         assert ("StandardScaler" in asked.explain(cause)) == unlike
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("bias", ["free", "none"])
+@pytest.mark.parametrize("slope", [0.5, -0.5, 3.0])
+def test_beside_all_affine_functions_every_slope_is_slope_zero(slope, bias, outputs, monkeypatch):
+    """As if no method could: costs are those of ReLU networks over abs(1 - slope), and the proof is of the slope."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((9, 2)), rng.standard_normal((9, 2))[:, :outputs].squeeze()
+    relu = cr.solve(cr.Problem(X, y, "interpolation", bias, skip=True), tol=1e-4)
+
+    def all_but(method):
+        def outcomes(run):
+            if run.problem.negative_slope:
+                raise cr.SolverError("not with a slope")
+            yield from method.outcomes(run)
+
+        return replace(method, outcomes=outcomes)
+
+    for name, method in METHODS.items():
+        monkeypatch.setitem(METHODS, name, all_but(method))
+    fit = cr.solve(cr.Problem(X, y, "interpolation", bias, skip=True, negative_slope=slope), tol=1e-4)
+    assert fit.objective == pytest.approx(relu.objective / abs(1 - slope), rel=1e-4)
+    assert fit.status is cr.Status.OPTIMAL
+    assert "as ReLU" in fit.history[0].note
+    np.testing.assert_allclose(fit.network(X), y, atol=1e-6)
+    joint = cr.Problem(X, y, "interpolation", "joint", skip=True, negative_slope=slope)
+    with pytest.raises(cr.SolverError, match="not with a slope"):  # constants of its neurons cost
+        cr.solve(joint)

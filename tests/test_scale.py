@@ -160,6 +160,8 @@ def test_vectors_of_any_size_are_balanced_exactly(size):
         ({"y": [1e-100, 0.0]}, "largest entry of y is 1e-100"),
         ({"alpha": 1e-165, "loss": "squared"}, "alpha is 1e-165"),
         ({"negative_slope": -1e40}, "negative_slope=-1e\\+40 is beyond 1e\\+30"),
+        ({"negative_slope": 0.9991}, "negative_slope=0.9991 is within 1e-03 of 1"),
+        ({"negative_slope": 1.0009}, "negative_slope=1.0009 is within 1e-03 of 1"),
     ],
 )
 def test_data_out_of_range_are_refused(arguments, message):

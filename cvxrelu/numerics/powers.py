@@ -34,8 +34,9 @@ Array = NDArray[np.float64]
 # Scales of X, y and alpha. The longest product that a bound needs, N alpha y / (slope X), stays within 2^1022, and so
 # do the objective y^2 and the cost y / X times alpha. 2^300 is about 2e90.
 SMALLEST, LARGEST = 2.0**-300, 2.0**300
-# Largest slope of the activation, for the same reason; about 1e30.
-STEEPEST = 2.0**100
+# Largest slope of the activation, for the same reason, about 1e30; and how near to 1 it may be: what an activation does
+# beside a linear function is in the digits that a solver has least of (at 1e-6 a fifth of small tables was refused).
+STEEPEST, NEAR_LINEAR = 2.0**100, 2.0**-10
 
 
 def require_scale(values: ArrayLike, name: str) -> None:
@@ -59,6 +60,11 @@ def require_slope(slope: float) -> None:
     if abs(slope) > STEEPEST:
         raise InputError(
             f"negative_slope={slope:.3g} is beyond {STEEPEST:.0e}, up to which bounds can be proved; use a flatter one."
+        )
+    if abs(1 - slope) < NEAR_LINEAR:
+        raise InputError(
+            f"negative_slope={slope:.9g} is within {NEAR_LINEAR:.0e} of 1, where solvers cannot tell the activation "
+            "from a linear function; use one further from it, 0 for ReLU."
         )
 
 

@@ -56,7 +56,7 @@ class Problem:
     alpha : float, optional
         Regularisation strength, positive; required unless the loss is a constraint, and refused then.
     negative_slope : float, default 0.0
-        Slope of the leaky ReLU at negative arguments; any number but 1.
+        Slope of the leaky ReLU at negative arguments; any number that is not within 2^-10 (0.001) of 1.
     sample_weight : (N,) array_like, optional
         What each sample counts in the mean of the losses, and in norms that are means over the data; at least zero. A
         weight of k is the same as k copies of the row. Rows of weight zero are left out: X and y are then without
@@ -80,8 +80,8 @@ class Problem:
     InputError
         If the data has NaN, infinities or wrong shapes, contradicts the loss, or a parameter is out of range. The
         largest entries of X and y, and alpha, have to be between 2^-300 and 2^300 (about 5e-91 and 2e90), unless all
-        entries are zero, the slope at most 2^100, and a positive sample weight at least 2^-100 of
-        their mean: within these limits bounds can be proved.
+        entries are zero, the slope at most 2^100 and not within 2^-10 of 1, and a positive sample weight at least
+        2^-100 of their mean: within these limits bounds can be proved.
 
     References
     ----------

@@ -3,6 +3,7 @@ r"""What `solve` tries, one after another, where numbers defeat a method.
     best constant, where a bound on gamma by the triangle inequality says that nothing is better
     the method asked for; for "auto" the one chosen, then the others that the problem is small enough for
     best constant, for a regularised loss
+    slope zero, for a constraint beside which all affine functions are free
     a network that interpolates the labels, for the margin
 
 A method has failed if it raises a `SolverError` or ends with no network that meets the constraint of its loss; the next
@@ -13,7 +14,7 @@ A network is never worse than the best constant, for which no solver is needed.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,8 @@ import numpy as np
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.errors import CvxReluError, SolverError, unmet
+from cvxrelu.problem.network import Network
+from cvxrelu.problem.problem import Problem
 from cvxrelu.program.free_fit import best_free_network, meets_for_free
 from cvxrelu.runtime.endings import STOPS
 from cvxrelu.solving.choice import methods_to_try
@@ -91,8 +94,10 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
             break
     if problem.loss.regularised:
         used, best = _with_constant(run, used, best, notes)
-    elif best is None and problem.loss.labels and not problem.several and not run.clock.expired:
-        used, best = _labels_met(run, used)
+    if best is None and problem.is_even and problem.negative_slope:
+        used, best = _by_way_of(run, used, replace(problem, negative_slope=0.0), "as ReLU", _with_slope)
+    if best is None and problem.loss.labels and not problem.several:
+        used, best = _by_way_of(run, used, replace(problem, loss="interpolation"), "labels as targets")
     if best is None:
         raise failure or unmet(problem.loss.name, problem.bias, problem.one_sided)
     first, *rest = best.history
@@ -125,19 +130,36 @@ def _with_constant(run: Run, used: str, best: Outcome | None, notes: list[str]) 
     return CONSTANT.name, _together(best, constant)
 
 
-def _labels_met(run: Run, used: str) -> tuple[str, Outcome | None]:
-    """Return a network whose predictions are the labels, which meets every margin, and the method that finds it."""
+def _by_way_of(
+    run: Run,
+    used: str,
+    other: Problem,
+    note: str,
+    turned: Callable[[Network, float], Network] = lambda network, slope: network,
+) -> tuple[str, Outcome | None]:
+    """Return what the solution of another problem is to this one, if that is solved, and the method that solves it."""
     problem, found = run.problem, None
-    like = replace(run, problem=replace(problem, loss="interpolation"), options=replace(run.options, method="auto"))
+    if run.clock.expired:
+        return used, None
     try:
-        for method, outcome in climb(like):
+        for method, outcome in climb(replace(run, problem=other, options=replace(run.options, method="auto"))):
             used, found = method, outcome
     except SolverError as error:
-        logger.info("labels as targets failed: %s", error)
-    if found is None or not np.isfinite(problem.objective(found.network)):
+        logger.info("%s failed: %s", note, error)
+    if found is None:
+        return used, None
+    network = turned(found.network, problem.negative_slope)
+    if not np.isfinite(problem.objective(network)):
         return used, None
     bound = prove_dual(problem, found.certificate.dual, run.clock)
-    return used, run.outcome(found.network, bound, 0, "labels as targets", found.cause)
+    return used, run.outcome(network, bound, 0, note, found.cause)
+
+
+def _with_slope(network: Network, a: float) -> Network:
+    """Return a ReLU network with another slope: relu(t) = (sigma(t) - a t) / (1 - a), and what is linear is free."""
+    v = network.v / (1 - a)
+    skip, intercept = network.skip - a * (network.W.T @ v), network.intercept - a * (network.b @ v)
+    return replace(network, v=v, negative_slope=a, skip=skip, intercept=intercept)
 
 
 def _together(first: Outcome, second: Outcome) -> Outcome:
