@@ -82,7 +82,8 @@ def run_solver(program: Program, solver: str = "CLARABEL", clock: Clock | None =
     status = run_model(program.model, name, clock or Clock())
     if status in INFEASIBLE and not program.problem.loss.regularised:
         raise unmet(program.problem.loss.name, program.problem.bias, program.problem.one_sided)
-    check_point(program.model, name, [program.groups.plus.value, program.groups.minus.value, program.link.dual_value])
+    values = [variable.value for variable in program.groups.variables]
+    check_point(program.model, name, [*values, program.link.dual_value])
     return _read(program, accurate=status == OPTIMAL)
 
 
@@ -94,18 +95,19 @@ def _value(leaf: Any) -> Array:
 def _read(program: Program, accurate: bool) -> Solution:
     problem, scaling = program.problem, program.scaling
     plus, minus = program.groups.vectors
+    constant, linear = problem.free.split(program.groups.coefficients)
     # The multiplier of `predictions == output` is minus the gradient of the mean loss at the predictions.
     dual = _value(program.link.dual_value)
     if problem.loss.regularised:
         dual = dual * (problem.n_samples * scaling.gradient_scale * program.unit)
     return Solution(
         plus=plus,
-        minus=minus * (not problem.one_sided),
-        constant=program.groups.height,
+        minus=minus,
+        constant=constant,
         dual=dual,
         value=float(_value(program.model.value)) * program.unit,
         accurate=accurate,
         cells=program.cells,
         scaling=scaling,
-        linear=program.groups.slopes,
+        linear=linear,
     )

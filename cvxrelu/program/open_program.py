@@ -126,7 +126,7 @@ class OpenProgram:
         SolverError
             If the variables have no values, since no program with them was solved, or it has no solution.
         """
-        if any(part.value is None for part in (self._groups.plus, self._groups.minus)):
+        if any(variable.value is None for variable in self._groups.variables):
             raise SolverError(
                 "The program has no solution to read a network from; solve a cvxpy.Problem with its objective and its "
                 "constraints first, and see that its status is 'optimal'."
@@ -136,11 +136,9 @@ class OpenProgram:
         carrier = replace(self._carrier, y=heights, loss="interpolation", alpha=None)
         aimed = replace(scaling, loss=Interpolation(), y=(heights - self._offsets) / scaling.y_scale)
         value = float(np.asarray(self.cost.value)) / scaling.objective_scale
-        minus = minus * (not carrier.one_sided)
+        constant, linear = carrier.free.split(self._groups.coefficients)
         unknown = np.zeros(len(heights))  # the dual vector, which decoding does not ask for
-        solution = Solution(
-            plus, minus, self._groups.height, unknown, value, True, self._cells, aimed, self._groups.slopes
-        )
+        solution = Solution(plus, minus, constant, unknown, value, True, self._cells, aimed, linear)
         return decode(carrier, solution, resolve=None)
 
 

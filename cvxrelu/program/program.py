@@ -41,12 +41,11 @@ class GroupVariables:
 
     Attributes
     ----------
-    plus, minus : cvxpy.Variable
-        The groups u_s+ and u_s- in the coordinates of their cells, stacked into vectors of P * D entries.
-    constant : cvxpy.Variable or None
-        The output constant c, if it is free.
-    linear : cvxpy.Variable or None
-        The coefficients of the skip connection, if there is one (`Free.linear`).
+    stacked : cvxpy.Variable
+        The groups u_s+ and then, where output weights may be negative, u_s-, in the coordinates of their cells, stacked
+        into a vector of P * D or 2 * P * D entries.
+    free : cvxpy.Variable or None
+        The coefficients of what is free (`Free.basis`), if anything is.
     coordinates : (P, D, D) array
         The coordinates: u_s is coordinates[s] times what the variables hold.
     output : cvxpy.Expression
@@ -57,35 +56,30 @@ class GroupVariables:
         That each group stays in its cell.
     """
 
-    plus: "cp.Variable"
-    minus: "cp.Variable"
-    constant: "cp.Variable | None"
-    linear: "cp.Variable | None"
+    stacked: "cp.Variable"
+    free: "cp.Variable | None"
     coordinates: Array
     output: Any
     cost: Any
     constraints: list[Any]
-    one_sided: bool = False
+
+    @property
+    def variables(self) -> "list[cp.Variable]":
+        """All variables."""
+        return [self.stacked] if self.free is None else [self.stacked, self.free]
 
     @property
     def vectors(self) -> tuple[Array, Array]:
         """The values of u_s+ and u_s-, (P, D) arrays."""
         n_cells, size, _ = self.coordinates.shape
-        plus, minus = (
-            np.asarray(part.value, dtype=float).reshape(n_cells, size, 1) for part in (self.plus, self.minus)
-        )
-        # What must be zero is so to rounding, in a solver's eyes.
-        return (self.coordinates @ plus)[:, :, 0], (self.coordinates @ minus)[:, :, 0] * (not self.one_sided)
+        stacked = np.asarray(self.stacked.value, dtype=float).reshape(-1, n_cells, size, 1)
+        plus = (self.coordinates @ stacked[0])[:, :, 0]
+        return plus, (self.coordinates @ stacked[1])[:, :, 0] if len(stacked) == 2 else np.zeros_like(plus)
 
     @property
-    def slopes(self) -> Array:
-        """The values of the coefficients of the skip connection; none, if there is none."""
-        return np.zeros(0) if self.linear is None else np.asarray(self.linear.value, dtype=float)
-
-    @property
-    def height(self) -> float:
-        """The value of the constant, 0.0 if there is none."""
-        return 0.0 if self.constant is None else float(np.asarray(self.constant.value))
+    def coefficients(self) -> Array:
+        """The values of the coefficients of what is free; none, if nothing is."""
+        return np.zeros(0) if self.free is None else np.asarray(self.free.value, dtype=float)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,27 +156,26 @@ def variables_of(problem: Problem, scaling: Scaling, cells: Cells) -> GroupVaria
 
     matrices, coordinates = _group_coordinates(scaling, cells.patterns)
     n_cells, size = len(cells), matrices.shape[2]
-    plus, minus = (cp.Variable(n_cells * size, name=name) for name in ("plus", "minus"))
-    constant = cp.Variable(name="constant") if problem.norm.has_free_constant else None
-    directions = problem.free.linear
-    linear = cp.Variable(directions.shape[1], name="linear") if directions.size else None
+    sides, basis = (1.0,) if problem.one_sided else (1.0, -1.0), problem.free.basis
+    # One variable, and one term of each kind: with few cells, what cvxpy does for each takes longer than to solve.
+    stacked = cp.Variable(len(sides) * n_cells * size, name="groups")
+    free = cp.Variable(basis.shape[1], name="free") if basis.size else None
 
     rows = scaling.lifted @ coordinates
-    output: Any = _prediction_matrix(cells.patterns, rows, problem.negative_slope) @ (plus - minus)
-    output = output if constant is None else output + constant
-    output = output if linear is None else output + directions @ linear
+    predictions = _prediction_matrix(cells.patterns, rows, problem.negative_slope)
+    output: Any = sp.hstack([side * predictions for side in sides], format="csr") @ stacked
+    output = output if free is None else output + basis @ free
 
     flat = flat_cells(problem, cells.patterns)
     bounding = cells.rows & ~flat[:, None]
-    constraints: list[Any] = [minus == 0] if problem.one_sided else []
+    constraints: list[Any] = []
     if bounding.any():
         cone = _cone_matrix(cells.patterns, bounding, rows)
-        constraints += [cone @ plus >= 0, cone @ minus >= 0]
+        constraints.append(sp.block_diag([cone] * len(sides), format="csr") @ stacked >= 0)
     if flat.any():
-        biases = np.flatnonzero(flat) * size + size - 1
-        constraints += [plus[biases] == 0, minus[biases] == 0]
-    cost = _group_norms(matrices, plus) + _group_norms(matrices, minus)
-    return GroupVariables(plus, minus, constant, linear, coordinates, output, cost, constraints, problem.one_sided)
+        constraints.append(stacked[np.flatnonzero(np.tile(flat, len(sides))) * size + size - 1] == 0)
+    cost = _group_norms(np.concatenate([matrices] * len(sides)), stacked)
+    return GroupVariables(stacked, free, coordinates, output, cost, constraints)
 
 
 def _group_coordinates(scaling: Scaling, patterns: BoolArray) -> tuple[Array, Array]:
