@@ -38,7 +38,8 @@ def test_nothing_is_found(kind):
 # digits; equal targets of one of three outputs that have a trend; dual vectors of classes beyond floats; an affine
 # function that is better than the constant but for rounding; losses beyond floats on a fold; coordinates of samples
 # that are far from the origin beside their distances; corrections of the relaxation beyond floats; responses that count
-# as being on the hinge; coordinates that are all but singular; a dual vector that is rounding, once more.
+# as being on the hinge; coordinates that are all but singular; a dual vector that is rounding, once more; rounding of
+# columns that counted as free; slopes beyond floats in both directions.
 @pytest.mark.parametrize(
     ("kind", "seed"),
     [
@@ -56,6 +57,9 @@ def test_nothing_is_found(kind):
         ("norms", 332),
         ("norms", 1090),
         ("analyses", 1536),
+        ("ordinary", 1070109),
+        ("ordinary", 1070195),
+        ("bounds", 1070338),
     ]
     + [("stops", k) for k in (21137, 50085, 860133)],
 )

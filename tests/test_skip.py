@@ -379,6 +379,18 @@ def test_entries_that_underflow_next_to_others_are_free_like_any_other(bias, out
         cr.load_certificate(file)
 
 
+@pytest.mark.parametrize("away", [0.0, 512.0, 1e6])
+def test_rounding_of_columns_is_not_free(away):
+    """Two columns that differ by one, but for rounding: slopes of 1e13 in it would fit whatever there is."""
+    x = np.array([0.45492050, -0.39736546, -2.13651411]) + away
+    X, y = np.column_stack([x, x + 1.0, np.full(3, 7.0) + away]), [-0.11136796, 0.94965295, -0.47870279]
+    problem = cr.Problem(X, y, skip=True)
+    assert problem.free.rank == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cr.AccuracyWarning)  # of the data as they are stored the best cost may be zero
+        assert cr.solve(problem).objective == pytest.approx(1.46102957, rel=1e-6)
+
+
 def test_where_rows_are_few_nothing_is_left_of_a_vector():
     free = Free.of(np.array([[0.1, 0.7], [0.3, -0.2], [1.1, 0.4]]), True, True)
     ends = np.full(3, np.inf)

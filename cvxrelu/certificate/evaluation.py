@@ -67,23 +67,24 @@ def evaluate(problem: Problem, network: Network, bound: DualBound, exact: bool) 
             problem.loss.attained_bound(centred(problem, z, v), radius * (1 + FAR * problem.skip), v, gamma),
         )
 
-    def blur(predictions: Enclosure) -> float:
-        """Return the share of the objective that the radius of the predictions hides."""
+    def measured(predictions: Enclosure) -> tuple[float, float, float]:
+        """Return both bounds, and the share of the objective that the radius of the predictions hides."""
         certain = np.zeros_like(predictions.values)
         (upper, lower), (least, most) = claims(predictions), claims(Enclosure(predictions.values, certain))
         if upper == least:
-            return 0.0 if lower == most else (most - lower) / max(upper, LEAST)
-        return 1.0 if upper == np.inf else (upper - least + max(most - lower, 0.0)) / upper
+            return upper, lower, 0.0 if lower == most else (most - lower) / max(upper, LEAST)
+        return upper, lower, 1.0 if upper == np.inf else (upper - least + max(most - lower, 0.0)) / upper
 
     predictions = _by_output(enclose, network, problem.X)
+    upper, lower, blur = measured(predictions)
     for sharpen in (_in_wide_floats, _exactly) if exact else ():
-        if blur(predictions) > EVALUATION_RTOL:
+        if blur > EVALUATION_RTOL:
             predictions = sharpen(predictions, network, problem.X)
-    upper, lower = claims(predictions)
+            upper, lower, blur = measured(predictions)
     if bound.scope == "global" and lower > upper * (1 + MISFIT_RTOL):
         lower = 0.0  # whatever is wrong with a bound that a network contradicts, it proves nothing
     residual = problem.loss.residual(predictions.values, problem.y, predictions.radius)
-    return Claims(float(upper), float(lower), residual, blur(predictions))
+    return Claims(float(upper), float(lower), residual, blur)
 
 
 def _cost_above(network: Network, norm: Norm) -> float:

@@ -29,8 +29,10 @@ __all__ = ["Free"]
 
 Array = NDArray[np.float64]
 
-# Singular values of columns of unit length below this share of the largest, times their number, are rounding.
-RANK_RTOL = 4 * float(np.finfo(float).eps)
+# Singular values of columns of unit length below this share of the largest, times their number, are rounding, and so is
+# a function of unit size that the rounding of its terms may change by this: columns differ by no more than theirs.
+EPS = float(np.finfo(float).eps)
+RANK_RTOL, BLURRED = 4 * EPS, 2.0**-5
 # Newton steps of `nearest`, of which a handful are usual; halvings of a step; share of the entries' size at which the
 # condition holds up to rounding, and at which nothing is done about it: what is repaired once stays as it is.
 NEWTON_STEPS, HALVINGS, ROUNDING, NEGLIGIBLE = 60, 30, 1e-15, 2e-15
@@ -82,15 +84,19 @@ class Free:
         sizes = np.where(sizes > 0, sizes, 1.0)
         # All of the right vectors, and no more of the left ones than there are columns.
         left, singular, right = np.linalg.svd(moving / sizes, full_matrices=n < d)
-        rank = int(np.sum(singular > RANK_RTOL * max(n, d) * singular.max(initial=0.0)))
+        kept = np.zeros(len(right), dtype=bool)
+        kept[: len(singular)] = singular > RANK_RTOL * max(n, d) * singular.max(initial=0.0)
         scale = np.sqrt(n)
-        A = (right[:rank].T / singular[:rank]) * scale / sizes[:, None]
+        A = np.zeros((d, len(right)))
+        A[:, kept] = right[kept].T / singular[kept[: len(singular)]] * scale / sizes[:, None]
+        with np.errstate(over="ignore"):
+            kept &= (np.abs(X) @ np.abs(A)).max(axis=0) <= BLURRED / EPS
         # The least of all A that are the same on the data.
-        null, _ = np.linalg.qr(right[rank:].T / sizes[:, None])
-        A -= null @ (null.T @ A)
+        null, _ = np.linalg.qr(right[~kept].T / sizes[:, None])
+        A = A[:, kept] - null @ (null.T @ A[:, kept])
         return cls(
             np.hstack([ones, X]),
-            np.hstack([ones, left[:, :rank] * scale]),
+            np.hstack([ones, left[:, kept[: left.shape[1]]] * scale]),
             np.hstack([lift, np.vstack([A, -center @ A])]),
             constant,
         )

@@ -117,7 +117,8 @@ def _affine_fit(problem: Problem, clock: Clock) -> FreeFit:
     elif free.rank:
         coefficients, dual = _solved(problem, scaling, clock)
     A, c = free.affine(coefficients * scaling.y_scale)
-    constant, slopes = (c + scaling.y_center) * problem.norm.has_free_constant, A + scaling.y_slope
+    with np.errstate(over="ignore", invalid="ignore"):  # slopes may be beyond floats, and are refused then
+        constant, slopes = (c + scaling.y_center) * problem.norm.has_free_constant, A + scaling.y_slope
     if loss.moves and loss.regularised and problem.norm.has_free_constant:
         # A trend of the last digit is rounding, and not all digits of its slopes and constant are known.
         level = np.ptp(problem.X @ slopes, axis=0) <= 2 * EPS * np.abs(problem.y).max(axis=0)
