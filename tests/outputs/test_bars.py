@@ -1,6 +1,8 @@
 """Several outputs: what is known of optima without solving anything, and what a proof has to survive."""
 
 import math
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import cvxrelu as cr
 from cvxrelu.certificate.bounds import bound_dual
 from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.generation import column_rounds, fewer_outputs
+from cvxrelu.generation.oracle import Oracle
 from cvxrelu.pricing import Priced
 from cvxrelu.solving.methods import generate
 
@@ -302,3 +305,23 @@ def test_a_master_that_takes_too_long_is_stopped(loss, skip, bias, monkeypatch):
     assert (late.objective < np.inf) == (bias != "none")
     best = cr.solve(problem, "generate", random_state=0)
     assert late.certificate.lower <= best.objective <= late.objective
+
+
+@pytest.mark.parametrize("limit", [60.0, None])
+def test_what_time_the_relaxation_leaves_is_spent_on_a_search(limit, monkeypatch):
+    """As if the search in the rounds had been too short, and no program of the relaxation short enough."""
+    rng = np.random.default_rng(0)
+    problem = cr.Problem(rng.standard_normal((8, 3)), rng.standard_normal((8, 2)), "squared", "none", alpha=0.1)
+    searched = Oracle.search
+
+    def hardly(oracle, v, share):
+        found = searched(oracle, v, share)
+        return replace(found, lower=0.5 * found.lower, priced=replace(found.priced, complete=False))
+
+    monkeypatch.setattr(Oracle, "search", hardly)
+    monkeypatch.setattr(generate, "tighten", lambda *_: iter(()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cr.AccuracyWarning)
+        fit = cr.solve(problem, tol=1e-4, time_limit=limit, random_state=0)
+    assert (fit.status is cr.Status.OPTIMAL) == (limit is not None)
+    assert (fit.history[-1].note == "search of all neurons") == (limit is not None)
