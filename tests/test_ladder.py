@@ -312,6 +312,14 @@ def test_beside_all_affine_functions_every_slope_is_slope_zero(slope, bias, outp
     assert fit.status is cr.Status.OPTIMAL
     assert "as ReLU" in fit.history[0].note
     np.testing.assert_allclose(fit.network(X), y, atol=1e-6)
+    start = cr.Network(np.ones((1, 2)), [0.0], np.ones(1 if outputs == 1 else (1, 2)), 0.0 * y[0], slope)
+    again = cr.solve(fit.problem, tol=1e-4, warm_start=start, prove=False)
+    assert again.objective == pytest.approx(fit.objective, rel=1e-4)
+    assert again.status is cr.Status.UNPROVEN
     joint = cr.Problem(X, y, "interpolation", "joint", skip=True, negative_slope=slope)
     with pytest.raises(cr.SolverError, match="not with a slope"):  # constants of its neurons cost
         cr.solve(joint)
+    if outputs == 1 and slope > 1:
+        positive = cr.Problem(X, y, "interpolation", bias, skip=True, negative_slope=slope, output_sign="positive")
+        with pytest.raises(cr.SolverError, match="not with a slope"):  # other signs, as ReLU
+            cr.solve(positive)

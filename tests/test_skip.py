@@ -379,16 +379,63 @@ def test_entries_that_underflow_next_to_others_are_free_like_any_other(bias, out
         cr.load_certificate(file)
 
 
+def honest(problem, method="auto"):
+    """Solve; of data as they are stored the best cost may be zero, and nothing positive proven."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cr.AccuracyWarning)
+        return cr.solve(problem, method, random_state=0, time_limit=20)
+
+
+@pytest.mark.parametrize("method", ["enumerate", "generate"])
 @pytest.mark.parametrize("away", [0.0, 512.0, 1e6])
-def test_rounding_of_columns_is_not_free(away):
+def test_rounding_of_columns_is_not_free(away, method):
     """Two columns that differ by one, but for rounding: slopes of 1e13 in it would fit whatever there is."""
     x = np.array([0.45492050, -0.39736546, -2.13651411]) + away
-    X, y = np.column_stack([x, x + 1.0, np.full(3, 7.0) + away]), [-0.11136796, 0.94965295, -0.47870279]
+    X, y = np.column_stack([x, x + 1.0, np.full(3, 7.0) + away]), np.array([-0.11136796, 0.94965295, -0.47870279])
     problem = cr.Problem(X, y, skip=True)
     assert problem.free.rank == 2
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cr.AccuracyWarning)  # of the data as they are stored the best cost may be zero
-        assert cr.solve(problem).objective == pytest.approx(1.46102957, rel=1e-6)
+    assert honest(problem, method).objective == pytest.approx(1.46102957, rel=1e-6)
+    squared = cr.Problem(X, y, "squared", alpha=0.01, skip=True)
+    assert honest(squared, method).objective == pytest.approx(0.014253005, rel=1e-6)
+    if method == "generate":
+        several = cr.Problem(X, np.column_stack([y, y[::-1]]), skip=True)
+        assert honest(several).objective == pytest.approx(2.17887290, rel=1e-6)
+
+
+@pytest.mark.parametrize("bias", ["free", "joint", "none"])
+@pytest.mark.parametrize("column", ["shares", "far", "tiny"])
+def test_a_column_that_is_rounding_leaves_the_others_free(column, bias):
+    """Shares that add up to one, steps at the end of the digits, and numbers next to the least float."""
+    rng = np.random.default_rng(0)
+    P = rng.dirichlet(np.ones(4), 16)
+    X, steps = P[:, :2], np.arange(16.0)
+    more = {"shares": P.sum(axis=1), "far": 2.0**52 + steps, "tiny": 1e-320 * steps}[column]
+    y = X @ [1.0, -2.0] + 0.1 * rng.standard_normal(16)
+    with_it, without = (
+        cr.Problem(Z, y, "squared", bias, alpha=1e-2, skip=True) for Z in (np.column_stack([X, more]), X)
+    )
+    separable = cr.Problem(with_it.X, np.where(X[:, 0] > 0.25, 1.0, -1.0), "margin", bias, skip=True)
+    if bias == "free":
+        assert with_it.free.rank == without.free.rank
+        assert not with_it.free.complete
+        assert cr.solve(separable).objective == 0
+    assert honest(with_it).objective <= honest(without).objective * (1 + 1e-6)
+
+
+def test_what_is_free_is_what_its_coefficients_say():
+    """Also next to columns that are left out; to the digits that rounding leaves at most."""
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        n, d = int(rng.integers(3, 10)), int(rng.integers(2, 5))
+        X = rng.standard_normal((n, d)) * 10.0 ** rng.integers(-9, 3, d)
+        X[:, 0] = 2.0**50 + np.round(rng.standard_normal(n) * rng.choice([1, 3, 10]))
+        if rng.random() < 0.5:
+            X[:, 1] = X[:, 0] + np.round(rng.standard_normal(n) * 3)
+        free = Free.of(X, True, True)
+        for lift, values in zip(free.lift.T.tolist(), free.basis.T.tolist(), strict=True):
+            for row, value in zip(np.column_stack([X, np.ones(n)]).tolist(), values, strict=True):
+                exact = sum(Fraction(a) * Fraction(b) for a, b in zip(row, lift, strict=True))
+                assert abs(exact - Fraction(value)) < 0.1
 
 
 def test_where_rows_are_few_nothing_is_left_of_a_vector():

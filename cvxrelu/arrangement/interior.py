@@ -25,6 +25,9 @@ from cvxrelu.numerics.least_squares import least_distance_multipliers
 
 __all__ = ["InteriorPoints", "interior_points"]
 
+# Size of a column from which on it counts: of smaller ones the inverse is beyond floats.
+LEAST = 2.0**-900
+
 
 @dataclass(frozen=True, eq=False)
 class InteriorPoints:
@@ -71,8 +74,7 @@ def interior_points(rows: NDArray[np.float64], patterns: NDArray[np.bool_]) -> I
     """
     points = np.zeros((len(patterns), rows.shape[1]))
     live = rows.any(axis=1)
-    scale = np.abs(rows).max(axis=0)
-    scale[scale == 0] = 1.0
+    scale = np.maximum(np.abs(rows).max(axis=0), LEAST)
     left, singular, right = np.linalg.svd(rows[live] / scale, full_matrices=False)
     rank = int(np.sum(singular > singular[:1] * len(rows) * np.finfo(float).eps))
     basis = left[:, :rank]

@@ -7,19 +7,21 @@ than rows. So it is used through a basis of its span, orthogonal and with a root
 
     F = B R,    B'B = N I,    B = [1, ...] if constants are free,
 
-and A is the least one, of all that are the same on the data. Of several outputs there is such a combination for each,
-and all columns of a dual matrix are orthogonal to F. `nearest` finds the vector of a box that is nearest to
-a given one with F'v = 0, by Newton's method on the multipliers lam of the condition (k unknowns, k the rank):
+and A is the least one, of all that are the same on the data. Columns that are rounding, by themselves or beside others,
+are left out: what they could do for nothing floats would not see. Of several outputs there is such a combination for
+each, and all columns of a dual matrix are orthogonal to F. `nearest` finds the vector of a box that is nearest to a
+given one with F'v = 0, by Newton's method on the multipliers lam of the condition (k unknowns, k the rank):
 
     v(lam) = clip(v - B lam, low, high),   max over lam of  norm(v(lam) - v)^2 / 2 + lam.B'v(lam),
 
 a concave function of lam whose gradient is B'v(lam).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from cvxrelu.numerics.centring import centred
@@ -29,10 +31,11 @@ __all__ = ["Free"]
 
 Array = NDArray[np.float64]
 
-# Singular values of columns of unit length below this share of the largest, times their number, are rounding, and so is
-# a function of unit size that the rounding of its terms may change by this: columns differ by no more than theirs.
+# Singular values of columns of unit length below this share of the largest, times their number, are rounding.
 EPS = float(np.finfo(float).eps)
-RANK_RTOL, BLURRED = 4 * EPS, 2.0**-5
+RANK_RTOL = 4 * EPS
+# Rounding of the terms of a function of unit size that leaves too little of it; and length at which a column counts.
+BLURRED, SHORTEST = 2.0**-5, 2.0**-1000
 # Newton steps of `nearest`, of which a handful are usual; halvings of a step; share of the entries' size at which the
 # condition holds up to rounding, and at which nothing is done about it: what is repaired once stays as it is.
 NEWTON_STEPS, HALVINGS, ROUNDING, NEGLIGIBLE = 60, 30, 1e-15, 2e-15
@@ -56,12 +59,15 @@ class Free:
         [A, c] of each column of the basis.
     has_constant : bool
         Whether constants are free.
+    complete : bool
+        Whether B spans F, and no column of X was left out.
     """
 
     columns: Array
     basis: Array
     lift: Array
     has_constant: bool
+    complete: bool = True
 
     @classmethod
     def of(cls, X: Array, constant: bool, skip: bool) -> "Free":
@@ -81,24 +87,22 @@ class Free:
             return cls(ones, ones, lift, constant)
         moving, center = centred(X) if constant else (X, np.zeros(d))
         sizes = lengths(moving.T)
-        sizes = np.where(sizes > 0, sizes, 1.0)
+        clear = _clear(X, moving, sizes)
+        units = sizes[clear]
         # All of the right vectors, and no more of the left ones than there are columns.
-        left, singular, right = np.linalg.svd(moving / sizes, full_matrices=n < d)
-        kept = np.zeros(len(right), dtype=bool)
-        kept[: len(singular)] = singular > RANK_RTOL * max(n, d) * singular.max(initial=0.0)
-        scale = np.sqrt(n)
-        A = np.zeros((d, len(right)))
-        A[:, kept] = right[kept].T / singular[kept[: len(singular)]] * scale / sizes[:, None]
-        with np.errstate(over="ignore"):
-            kept &= (np.abs(X) @ np.abs(A)).max(axis=0) <= BLURRED / EPS
+        left, singular, right = np.linalg.svd(moving[:, clear] / units, full_matrices=n < len(units))
+        rank = int(np.sum(singular > RANK_RTOL * max(n, d) * singular.max(initial=0.0)))
+        scale, A = np.sqrt(n), np.zeros((d, rank))
+        slopes = (right[:rank].T / singular[:rank]) * scale / units[:, None]
         # The least of all A that are the same on the data.
-        null, _ = np.linalg.qr(right[~kept].T / sizes[:, None])
-        A = A[:, kept] - null @ (null.T @ A[:, kept])
+        null, _ = np.linalg.qr(right[rank:].T / units[:, None])
+        A[clear] = slopes - null @ (null.T @ slopes)
         return cls(
             np.hstack([ones, X]),
-            np.hstack([ones, left[:, kept[: left.shape[1]]] * scale]),
+            np.hstack([ones, left[:, :rank] * scale]),
             np.hstack([lift, np.vstack([A, -center @ A])]),
             constant,
+            bool(clear[sizes > 0].all()),
         )
 
     @property
@@ -110,6 +114,13 @@ class Free:
     def linear(self) -> Array:
         """The columns of the basis beside the ones, which belong to the skip connection."""
         return self.basis[:, int(self.has_constant) :]
+
+    def enter(self, X: Array, inverse: Array) -> "Free":
+        """Return the same functions of other inputs X: `inverse` takes [A, c], or A alone, to what they are there."""
+        ones, size = self.columns[:, : int(self.has_constant)], inverse.shape[1]
+        lift = np.zeros((X.shape[1] + 1, self.rank))
+        lift[: len(inverse)] = inverse @ self.lift[:size]
+        return replace(self, columns=np.hstack([ones, X]) if self.linear.size else ones, lift=lift)
 
     def split(self, coefficients: Array) -> tuple[float, Array]:
         """Return the coefficient of the ones, 0.0 if there are none, and those of the skip connection."""
@@ -207,3 +218,26 @@ class Free:
                 break
             u = moved
         return u
+
+
+def _clear(X: Array, moving: Array, sizes: Array) -> NDArray[np.bool_]:
+    """Return which columns, less their means, are more than rounding, by themselves and beside the others.
+
+    The columns x and x + 1, far from the origin, differ by a function with slopes of 1e13 and more, which is lost in
+    the rounding of its terms.
+    """
+    n, d = X.shape
+    clear = sizes > np.maximum(SHORTEST, np.abs(X).max(axis=0) * (np.sqrt(n) * EPS / BLURRED))
+    while clear.any():
+        kept = np.flatnonzero(clear)
+        factors: Any = scipy.linalg.qr(moving[:, kept] / sizes[kept], mode="r", pivoting=True)
+        triangle, order = factors
+        rank = int(np.sum(np.abs(triangle.diagonal()) > RANK_RTOL * max(n, d)))
+        kept = kept[order[:rank]]
+        slopes = scipy.linalg.solve_triangular(triangle[:rank, :rank], np.eye(rank)) * np.sqrt(n) / sizes[kept, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            blurred = ~((np.abs(X[:, kept]) @ np.abs(slopes)).max(axis=0) * EPS <= BLURRED)
+        if not blurred.any():
+            break
+        clear[kept[blurred]] = False
+    return clear

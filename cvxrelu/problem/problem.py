@@ -220,11 +220,9 @@ class Problem:
 
     @property
     def is_even(self) -> bool:
-        """Whether a neuron and its mirror image sigma(-w.x - b) are the same, up to what costs nothing.
-
-        They differ by a multiple of w.x + b: with a skip connection, unless constants or the two differ in cost.
-        """
-        return self.skip and not self.norm.cellwise and (self.norm.has_free_constant or not self.norm.has_bias)
+        """Whether a neuron and its mirror image sigma(-w.x - b) differ by a multiple of w.x + b that costs nothing."""
+        free, norm = self.free, self.norm
+        return self.skip and not norm.cellwise and (free.has_constant or not norm.has_bias) and free.complete
 
     def repair(self, v: Array, boxed: bool = True) -> Array:
         """Return a vector near v in the domain of the dual, orthogonal to all that is free.

@@ -141,7 +141,7 @@ def as_slope(negative_slope: object) -> float:
     """
     slope = as_real(negative_slope, "negative_slope")
     if slope == 1:
-        raise InputError("negative_slope=1 makes the activation linear; use any other slope, 0 for ReLU.")
+        raise InputError("negative_slope=1 makes the activation linear; use another slope, 0 for ReLU.")
     return slope
 
 

@@ -7,7 +7,8 @@ a network with at most one neuron of each output sign in each cell predicts and 
     s * (Z u_s+) >= 0,   s * (Z u_s-) >= 0            (the group stays in its cell)
 
 and the program is min loss(z, y) + alpha * cost (Kumar & Haupt, Theorems 1 to 3, with the sign of the second
-constraint corrected). Only the rows that bound a cell are imposed. A and c are there if they are free.
+constraint corrected). Only the rows that bound a cell are imposed. A and c are there if they are free, and u_s- where
+output weights may be negative.
 """
 
 from dataclasses import dataclass

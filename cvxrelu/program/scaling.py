@@ -217,6 +217,9 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
     except InputError as error:
         # The problem itself is in range; what is not is alpha times the cost beside the loss.
         raise SolverError(f"In coordinates of order one, {error}") from error
+    if problem.skip:
+        # What is rounding, and not free for that, cannot be told from other differences once X is centred.
+        vars(standard)["free"] = problem.free.enter(standard.X, scaling.inverse)
     return standard, scaling
 
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cvxrelu.certificate.bounds import unsearched
 from cvxrelu.certificate.certificate import Certificate
 from cvxrelu.certificate.searches import prove_dual
 from cvxrelu.errors import CvxReluError, SolverError, unmet
@@ -38,6 +39,8 @@ TINY = float(np.finfo(float).tiny)
 
 # Share of the time that the search for an affine function that meets a constraint gets.
 AFFINE_SHARE = 0.3
+# Share of what is left that another problem gets whose solution is one of this; the rest is for the proof.
+OTHER_SHARE = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +97,8 @@ def climb(run: Run) -> Iterator[tuple[str, Outcome]]:
             break
     if problem.loss.regularised:
         used, best = _with_constant(run, used, best, notes)
-    if best is None and problem.is_even and problem.negative_slope:
+    slope = problem.negative_slope
+    if best is None and problem.is_even and slope and not (problem.one_sided and slope > 1):  # which turns signs around
         used, best = _by_way_of(run, used, replace(problem, negative_slope=0.0), "as ReLU", _with_slope)
     if best is None and problem.loss.labels and not problem.several:
         used, best = _by_way_of(run, used, replace(problem, loss="interpolation"), "labels as targets")
@@ -141,8 +145,9 @@ def _by_way_of(
     problem, found = run.problem, None
     if run.clock.expired:
         return used, None
+    options = replace(run.options, method="auto", warm_start=None)
     try:
-        for method, outcome in climb(replace(run, problem=other, options=replace(run.options, method="auto"))):
+        for method, outcome in climb(Run(other, options, run.clock.share(OTHER_SHARE))):
             used, found = method, outcome
     except SolverError as error:
         logger.info("%s failed: %s", note, error)
@@ -151,7 +156,8 @@ def _by_way_of(
     network = turned(found.network, problem.negative_slope)
     if not np.isfinite(problem.objective(network)):
         return used, None
-    bound = prove_dual(problem, found.certificate.dual, run.clock)
+    dual = problem.repair(found.certificate.dual)
+    bound = prove_dual(problem, dual, run.clock) if run.options.prove else unsearched(dual)
     return used, run.outcome(network, bound, 0, note, found.cause)
 
 

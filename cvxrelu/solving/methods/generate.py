@@ -114,7 +114,7 @@ def _relax(history: _History, best: GenerationRound) -> Iterator[Outcome]:
         yield history.outcome(best, state.regions, f"{RELAXATION}, {state.cuts} cuts")
     if run.problem.several and run.clock.limited and best.bound.lower < target and not run.clock.expired:
         # No time for another program: searched by itself, the dual matrix of the best bound may prove more.
-        bound = prove_dual(run.problem, best.bound.dual, run.clock)
+        bound = prove_dual(run.problem, best.bound.dual, run.clock, enough=run.problem.score_bound)
         if bound.lower > best.bound.lower:
             yield history.outcome(replace(best, bound=bound), best.network.n_neurons, "search of all neurons")
 
