@@ -1,6 +1,7 @@
 """Output weights of one sign: fits are convex, and what is proven is proven of all convex ones."""
 
 import json
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -194,3 +195,14 @@ def test_convex_classes_and_interpolants():
         convex.fit(X[:9], -square[:9])
     with pytest.raises(cr.InputError, match="output_sign"):
         convex.set_params(output_sign="negative").fit(X[:9], square[:9])
+
+
+def test_weights_that_are_zero_but_for_rounding_are_not_negative():
+    """Of an affine fit that is all there is the master kept one weight, -3.5e-10."""
+    X = np.array([[1.2344508108180188], [0.0993460842604496]]) + [1e9, 1e9 + 1]
+    options = {"loss": "absolute", "bias": "joint", "alpha": 0.7221140769978822, "skip": True, "negative_slope": 2.0}
+    problem = cr.Problem(X, [-0.36081171, -0.38492304], output_sign="positive", **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cr.AccuracyWarning)
+        fit = cr.solve(problem)
+    assert fit.objective < 0.02  # nothing pays 0.373, a constant 0.012

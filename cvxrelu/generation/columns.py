@@ -189,6 +189,8 @@ def network_of_master(oracle: Oracle, columns: Columns, master: MasterSolution) 
     constant = master.constant + shift
     free = constant + (standard.X @ skip if standard.skip else 0.0)
     output_weights = corrected(standard, columns.outputs[:, used], master.weights[used], free)
+    if problem.one_sided:
+        output_weights = np.maximum(output_weights, 0.0)  # what is zero comes out of either sign
     network = scaling.restore(
         Network(columns.W[used], columns.b[used], output_weights, constant, problem.negative_slope, skip)
     )
