@@ -199,7 +199,7 @@ def test_convex_classes_and_interpolants():
 
 def test_weights_that_are_zero_but_for_rounding_are_not_negative():
     """Of an affine fit that is all there is the master kept one weight, -3.5e-10."""
-    X = np.array([[1.2344508108180188], [0.0993460842604496]]) + [1e9, 1e9 + 1]
+    X = np.add([[1.2344508108180188], [0.0993460842604496]], [1e9, 1e9 + 1])
     options = {"loss": "absolute", "bias": "joint", "alpha": 0.7221140769978822, "skip": True, "negative_slope": 2.0}
     problem = cr.Problem(X, [-0.36081171, -0.38492304], output_sign="positive", **options)
     with warnings.catch_warnings():
