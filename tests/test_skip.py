@@ -422,6 +422,15 @@ def test_a_column_that_is_rounding_leaves_the_others_free(column, bias):
     assert honest(with_it).objective <= honest(without).objective * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+@pytest.mark.parametrize("bias", BIASES)
+def test_slopes_beyond_floats_are_refused(bias, loss):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((8, 3)) * [1.0, 1e-149, 1e-250], 1e80 * rng.standard_normal(8)
+    with pytest.raises(cr.InputError, match="slopes beyond the largest float"):
+        cr.solve(cr.Problem(X, y, loss, bias, alpha=1e6, skip=True))
+
+
 def test_what_is_free_is_what_its_coefficients_say():
     """Also next to columns that are left out; to the digits that rounding leaves at most."""
     for seed in range(100):

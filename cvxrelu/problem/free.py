@@ -133,7 +133,7 @@ class Free:
 
     def affine(self, coefficients: Array) -> tuple[Array, Any]:
         """Return A (d,) and c of a combination of the basis or, for (r, K) coefficients, A (d, K) and c (K,)."""
-        with np.errstate(over="ignore"):  # slopes may be beyond floats, and are refused then
+        with np.errstate(over="ignore", invalid="ignore"):  # slopes may be beyond floats, and are refused then
             lifted = self.lift @ coefficients
         return lifted[:-1], float(lifted[-1]) if lifted.ndim == 1 else lifted[-1]
 

@@ -117,8 +117,12 @@ def _affine_fit(problem: Problem, clock: Clock) -> FreeFit:
     elif free.rank:
         coefficients, dual = _solved(problem, scaling, clock)
     A, c = free.affine(coefficients * scaling.y_scale)
-    with np.errstate(over="ignore", invalid="ignore"):  # slopes may be beyond floats, and are refused then
+    with np.errstate(over="ignore", invalid="ignore"):
         constant, slopes = (c + scaling.y_center) * problem.norm.has_free_constant, A + scaling.y_slope
+    if not (np.isfinite(slopes).all() and np.isfinite(constant).all()):
+        raise InputError(
+            "The best affine function has slopes beyond the largest float; bring y and the columns of X to like units."
+        )
     if loss.moves and loss.regularised and problem.norm.has_free_constant:
         # A trend of the last digit is rounding, and not all digits of its slopes and constant are known.
         level = np.ptp(problem.X @ slopes, axis=0) <= 2 * EPS * np.abs(problem.y).max(axis=0)
