@@ -495,3 +495,17 @@ def test_on_a_line_it_comes_first_and_agrees_with_the_program_in_the_values(loss
     assert "more than 1000 samples" in fits[0].history[0].note
     assert fits[0].objective == pytest.approx(fits[1].objective, rel=1e-5)
     assert "more than 1000 samples" not in cr.solve(six_neurons(1001, 1, "absolute")).history[0].note
+
+
+def test_a_smoothed_loss_has_the_same_that_is_free():
+    """Coefficients of a skip connection go from one part of the samples' rounds to the next."""
+    rng = np.random.default_rng(0)
+    problem = cr.Problem(
+        rng.standard_normal((1200, 2)) + 9.0, rng.standard_normal(1200), "absolute", alpha=0.1, skip=True
+    )
+    oracle = Oracle.of(problem, Options(), Clock())
+    whole = primal_parts.parts_of(oracle)[-1]
+    assert whole.standard.loss.plain != oracle.standard.loss.plain
+    for standard in (whole.standard, about(whole, np.zeros(1200)).standard):
+        assert standard.free is oracle.standard.free
+    np.testing.assert_array_equal(oracle.standard.free.basis, problem.free.basis)

@@ -27,7 +27,7 @@ class ReLUInterpolator(Regressor):
     bias : {"free", "joint", "none"}, default "free"
         Whether a neuron's bias costs nothing, counts like a weight, or is absent.
     negative_slope : float, default 0.0
-        Slope of the leaky ReLU at negative arguments; any number that is not within 2^-10 (0.001) of 1.
+        Slope of the leaky ReLU at negative arguments; any number that is not within 2^-10 (about 0.001) of 1.
     skip : bool, default False
         Whether the network has a skip connection A x, of which the weights cost nothing.
     output_sign : {"any", "positive"}, default "any"

@@ -16,6 +16,7 @@ from cvxrelu.generation.sliding import can_slide
 from cvxrelu.problem.losses.smoothed import Smoothed, smoothed
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.problem import Problem
+from cvxrelu.program.scaling import with_loss
 
 __all__ = ["about", "gained_by", "parts_of", "wide_network"]
 
@@ -40,7 +41,7 @@ def parts_of(oracle: Oracle) -> tuple[Oracle, ...]:
     size = oracle.standard.objective(oracle.enter(first_network(oracle.problem)))
     loss = smoothed(oracle.standard.loss.plain, WIDTH * size)
     assert loss is not None, "the loss has one kink"
-    return tuple(replace(part, standard=replace(part.standard, loss=loss)) for part in parts)
+    return tuple(replace(part, standard=with_loss(part.standard, loss)) for part in parts)
 
 
 def about(oracle: Oracle, dual: Array | None) -> Oracle:
@@ -48,7 +49,7 @@ def about(oracle: Oracle, dual: Array | None) -> Oracle:
     standard, loss = oracle.standard, oracle.standard.loss.plain
     if dual is None or not isinstance(loss, Smoothed):
         return oracle
-    return replace(oracle, standard=replace(standard, loss=replace(loss, center=_plain(standard, dual))))
+    return replace(oracle, standard=with_loss(standard, replace(loss, center=_plain(standard, dual))))
 
 
 def gained_by(oracle: Oracle, dual: Array) -> float:

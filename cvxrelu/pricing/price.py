@@ -38,7 +38,7 @@ def make_pricer(
     bias : {"free", "joint", "none"}, default="free"
         What a neuron's bias costs.
     negative_slope : float, default=0.0
-        Slope of the activation for negative arguments; any number that is not within 2^-10 (0.001) of 1.
+        Slope of the activation for negative arguments; any number that is not within 2^-10 (about 0.001) of 1.
     method : str, default="auto"
         A name in `METHODS`, or "auto" for the first that applies.
     one_sided : bool, default=False

@@ -56,7 +56,7 @@ class Problem:
     alpha : float, optional
         Regularisation strength, positive; required unless the loss is a constraint, and refused then.
     negative_slope : float, default 0.0
-        Slope of the leaky ReLU at negative arguments; any number that is not within 2^-10 (0.001) of 1.
+        Slope of the leaky ReLU at negative arguments; any number that is not within 2^-10 (about 0.001) of 1.
     sample_weight : (N,) array_like, optional
         What each sample counts in the mean of the losses, and in norms that are means over the data; at least zero. A
         weight of k is the same as k copies of the row. Rows of weight zero are left out: X and y are then without

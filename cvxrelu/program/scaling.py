@@ -12,7 +12,7 @@ f = t f' + B x + m. Nothing here changes an
 optimum; it spares the solver data far from the origin, units of 1e-6 or 1e6, and features that depend on others.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,13 @@ from cvxrelu.errors import InputError, SolverError
 from cvxrelu.numerics.centring import centred
 from cvxrelu.numerics.lengths import lengths
 from cvxrelu.numerics.span import span_of
+from cvxrelu.problem.free import Free
 from cvxrelu.problem.losses import Loss
 from cvxrelu.problem.network import Network
 from cvxrelu.problem.norms import Norm
 from cvxrelu.problem.problem import Problem
 
-__all__ = ["AFFINE_RTOL", "Scaling", "split_groups", "standardise"]
+__all__ = ["AFFINE_RTOL", "Scaling", "split_groups", "standardise", "with_loss"]
 
 Array = NDArray[np.float64]
 
@@ -218,9 +219,22 @@ def standardise(problem: Problem) -> tuple[Problem, Scaling]:
         # The problem itself is in range; what is not is alpha times the cost beside the loss.
         raise SolverError(f"In coordinates of order one, {error}") from error
     if problem.skip:
-        # What is rounding, and not free for that, cannot be told from other differences once X is centred.
-        vars(standard)["free"] = problem.free.enter(standard.X, scaling.inverse)
+        standard = _sharing(standard, problem.free.enter(standard.X, scaling.inverse))
     return standard, scaling
+
+
+def with_loss(standard: Problem, loss: Loss) -> Problem:
+    """Return a problem that `standardise` made with another loss, and with the same that is free."""
+    return _sharing(replace(standard, loss=loss), standard.free)
+
+
+def _sharing(standard: Problem, free: Free) -> Problem:
+    """Return a problem that is new with what is free as it was told of X before it was centred.
+
+    What is rounding, and not free for that, cannot be told from other differences afterwards.
+    """
+    vars(standard)["free"] = free  # where `Problem.free` keeps what it has found
+    return standard
 
 
 def _root_mean_square(values: Array) -> float:
